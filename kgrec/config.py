@@ -1,0 +1,200 @@
+"""The settings of a workspace: models of kgrec.toml. An unknown key is an error that names the nearest known one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Action = Literal["view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search"]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of kgrec.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AttributeConfig(Section):
+    """How a column becomes an attribute of an item or user."""
+
+    column: str
+    separator: str | None = None
+    """Splits a multi-valued cell: ``|`` or ``, ``; leave out for one value."""
+    relation: str | None = None
+    """Relation type of the edges; leave out to keep the value as a literal (number, date, text)."""
+
+
+class FileConfig(Section):
+    """A file to read."""
+
+    path: str
+    """Relative to kgrec.toml."""
+    format: str | None = None
+    """Name of the data source; by default told from the file's name."""
+    columns: dict[str, str] = {}
+    """kgrec's field -> the file's column."""
+
+
+class InteractionsConfig(FileConfig):
+    """Fields: user, item, action, value, time, text. ``item`` may be missing for searches, ``user`` never."""
+
+    action: Action | None = None
+    """Action of each row when there is no action column; ``rate`` if there are values, else ``view``."""
+    actions: dict[str, Action] = {}
+    """The file's words for actions: ``{ buy = "purchase" }``."""
+    split: Literal["train", "validation"] = "train"
+    """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending."""
+
+
+class CatalogueConfig(FileConfig):
+    """Items or users. Fields: id, title (items), description."""
+
+    attributes: dict[str, AttributeConfig] = {}
+
+
+class LinkConfig(FileConfig):
+    """Which entity of a graph an item is. Fields: item, entity."""
+
+
+class NamesConfig(FileConfig):
+    """Readable names of entities. Fields: entity, name, optionally type."""
+
+
+class TriplesConfig(FileConfig):
+    """A graph: RDF in any syntax of rdflib, or a table with the fields head, relation, tail."""
+
+    link: LinkConfig | None = None
+    """Without it, a head or tail that equals an item's id is that item."""
+    names: NamesConfig | None = None
+
+
+class CleaningConfig(Section):
+    """What happens to rows that cannot be taken as they are."""
+
+    repeated: Literal["keep", "first", "last", "max"] = "last"
+    """Which of several events of the same user, item and action counts (exact duplicates always go)."""
+    missing_value: Literal["drop", "mean", "user_mean", "neutral"] = "neutral"
+    """A rating without a value: drop the row, fill by the mean (of all, of the user), or keep it without a value."""
+    missing_time: Literal["drop", "keep"] = "keep"
+    min_time: str = "1990-01-01"
+    """Earlier timestamps are impossible, and so are those later than ``max_time``; such a row is rejected."""
+    max_time: str | None = None
+    """By default a day after the build."""
+    min_user_interactions: int = Field(default=0, ge=0)
+    """k-core: users with fewer interactions are dropped, repeatedly, until all have as many."""
+    min_item_interactions: int = Field(default=0, ge=0)
+    unknown_items: Literal["keep", "reject"] = "keep"
+    """Interactions with items that the catalogue does not name (only when there is a catalogue)."""
+    unknown_users: Literal["keep", "reject"] = "keep"
+
+
+class DataConfig(Section):
+    """The files."""
+
+    interactions: list[InteractionsConfig] = []
+    items: list[CatalogueConfig] = []
+    users: list[CatalogueConfig] = []
+    triples: list[TriplesConfig] = []
+    cleaning: CleaningConfig = CleaningConfig()
+
+
+class FeedbackConfig(Section):
+    """What counts as a like, and how much."""
+
+    action_weights: dict[Action, Annotated[float, Field(ge=0.0)]] = {}
+    """Overrides the domain's weights; 0 leaves the action out of training."""
+    like_threshold: float | None = None
+    """Rows with a value below it are no likes (they stay known as seen). None: 60 % of the way up the scale."""
+    half_life_days: float | None = Field(default=None, gt=0)
+    """After how many days an interaction counts half in time-aware scorers."""
+
+
+class GraphConfig(Section):
+    """The knowledge graph."""
+
+    min_entity_degree: int = Field(default=1, ge=1)
+    """Entities with fewer edges are left out of the tensors (they stay in the store)."""
+    store: bool = True
+    """Also write the Oxigraph store that ``kgrec graph query`` reads."""
+    store_interactions: bool = True
+    """Interactions as triples in the store."""
+    base_iri: str = "https://kgrec.example/id/"
+    """Start of the IRIs of nodes that have none of their own."""
+
+
+class LinkingConfig(Section):
+    """Entity linking."""
+
+    linker: str = "gazetteer"
+    enabled: bool = True
+    threshold: Fraction = 0.6
+    """Links below it are dropped."""
+    options: dict[str, Any] = {}
+    """Options of the linker."""
+
+
+class TextConfig(Section):
+    """Text encoding."""
+
+    encoder: str = "auto"
+    """``auto`` looks at the texts: Chinese or mixed takes the multilingual encoder, English the transformer."""
+    item_template: str | None = None
+    """Overrides the domain's."""
+    options: dict[str, Any] = {}
+    """Options of the encoder."""
+    batch_size: Positive = 64
+
+
+class TrainConfig(Section):
+    """Training."""
+
+    scorers: list[str] | None = None
+    """By default every scorer that can use what the data has."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    validation_fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
+    """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
+    split: Literal["auto", "ratio", "time"] = "ratio"
+    """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
+    max_validation_users: Positive = 20_000
+    threads: Positive | None = None
+    """By default what the machine has free, at most its physical cores."""
+
+
+class FusionConfig(Section):
+    """How scores become one."""
+
+    method: Literal["forward", "equal"] = "forward"
+    """``forward``: weights by forward selection on validation NDCG; ``equal``: the mean of all scorers."""
+    metric_k: Positive = 20
+    max_members: Positive = 6
+    weights: dict[str, float] = {}
+    """Fixed weights; leaves nothing to learn."""
+
+
+class RecommendConfig(Section):
+    """Recommending."""
+
+    n: Positive = 10
+    include_seen: bool = False
+    block_size: Positive = 512
+    """Users scored at once."""
+
+
+class Config(Section):
+    """All of kgrec.toml."""
+
+    domain: str = "generic"
+    seed: int = Field(default=42, ge=0)
+    data: DataConfig = DataConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
+    graph: GraphConfig = GraphConfig()
+    linking: LinkingConfig = LinkingConfig()
+    text: TextConfig = TextConfig()
+    train: TrainConfig = TrainConfig()
+    fusion: FusionConfig = FusionConfig()
+    recommend: RecommendConfig = RecommendConfig()
+    scorers: dict[str, dict[str, Any]] = {}
+    """Options of the scorers: ``[scorers.als] factors = 128``; a list of values is tried on validation."""

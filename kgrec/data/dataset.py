@@ -1,0 +1,158 @@
+"""The tables of a workspace after cleaning: interactions, users and items with their numbering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kgrec.errors import CorruptArtifactError, NotFoundError
+from kgrec.types import ItemIndices, UserIndices
+from kgrec.workspace import read_json, storage_errors, write_json
+
+INTERACTIONS: Mapping[str, pl.DataType] = {
+    "user": pl.UInt32(),
+    "item": pl.UInt32(),
+    "action": pl.String(),
+    "value": pl.Float32(),
+    "time": pl.Int64(),
+    "text": pl.String(),
+    "split": pl.String(),
+    "source": pl.String(),
+    "line": pl.UInt32(),
+}
+"""Columns of the interactions: positions in the vocabularies (``item`` is null for a search), the action, rating or
+amount (null: none), unix seconds (null: unknown), text of a comment or search, ``train`` or ``validation``, and the file
+and line the row came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeInfo:
+    """What is known of a column of the users or items table.
+
+    Attributes:
+        relation: relation type of its edges, or None for a literal.
+        multi: the column holds lists.
+    """
+
+    relation: str | None
+    multi: bool
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cleaned tables. Row ``k`` of ``users`` and ``items`` is the user or item at position ``k``.
+
+    Attributes:
+        interactions: columns as in :data:`INTERACTIONS`, in the order of time, then of the files.
+        users: ``user_id``, ``description`` (null: none), then the attributes.
+        items: ``item_id``, ``title`` (null: unknown), ``description`` (null: none), then the attributes.
+        user_attributes, item_attributes: what the attribute columns are, by name.
+        report: counts of what cleaning did, JSON values.
+        rejects: rows that were dropped: ``source``, ``line``, ``reason``, ``row`` (JSON of the row as read).
+    """
+
+    interactions: pl.DataFrame
+    users: pl.DataFrame
+    items: pl.DataFrame
+    user_attributes: Mapping[str, AttributeInfo] = field(default_factory=dict)
+    item_attributes: Mapping[str, AttributeInfo] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+    rejects: pl.DataFrame = field(default_factory=lambda: empty_rejects())
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.users.height
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.items.height
+
+    @cached_property
+    def _user_positions(self) -> dict[str, int]:
+        return {key: k for k, key in enumerate(self.users["user_id"].to_list())}
+
+    @cached_property
+    def _item_positions(self) -> dict[str, int]:
+        return {key: k for k, key in enumerate(self.items["item_id"].to_list())}
+
+    def user_positions(self, ids: list[str]) -> UserIndices:
+        """Return the positions of users, shape ``(len(ids),)``.
+
+        Raises:
+            NotFoundError: an id is unknown; the hint names near ones.
+        """
+        return _positions("user", ids, self._user_positions)
+
+    def item_positions(self, ids: list[str]) -> ItemIndices:
+        """Return the positions of items, shape ``(len(ids),)``.
+
+        Raises:
+            NotFoundError: an id is unknown; the hint names near ones.
+        """
+        return _positions("item", ids, self._item_positions)
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as parquet and the rest as JSON."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.interactions.write_parquet(folder / "interactions.parquet")
+            self.users.write_parquet(folder / "users.parquet")
+            self.items.write_parquet(folder / "items.parquet")
+            self.rejects.write_parquet(folder / "rejects.parquet")
+        document = {
+            "user_attributes": {name: asdict(a) for name, a in self.user_attributes.items()},
+            "item_attributes": {name: asdict(a) for name, a in self.item_attributes.items()},
+            "report": self.report,
+        }
+        write_json(folder / "dataset.json", document)
+
+    @classmethod
+    def load(cls, folder: Path) -> Dataset:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptArtifactError: a file is missing or damaged.
+        """
+        document = read_json(folder / "dataset.json")
+        names = ("interactions", "users", "items", "rejects")
+        tables = {name: read_table(folder / f"{name}.parquet") for name in names}
+        return cls(
+            **tables,
+            user_attributes={k: AttributeInfo(**a) for k, a in document["user_attributes"].items()},
+            item_attributes={k: AttributeInfo(**a) for k, a in document["item_attributes"].items()},
+            report=document["report"],
+        )
+
+
+def read_table(file: Path) -> pl.DataFrame:
+    """Read a parquet artifact.
+
+    Raises:
+        CorruptArtifactError: missing or damaged.
+    """
+    try:
+        return pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec build-graph` again") from None
+
+
+def empty_rejects() -> pl.DataFrame:
+    """Return a rejects table without rows."""
+    return pl.DataFrame(
+        schema={"source": pl.String(), "line": pl.UInt32(), "reason": pl.String(), "row": pl.String()}
+    )
+
+
+def _positions(kind: str, ids: list[str], known: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    for key in ids:
+        if key not in known:
+            raise NotFoundError.of(kind, key, known)
+    return np.fromiter((known[key] for key in ids), dtype=np.int64, count=len(ids))

@@ -1,0 +1,124 @@
+"""The errors kgrec raises on purpose, each with an exit code and a hint.
+
+    KgrecError                  1
+    ├── UsageError              2   the command line itself is wrong
+    │   └── ConfigError         2   kgrec.toml or --set holds something that cannot be used
+    ├── UserError               3   a name that is not there: user, item, entity, file
+    │   ├── NotFoundError       3   ... with the nearest names as the hint
+    │   └── WorkspaceError      3   the workspace is missing, locked, or not far enough
+    ├── MissingExtraError       4   an optional package has to be installed
+    ├── DataError               5   a file is there but cannot be used
+    │   ├── CorruptArtifactError 5  something in the workspace is damaged
+    │   └── StorageError        5   the disk is full or read-only
+    ├── GuardRefusedError       6   a guard refused a text
+    └── PluginError             3   a plugin breaks the contract
+
+Only ``kgrec.cli.app`` turns these into text and an exit code; everything else lets them pass.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class KgrecError(Exception):
+    """Base of all errors that a person can do something about."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(KgrecError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """kgrec.toml or ``--set`` holds an unknown key or an unusable value."""
+
+
+class UserError(KgrecError):
+    """Something that was asked for is not there."""
+
+    exit_code = 3
+
+
+class NotFoundError(UserError):
+    """A user, item, entity, scorer... of that name does not exist."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str], *, where: str = "") -> NotFoundError:
+        """Build the error with the names nearest to ``name`` as its hint."""
+        place = f" in {where}" if where else ""
+        return cls(f"unknown {kind} {name!r}{place}", hint=did_you_mean(name, known))
+
+
+class WorkspaceError(UserError):
+    """The folder is no workspace, is locked by another process, or lacks a stage."""
+
+
+class PluginError(UserError):
+    """A plugin breaks the contract: misspelt hook, clash of names, wrong type."""
+
+
+class MissingExtraError(KgrecError):
+    """An optional dependency is not installed."""
+
+    exit_code = 4
+
+    @classmethod
+    def of(cls, feature: str, extra: str) -> MissingExtraError:
+        """Name the extra that brings what ``feature`` needs."""
+        return cls(f"{feature} needs packages that are not installed", hint=f"pip install 'kgrec[{extra}]'")
+
+
+class DataError(KgrecError):
+    """A file is there but its content cannot be used."""
+
+    exit_code = 5
+
+
+class CorruptArtifactError(DataError):
+    """An artifact of the workspace is damaged or half written."""
+
+
+class StorageError(DataError):
+    """The disk is full, read-only, or otherwise refuses to store."""
+
+
+class GuardRefusedError(KgrecError):
+    """A guard refused a generated text and no fallback was allowed."""
+
+    exit_code = 6
+
+
+def did_you_mean(name: str, known: Iterable[str], *, limit: int = 3) -> str | None:
+    """Return a hint naming the known names nearest to ``name``, or a few that exist.
+
+    Large vocabularies are narrowed by shared prefix first: ``difflib`` on a million ids would take minutes.
+    """
+    names = [str(k) for k in known]
+    if not names:
+        return None
+    pool = names
+    if len(pool) > 20_000:
+        for length in range(min(len(name), 6), 0, -1):
+            pool = [k for k in names if k[:length] == name[:length]]
+            if pool:
+                break
+        pool = pool[:20_000] or names[:20_000]
+    near = difflib.get_close_matches(name, pool, n=limit, cutoff=0.5)
+    if not near:
+        folded = {k.casefold(): k for k in pool}
+        near = [folded[k] for k in difflib.get_close_matches(name.casefold(), folded, n=limit, cutoff=0.5)]
+    if near:
+        return "did you mean " + " or ".join(repr(k) for k in near) + "?"
+    shown = ", ".join(repr(k) for k in names[:limit])
+    return f"known are for example {shown}" if len(names) > limit else f"known: {shown}"

@@ -1,0 +1,1 @@
+"""The knowledge graph: schema, linking, build, store, export, paths."""

@@ -1,0 +1,18 @@
+"""The plugin contract. A plugin is a module with a few functions, found by the entry-point group ``kgrec``:
+
+>>> from kgrec.plugin import Spec, hookimpl
+>>> @hookimpl
+... def kgrec_scorers():
+...     return [Spec("shortest-title", "my_package.scorers:ShortestTitle", "items with short titles first")]
+
+and in its pyproject.toml::
+
+    [project.entry-points.kgrec]
+    my-plugin = "my_package.plugin"
+"""
+
+from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextPattern
+from kgrec.plugin.registry import Spec
+from kgrec.plugin.spec import hookimpl
+
+__all__ = ["ACTIONS", "Attribute", "Domain", "Mapping", "RelationType", "Spec", "TextPattern", "hookimpl"]

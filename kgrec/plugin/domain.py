@@ -1,0 +1,147 @@
+"""What a domain plugin states about its field: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search")
+"""Every action that kgrec knows; a source's own words are mapped onto these."""
+
+Role = Literal["interactions", "items", "users", "triples", "link"]
+"""What a file is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationType:
+    """A kind of edge.
+
+    Attributes:
+        name: snake case, unique in a domain: ``directed_by``.
+        label: how an edge reads from head to tail: ``directed by``.
+        inverse: name of the opposite direction: ``director_of``.
+        inverse_label: ``director of``.
+        head, tail: types of the nodes; ``item`` and ``user`` are the reserved ones.
+        labels: label in other languages, by language code: ``{"zh": "导演"}``.
+        inverse_labels: the same for the opposite direction.
+        aliases: names of the relation in foreign graphs (``film.director.film``, a property IRI); these may be
+            stated in either direction with ``inverse_aliases`` for the other one.
+        inverse_aliases: foreign names of the opposite direction.
+        reason: how the relation is worded in a recommendation's reason, with ``{entity}`` for the shared node:
+            ``also directed by {entity}``.
+        reasons: the same in other languages.
+    """
+
+    name: str
+    label: str
+    inverse: str
+    inverse_label: str
+    head: str = "item"
+    tail: str = "entity"
+    labels: AbstractMapping[str, str] = field(default_factory=dict)
+    inverse_labels: AbstractMapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    inverse_aliases: tuple[str, ...] = ()
+    reason: str = ""
+    reasons: AbstractMapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A catalogue column that becomes edges or a literal.
+
+    Attributes:
+        column: the column's name in the file.
+        separator: splits a multi-valued cell; None for a single value (list columns need none).
+        relation: name of the RelationType; None keeps the value as a literal (a number, a date, a long text).
+        aliases: other column names by which the attribute is known, for guessing a mapping.
+    """
+
+    column: str
+    separator: str | None = None
+    relation: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How the columns of one file are read.
+
+    Attributes:
+        role: what the file is for.
+        columns: kgrec's field -> the file's column. Fields by role: interactions ``user item action value time
+            text``; items ``id title description``; users ``id description``; triples ``head relation tail``;
+            link ``item entity``.
+        attributes: attribute name -> how to read it (items and users only).
+        action: the action of every row when the file has no action column.
+    """
+
+    role: Role
+    columns: AbstractMapping[str, str]
+    attributes: AbstractMapping[str, Attribute] = field(default_factory=dict)
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextPattern:
+    """Extracts a relation from an item's text.
+
+    Attributes:
+        relation: name of the RelationType the match states about the item.
+        pattern: a regular expression with one group named ``entity``.
+        language: ``en``, ``zh`` or None for both.
+    """
+
+    relation: str
+    pattern: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A field of application.
+
+    Attributes:
+        name: what stands in kgrec.toml: ``video``.
+        summary: one line for ``kgrec plugins``.
+        item_noun: what an item is called in sentences, by language: ``{"en": "film", "zh": "电影"}``.
+        user_verb: how a reason names a past interaction, by action and language: ``{"view": {"en": "watched"}}``.
+        action_weights: how strongly each action counts; unnamed actions keep the built-in weight.
+        relation_types: the edges of the domain.
+        attributes: catalogue attributes by name, with the columns they are usually found in.
+        columns: kgrec's field -> column names it is usually found in, by role.
+        item_template: text of an item for the encoder; ``{title}``, ``{description}``, ``{entities}`` and any
+            attribute name in braces.
+        patterns: relations stated in texts.
+        half_life_days: after how many days an interaction counts half in time-aware scorers; None: never.
+        sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample.
+    """
+
+    name: str
+    summary: str
+    item_noun: AbstractMapping[str, str] = field(default_factory=lambda: {"en": "item", "zh": "物品"})
+    user_verb: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
+    action_weights: AbstractMapping[str, float] = field(default_factory=dict)
+    relation_types: tuple[RelationType, ...] = ()
+    attributes: AbstractMapping[str, Attribute] = field(default_factory=dict)
+    columns: AbstractMapping[Role, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    item_template: str = "{title}. {description} {entities}"
+    patterns: tuple[TextPattern, ...] = ()
+    half_life_days: float | None = None
+    sample: str | None = None
+
+
+DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {
+    "view": 0.2,
+    "click": 0.3,
+    "search": 0.1,
+    "like": 1.0,
+    "rate": 1.0,
+    "collect": 1.0,
+    "share": 1.0,
+    "comment": 0.7,
+    "cart": 0.7,
+    "purchase": 1.5,
+}
+"""Weights of the actions where a domain does not say otherwise; only their ratios matter."""

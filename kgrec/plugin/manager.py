@@ -1,0 +1,185 @@
+"""Finds plugins and asks them what they offer. With spec.py the only file that knows pluggy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
+from kgrec.plugin import spec as hooks
+from kgrec.plugin.registry import Owned, Registry
+
+if TYPE_CHECKING:
+    import typer
+
+    from kgrec.plugin.domain import Domain, Mapping, RelationType
+
+ENTRY_POINT_GROUP = "kgrec"
+BUILTIN = "kgrec"
+
+OFFERS = {
+    "domain": "kgrec_domains",
+    "data source": "kgrec_data_sources",
+    "entity linker": "kgrec_entity_linkers",
+    "text encoder": "kgrec_text_encoders",
+    "scorer": "kgrec_scorers",
+}
+"""Kind of thing on offer -> the hook that offers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin as ``kgrec plugins`` shows it; ``error`` tells why it is not in use."""
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    error: str = ""
+    hooks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class PluginManager:
+    """The plugins in use and what they offer. Build it with :func:`load_plugins`."""
+
+    _pluggy: pluggy.PluginManager
+    plugins: list[PluginInfo] = field(default_factory=list)
+    _registries: dict[str, Registry] = field(default_factory=dict)
+
+    def registry(self, kind: str) -> Registry:
+        """Return all that is on offer of ``kind`` (a key of :data:`OFFERS`)."""
+        if kind not in self._registries:
+            hook = getattr(self._pluggy.hook, OFFERS[kind])
+            offers = [
+                Owned(item, impl.plugin_name)
+                for impl in hook.get_hookimpls()
+                for item in self._ask(impl.plugin_name, OFFERS[kind], impl.function)
+            ]
+            self._registries[kind] = Registry(kind, offers)
+        return self._registries[kind]
+
+    def _ask(self, owner: str, hook: str, function: Callable[..., Any], *args: Any) -> list[Any]:
+        """Call an implementation; what it raises is the plugin's fault and said to be."""
+        try:
+            answer = function(*args)
+        except KgrecError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"plugin {owner!r} failed in {hook}: {type(error).__name__}: {error}",
+                hint=f"KGREC_DISABLE={owner} runs kgrec without it",
+            ) from error
+        return list(answer or [])
+
+    def domain(self, name: str) -> Domain:
+        """Return the domain ``name`` with the relation types that other plugins add to it."""
+        from dataclasses import replace
+
+        domain: Domain = self.registry("domain")[name]
+        known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
+        for impl in self._pluggy.hook.kgrec_relation_types.get_hookimpls():
+            for relation in self._ask(impl.plugin_name, "kgrec_relation_types", impl.function, name):
+                _add_relation(known, relation, impl.plugin_name, name)
+        return replace(domain, relation_types=tuple(r for r, _ in known.values()))
+
+    def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
+        """Ask the plugins how a file is to be read."""
+        mapping: Mapping | None = self._pluggy.hook.kgrec_schema_mapping(
+            domain=domain, source=source, columns=list(columns)
+        )
+        return mapping
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Let the plugins add commands to ``app``."""
+        self._pluggy.hook.kgrec_commands(app=app)
+
+
+def _add_relation(known: dict[str, tuple[RelationType, str]], relation: RelationType, owner: str, domain: str) -> None:
+    if relation.name in known and known[relation.name][0] != relation:
+        first = known[relation.name][1]
+        raise PluginError(
+            f"relation type {relation.name!r} of domain {domain!r} is stated differently by {first!r} and {owner!r}",
+            hint=f"rename one of them or set KGREC_DISABLE={owner}",
+        )
+    known.setdefault(relation.name, (relation, owner))
+
+
+def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
+    """Load kgrec's own plugin and all installed ones.
+
+    A plugin that cannot be imported, or that implements a hook which does not exist, is left out; its
+    :class:`PluginInfo` says why. ``KGREC_DISABLE=name,...`` leaves plugins out; ``KGREC_TRACE=1`` prints every call.
+
+    Args:
+        entries: entry points to load instead of the installed ones; for tests.
+    """
+    manager = pluggy.PluginManager(hooks.PROJECT_NAME)
+    manager.add_hookspecs(hooks)
+    if os.environ.get("KGREC_TRACE") == "1":
+        manager.trace.root.setwriter(lambda text: print(text, end="", file=sys.stderr))
+        manager.enable_tracing()
+    from kgrec.plugin import builtin
+
+    manager.register(builtin, name=BUILTIN)
+    result = PluginManager(manager, [_describe(manager, builtin, BUILTIN, None)])
+    found = entry_points(group=ENTRY_POINT_GROUP) if entries is None else entries
+    disabled = _disabled([entry.name for entry in found])
+    for entry in sorted(found, key=lambda e: e.name):
+        result.plugins.append(_load(manager, entry, disabled))
+    return result
+
+
+def _disabled(names: Sequence[str]) -> set[str]:
+    disabled = {name.strip() for name in os.environ.get("KGREC_DISABLE", "").split(",") if name.strip()}
+    for name in sorted(disabled - set(names)):
+        raise NotFoundError.of("plugin", name, names, where="KGREC_DISABLE")
+    return disabled
+
+
+def _load(manager: pluggy.PluginManager, entry: EntryPoint, disabled: set[str]) -> PluginInfo:
+    if entry.name in disabled:
+        return _describe(manager, None, entry.name, entry, error="disabled by KGREC_DISABLE")
+    try:
+        plugin = entry.load()
+    except Exception as error:  # whatever a stranger's import raises must not take the command line down
+        return _describe(manager, None, entry.name, entry, error=f"{type(error).__name__}: {error}")
+    unknown = misspelt_hooks(plugin)
+    if unknown:
+        return _describe(manager, None, entry.name, entry, error="; ".join(unknown))
+    try:
+        manager.register(plugin, name=entry.name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.get_plugin(entry.name) is plugin:
+            manager.unregister(plugin)
+        return _describe(manager, None, entry.name, entry, error=" ".join(str(error).split()))
+    return _describe(manager, plugin, entry.name, entry)
+
+
+def misspelt_hooks(plugin: object) -> list[str]:
+    """Return a complaint for each function of ``plugin`` that is named like a hook and is none, or lacks the marker."""
+    known = [name for name in vars(hooks) if name.startswith("kgrec_")]
+    complaints = []
+    for name in dir(plugin):
+        function = getattr(plugin, name)
+        if not callable(function) or getattr(function, "__module__", None) == hooks.__name__:
+            continue
+        marked = hasattr(function, f"{hooks.PROJECT_NAME}_impl")
+        if (marked or name.startswith("kgrec_")) and name not in known:
+            complaints.append(f"there is no hook {name!r}: {did_you_mean(name, known)}")
+        elif name in known and not marked:
+            complaints.append(f"{name!r} lacks the @hookimpl marker (from kgrec.plugin import hookimpl)")
+    return complaints
+
+
+def _describe(
+    manager: pluggy.PluginManager, plugin: Any, name: str, entry: EntryPoint | None, *, error: str = ""
+) -> PluginInfo:
+    dist = entry.dist if entry else None
+    implemented = tuple(sorted(c.name for c in manager.get_hookcallers(plugin) or [])) if plugin is not None else ()
+    return PluginInfo(name, dist.name if dist else "", dist.version if dist else "", error, implemented)

@@ -1,0 +1,164 @@
+"""What a part of kgrec must be able to do to be used as one. All structural: nothing needs to be inherited.
+
+Every class named by a Spec is built as ``Class(**options)``, where the options come from the part's own table in
+kgrec.toml (``[scorers.als]``, ``[encoders.transformers]``...); an option that the class does not know is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """Reads one kind of file into a table."""
+
+    def claims(self, path: Path) -> bool:
+        """Say whether this source reads files named like ``path`` (looks at the name only)."""
+        ...
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the whole file, every column as it stands.
+
+        Text formats give strings; nothing is interpreted here. Adds the column ``__line__`` (u32): the 1-based line
+        or row of the file, header included, so that a rejected row can be found again.
+
+        Raises:
+            DataError: the file is not what its name says; the message names the file and the line where known.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A mention of an entity in a text.
+
+    Attributes:
+        text: position of the text among those given.
+        start, end: the mention is ``texts[text][start:end]``.
+        entity: position of the entity in the gazetteer.
+        score: confidence in (0, 1].
+    """
+
+    text: int
+    start: int
+    end: int
+    entity: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gazetteer:
+    """Names by which entities are known.
+
+    Attributes:
+        names: label or alias, one entry a name.
+        entities: position of the entity each name belongs to, same length as ``names``.
+        types: entity type, by position of the entity.
+        labels: preferred label, by position of the entity.
+    """
+
+    names: tuple[str, ...]
+    entities: tuple[int, ...]
+    types: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@runtime_checkable
+class EntityLinker(Protocol):
+    """Finds mentions of known entities in texts."""
+
+    def prepare(self, gazetteer: Gazetteer, encoder: TextEncoder | None = None) -> Self:
+        """Build the index; ``encoder`` settles ambiguous names by similarity where it is given."""
+        ...
+
+    def link(self, texts: Sequence[str]) -> list[Link]:
+        """Return all links, ordered by text and start; spans of one text do not overlap."""
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Names model and version; vectors of equal fingerprint may be cached and mixed."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode ``texts`` -> float32 of shape ``(n, dim)``, unit rows; an empty text gives the zero row."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives every item a score for a user."""
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:
+        """Learn from ``data``; the same data and seed give the same scores, global random state is untouched."""
+        ...
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items for ``users`` of shape ``(u,)`` -> float32 ``(u, n_items)``, NaN where it cannot."""
+        ...
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that ``score`` needs, as arrays."""
+        ...
+
+    def load_state(self, state: AbstractMapping[str, NDArray[np.generic]]) -> Self:
+        """Become the scorer whose ``state`` this is."""
+        ...
+
+
+@runtime_checkable
+class NewUserScorer(Scorer, Protocol):
+    """A scorer that also serves somebody who was not there at training."""
+
+    def score_new(self, profile: Profile) -> NDArray[np.float32]:
+        """Score all items for ``profile`` -> float32 ``(n_items,)``, NaN where it cannot."""
+        ...
+
+
+@runtime_checkable
+class AdditiveScorer(Scorer, Protocol):
+    """A scorer whose scores split into what caused them."""
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
+        """Split ``score([user])[0, items]``; for each item the values sum to its score within 1e-4."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """A part of a score.
+
+    Attributes:
+        item: position of the scored item.
+        kind: ``"item"`` (an item of the history), ``"entity"``, ``"text"``, ``"popularity"`` or ``"bias"``.
+        source: position of the item or entity that caused it, -1 where there is none.
+        value: share of the score.
+    """
+
+    item: int
+    kind: str
+    source: int
+    value: float

@@ -1,0 +1,87 @@
+"""Every hook of kgrec. Offer hooks take no argument and return lists, so a plugin is tested by calling a function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from kgrec.plugin.domain import Domain, Mapping, RelationType
+    from kgrec.plugin.registry import Spec
+
+PROJECT_NAME = "kgrec"
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+@hookspec
+def kgrec_domains() -> list[Domain]:
+    """Offer domains.
+
+    :return: the plugin's domains; a name that another plugin offers as well is an error naming both
+    """
+
+
+@hookspec
+def kgrec_relation_types(domain: str) -> list[RelationType]:
+    """Extend a domain by relation types.
+
+    :param domain: name of the domain that the workspace uses
+    :return: further relation types; one that contradicts an existing one of the same name is an error
+    """
+
+
+@hookspec(firstresult=True)
+def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
+    """Say how a file's columns are to be read, when the domain's own column names do not tell.
+
+    :param domain: name of the domain
+    :param source: name of the file, without folders
+    :param columns: the file's column names
+    :return: the mapping, or None to leave the file to others
+    """
+
+
+@hookspec
+def kgrec_data_sources() -> list[Spec]:
+    """Offer readers of files (:class:`kgrec.plugin.protocols.DataSource`).
+
+    :return: one Spec a format
+    """
+
+
+@hookspec
+def kgrec_entity_linkers() -> list[Spec]:
+    """Offer entity linkers (:class:`kgrec.plugin.protocols.EntityLinker`).
+
+    :return: one Spec a linker
+    """
+
+
+@hookspec
+def kgrec_text_encoders() -> list[Spec]:
+    """Offer text encoders (:class:`kgrec.plugin.protocols.TextEncoder`).
+
+    :return: one Spec an encoder
+    """
+
+
+@hookspec
+def kgrec_scorers() -> list[Spec]:
+    """Offer scorers (:class:`kgrec.plugin.protocols.Scorer`).
+
+    :return: one Spec a scorer
+    """
+
+
+@hookspec
+def kgrec_commands(app: typer.Typer) -> None:
+    """Add commands to the command line.
+
+    :param app: kgrec's Typer application; register commands or sub-applications on it
+    """

@@ -1,0 +1,53 @@
+"""How long work tells where it is, without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """A piece of work under way."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Report that ``amount`` more units are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a short text beside the bar, such as the current loss."""
+        ...
+
+
+class Progress(Protocol):
+    """Listens to long work; the command line draws bars, everyone else stays silent."""
+
+    def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:
+        """Open a piece of work of ``total`` units; None where the length is not known."""
+        ...
+
+    def log(self, message: str) -> None:
+        """Say something worth a line."""
+        ...
+
+
+class _SilentTask:
+    def advance(self, amount: float = 1) -> None:
+        """Ignore."""
+
+    def note(self, text: str) -> None:
+        """Ignore."""
+
+
+class _Silent:
+    @contextmanager
+    def task(self, description: str, total: float | None = None) -> Iterator[Task]:  # noqa: ARG002
+        """Open a task nobody sees."""
+        yield _SilentTask()
+
+    def log(self, message: str) -> None:
+        """Ignore."""
+
+
+SILENT: Progress = _Silent()
+"""Nobody listens."""

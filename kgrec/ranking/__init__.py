@@ -1,0 +1,1 @@
+"""Scorers into one list: training, fusion, top-k, re-ranking."""

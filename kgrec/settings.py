@@ -1,0 +1,140 @@
+"""Where the values of the settings come from: defaults < domain < kgrec.toml < ``--set a.b=c``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from kgrec.config import Config
+from kgrec.errors import ConfigError, DataError, did_you_mean
+
+FILE_NAME = "kgrec.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force and where each came from.
+
+    Attributes:
+        config: the settings.
+        origins: dotted key -> ``"default"``, ``"domain video"``, ``"kgrec.toml"`` or ``"--set"``.
+    """
+
+    config: Config
+    origins: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, Any, str]]:
+        """Iterate over key, value and origin of every setting."""
+        for key, value in flatten(self.config.model_dump()).items():
+            yield key, value, self.origins.get(key, "default")
+
+
+def load_settings(
+    file: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    domain_defaults: Callable[[str], Mapping[str, Any]] = lambda _: {},
+) -> Settings:
+    """Read kgrec.toml and lay the sources of settings over each other.
+
+    Args:
+        file: kgrec.toml, or None for defaults.
+        overrides: ``a.b=c`` each; ``c`` is read as TOML and as a plain string when it is none.
+        domain_defaults: name of the domain -> its nested defaults.
+
+    Raises:
+        ConfigError: a key is unknown or a value unusable; names file and key.
+        DataError: the file is not UTF-8.
+    """
+    written = _read(file) if file else {}
+    given: dict[str, Any] = {}
+    for override in overrides:
+        _merge(given, _parse_override(override))
+    name = given.get("domain", written.get("domain", Config().domain))
+    of_domain = dict(domain_defaults(name)) if isinstance(name, str) else {}
+    layers = [(f"domain {name}", of_domain), (FILE_NAME, written), ("--set", given)]
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
+        _merge(merged, layer)
+        origins.update(dict.fromkeys(flatten(layer), origin))
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        raise _explain(error, origins, file) from None
+    return Settings(config, origins)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested tables into dotted keys; lists and empty tables are values."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{dotted}."))
+        else:
+            flat[dotted] = value
+    return flat
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}", hint="strings need quotes, tables are written [name]") from None
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text!r} is not of the form key=value", hint="for example --set train.device=cpu")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    nested: Any = parsed
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = {k: v for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | None) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    origin = next((o for k, o in origins.items() if k == key or k.startswith(f"{key}.")), "")
+    origin = origin or next((o for k, o in origins.items() if key.startswith(f"{k}.")), FILE_NAME)
+    where = str(file) if origin == FILE_NAME and file else origin
+    if first["type"] == "extra_forbidden":
+        hint = did_you_mean(path[-1], _known_keys(path[:-1]))
+        return ConfigError(f"{where}: unknown key {key!r}", hint=hint)
+    return ConfigError(f"{where}: {key}: {first['msg']} (got {first['input']!r})", hint="see docs/configuration.md")
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        if part.isdigit():
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not found:
+            return []
+        model = found[0]
+    return list(model.model_fields)

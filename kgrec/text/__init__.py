@@ -1,0 +1,1 @@
+"""Text encoders, item texts and user profiles."""

@@ -1,0 +1,191 @@
+"""Values that cross the layers: array aliases with their shapes, requests, profiles and lists of items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
+    from scipy.sparse import csr_array
+
+UserIndices = NDArray[np.int64]
+"""Positions of users in the vocabulary, shape ``(u,)``."""
+
+ItemIndices = NDArray[np.int64]
+"""Positions of items in the vocabulary, shape ``(i,)``."""
+
+Scores = NDArray[np.float32]
+"""One score an item for each user, shape ``(u, n_items)``; NaN means "cannot score"."""
+
+Vectors = NDArray[np.float32]
+"""Embeddings, shape ``(n, dim)``; text vectors have unit rows."""
+
+Mask = NDArray[np.bool_]
+"""True where something is kept, shape ``(i,)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of somebody: enough to score items for a person who was not there at training.
+
+    Attributes:
+        items: positions of items that the person liked, shape ``(k,)``.
+        weights: how strongly, shape ``(k,)``; same order as ``items``.
+        text: the person's own words, or the empty string.
+        text_vector: ``text`` encoded by the workspace's text encoder, shape ``(dim,)``, or None.
+    """
+
+    items: ItemIndices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    text: str = ""
+    text_vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants how many recommendations under which conditions.
+
+    Attributes:
+        user_id: the user's id in the data, or None for a person known only by ``profile``.
+        n: the length of the list.
+        include_seen: also recommend what the user has interacted with.
+        where: conditions ``(attribute, value)``; an item must meet all of them.
+        profile: stands in for the history of somebody who is not in the data.
+    """
+
+    user_id: str | None
+    n: int = 10
+    include_seen: bool = False
+    where: tuple[tuple[str, str], ...] = ()
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an item is in the list: one plain sentence and what it rests on.
+
+    Attributes:
+        sentence: what a person reads.
+        kind: ``"path"`` (a typed path of the graph), ``"similar"`` (an item of the history), ``"text"``, ``"popular"``.
+        nodes: keys of the graph's nodes the sentence names, in order.
+        relations: names of the relations between them, one fewer than ``nodes``, or empty.
+    """
+
+    sentence: str
+    kind: str
+    nodes: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """Recommended items of one user, best first.
+
+    Attributes:
+        user_id: for whom; the empty string for a person who is not in the data.
+        item_ids: the items' ids.
+        items: their positions in the vocabulary, shape ``(n,)``.
+        scores: fused scores, falling, shape ``(n,)``.
+        parts: contribution of each scorer to the fused score, by the scorer's name, each of shape ``(n,)``.
+        reasons: one an item, or empty when no explanation was asked for.
+    """
+
+    user_id: str
+    item_ids: tuple[str, ...]
+    items: ItemIndices
+    scores: NDArray[np.float32]
+    parts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Triples:
+    """The knowledge graph without users and interactions, as arrays.
+
+    Nodes are numbered items first: node ``k < n_items`` is item ``k`` of the vocabulary, the others are entities.
+
+    Attributes:
+        heads: shape ``(t,)``, int64.
+        relations: positions in ``relation_names``, shape ``(t,)``, int64.
+        tails: shape ``(t,)``, int64.
+        weights: shape ``(t,)``, float32; 1 for a stated fact, the link's score for a mention.
+        n_items: how many of the nodes are items.
+        n_nodes: items and entities together.
+        relation_names: shape ``(r,)``; forward relations only.
+    """
+
+    heads: NDArray[np.int64]
+    relations: NDArray[np.int64]
+    tails: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    n_items: int
+    n_nodes: int
+    relation_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Interactions one by one, in the order of time where times exist.
+
+    Attributes:
+        users, items: positions in the vocabularies, shape ``(e,)``.
+        actions: positions in ``action_names``, shape ``(e,)``.
+        values: ratings or amounts, shape ``(e,)``, NaN where there is none.
+        weights: how strongly the event counts (action weight), shape ``(e,)``.
+        times: unix seconds, shape ``(e,)``, or None when the data has no times.
+        action_names: shape ``(a,)``.
+    """
+
+    users: UserIndices
+    items: ItemIndices
+    actions: NDArray[np.int64]
+    values: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    times: NDArray[np.int64] | None
+    action_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """All that a scorer may look at while it is fitted: the fit part only, never what it is judged on.
+
+    Attributes:
+        matrix: how strongly each user is known to like each item, CSR float32 of shape ``(n_users, n_items)``,
+            entries > 0, duplicates summed, indices sorted.
+        events: the interactions behind ``matrix``.
+        triples: the knowledge graph, or None.
+        item_text: text vectors of the items, shape ``(n_items, dim)``, zero rows where an item has no text, or None.
+        user_text: vectors of the users' own words and descriptions, shape ``(n_users, dim)``, or None.
+        validation: held-out likes for early stopping, CSR of ``matrix``'s shape, or None; nothing is fitted on it.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    matrix: csr_array
+    events: Events
+    triples: Triples | None = None
+    item_text: Vectors | None = None
+    user_text: Vectors | None = None
+    validation: csr_array | None = None
+    device: str = "cpu"
+
+    @property
+    def n_users(self) -> int:
+        """Number of users in the vocabulary."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the vocabulary."""
+        return int(self.matrix.shape[1])

@@ -1,0 +1,298 @@
+"""A workspace: the folder that holds kgrec.toml and, under ``artifacts/``, everything that was made from the data.
+
+    kgrec.toml
+    artifacts/
+      manifest.json         which version of each stage is current, and what it was made from
+      dataset-3f2a…/        one folder a stage and version, written aside and renamed when complete
+      graph-77b0…/  text-…/  models-…/
+      cache/                text vectors by content; may be deleted at any time
+      lock                  held while a command writes
+
+A stage that fails or is interrupted leaves only a ``.tmp-`` folder, which the next writer removes: the last good
+state stays current. Artifacts are data (parquet, safetensors, JSON, an RDF store), never pickle.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STAGES = ("dataset", "graph", "text", "models")
+"""The stages in the order they are made; each is made from the ones before it."""
+
+COMMANDS = {"dataset": "build-graph", "graph": "build-graph", "text": "train", "models": "train"}
+"""Which command makes a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageInfo:
+    """What the manifest says of a stage.
+
+    Attributes:
+        folder: name of the stage's folder under artifacts/.
+        fingerprint: hash of what the stage holds or was made from; the next stages are stale when it changes.
+        made_from: fingerprints of the stages it was made from, by stage.
+        created: unix seconds.
+        seconds: how long it took.
+        seed: seed of the run.
+        versions: versions of the packages that matter.
+        facts: counts and settings worth showing, JSON values.
+    """
+
+    folder: str
+    fingerprint: str
+    made_from: dict[str, str]
+    created: float
+    seconds: float
+    seed: int
+    versions: dict[str, str]
+    facts: dict[str, Any]
+
+
+class Workspace:
+    """The artifacts under a folder. Reading needs no lock; writing takes it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.artifacts = root / "artifacts"
+
+    @property
+    def config_file(self) -> Path:
+        """The workspace's kgrec.toml."""
+        return self.root / "kgrec.toml"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of what can be computed again."""
+        return self.artifacts / "cache"
+
+    def manifest(self) -> dict[str, StageInfo]:
+        """Return what is known of each finished stage.
+
+        Raises:
+            CorruptArtifactError: manifest.json cannot be read.
+        """
+        file = self.artifacts / "manifest.json"
+        try:
+            raw = json.loads(file.read_text(encoding="utf-8"))
+            return {stage: StageInfo(**info) for stage, info in raw["stages"].items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptArtifactError(
+                f"{file} is damaged: {error}", hint="remove the file and run `kgrec build-graph` again"
+            ) from None
+
+    def info(self, stage: str) -> StageInfo:
+        """Return the manifest's entry of ``stage``.
+
+        Raises:
+            WorkspaceError: the stage was not made yet; the hint names the command that makes it.
+        """
+        if not self.config_file.exists() and not self.artifacts.exists():
+            raise WorkspaceError(
+                f"{self.root} is no kgrec workspace (it has no kgrec.toml)",
+                hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
+            )
+        infos = self.manifest()
+        if stage not in infos:
+            raise WorkspaceError(
+                f"{self.root} has no {stage} yet", hint=f"run `kgrec {COMMANDS.get(stage, 'build-graph')}` first"
+            )
+        return infos[stage]
+
+    def folder(self, stage: str) -> Path:
+        """Return the folder of the current version of ``stage``.
+
+        Raises:
+            WorkspaceError: not made yet.
+            CorruptArtifactError: the manifest names a folder that is gone.
+        """
+        folder = self.artifacts / self.info(stage).folder
+        if not folder.is_dir():
+            raise CorruptArtifactError(
+                f"{folder} is missing", hint=f"run `kgrec {COMMANDS.get(stage, 'build-graph')}` to make it again"
+            )
+        return folder
+
+    def stale(self, stage: str) -> list[str]:
+        """Return the stages that changed since ``stage`` was made from them."""
+        infos = self.manifest()
+        if stage not in infos:
+            return []
+        made_from = infos[stage].made_from
+        return [s for s, f in made_from.items() if s not in infos or infos[s].fingerprint != f]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the workspace for writing; leftovers of interrupted writers are removed.
+
+        Raises:
+            WorkspaceError: another process holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        with storage_errors(self.artifacts):
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.artifacts / "lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise WorkspaceError(
+                    f"{self.root} is in use by another kgrec command", hint="wait for it to end, then run this again"
+                ) from None
+        try:
+            self._sweep()
+            yield
+        finally:
+            lock.release()
+
+    def _sweep(self) -> None:
+        current = {info.folder for info in self.manifest().values()}
+        for folder in self.artifacts.iterdir():
+            stage = folder.name.split("-")[0]
+            if folder.name.startswith(".tmp-") or (stage in STAGES and folder.name not in current):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def publish(
+        self, stage: str, *, fingerprint: str, seed: int, facts: Mapping[str, Any] | None = None
+    ) -> Iterator[StageWriter]:
+        """Write a new version of ``stage`` aside and make it current when the block ends without an error.
+
+        Must be called with the lock held. The stages before it that are present are recorded as what it was made
+        from. Readers see the old version until the manifest is replaced, which is atomic.
+
+        Raises:
+            StorageError: no space left, or the folder cannot be written.
+        """
+        name = f"{stage}-{uuid.uuid4().hex[:12]}"
+        aside = self.artifacts / f".tmp-{name}"
+        started = time.perf_counter()
+        writer = StageWriter(aside, dict(facts or {}))
+        with storage_errors(aside):
+            aside.mkdir(parents=True)
+            try:
+                yield writer
+                aside.rename(self.artifacts / name)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+            infos = self.manifest()
+            before = STAGES[: STAGES.index(stage)]
+            old = infos.get(stage)
+            infos[stage] = StageInfo(
+                folder=name,
+                fingerprint=fingerprint,
+                made_from={s: infos[s].fingerprint for s in before if s in infos},
+                created=time.time(),
+                seconds=round(time.perf_counter() - started, 3),
+                seed=seed,
+                versions=_versions(),
+                facts=writer.facts,
+            )
+            document = {"format": 1, "stages": {s: asdict(i) for s, i in infos.items()}}
+            write_json(self.artifacts / "manifest.json", document)
+            if old is not None:
+                shutil.rmtree(self.artifacts / old.folder, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class StageWriter:
+    """The folder of a stage being written, and the facts that go into the manifest."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a clear error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no space left for {path}", hint="free some space and run the command again; nothing was lost"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(f"{path} cannot be written: {error.strerror}", hint="check the permissions") from error
+        raise
+
+
+def write_json(file: Path, document: Any) -> None:
+    """Replace ``file`` by ``document`` atomically."""
+    with storage_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            with aside.open("w", encoding="utf-8") as stream:
+                json.dump(document, stream, ensure_ascii=False, indent=1)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(file)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON artifact.
+
+    Raises:
+        CorruptArtifactError: missing or no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run the command that makes it again") from None
+
+
+def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write named arrays as safetensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with storage_errors(file):
+        # safetensors knows no 0-d or non-contiguous arrays from numpy views.
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
+
+
+def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
+    """Read named arrays written by :func:`save_arrays`.
+
+    Raises:
+        CorruptArtifactError: missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(str(file)))
+    except (OSError, SafetensorError) as error:
+        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec train` again") from None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("kgrec", "numpy", "scipy", "polars", "torch", "torch-geometric", "transformers", "implicit"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
