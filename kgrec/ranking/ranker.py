@@ -1,0 +1,166 @@
+"""The trained hybrid: scorers, their weights, and lists for users. Needs numpy and scipy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.data.dataset import read_table
+from kgrec.ranking.fusion import standardise
+from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.top_k import top_k
+from kgrec.types import Mask, Profile, Scores, UserIndices
+from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.plugin.protocols import Scorer
+    from kgrec.plugin.registry import Registry
+
+FALLBACK = "popularity"
+"""Scores those of whom nothing is known."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Scorers and how they are fused.
+
+    Attributes:
+        user_ids, item_ids: the numbering at training; the dataset may have grown since.
+        seen: what each user interacted with, CSR of shape ``(n_users, n_items)``.
+        scorers: fitted scorers by name: those with a weight, and the fallback.
+        weights: weight of each scorer in the fused score, summing to 1.
+        summary: options and validation figures of every scorer, JSON values.
+    """
+
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    seen: csr_array
+    scorers: Mapping[str, Scorer]
+    weights: Mapping[str, float]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def user_positions(self) -> dict[str, int]:
+        """User id -> position."""
+        return {key: k for k, key in enumerate(self.user_ids)}
+
+    @cached_property
+    def item_positions(self) -> dict[str, int]:
+        """Item id -> position."""
+        return {key: k for k, key in enumerate(self.item_ids)}
+
+    def parts(self, users: UserIndices) -> dict[str, Scores]:
+        """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name."""
+        return {
+            name: np.float32(weight) * standardise(np.asarray(self.scorers[name].score(users), dtype=np.float32))
+            for name, weight in self.weights.items()
+        }
+
+    def parts_new(self, profile: Profile) -> dict[str, Scores]:
+        """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
+        able = {name: s for name in self.weights if hasattr(s := self.scorers[name], "score_new")}
+        norm = sum(self.weights[name] for name in able)
+        scores = {name: np.asarray(s.score_new(profile), dtype=np.float32)[None, :] for name, s in able.items()}
+        return {name: np.float32(self.weights[name] / norm) * standardise(s) for name, s in scores.items()}
+
+    def fused(self, parts: dict[str, Scores], users: UserIndices | None) -> Scores:
+        """Sum up ``parts``; rows in which no scorer has anything to say become the fallback's.
+
+        What the fallback contributes is added to ``parts``, so that they still sum to the fused score.
+        """
+        n_rows = len(users) if users is not None else 1
+        total = np.zeros((n_rows, len(self.item_ids)), dtype=np.float32)
+        for part in parts.values():
+            total += part
+        silent = ~total.any(axis=1)
+        if silent.any():
+            standing_in = np.zeros_like(total)
+            standing_in[silent] = standardise(self._fallback(users, silent))
+            parts[FALLBACK] = parts[FALLBACK] + standing_in if FALLBACK in parts else standing_in
+            total += standing_in
+        return total
+
+    def _fallback(self, users: UserIndices | None, silent: Mask) -> Scores:
+        scorer = self.scorers[FALLBACK]
+        if users is None:
+            return np.asarray(scorer.score_new(Profile()), dtype=np.float32)[None, :]  # type: ignore[attr-defined]
+        return np.asarray(scorer.score(users[silent]), dtype=np.float32)
+
+    def rank(
+        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return positions and scores of the best ``n`` items of each row, -1 and -inf where there are fewer.
+
+        Args:
+            scores: fused, shape ``(u, n_items)``; not changed.
+            n: length of the lists.
+            seen: items to leave out, CSR of the same shape, or None.
+            allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+        """
+        ranked = scores.copy()
+        if seen is not None:
+            mask_seen(ranked, seen)
+        if allowed is not None:
+            ranked[:, ~allowed] = -np.inf
+        return top_k(ranked, n)
+
+    def recommend_blocks(
+        self, users: UserIndices, n: int, *, include_seen: bool, allowed: Mask | None, block_size: int
+    ) -> Iterator[tuple[UserIndices, NDArray[np.int64], NDArray[np.float32]]]:
+        """Iterate over blocks of users with the positions and scores of their best ``n`` items."""
+        for start in range(0, len(users), block_size):
+            block = users[start : start + block_size]
+            scores = self.fused(self.parts(block), block)
+            best, values = self.rank(scores, n, seen=None if include_seen else self.seen[block], allowed=allowed)
+            yield block, best, values
+
+    def save(self, folder: Path) -> None:
+        """Write everything as parquet, safetensors and JSON."""
+        with storage_errors(folder):
+            pl.DataFrame({"user_id": list(self.user_ids)}, schema={"user_id": pl.String}).write_parquet(
+                folder / "users.parquet"
+            )
+            pl.DataFrame({"item_id": list(self.item_ids)}, schema={"item_id": pl.String}).write_parquet(
+                folder / "items.parquet"
+            )
+        seen = self.seen
+        save_arrays(
+            folder / "seen.safetensors",
+            {"indptr": np.asarray(seen.indptr, dtype=np.int64), "indices": np.asarray(seen.indices, dtype=np.int32)},
+        )
+        for name, scorer in self.scorers.items():
+            save_arrays(folder / f"{name}.safetensors", scorer.state())
+        document = {"weights": dict(self.weights), "scorers": list(self.scorers), "summary": self.summary}
+        write_json(folder / "ranker.json", document)
+
+    @classmethod
+    def load(cls, folder: Path, registry: Registry) -> Ranker:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptArtifactError: a file is missing or damaged.
+            NotFoundError: a scorer's plugin is no longer installed.
+        """
+        from scipy.sparse import csr_array
+
+        document = read_json(folder / "ranker.json")
+        user_ids = read_table(folder / "users.parquet")["user_id"].to_list()
+        item_ids = read_table(folder / "items.parquet")["item_id"].to_list()
+        seen = load_arrays(folder / "seen.safetensors")
+        data = np.ones(len(seen["indices"]), dtype=np.bool_)
+        options = document["summary"].get("scorers", {})
+        scorers = {}
+        for name in document["scorers"]:
+            scorer = registry[name].build(options.get(name, {}).get("options"))
+            scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
+        matrix = csr_array((data, seen["indices"], seen["indptr"]), shape=(len(user_ids), len(item_ids)))
+        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"])

@@ -1,0 +1,147 @@
+"""Which settings of each scorer are used: those that rank the held-out likes best."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.plugin.registry import Spec
+from kgrec.progress import Task
+from kgrec.ranking.top_k import recall_ndcg, top_k
+from kgrec.types import Scores, TrainingData, UserIndices
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.plugin.protocols import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Whom the scorers are judged on.
+
+    Attributes:
+        users: positions of the users with held-out likes, shape ``(u,)``.
+        truth: their held-out likes, CSR of shape ``(u, n_items)``.
+        masked: what they are known to have seen, CSR of the same shape; never ranked.
+    """
+
+    users: UserIndices
+    truth: csr_array
+    masked: csr_array
+
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Iterate over slices of at most ``size`` users."""
+        return (slice(start, start + size) for start in range(0, len(self.users), size))
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A scorer with the settings chosen for it.
+
+    Attributes:
+        name: the scorer's.
+        scorer: fitted on the fit part.
+        options: what it was built with.
+        recall, ndcg: on the held-out likes, NaN when there are none.
+        seconds: of all the settings tried.
+        tried: the settings tried and their NDCG.
+    """
+
+    name: str
+    scorer: Scorer
+    options: dict[str, Any]
+    recall: float
+    ndcg: float
+    seconds: float
+    tried: tuple[tuple[dict[str, Any], float], ...] = field(default=())
+
+    def refit_options(self) -> dict[str, Any]:
+        """Return the options for fitting on all data, such as the number of epochs that early stopping found."""
+        found = getattr(self.scorer, "refit_options", None)
+        return {**self.options, **(found() if found else {})}
+
+
+def mask_seen(scores: Scores, seen: csr_array) -> None:
+    """Set to -inf, in place, the scores at the nonzeros of ``seen``; both of shape ``(u, n_items)``."""
+    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+    scores[rows, seen.indices] = -np.inf
+
+
+def judge(scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512) -> tuple[float, float]:
+    """Return mean recall@k and NDCG@k of a scorer alone on the held-out likes."""
+    recalls: list[NDArray[np.float64]] = []
+    ndcgs: list[NDArray[np.float64]] = []
+    for block in held_out.blocks(block_size):
+        scores = np.array(scorer.score(held_out.users[block]), dtype=np.float32)
+        mask_seen(scores, held_out.masked[block])
+        recall, ndcg = recall_ndcg(top_k(scores, k)[0], held_out.truth[block])
+        recalls.append(recall)
+        ndcgs.append(ndcg)
+    if not recalls:
+        return float("nan"), float("nan")
+    return float(np.nanmean(np.concatenate(recalls))), float(np.nanmean(np.concatenate(ndcgs)))
+
+
+def option_sets(spec: Spec, data: TrainingData, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the settings worth trying: the scorer's own grid under what kgrec.toml says.
+
+    An option that is given as a list in kgrec.toml is tried with each of its values.
+    """
+    grid = getattr(spec.load(), "grid", None)
+    own: Sequence[dict[str, Any]] = grid(data) if grid else [{}]
+    lists = {name: value for name, value in given.items() if isinstance(value, list)}
+    fixed = {name: value for name, value in given.items() if name not in lists}
+    products = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+    sets: list[dict[str, Any]] = []
+    for base, product in itertools.product(own, products):
+        options = {**base, **fixed, **product}
+        if options not in sets:
+            sets.append(options)
+    return sets
+
+
+def select(
+    spec: Spec,
+    data: TrainingData,
+    held_out: HeldOut,
+    *,
+    given: Mapping[str, Any],
+    k: int,
+    seed: int,
+    task: Task,
+) -> Selected:
+    """Fit a scorer with each of its settings and keep the one with the best NDCG@k on the held-out likes.
+
+    Args:
+        spec: the scorer.
+        data: the fit part.
+        held_out: whom it is judged on; with nobody in it the first settings are taken.
+        given: its table in kgrec.toml.
+        k: length of the lists.
+        seed: of the fits.
+        task: told of every fit.
+    """
+    started = time.perf_counter()
+    candidates = option_sets(spec, data, given)
+    if not len(held_out.users):
+        candidates = candidates[:1]
+    best: Selected | None = None
+    tried: list[tuple[dict[str, Any], float]] = []
+    for options in candidates:
+        scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
+        recall, ndcg = judge(scorer, held_out, k=k)
+        tried.append((options, ndcg))
+        task.advance(1 / len(candidates))
+        task.note(f"{spec.name} {len(tried)}/{len(candidates)}")
+        if best is None or ndcg > best.ndcg:
+            best = Selected(spec.name, scorer, options, recall, ndcg, 0.0)
+    assert best is not None  # a scorer has at least one set of options
+    seconds = round(time.perf_counter() - started, 2)
+    return Selected(best.name, best.scorer, best.options, best.recall, best.ndcg, seconds, tuple(tried))

@@ -1,0 +1,74 @@
+"""The best k of many scores, and how good they are; vectorised over users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.types import Scores
+
+
+def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return positions and values of each row's ``k`` largest scores, largest first.
+
+    Args:
+        scores: shape ``(u, n)``; -inf and NaN are never taken.
+        k: length of the lists.
+
+    Returns:
+        positions, shape ``(u, k)``, -1 where a row has fewer than ``k``; values, same shape, -inf there. Equal scores
+        keep the order of the positions, which carries no meaning: items are numbered at random.
+    """
+    usable = np.where(np.isnan(scores), -np.inf, scores).astype(np.float32, copy=False)
+    k_found = min(k, usable.shape[1])
+    if k_found == 0:
+        return np.full((len(usable), k), -1, dtype=np.int64), np.full((len(usable), k), -np.inf, dtype=np.float32)
+    best = np.argpartition(usable, -k_found, axis=1)[:, -k_found:]
+    best.sort(axis=1)
+    values = np.take_along_axis(usable, best, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1).astype(np.int64)
+    values = np.take_along_axis(values, order, axis=1)
+    best[values == -np.inf] = -1
+    if k_found < k:
+        pad = ((0, 0), (0, k - k_found))
+        best = np.pad(best, pad, constant_values=-1)
+        values = np.pad(values, pad, constant_values=-np.inf)
+    return best, values
+
+
+def hits(top: NDArray[np.int64], truth: csr_array) -> NDArray[np.bool_]:
+    """Say which entries of ``top`` of shape ``(u, k)`` are nonzero in the rows of ``truth`` of shape ``(u, n)``."""
+    n_items = truth.shape[1]
+    rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
+    relevant = np.sort(rows * n_items + truth.indices)
+    keys = np.arange(len(top))[:, None] * n_items + np.where(top < 0, 0, top)
+    if len(relevant) == 0:
+        return np.zeros(top.shape, dtype=np.bool_)
+    found = relevant[np.minimum(np.searchsorted(relevant, keys), len(relevant) - 1)] == keys
+    return np.asarray(found & (top >= 0), dtype=np.bool_)
+
+
+def recall_ndcg(top: NDArray[np.int64], truth: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return recall and NDCG at ``k`` of each user, both of shape ``(u,)``, NaN for a user without truth.
+
+    Recall is the share of the user's relevant items that are in the list. NDCG (Järvelin and Kekäläinen 2002) is the
+    binary gain discounted by ``1 / log2(rank + 1)`` over that of the best possible list of length ``k``.
+
+    Args:
+        top: recommended items, best first, shape ``(u, k)``, -1 for none.
+        truth: relevant items, CSR of shape ``(u, n_items)``.
+    """
+    hit = hits(top, truth)
+    k = top.shape[1]
+    relevant = np.diff(truth.indptr)
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(relevant, k)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(relevant > 0, hit.sum(axis=1) / relevant, np.nan)
+    return recall, (hit @ discount) / ideal

@@ -1,0 +1,218 @@
+"""Fit every scorer, learn the fusion on held-out likes, and fit again on everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kgrec.config import Config
+from kgrec.plugin.registry import Registry, Spec
+from kgrec.progress import SILENT, Progress
+from kgrec.ranking.candidates import collect
+from kgrec.ranking.fusion import learn_weights
+from kgrec.ranking.ranker import FALLBACK, Ranker
+from kgrec.ranking.selection import HeldOut, Selected, select
+from kgrec.types import TrainingData
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.plugin.protocols import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerResult:
+    """What training found out about a scorer.
+
+    Attributes:
+        name: the scorer's.
+        weight: in the fused score; 0 when it does not help.
+        recall, ndcg: alone, on the held-out likes.
+        seconds: of all its fits.
+        options: chosen for it.
+        skipped: why it was left out, or the empty string.
+    """
+
+    name: str
+    weight: float = 0.0
+    recall: float = float("nan")
+    ndcg: float = float("nan")
+    seconds: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What training did.
+
+    Attributes:
+        scorers: one a scorer, best weight first.
+        fused_ndcg: of the fusion, on the held-out likes it was learned on (so a little flattering).
+        k: recall and NDCG are taken at this length.
+        seconds: by step.
+        facts: device, threads, counts.
+    """
+
+    scorers: tuple[ScorerResult, ...]
+    fused_ndcg: float
+    k: int
+    seconds: Mapping[str, float]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What training works on.
+
+    Attributes:
+        fit: the fit part.
+        everything: fit part and held-out likes together, or None when the held-out part must stay unseen (because the
+            files themselves mark it).
+        held_out: whom the scorers are judged on.
+        seen: every interaction, CSR of shape ``(n_users, n_items)``.
+        user_ids, item_ids: the numbering.
+    """
+
+    fit: TrainingData
+    everything: TrainingData | None
+    held_out: HeldOut
+    seen: csr_array
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+
+
+def train(
+    material: Material, registry: Registry, config: Config, *, only: Sequence[str] | None, progress: Progress = SILENT
+) -> tuple[Ranker, TrainReport]:
+    """Fit the scorers, choose their settings and weights on the held-out likes, refit on everything.
+
+    Args:
+        material: the data.
+        registry: the scorers on offer.
+        config: settings; ``seed``, ``fusion`` and ``scorers`` are read.
+        only: names of the scorers to use, or None for ``config.train.scorers`` or all.
+        progress: told where it is.
+    """
+    started = time.perf_counter()
+    specs, skipped = _usable(registry, only or config.train.scorers, material.fit)
+    selected = _select_all(specs, material, config, progress)
+    fitted = time.perf_counter()
+    weights, fused_ndcg = _learn(selected, material.held_out, config)
+    fused = time.perf_counter()
+    scorers, refit_seconds = _refit(selected, weights, material, registry, config, progress)
+    results = [
+        ScorerResult(
+            s.name,
+            weights.get(s.name, 0.0),
+            s.recall,
+            s.ndcg,
+            round(s.seconds + refit_seconds.get(s.name, 0.0), 2),
+            s.refit_options(),
+        )
+        for s in selected
+    ]
+    results.sort(key=lambda r: (-r.weight, -r.ndcg))
+    seconds = {
+        "fit": round(fitted - started, 2),
+        "fusion": round(fused - fitted, 2),
+        "refit": round(time.perf_counter() - fused, 2),
+    }
+    report = TrainReport((*results, *skipped), fused_ndcg, config.fusion.metric_k, seconds)
+    summary = {
+        "k": report.k,
+        "fused_ndcg": _json_number(fused_ndcg),
+        "scorers": {
+            r.name: {
+                "options": dict(r.options),
+                "weight": r.weight,
+                "recall": _json_number(r.recall),
+                "ndcg": _json_number(r.ndcg),
+                "seconds": r.seconds,
+            }
+            for r in results
+        },
+    }
+    return Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary), report
+
+
+def _usable(
+    registry: Registry, names: Sequence[str] | None, data: TrainingData
+) -> tuple[list[Spec], list[ScorerResult]]:
+    specs, skipped = [], []
+    for name in dict.fromkeys([*(names or registry), FALLBACK]):
+        spec = registry[name]
+        needs = getattr(spec.load(), "unusable", None)
+        reason = needs(data) if needs else ""
+        if reason:
+            skipped.append(ScorerResult(name, skipped=reason))
+        else:
+            specs.append(spec)
+    return specs, skipped
+
+
+def _select_all(specs: Sequence[Spec], material: Material, config: Config, progress: Progress) -> list[Selected]:
+    selected = []
+    with progress.task("fitting scorers", total=len(specs)) as task:
+        for spec in specs:
+            task.note(spec.name)
+            selected.append(
+                select(
+                    spec,
+                    material.fit,
+                    material.held_out,
+                    given=config.scorers.get(spec.name, {}),
+                    k=config.fusion.metric_k,
+                    seed=config.seed,
+                    task=task,
+                )
+            )
+    return selected
+
+
+def _learn(selected: Sequence[Selected], held_out: HeldOut, config: Config) -> tuple[dict[str, float], float]:
+    names = [s.name for s in selected]
+    fixed = {name: weight for name, weight in config.fusion.weights.items() if name in names and weight > 0}
+    if fixed:
+        return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, float("nan")
+    if config.fusion.method == "equal" or not len(held_out.users):
+        return {name: 1.0 / len(names) for name in names}, float("nan")
+    candidates = collect({s.name: s.scorer for s in selected}, held_out)
+    rng = np.random.default_rng([config.seed, 7])
+    k = config.fusion.metric_k
+    weights = learn_weights(names, candidates, k=k, max_members=config.fusion.max_members, rng=rng)
+    vector = np.array([weights.get(name, 0.0) for name in names], dtype=np.float32)
+    return weights, candidates.ndcg(vector, k)
+
+
+def _refit(
+    selected: Sequence[Selected],
+    weights: Mapping[str, float],
+    material: Material,
+    registry: Registry,
+    config: Config,
+    progress: Progress,
+) -> tuple[dict[str, Scorer], dict[str, float]]:
+    wanted = [s for s in selected if s.name in weights or s.name == FALLBACK]
+    if material.everything is None:
+        return {s.name: s.scorer for s in wanted}, {}
+    scorers: dict[str, Scorer] = {}
+    seconds: dict[str, float] = {}
+    everything = replace(material.everything, validation=None)
+    with progress.task("fitting on all data", total=len(wanted)) as task:
+        for chosen in wanted:
+            task.note(chosen.name)
+            started = time.perf_counter()
+            scorer = registry[chosen.name].build(chosen.refit_options(), table=f"scorers.{chosen.name}")
+            scorers[chosen.name] = scorer.fit(everything, seed=config.seed)
+            seconds[chosen.name] = time.perf_counter() - started
+            task.advance()
+    return scorers, seconds
+
+
+def _json_number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 5)
