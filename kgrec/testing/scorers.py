@@ -1,0 +1,201 @@
+"""The contract of a scorer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.plugin.protocols import AdditiveScorer, NewUserScorer, Scorer
+from kgrec.testing.contract import Contract, untouched_random_state
+from kgrec.testing.toys import TOYS, toy_training_data
+from kgrec.types import Profile, Scores, TrainingData
+from kgrec.workspace import load_arrays, save_arrays
+
+KINDS = {"item", "entity", "text", "popularity", "bias"}
+
+
+class ScorerContract(Contract):
+    """What every scorer must keep; the optional parts are checked where the class has them.
+
+    Attributes:
+        solves: names of the toys (keys of :data:`kgrec.testing.TOYS`) that the scorer must solve; default: none.
+        rtol, atol: how near scores must be that ought to be the same, for scorers that compute in float32.
+    """
+
+    solves: ClassVar[tuple[str, ...]] = ()
+    rtol: ClassVar[float] = 1e-4
+    atol: ClassVar[float] = 1e-5
+    _fitted: ClassVar[dict[type, Scorer]] = {}
+
+    @abstractmethod
+    def make(self) -> Scorer:
+        """Return a new, unfitted scorer. Small settings keep the tests fast."""
+
+    def training_data(self) -> TrainingData:
+        """Return what the scorer is fitted on: with a graph, texts, times, a new user and a new item."""
+        return toy_training_data()
+
+    def fitted(self) -> Scorer:
+        """Return a scorer fitted on :meth:`training_data` with seed 1, once a class."""
+        if type(self) not in self._fitted:
+            self._fitted[type(self)] = self.make().fit(self.training_data(), seed=1)
+        return self._fitted[type(self)]
+
+    def same(self, left: NDArray[Any], right: NDArray[Any]) -> None:
+        """Fail when two arrays differ by more than the tolerance; NaN equals NaN."""
+        np.testing.assert_allclose(left, right, rtol=self.rtol, atol=self.atol, equal_nan=True)
+
+    def test_is_a_scorer(self) -> None:
+        """It has the methods of the protocol."""
+        assert isinstance(self.make(), Scorer)
+
+    def test_fit_returns_the_scorer(self) -> None:
+        """``fit`` can be chained."""
+        scorer = self.make()
+        assert scorer.fit(self.training_data(), seed=1) is scorer
+
+    def test_shape_and_dtype(self) -> None:
+        """Scores are float32, one row a user, one column an item, never infinite."""
+        data = self.training_data()
+        _check(self.fitted().score(np.arange(data.n_users)), data.n_users, data.n_items)
+
+    def test_no_users(self) -> None:
+        """No users give no rows."""
+        _check(self.fitted().score(np.zeros(0, dtype=np.int64)), 0, self.training_data().n_items)
+
+    def test_one_by_one_equals_batch(self) -> None:
+        """Who else is in the batch changes nothing, nor does the order, nor a user named twice."""
+        scorer, n_users = self.fitted(), self.training_data().n_users
+        whole = scorer.score(np.arange(n_users))
+        self.same(np.concatenate([scorer.score(np.array([user])) for user in range(n_users)]), whole)
+        mixed = np.array([n_users - 1, 0, 2, 0])
+        self.same(scorer.score(mixed), whole[mixed])
+
+    def test_deterministic(self) -> None:
+        """The same data and seed give the same scores."""
+        data = self.training_data()
+        users = np.arange(data.n_users)
+        self.same(self.make().fit(data, seed=1).score(users), self.fitted().score(users))
+
+    def test_any_seed(self) -> None:
+        """Seeds may be as large as 32 bits."""
+        data = self.training_data()
+        _check(self.make().fit(data, seed=2**32 - 1).score(np.arange(3)), 3, data.n_items)
+
+    def test_global_random_state_untouched(self) -> None:
+        """Fitting and scoring draw from generators of their own."""
+        self.fitted()  # imports what it needs, so that torch's state can be looked at
+        with untouched_random_state():
+            self.make().fit(self.training_data(), seed=1).score(np.arange(3))
+
+    def test_inputs_not_modified(self) -> None:
+        """The arrays of the training data and the users asked for stay as they were."""
+        data, untouched = self.training_data(), self.training_data()
+        users = np.arange(data.n_users)
+        self.make().fit(data, seed=1).score(users)
+        np.testing.assert_array_equal(users, np.arange(data.n_users))
+        before = _arrays(untouched)
+        for name, array in _arrays(data).items():
+            np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+    def test_state_round_trip(self, tmp_path: Path) -> None:
+        """The state survives safetensors, and a new object that loads it gives the same scores."""
+        self._round_trip(self.fitted(), self.training_data(), tmp_path / "state.safetensors")
+
+    def test_without_graph_texts_and_times(self, tmp_path: Path) -> None:
+        """What is missing makes scores NaN or poorer; it is no exception, and the state can still be kept."""
+        full = self.training_data()
+        events = replace(full.events, times=None)
+        data = replace(full, events=events, triples=None, item_text=None, user_text=None, validation=None)
+        scorer = self.make().fit(data, seed=1)
+        self._round_trip(scorer, data, tmp_path / "state.safetensors")
+
+    def test_nothing_to_learn_from(self) -> None:
+        """No interaction at all is no exception."""
+        full = self.training_data()
+        none = np.zeros(0, dtype=np.int64)
+        events = replace(
+            full.events,
+            users=none,
+            items=none,
+            actions=none,
+            values=none.astype(np.float32),
+            weights=none.astype(np.float32),
+            times=none,
+        )
+        empty = csr_array(np.zeros((full.n_users, full.n_items), dtype=np.float32))
+        data = TrainingData(empty, events)
+        _check(self.make().fit(data, seed=1).score(np.arange(2)), 2, full.n_items)
+
+    def test_new_user(self) -> None:
+        """Somebody who was not there gets scores; an empty profile gets NaN or scores, never an exception."""
+        scorer, n_items = self.fitted(), self.training_data().n_items
+        if not isinstance(scorer, NewUserScorer):
+            return
+        profile = Profile(np.array([0, 2]), np.array([1.0, 0.5], dtype=np.float32))
+        _check(scorer.score_new(profile)[None, :], 1, n_items)
+        np.testing.assert_array_equal(profile.items, [0, 2])
+        self.same(scorer.score_new(profile), scorer.score_new(profile))
+        _check(scorer.score_new(Profile())[None, :], 1, n_items)
+
+    def test_contributions(self) -> None:
+        """The parts of an additive score sum to it."""
+        scorer, data = self.fitted(), self.training_data()
+        if not isinstance(scorer, AdditiveScorer):
+            return
+        items = np.array([0, 3, data.n_items - 1])
+        for user in (0, 1, data.n_users - 1):
+            scores = scorer.score(np.array([user]))[0, items]
+            parts = scorer.contributions(user, items)
+            assert {part.kind for part in parts} <= KINDS
+            assert {part.item for part in parts} <= set(items.tolist())
+            sums = np.array([sum(part.value for part in parts if part.item == item) for item in items])
+            known = np.isfinite(scores)
+            np.testing.assert_allclose(sums[known], scores[known], atol=1e-4)
+
+    def test_solves_its_toys(self) -> None:
+        """Every toy named in ``solves`` is ordered as can be proved."""
+        for name in self.solves:
+            toy = TOYS[name]()
+            solved = toy.solved_by(self.make().fit(toy.data, seed=1))
+            assert solved == 1.0, f"{name}: only {solved:.0%} of the pairs are ordered right"
+
+    def _round_trip(self, scorer: Scorer, data: TrainingData, file: Path) -> None:
+        users = np.arange(data.n_users)
+        scores = scorer.score(users)
+        _check(scores, data.n_users, data.n_items)
+        state = scorer.state()
+        assert all(isinstance(array, np.ndarray) for array in state.values()), "state() holds something not an array"
+        assert all(array.dtype != object for array in state.values()), "state() holds Python objects"
+        save_arrays(file, state)
+        loaded = self.make().load_state(load_arrays(file))
+        assert isinstance(loaded, Scorer), "load_state() must return the scorer"
+        self.same(loaded.score(users), scores)
+
+
+def _check(scores: Scores, n_users: int, n_items: int) -> None:
+    assert isinstance(scores, np.ndarray)
+    assert scores.shape == (n_users, n_items)
+    assert scores.dtype == np.float32
+    assert not np.isinf(scores).any(), "scores must be finite or NaN"
+
+
+def _arrays(data: TrainingData) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {}
+    for name, value in (("matrix", data.matrix), ("validation", data.validation)):
+        if value is not None:
+            found |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
+    for name, parts in (("events", data.events), ("triples", data.triples)):
+        if parts is not None:
+            values = {field: getattr(parts, field) for field in parts.__slots__}
+            found |= {f"{name}.{k}": v for k, v in values.items() if isinstance(v, np.ndarray)}
+    for name, vectors in (("item_text", data.item_text), ("user_text", data.user_text)):
+        if vectors is not None:
+            found[name] = vectors
+    return found

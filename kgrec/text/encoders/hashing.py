@@ -1,0 +1,151 @@
+"""Hashed words and character n-grams: a text encoder without a model.
+
+Each feature of a text is hashed to a column and a sign (Weinberger et al., *Feature Hashing for Large Scale Multitask
+Learning*, ICML 2009, arXiv:0902.2206); counts are damped by ``log(1 + n)`` and rows scaled to unit length. Words carry
+the meaning of languages with spaces, character n-grams that of Chinese and of inflected forms.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from kgrec.types import Vectors
+
+WORD = re.compile(r"[^\W_]+")
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+"""Ranges of characters that are written without spaces (and Hangul), for use inside a regular expression's brackets."""
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+class HashingEncoder:
+    """Encode texts by hashing words and character n-grams.
+
+    Args:
+        dim: length of a vector; more means fewer collisions.
+        ngrams: lengths of character n-grams, taken over the text with single spaces between words.
+        word_weight: weight of a word against a character n-gram.
+        seed: of the hash; vectors of different seeds cannot be compared.
+    """
+
+    def __init__(
+        self, dim: int = 512, ngrams: Sequence[int] = (1, 2, 3), word_weight: float = 2.0, seed: int = 0
+    ) -> None:
+        lengths = tuple(int(n) for n in ngrams)
+        if dim < 1 or any(n < 1 for n in lengths) or word_weight < 0 or seed < 0:
+            raise ValueError("dim and ngrams must be positive, word_weight and seed not negative")
+        self._dim = int(dim)
+        self.ngrams = lengths
+        self.word_weight = float(word_weight)
+        self.seed = int(seed)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._dim
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the method and all its options."""
+        grams = ".".join(str(n) for n in self.ngrams)
+        return f"hashing-1-d{self._dim}-g{grams}-w{self.word_weight:g}-s{self.seed}"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode ``texts`` -> float32 ``(n, dim)``, unit rows, zero rows for texts without a letter or digit.
+
+        Works on the code points of all texts at once, in blocks that bound the memory.
+        """
+        vectors = np.zeros((len(texts), self._dim), dtype=np.float32)
+        cleaned = [_clean(text) for text in texts]
+        ends = np.cumsum([len(text) for text in cleaned], dtype=np.int64)
+        start = 0
+        while start < len(cleaned):
+            before = int(ends[start - 1]) if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, before + 1_000_000, side="right")))
+            vectors[start:stop] = self._encode_block(cleaned[start:stop])
+            start = stop
+        return vectors
+
+    def _encode_block(self, texts: list[str]) -> Vectors:
+        codes, rows = _code_points(texts)
+        parts = [self._grams(codes, rows, n) for n in self.ngrams]
+        parts.append(self._words(codes, rows))
+        row = np.concatenate([part[0] for part in parts])
+        hashes = np.concatenate([part[1] for part in parts])
+        weight = np.concatenate([part[2] for part in parts])
+        # The same feature of the same text counts once, damped.
+        order = np.lexsort((hashes, row))
+        row, hashes, weight = row[order], hashes[order], weight[order]
+        first = np.ones(len(row), dtype=bool)
+        first[1:] = (row[1:] != row[:-1]) | (hashes[1:] != hashes[:-1])
+        starts = np.flatnonzero(first)
+        counts = np.diff(np.append(starts, len(row)))
+        row, hashes, weight = row[starts], hashes[starts], weight[starts]
+        values = weight * np.log1p(counts) * np.where(hashes >> np.uint64(63), 1.0, -1.0)
+        columns = (hashes % np.uint64(self._dim)).astype(np.int64)
+        dense = coo_array((values, (row, columns)), shape=(len(texts), self._dim)).toarray()
+        norms = np.linalg.norm(dense, axis=1, keepdims=True)
+        unit: Vectors = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0).astype(np.float32)
+        return unit
+
+    def _grams(
+        self, codes: NDArray[np.uint64], rows: NDArray[np.int64], n: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
+        """Return row, hash and weight of every run of ``n`` characters that lies in one text."""
+        size = max(len(codes) - n + 1, 0)
+        hashes = np.full(size, _mix(np.uint64(self.seed * 64 + n)), dtype=np.uint64)
+        for k in range(n):
+            hashes = _mix(hashes ^ codes[k : k + size])
+        inside = rows[:size] == rows[n - 1 : n - 1 + size]
+        if n == 1:
+            inside &= codes[:size] != 32  # single letters say little, single Chinese characters much
+            inside &= codes[:size] > 0x2E80
+        return rows[:size][inside], hashes[inside], np.ones(int(inside.sum()))
+
+    def _words(
+        self, codes: NDArray[np.uint64], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
+        """Return row, hash and weight of every word.
+
+        A word's hash is the sum of its characters' hashes, each mixed with its position in the word, so that
+        words of all lengths are hashed at once.
+        """
+        is_letter = codes != 32
+        starts = is_letter.copy()
+        starts[1:] &= ~is_letter[:-1] | (rows[1:] != rows[:-1])
+        if not starts.any():
+            return np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0)
+        first = np.flatnonzero(starts)
+        word = np.cumsum(starts) - 1
+        offset = (np.arange(len(codes)) - first[np.maximum(word, 0)]).astype(np.uint64)
+        mixed = _mix(codes ^ _mix(offset + np.uint64(self.seed * 64 + 32)))
+        mixed[~is_letter] = 0
+        hashes = _mix(np.add.reduceat(mixed, first))
+        return rows[first], hashes, np.full(len(first), self.word_weight)
+
+
+def _clean(text: str) -> str:
+    """Return the words of ``text``, folded (NFKC, case, accents kept) with one space between them."""
+    return " ".join(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _code_points(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return all characters of ``texts`` one after the other and the text each belongs to."""
+    lengths = [len(text) for text in texts]
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    return codes, np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
+
+
+def _mix(values: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
+    """Scramble 64-bit numbers (the finaliser of splitmix64, Steele et al., OOPSLA 2014); overflow wraps."""
+    z = np.atleast_1d(np.asarray(values, dtype=np.uint64)) + _MIX
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed
