@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,11 +44,25 @@ def _usable_cores() -> int:
         return cores
 
 
-def _busy_cores() -> float:
-    try:
-        return os.getloadavg()[0]
-    except (OSError, AttributeError):
+def _busy_cores(seconds: float = 0.1) -> float:
+    """Return how many cores others keep busy right now; a load average would still count what ended a minute ago."""
+    before = _cpu_times()
+    time.sleep(seconds if before else 0)
+    after = _cpu_times()
+    if before is None or after is None or after[1] <= before[1]:
         return 0.0
+    idle, total = after[0] - before[0], after[1] - before[1]
+    return (1 - idle / total) * (os.cpu_count() or 1)
+
+
+def _cpu_times() -> tuple[int, int] | None:
+    """Return idle and total time of all cores in ticks since boot, None where the system does not tell."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    ticks = [int(field) for field in fields]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 @contextmanager

@@ -113,9 +113,10 @@ def learn_weights(
 
 def _forward(candidates: Candidates, *, k: int, max_members: int, max_steps: int = 20) -> NDArray[np.float32]:
     n_scorers = len(candidates.scores)
-    unit = np.eye(n_scorers, dtype=np.float32)
+    unit: NDArray[np.float32] = np.eye(n_scorers, dtype=np.float32)
     single = [candidates.ndcg(unit[s], k) for s in range(n_scorers)]
-    weights, best = unit[int(np.argmax(single))].copy(), max(single)
+    weights: NDArray[np.float32] = unit[int(np.argmax(single))].copy()
+    best = max(single)
     for _ in range(max_steps):
         trials = [
             ((1 - share) * weights + share * unit[s])

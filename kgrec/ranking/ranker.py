@@ -81,7 +81,7 @@ class Ranker:
         total = np.zeros((n_rows, len(self.item_ids)), dtype=np.float32)
         for part in parts.values():
             total += part
-        silent = ~total.any(axis=1)
+        silent: Mask = np.logical_not(total.any(axis=1))
         if silent.any():
             standing_in = np.zeros_like(total)
             standing_in[silent] = standardise(self._fallback(users, silent))
@@ -162,5 +162,6 @@ class Ranker:
         for name in document["scorers"]:
             scorer = registry[name].build(options.get(name, {}).get("options"))
             scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
-        matrix = csr_array((data, seen["indices"], seen["indptr"]), shape=(len(user_ids), len(item_ids)))
+        indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
+        matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
         return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"])

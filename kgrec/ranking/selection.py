@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from kgrec.plugin.registry import Spec
 from kgrec.progress import Task
+from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, UserIndices
 
@@ -49,6 +51,7 @@ class Selected:
         name: the scorer's.
         scorer: fitted on the fit part.
         options: what it was built with.
+        refit_options: options for fitting on all data; the same, with what fitting found out (the number of epochs).
         recall, ndcg: on the held-out likes, NaN when there are none.
         seconds: of all the settings tried.
         tried: the settings tried and their NDCG.
@@ -57,15 +60,11 @@ class Selected:
     name: str
     scorer: Scorer
     options: dict[str, Any]
+    refit_options: dict[str, Any]
     recall: float
     ndcg: float
     seconds: float
     tried: tuple[tuple[dict[str, Any], float], ...] = field(default=())
-
-    def refit_options(self) -> dict[str, Any]:
-        """Return the options for fitting on all data, such as the number of epochs that early stopping found."""
-        found = getattr(self.scorer, "refit_options", None)
-        return {**self.options, **(found() if found else {})}
 
 
 def mask_seen(scores: Scores, seen: csr_array) -> None:
@@ -116,6 +115,7 @@ def select(
     k: int,
     seed: int,
     task: Task,
+    store: FitStore,
 ) -> Selected:
     """Fit a scorer with each of its settings and keep the one with the best NDCG@k on the held-out likes.
 
@@ -127,21 +127,33 @@ def select(
         k: length of the lists.
         seed: of the fits.
         task: told of every fit.
+        store: keeps fits for an interrupted training.
     """
-    started = time.perf_counter()
     candidates = option_sets(spec, data, given)
     if not len(held_out.users):
         candidates = candidates[:1]
     best: Selected | None = None
     tried: list[tuple[dict[str, Any], float]] = []
+    seconds = 0.0
     for options in candidates:
-        scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
-        recall, ndcg = judge(scorer, held_out, k=k)
-        tried.append((options, ndcg))
+        scorer, found = store.fitted(spec, options, "fit", partial(_fit, spec, options, data, held_out, k, seed))
+        tried.append((options, found["ndcg"]))
+        seconds += found["seconds"]
         task.advance(1 / len(candidates))
         task.note(f"{spec.name} {len(tried)}/{len(candidates)}")
-        if best is None or ndcg > best.ndcg:
-            best = Selected(spec.name, scorer, options, recall, ndcg, 0.0)
+        if best is None or found["ndcg"] > best.ndcg:
+            refit = {**options, **found["refit"]}
+            best = Selected(spec.name, scorer, options, refit, found["recall"], found["ndcg"], 0.0)
     assert best is not None  # a scorer has at least one set of options
-    seconds = round(time.perf_counter() - started, 2)
-    return Selected(best.name, best.scorer, best.options, best.recall, best.ndcg, seconds, tuple(tried))
+    return replace(best, seconds=round(seconds, 2), tried=tuple(tried))
+
+
+def _fit(
+    spec: Spec, options: dict[str, Any], data: TrainingData, held_out: HeldOut, k: int, seed: int
+) -> tuple[Scorer, Figures]:
+    started = time.perf_counter()
+    scorer: Scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
+    recall, ndcg = judge(scorer, held_out, k=k)
+    found = getattr(scorer, "refit_options", None)
+    seconds = time.perf_counter() - started
+    return scorer, {"recall": recall, "ndcg": ndcg, "seconds": seconds, "refit": found() if found else {}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from kgrec.config import Config
 from kgrec.plugin.registry import Registry, Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
+from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.fusion import learn_weights
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.selection import HeldOut, Selected, select
@@ -87,7 +89,13 @@ class Material:
 
 
 def train(
-    material: Material, registry: Registry, config: Config, *, only: Sequence[str] | None, progress: Progress = SILENT
+    material: Material,
+    registry: Registry,
+    config: Config,
+    *,
+    only: Sequence[str] | None = None,
+    progress: Progress = SILENT,
+    store: FitStore = FitStore(None),
 ) -> tuple[Ranker, TrainReport]:
     """Fit the scorers, choose their settings and weights on the held-out likes, refit on everything.
 
@@ -97,14 +105,15 @@ def train(
         config: settings; ``seed``, ``fusion`` and ``scorers`` are read.
         only: names of the scorers to use, or None for ``config.train.scorers`` or all.
         progress: told where it is.
+        store: keeps fits for an interrupted training.
     """
     started = time.perf_counter()
     specs, skipped = _usable(registry, only or config.train.scorers, material.fit)
-    selected = _select_all(specs, material, config, progress)
+    selected = _select_all(specs, material, config, progress, store)
     fitted = time.perf_counter()
     weights, fused_ndcg = _learn(selected, material.held_out, config)
     fused = time.perf_counter()
-    scorers, refit_seconds = _refit(selected, weights, material, registry, config, progress)
+    scorers, refit_seconds = _refit(selected, weights, material, registry, config, progress, store)
     results = [
         ScorerResult(
             s.name,
@@ -112,7 +121,7 @@ def train(
             s.recall,
             s.ndcg,
             round(s.seconds + refit_seconds.get(s.name, 0.0), 2),
-            s.refit_options(),
+            s.refit_options,
         )
         for s in selected
     ]
@@ -155,7 +164,9 @@ def _usable(
     return specs, skipped
 
 
-def _select_all(specs: Sequence[Spec], material: Material, config: Config, progress: Progress) -> list[Selected]:
+def _select_all(
+    specs: Sequence[Spec], material: Material, config: Config, progress: Progress, store: FitStore
+) -> list[Selected]:
     selected = []
     with progress.task("fitting scorers", total=len(specs)) as task:
         for spec in specs:
@@ -169,6 +180,7 @@ def _select_all(specs: Sequence[Spec], material: Material, config: Config, progr
                     k=config.fusion.metric_k,
                     seed=config.seed,
                     task=task,
+                    store=store,
                 )
             )
     return selected
@@ -196,6 +208,7 @@ def _refit(
     registry: Registry,
     config: Config,
     progress: Progress,
+    store: FitStore,
 ) -> tuple[dict[str, Scorer], dict[str, float]]:
     wanted = [s for s in selected if s.name in weights or s.name == FALLBACK]
     if material.everything is None:
@@ -206,12 +219,19 @@ def _refit(
     with progress.task("fitting on all data", total=len(wanted)) as task:
         for chosen in wanted:
             task.note(chosen.name)
-            started = time.perf_counter()
-            scorer = registry[chosen.name].build(chosen.refit_options(), table=f"scorers.{chosen.name}")
-            scorers[chosen.name] = scorer.fit(everything, seed=config.seed)
-            seconds[chosen.name] = time.perf_counter() - started
+            spec = registry[chosen.name]
+            fit = partial(_fit_all, spec, chosen.refit_options, everything, config.seed)
+            scorer, found = store.fitted(spec, chosen.refit_options, "everything", fit)
+            scorers[chosen.name] = scorer
+            seconds[chosen.name] = found["seconds"]
             task.advance()
     return scorers, seconds
+
+
+def _fit_all(spec: Spec, options: dict[str, Any], data: TrainingData, seed: int) -> tuple[Scorer, Figures]:
+    started = time.perf_counter()
+    scorer: Scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
+    return scorer, {"seconds": time.perf_counter() - started}
 
 
 def _json_number(value: float) -> float | None:
