@@ -1,0 +1,1 @@
+"""Online shops for kgrec."""

@@ -1,0 +1,170 @@
+"""The relation types of films, with their names in Freebase, DBpedia, schema.org and Wikidata.
+
+Freebase states most facts twice: ``film.film.directed_by`` from the film to the director, ``film.director.film`` from
+the director to the film. Both were checked on the graph of MovieLens-100k: every pair is the other one turned round,
+but ``film.film.actor``, whose opposite is nearly missing there.
+"""
+
+from __future__ import annotations
+
+from kgrec_video.foreign import foreign, relation_type
+from kgrec_video.people import PEOPLE
+
+THINGS = (
+    relation_type(
+        "has_genre",
+        "has genre",
+        "genre_of",
+        "genre of",
+        "genre",
+        zh=("类型", "类型作品", "同属{entity}类型"),
+        reason="also {entity}",
+        aliases=(
+            "film.film.genre",
+            "tv.program.genre",
+            "genre",
+            *foreign(dbpedia=["genre"], schema=["genre"], wikidata=["P136"]),
+        ),
+        inverse_aliases=("film.film_genre.films_in_this_genre",),
+    ),
+    relation_type(
+        "has_subject",
+        "about",
+        "subject_of",
+        "subject of",
+        "subject",
+        zh=("题材", "题材作品", "同样讲述{entity}"),
+        reason="also about {entity}",
+        aliases=("film.film.subjects", "subject", *foreign(dbpedia=["subject"], schema=["about"], wikidata=["P921"])),
+        inverse_aliases=("film.film_subject.films",),
+    ),
+    relation_type(
+        "made_in",
+        "made in",
+        "country_of",
+        "country of",
+        "country",
+        zh=("制片国家", "出品作品", "同样来自{entity}"),
+        reason="also made in {entity}",
+        aliases=(
+            "film.film.country",
+            "tv.program.country_of_origin",
+            "country",
+            *foreign(dbpedia=["country"], schema=["countryOfOrigin"], wikidata=["P495"]),
+        ),
+    ),
+    relation_type(
+        "in_language",
+        "in",
+        "language_of",
+        "language of",
+        "language",
+        zh=("语言", "语言作品", "同样使用{entity}"),
+        reason="also in {entity}",
+        aliases=(
+            "film.film.language",
+            "language",
+            *foreign(dbpedia=["language"], schema=["inLanguage"], wikidata=["P364"]),
+        ),
+    ),
+    relation_type(
+        "from_studio",
+        "from the studio",
+        "studio_of",
+        "studio of",
+        "company",
+        zh=("制作公司", "制作作品", "同样由{entity}制作"),
+        reason="also from {entity}",
+        aliases=(
+            "film.film.production_companies",
+            "film.film.production_company",
+            "productionCompany",
+            *foreign(dbpedia=["productionCompany"], schema=["productionCompany"], wikidata=["P272"]),
+        ),
+        inverse_aliases=("film.production_company.films", "film.production_company.film"),
+    ),
+    relation_type(
+        "distributed_by",
+        "distributed by",
+        "distributor_of",
+        "distributor of",
+        "company",
+        zh=("发行公司", "发行作品", "同样由{entity}发行"),
+        reason="also distributed by {entity}",
+        aliases=(
+            "film.film.distributors",
+            "distributor",
+            *foreign(dbpedia=["distributor"], schema=["publisher"], wikidata=["P750"]),
+        ),
+        inverse_aliases=("film.distributor.film", "film.film_distributor.films_distributed"),
+    ),
+    relation_type(
+        "rated_for",
+        "rated",
+        "rating_of",
+        "rating of",
+        "content_rating",
+        zh=("分级", "分级作品", "同样分级为{entity}"),
+        reason="also rated {entity}",
+        aliases=("film.film.rating", *foreign(schema=["contentRating"], wikidata=["P1657"])),
+        inverse_aliases=("film.content_rating.film",),
+    ),
+    relation_type(
+        "won_award",
+        "won",
+        "award_won_by",
+        "won by",
+        "award",
+        zh=("获奖", "获奖作品", "同样获得{entity}"),
+        reason="also won {entity}",
+        aliases=("film.film.award_won", "award", *foreign(dbpedia=["award"], schema=["award"], wikidata=["P166"])),
+    ),
+    relation_type(
+        "nominated_for",
+        "nominated for",
+        "nominee",
+        "nominated",
+        "award",
+        zh=("提名", "提名作品", "同样获得{entity}提名"),
+        reason="also nominated for {entity}",
+        aliases=("film.film.award_nomination", *foreign(wikidata=["P1411"])),
+    ),
+    relation_type(
+        "followed_by",
+        "followed by",
+        "sequel_to",
+        "sequel to",
+        "item",
+        zh=("续集", "前作", "与{entity}同属一个系列"),
+        reason="in one series with {entity}",
+        aliases=("film.film.sequel", "subsequentWork", *foreign(dbpedia=["subsequentWork"], wikidata=["P156"])),
+        inverse_aliases=(
+            "film.film.prequel",
+            "previousWork",
+            *foreign(dbpedia=["previousWork"], wikidata=["P155"]),
+        ),
+    ),
+    relation_type(
+        "based_on",
+        "based on",
+        "adapted_as",
+        "adapted as",
+        "work",
+        zh=("改编自", "改编作品", "同样改编自{entity}"),
+        reason="also based on {entity}",
+        aliases=("basedOn", *foreign(dbpedia=["basedOn"], schema=["isBasedOn"], wikidata=["P144"])),
+        inverse_aliases=("media_common.adapted_work.adaptations",),
+    ),
+    relation_type(
+        "has_tag",
+        "tagged",
+        "tag_of",
+        "tag of",
+        "tag",
+        zh=("标签", "标签作品", "同样带有标签{entity}"),
+        reason="also tagged {entity}",
+        aliases=foreign(schema=["keywords"]),
+    ),
+)
+
+RELATION_TYPES = (*PEOPLE, *THINGS)
