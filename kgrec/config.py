@@ -181,6 +181,8 @@ class RecommendConfig(Section):
     include_seen: bool = False
     block_size: Positive = 512
     """Users scored at once."""
+    language: Literal["en", "zh"] = "en"
+    """Of the reasons."""
 
 
 class Config(Section):

@@ -14,8 +14,9 @@ from kgrec.config import Config
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 INTRODUCTION = """# Settings: kgrec.toml
 
-Values come from four places, later ones win: built-in defaults, the domain's defaults, `kgrec.toml`, `--set key=value` on
-the command line. `kgrec info --config` shows where each value in force came from. An unknown key is an error.
+Values come from four places, later ones win: built-in defaults, the domain's defaults, `kgrec.toml`,
+`--set key=value` on the command line. `kgrec info --config` shows where each value in force came from. An unknown
+key is an error.
 
 This page is made from the code by `python tools/configuration_page.py`; a test keeps it current.
 """
@@ -36,7 +37,7 @@ def render() -> str:
 def _section(model: type[BaseModel], path: str, lines: list[str]) -> None:
     plain = {name: field for name, field in model.model_fields.items() if _inner(field) is None}
     if path:
-        lines += [f"## `{path}`", "", f"{(model.__doc__ or '').strip()}", ""]
+        lines += [f"## `{path}`", "", (model.__doc__ or "").strip().replace("``", "`"), ""]
     if plain:
         lines += ["| key | default | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {_default(field)} | {_meaning(field)} |" for name, field in plain.items()]

@@ -66,6 +66,7 @@ def kgrec(*arguments: str) -> None:
 
 
 def main() -> None:
+    """Run the demo."""
     started = time.perf_counter()
     os.chdir(ROOT)
     here = os.path.relpath(WORKSPACE)
