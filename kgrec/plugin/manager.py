@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +79,6 @@ class PluginManager:
 
     def domain(self, name: str) -> Domain:
         """Return the domain ``name`` with the relation types that other plugins add to it."""
-        from dataclasses import replace
-
         domain: Domain = self.registry("domain")[name]
         known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
         for impl in self._pluggy.hook.kgrec_relation_types.get_hookimpls():
@@ -95,9 +93,21 @@ class PluginManager:
         )
         return mapping
 
-    def add_commands(self, app: typer.Typer) -> None:
-        """Let the plugins add commands to ``app``."""
-        self._pluggy.hook.kgrec_commands(app=app)
+    def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:
+        """Let the plugins add commands to ``app``; ``after`` is called with the name of each plugin that did.
+
+        A plugin that fails in this hook is marked as broken, the others still add theirs.
+        """
+        for impl in self._pluggy.hook.kgrec_commands.get_hookimpls():
+            try:
+                impl.function(app)
+            except Exception as error:  # a stranger's code runs at every start and must not take the command line down
+                complaint = f"failed in kgrec_commands: {type(error).__name__}: {error}"
+                self.plugins = [
+                    replace(info, error=complaint) if info.name == impl.plugin_name else info for info in self.plugins
+                ]
+                continue
+            after(impl.plugin_name)
 
 
 def _add_relation(known: dict[str, tuple[RelationType, str]], relation: RelationType, owner: str, domain: str) -> None:

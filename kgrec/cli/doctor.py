@@ -1,0 +1,37 @@
+"""``kgrec doctor``: does everything kgrec needs work here, and what to do where it does not."""
+
+from __future__ import annotations
+
+import typer
+
+from kgrec.cli.checks import Check, examine
+from kgrec.cli.run import Run
+from kgrec.cli.screen import console, table
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def doctor(run: Run) -> None:
+    """Check Python, packages, devices, threads, disk, plugins and the workspace, and say what to do."""
+    with run.progress() as progress, progress.task("looking"):
+        found = examine(run.manager, run.workspace, run.overrides)
+    records = [{"check": c.name, "state": c.state, "found": c.found, "do": c.advice} for c in found]
+    run.data(records, lambda: _show(found))
+    failed = sum(c.state == "fail" for c in found)
+    warned = sum(c.state == "warn" for c in found)
+    run.say(f"{len(found)} checks: {failed} failed, {warned} to look at")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show(found: list[Check]) -> None:
+    from rich.text import Text
+
+    shown = table({"": {"no_wrap": True}, "check": {"no_wrap": True}, "found": {"ratio": 1, "overflow": "fold"}})
+    shown.show_header = False
+    for check in found:
+        text = Text(check.found)
+        if check.advice:
+            text.append(f"\n→ {check.advice}", style="bold")
+        shown.add_row(Text(check.state, style=_STYLES[check.state]), check.name, text)
+    console().print(shown)

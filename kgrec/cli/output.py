@@ -1,0 +1,171 @@
+"""Data on stdout or in a file: tables for people, json, jsonl, csv, tsv and parquet for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from kgrec.errors import UsageError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Records = Sequence[Mapping[str, Any]]
+"""Rows with the same keys; a value may be nested (kept in json, jsonl and parquet, written as JSON in csv and tsv)."""
+
+ROWS_A_BLOCK = 100_000
+"""Rows rendered at once."""
+
+
+class Format(StrEnum):
+    """How data is written."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+    tsv = "tsv"
+    parquet = "parquet"
+
+
+def format_of(file: Path) -> Format:
+    """Tell the format from the file's name.
+
+    Raises:
+        UsageError: the suffix is not known.
+    """
+    known = [f".{f.value}" for f in Format if f is not Format.table]
+    suffix = file.suffix.lower()
+    if suffix not in known:
+        near = did_you_mean(suffix, known) if suffix else None
+        hint = near if near and near.startswith("did") else f"name it {', '.join(known)}, or give --format"
+        raise UsageError(f"cannot tell a format from the name {file.name!r}", hint=hint)
+    return Format(suffix[1:])
+
+
+def write_records(records: Records, form: Format, out: Path | None = None) -> None:
+    """Write ``records`` to ``out`` (atomically) or to stdout.
+
+    Raises:
+        UsageError: parquet for a terminal.
+    """
+    if form is Format.parquet:
+        import polars as pl
+
+        write_frame(pl.DataFrame([plain(r) for r in records], infer_schema_length=None), form, out)
+        return
+    with _stream(form, out) as stream:
+        for text in _render(records, form):
+            stream.write(text.encode("utf-8", "backslashreplace"))
+
+
+def write_frame(frame: pl.DataFrame, form: Format, out: Path | None = None) -> None:
+    """Write a data frame without turning it into Python objects; see :func:`write_records`."""
+    with _stream(form, out) as stream:
+        for block in _blocks(frame, form):
+            stream.write(block)
+
+
+def _blocks(frame: pl.DataFrame, form: Format) -> Iterator[bytes]:
+    """Render a part of the frame at a time; written here, so that a full disk or a closed pipe is seen as such."""
+    import io
+
+    if form in (Format.parquet, Format.json):
+        buffer = io.BytesIO()
+        _ = frame.write_parquet(buffer) if form is Format.parquet else frame.write_json(buffer)
+        yield buffer.getvalue()
+        return
+    separator = "," if form is Format.csv else "\t"
+    if form is not Format.jsonl:
+        yield frame.clear().write_csv(separator=separator).encode()
+    for part in frame.iter_slices(ROWS_A_BLOCK):
+        text = (
+            part.write_ndjson() if form is Format.jsonl else part.write_csv(include_header=False, separator=separator)
+        )
+        yield text.encode()
+
+
+def plain(value: Any) -> Any:
+    """Turn ``value`` into what JSON knows: numpy scalars into Python's, NaN into null, the rest into strings."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return plain(value.tolist())
+    return str(value)
+
+
+def _render(records: Records, form: Format) -> Iterator[str]:
+    if form is Format.json:
+        yield json.dumps([plain(r) for r in records], ensure_ascii=False, indent=2) + "\n"
+    elif form is Format.jsonl:
+        for record in records:
+            yield json.dumps(plain(record), ensure_ascii=False) + "\n"
+    else:
+        yield from _delimited(records, "," if form is Format.csv else "\t")
+
+
+def _delimited(records: Records, separator: str) -> Iterator[str]:
+    import csv
+    import io
+
+    columns = list(records[0]) if records else []
+    for row in [columns, *([_flat(r[c]) for c in columns] for r in records)]:
+        line = io.StringIO()
+        csv.writer(line, delimiter=separator, lineterminator="\n").writerow(row)
+        yield line.getvalue() if columns else ""
+
+
+def _flat(value: Any) -> Any:
+    value = plain(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+@contextmanager
+def _stream(form: Format, out: Path | None) -> Iterator[IO[bytes]]:
+    if out is not None:
+        with atomic(out) as stream:
+            yield stream
+        return
+    if form is Format.parquet and sys.stdout.isatty():
+        raise UsageError("parquet is binary and would garble the terminal", hint="give --out FILE.parquet or a pipe")
+    sys.stdout.flush()
+    stream: IO[bytes] = sys.stdout.buffer
+    yield stream
+    stream.flush()
+
+
+@contextmanager
+def atomic(file: Path) -> Iterator[IO[bytes]]:
+    """Write ``file`` aside and put it in place when the block ends without an error.
+
+    Raises:
+        UserError: the folder does not exist.
+        StorageError: no space left, or not writable.
+    """
+    from kgrec.workspace import storage_errors
+
+    if not file.parent.is_dir():
+        raise UserError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")
+    if file.is_dir():
+        raise UserError(f"{file} is a folder", hint="name a file in it")
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    with storage_errors(file):
+        try:
+            with aside.open("wb") as stream:
+                yield stream
+            aside.replace(file)
+        finally:
+            aside.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""``kgrec plugins``: what is installed, what it offers, what is broken and why."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from kgrec.cli.failure import warn as say_warning
+from kgrec.cli.run import Run
+from kgrec.cli.screen import console, table
+from kgrec.errors import PluginError
+from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
+
+Offers = dict[tuple[str, str], list[tuple[str, str]]]
+"""Name and summary of what is on offer, by owner and kind."""
+
+
+def plugins(run: Run) -> None:
+    """List the plugins, what each offers, and why a broken one is not in use."""
+    offers, clashes = _offers(run.manager)
+    records = [_record(info, offers) for info in run.manager.plugins]
+    run.data(records, lambda: _show(records))
+    for info in broken(run.manager):
+        say_warning(f"plugin {info.name!r} is not in use: {info.error}")
+    for clash in clashes:
+        say_warning(f"{clash.message}; {clash.hint}" if clash.hint else clash.message)
+
+
+def broken(manager: PluginManager) -> list[PluginInfo]:
+    """Return the plugins that are not in use although nobody disabled them."""
+    return [info for info in manager.plugins if info.error and not info.error.startswith("disabled")]
+
+
+def warn(manager: PluginManager) -> None:
+    """Say in one line that something is wrong with the plugins, for commands that go on without them."""
+    names = ", ".join(repr(info.name) for info in broken(manager))
+    if names:
+        say_warning(f"plugin {names} is broken and not in use; `kgrec plugins` tells why")
+
+
+def _offers(manager: PluginManager) -> tuple[Offers, list[PluginError]]:
+    """Return what is on offer, and what keeps a kind of thing from being offered, such as a clash of names."""
+    offers: Offers = {}
+    clashes = []
+    for kind in OFFERS:
+        try:
+            registry = manager.registry(kind)
+        except PluginError as error:
+            clashes.append(error)
+            continue
+        for name, item in registry.items():
+            offers.setdefault((registry.owner(name), kind), []).append((name, item.summary))
+    return offers, clashes
+
+
+def _record(info: PluginInfo, offers: Offers) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "version": info.version or (version("kgrec") if info.name == BUILTIN else ""),
+        "distribution": info.distribution or ("kgrec" if info.name == BUILTIN else ""),
+        "state": "ok" if not info.error else "disabled" if info.error.startswith("disabled") else "broken",
+        "error": info.error or None,
+        "offers": {kind: dict(offers[info.name, kind]) for kind in OFFERS if (info.name, kind) in offers},
+        "hooks": list(info.hooks),
+    }
+
+
+def _show(records: list[dict[str, Any]]) -> None:
+    out = console()
+    for number, record in enumerate(records):
+        if number:
+            out.print()
+        state = {"ok": "", "broken": "  not in use", "disabled": "  disabled"}[record["state"]]
+        out.print(f"{record['name']} {record['version']}{state}", style="bold" if not state else "bold yellow")
+        if record["error"]:
+            out.print(f"  {record['error']}", style="yellow")
+        if record["offers"]:
+            shown = table({"kind": {"style": "dim"}, "name": {"no_wrap": True, "style": "cyan"}, "summary": {}})
+            shown.show_header = False
+            for kind, offered in record["offers"].items():
+                for position, (name, summary) in enumerate(offered.items()):
+                    shown.add_row("" if position else kind, name, summary)
+            out.print(shown)
+        if "kgrec_commands" in record["hooks"]:
+            out.print("  adds commands; see `kgrec --help`", style="dim")

@@ -1,0 +1,181 @@
+"""``kgrec recommend``: for one user, for a person who is not in the data, or for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli import complete
+from kgrec.cli.output import Format, format_of, write_frame
+from kgrec.cli.run import Run
+from kgrec.cli.screen import cell, clean, console, table
+from kgrec.errors import DataError, UsageError, UserError
+
+if TYPE_CHECKING:
+    from kgrec.types import ItemList
+
+
+def recommend(
+    run: Run,
+    user: Annotated[
+        str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--number", "-n", min=1, help="How many items a user; by default 10.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why, for each item.")] = False,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also items that the user has interacted with.")
+    ] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", metavar="ATTRIBUTE=VALUE", help="Only items with this value; all conditions must hold."
+        ),
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="For all users; write them with --out FILE.")] = False,
+    users: Annotated[
+        Path | None, typer.Option("--users", metavar="FILE", help="For the users in FILE, one id a line.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="TEXT", help="For somebody who is not in the data: own words.")
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            metavar="ITEMS...",
+            help="For somebody who is not in the data: ids of liked items.",
+            autocompletion=complete.items,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
+    ] = None,
+) -> None:
+    """Recommend items to a user, to somebody who is not in the data, or to all users."""
+    asked = {"USER": user, "--all": everybody, "--users": users, "--profile or --like": profile or like}
+    given = [name for name, value in asked.items() if value]
+    if len(given) != 1:
+        problem = f"{' and '.join(given)} exclude each other" if given else "for whom?"
+        raise UsageError(problem, hint="give a USER, or --all, or --users FILE, or --profile TEXT and --like ITEMS")
+    conditions = _conditions(where or [])
+    if out is not None and run.for_people:
+        format_of(out)  # complains before the work, not after it
+    if everybody or users:
+        if explain:
+            raise UsageError("--explain works for one user at a time", hint="give a USER instead")
+        _for_many(run, _ids(users) if users else None, number, include_seen, conditions, out)
+    else:
+        _for_one(run, user, profile or "", like or [], number, explain, include_seen, conditions, out)
+
+
+def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = [condition.partition("=") for condition in where]
+    for condition, (attribute, equals, _) in zip(where, pairs, strict=True):
+        if not equals or not attribute.strip():
+            raise UsageError(
+                f"--where {condition!r} is not of the form attribute=value", hint="for example --where genre=Comedy"
+            )
+    return tuple((attribute.strip(), value.strip()) for attribute, _, value in pairs)
+
+
+def _ids(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist", hint="--users takes a text file with one user id a line") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from None
+    ids = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not ids:
+        raise DataError(f"{file} names no user", hint="--users takes a text file with one user id a line")
+    return ids
+
+
+def _for_many(
+    run: Run,
+    ids: list[str] | None,
+    number: int | None,
+    include_seen: bool,
+    where: tuple[tuple[str, str], ...],
+    out: Path | None,
+) -> None:
+    n = number or run.project.config.recommend.n
+    with run.progress() as progress:
+        frame = run.project.recommend_many(ids, n=n, include_seen=include_seen, where=where, progress=progress)
+    named = run.form if run.form not in (None, Format.table) else None
+    # Whoever asks for thousands of rows wants to process them: no table, even on a terminal.
+    write_frame(frame, named or (format_of(out) if out else Format.tsv), out)
+    if out is not None:
+        run.say(f"{cell(frame.height)} recommendations for {cell(frame['user_id'].n_unique())} users in {out}")
+
+
+def _for_one(
+    run: Run,
+    user: str | None,
+    text: str,
+    like: list[str],
+    number: int | None,
+    explain: bool,
+    include_seen: bool,
+    where: tuple[tuple[str, str], ...],
+    out: Path | None,
+) -> None:
+    from kgrec.types import Request
+
+    project = run.project
+    n = number or project.config.recommend.n
+    known = None if user is not None else project.profile(text=text, like=like)
+    request = Request(user_id=user, n=n, include_seen=include_seen, where=where, profile=known)
+    items = project.recommend(request, explain=explain)
+    titles = project.titles(items.item_ids)
+    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _caption(run, user)), out)
+
+
+def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str, Any]]:
+    records = []
+    for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):
+        record: dict[str, Any] = {
+            "user_id": items.user_id,
+            "item_id": item_id,
+            "rank": k + 1,
+            "score": float(items.scores[k]),
+            "title": title,
+        }
+        if explain:
+            reason = items.reasons[k] if items.reasons else None
+            record["reason"] = reason.sentence if reason else None
+            record["path"] = {"nodes": reason.nodes, "relations": reason.relations} if reason else None
+            record["parts"] = {name: float(part[k]) for name, part in items.parts.items()}
+        records.append(record)
+    return records
+
+
+def _caption(run: Run, user: str | None) -> str:
+    if user is None:
+        return "for somebody who is not in the data"
+    count = run.project.user_info(user).get("interactions")
+    return f"for {clean(user)}" + (f" · {cell(count)} interactions" if count is not None else "")
+
+
+def _show(run: Run, items: ItemList, titles: list[str], explain: bool, caption: str) -> None:
+    out = console()
+    if not len(items):
+        out.print(f"nothing to recommend {caption}")
+        run.say("hint: loosen --where, or give --include-seen")
+        return
+    why = explain and bool(items.reasons)
+    right: dict[str, Any] = {"justify": "right", "no_wrap": True}
+    columns: dict[str, dict[str, Any]] = {"#": right, "title": {"ratio": 2, "style": "bold"}, "score": right}
+    if why:
+        columns["why"] = {"ratio": 3}
+    columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
+    shown = table(columns, caption=caption)
+    for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):
+        reason = [clean(items.reasons[k].sentence)] if why else []
+        shown.add_row(str(k + 1), clean(title), f"{items.scores[k]:.3f}", *reason, clean(item_id))
+    out.print(shown)

@@ -1,0 +1,174 @@
+"""What every command shares: the common options, before or after the command's name, and what follows from them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli.output import Format, Records, format_of, write_records
+from kgrec.cli.screen import duration
+
+if TYPE_CHECKING:
+    from kgrec.api import Project
+    from kgrec.plugin.manager import PluginManager
+    from kgrec.progress import Progress
+
+WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
+_PANEL = "Common options"
+
+
+def common_options(
+    *,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            metavar="DIR",
+            help=f"The workspace; by default ${WORKSPACE_VARIABLE} or the current folder.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set a value of kgrec.toml for this run.", rich_help_panel=_PANEL
+        ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="How to print; by default a table for people.", rich_help_panel=_PANEL),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no timings.", rich_help_panel=_PANEL)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_PANEL)
+    ] = False,
+) -> dict[str, Any]:
+    """Collect the common options; the signature is what commands inherit."""
+    return {"workspace": workspace, "overrides": overrides, "form": form, "quiet": quiet, "debug": debug}
+
+
+@dataclass
+class Run:
+    """One run of a command: where, how to print, and the open project.
+
+    Attributes:
+        manager: the plugins.
+        where: the workspace named on the command line, or None.
+        overrides: values of ``--set``.
+        form: the format asked for, or None for the command's own default.
+        quiet: whether progress and timings are off.
+    """
+
+    manager: PluginManager
+    where: Path | None = None
+    overrides: tuple[str, ...] = ()
+    form: Format | None = None
+    quiet: bool = False
+
+    def given(self, options: Mapping[str, Any]) -> Run:
+        """Return this run with further common options laid over it."""
+        return replace(
+            self,
+            where=options["workspace"] or self.where,
+            overrides=(*self.overrides, *(options["overrides"] or ())),
+            form=options["form"] or self.form,
+            quiet=options["quiet"] or self.quiet,
+        )
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace's folder."""
+        return self.where or Path(os.environ.get(WORKSPACE_VARIABLE) or ".")
+
+    @property
+    def workspace_option(self) -> str:
+        """What to add to a command so that it works on the same workspace; starts with a blank when not empty."""
+        import shlex
+
+        return f" -w {shlex.quote(str(self.where))}" if self.where else ""
+
+    @cached_property
+    def project(self) -> Project:
+        """The open workspace."""
+        from kgrec.api import open_project
+
+        return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a table is wanted."""
+        return self.form in (None, Format.table)
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Open what shows progress on stderr."""
+        from kgrec.cli.progress import reporting
+
+        return reporting(quiet=self.quiet)
+
+    def say(self, message: str) -> None:
+        """Write a line for people on stderr, unless ``--quiet``."""
+        if not self.quiet:
+            print(message, file=sys.stderr)
+
+    def timings(self, seconds: Mapping[str, float]) -> None:
+        """Write how long each step took on stderr."""
+        if seconds:
+            steps = " · ".join(f"{name} {duration(s)}" for name, s in seconds.items())
+            self.say(f"time: {steps} · together {duration(sum(seconds.values()))}")
+
+    def data(self, records: Records, show: Callable[[], None], out: Path | None = None) -> None:
+        """Print ``records`` in the format asked for, or call ``show`` when people are to read them."""
+        if out is not None:
+            form = self.form if self.form not in (None, Format.table) else format_of(out)
+            write_records(records, form or Format.json, out)
+            self.say(f"{len(records)} rows written to {out}")
+        elif self.for_people:
+            show()
+        else:
+            write_records(records, self.form or Format.json)
+
+
+def run_of(context: typer.Context) -> Run:
+    """Return the run that ``context`` belongs to; a context made without kgrec's main gets a new one."""
+    if isinstance(context.obj, Run):
+        return context.obj
+    from kgrec.plugin.manager import load_plugins
+
+    return Run(load_plugins())
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make ``function(run, ...)`` a Typer callback that also takes the common options.
+
+    Plugins may use it for their own commands.
+    """
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    wants_context = any(p.name == "context" for p in own)
+    shared = inspect.signature(common_options, eval_str=True).parameters
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+    @functools.wraps(function)
+    def callback(*, context: typer.Context, **values: Any) -> None:
+        context.obj = run_of(context).given({name: values.pop(name) for name in shared})
+        if wants_context:
+            values["context"] = context
+        function(context.obj, **values)
+
+    options = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "context"]
+    parameters = [context, *options, *shared.values()]
+    callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    callback.__annotations__ = {p.name: p.annotation for p in parameters}
+    return callback

@@ -1,0 +1,136 @@
+"""What people see: consoles, tables, durations. rich is imported when something is shown, not before."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Make a console that shows data as it is: no markup, no emoji codes, no guessed highlights.
+
+    Colours follow the terminal and NO_COLOR, the width follows the terminal and COLUMNS.
+    """
+    from rich.console import Console
+
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit by itself; the error boundary decides
+
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def table(columns: Mapping[str, Mapping[str, Any]], *, title: str = "", caption: str = "") -> Table:
+    """Make a table; ``columns`` are header -> keyword arguments of :meth:`rich.table.Table.add_column`."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(
+        title=title or None,
+        caption=caption or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        header_style="bold",
+        pad_edge=False,
+        show_edge=False,
+    )
+    for name, options in columns.items():
+        made.add_column(name, **options)
+    return made
+
+
+def show_records(records: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing to show") -> None:
+    """Print rows of equal keys as a table; numbers are put to the right."""
+    out = console()
+    if not records:
+        out.print(empty)
+        return
+    columns: dict[str, dict[str, Any]] = {}
+    for name in records[0]:
+        numeric = all(isinstance(r[name], int | float | None) for r in records)
+        columns[name] = {"justify": "right"} if numeric else {"overflow": "fold"}
+    made = table(columns, title=title)
+    for record in records:
+        made.add_row(*(cell(value) for value in record.values()))
+    out.print(made)
+
+
+def show_facts(facts: Mapping[str, Any], *, title: str = "") -> None:
+    """Print facts, nested ones under a heading of their own."""
+    simple = {k: v for k, v in facts.items() if not isinstance(v, Mapping)}
+    out = console()
+    if simple:
+        made = table({"": {"style": "cyan", "no_wrap": True}, " ": {"overflow": "fold"}}, title=title)
+        made.show_header = False
+        for key, value in simple.items():
+            made.add_row(words(key), cell(value))
+        out.print(made)
+    elif title:
+        out.print(title, style="bold")
+    for key, value in facts.items():
+        if isinstance(value, Mapping) and value:
+            out.print()
+            show_facts(value, title=words(key))
+
+
+def words(key: str) -> str:
+    """Write a key of a report as words: ``n_users`` -> ``n users``."""
+    return key.replace("_", " ")
+
+
+def cell(value: Any) -> str:
+    """Write a value for a table: thousands apart, lists by commas, nothing for None, no control characters."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{words(str(k))} {cell(v)}" for k, v in value.items())
+    if isinstance(value, Iterable):
+        return ", ".join(cell(v) for v in value)
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Take control characters out of data, which could otherwise steer the terminal."""
+    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: ``0.42 s``, ``12.3 s``, ``3 min 05 s``, ``2 h 04 min``."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def when(unix_seconds: float) -> str:
+    """Write a point in time in the local zone."""
+    return datetime.fromtimestamp(unix_seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def size(n_bytes: float) -> str:
+    """Write an amount of bytes: ``1.4 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit in ("B", "kB") else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"

@@ -1,0 +1,140 @@
+"""A command line over a fake project: what the commands do with answers, without computing any."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kgrec.cli.app import main
+from kgrec.config import Config
+from kgrec.errors import NotFoundError
+from kgrec.settings import load_settings
+from kgrec.types import ItemList, Profile, Reason, Request
+
+TITLES = {"i1": "Heat (1995)", "i2": "Alien [bold]3", "i3": "霸王别姬"}
+
+
+@dataclass
+class FakeProject:
+    """Answers like kgrec.api.Project, and remembers what it was asked."""
+
+    calls: list[tuple] = field(default_factory=list)
+    config: Config = field(default_factory=Config)
+    fails_with: BaseException | None = None
+    opened: dict = field(default_factory=dict)
+
+    def _asked(self, *call):
+        self.calls.append(call)
+        if self.fails_with is not None:
+            raise self.fails_with
+
+    @property
+    def settings(self):
+        return load_settings(None, self.opened["overrides"])
+
+    def build_graph(self, *, append=(), progress):
+        self._asked("build_graph", tuple(append))
+        with progress.task("reading", total=2) as task:
+            task.advance(2)
+        return SimpleNamespace(
+            dataset={"users": 30},
+            cleaning={"duplicates": 2},
+            graph={"edges": 12345},
+            seconds={"ingest": 0.5, "graph": 1.0},
+        )
+
+    def train(self, *, device=None, only=None, progress):
+        self._asked("train", device, only)
+        progress.log("fitting")
+        good = {"recall@20": 0.385, "ndcg@20": 0.27}
+        scorers = [
+            SimpleNamespace(name="ease", weight=0.7, validation=good, seconds=1.5, options={"l2": 10.0}, skipped=""),
+            SimpleNamespace(name="gnn", weight=0.0, validation={}, seconds=0.0, options={}, skipped="no triples"),
+        ]
+        return SimpleNamespace(
+            scorers=scorers,
+            fused=good,
+            users=30,
+            items=40,
+            interactions=300,
+            seconds={"fit": 65.0},
+            device="cpu",
+            threads=2,
+        )
+
+    def recommend(self, user, n=None, *, explain=False, include_seen=False, where=()):
+        self._asked("recommend", user, explain)
+        assert isinstance(user, Request)
+        if user.user_id == "nobody":
+            raise NotFoundError.of("user", "nobody", ["nobodies"])
+        ids = tuple(TITLES)[: user.n]
+        if user.where:
+            ids = ()
+        k = len(ids)
+        reasons = tuple(Reason("because of\x1b[31m red", "path", ("i9", "e1", i), ("acted_in", "acts_in")) for i in ids)
+        scores = np.linspace(0.9, 0.1, 3, dtype=np.float32)[:k]
+        return ItemList(user.user_id or "", ids, np.arange(k), scores, {"ease": scores}, reasons if explain else ())
+
+    def recommend_many(self, users, *, n, include_seen=False, where=(), progress):
+        self._asked("recommend_many", users, n, include_seen, where)
+        ids = users or [f"u{k}" for k in range(5000)]
+        return pl.DataFrame({"user_id": ids, "item_id": "i1", "rank": 1, "score": 0.5})
+
+    def profile(self, *, text="", like=()):
+        self._asked("profile", text, tuple(like))
+        return Profile(text=text)
+
+    def titles(self, item_ids):
+        return [TITLES[i] for i in item_ids]
+
+    def info(self):
+        self._asked("info")
+        return {"stages": {"dataset": {"created": 1.0, "users": 30}}, "stale": []}
+
+    def user_info(self, user_id):
+        self._asked("user_info", user_id)
+        return {"interactions": 39, "top_terms": ["space", "noir"]}
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> FakeProject:
+    """The project that every command opens."""
+    fake = FakeProject()
+
+    def open_project(path=".", *, overrides=(), manager=None):
+        fake.opened = {"path": Path(path), "overrides": tuple(overrides)}
+        return fake
+
+    module = ModuleType("kgrec.api")
+    module.open_project = open_project
+    monkeypatch.setitem(sys.modules, "kgrec.api", module)
+    return fake
+
+
+@pytest.fixture
+def kgrec(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    """Run the command line in this process: ``kgrec("recommend", "u1").out``."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("KGREC_WORKSPACE", raising=False)
+
+    def run(*args: object) -> Outcome:
+        capfd.readouterr()
+        code = main([str(a) for a in args])
+        sys.stdout.flush()
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
