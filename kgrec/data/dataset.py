@@ -27,8 +27,8 @@ INTERACTIONS: Mapping[str, pl.DataType] = {
     "line": pl.UInt32(),
 }
 """Columns of the interactions: positions in the vocabularies (``item`` is null for a search), the action, rating or
-amount (null: none), unix seconds (null: unknown), text of a comment or search, ``train`` or ``validation``, and the file
-and line the row came from."""
+amount (null: none), unix seconds (null: unknown), text of a comment or search, ``train`` or ``validation``, and the
+file and line the row came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,7 @@ def read_table(file: Path) -> pl.DataFrame:
 
 def empty_rejects() -> pl.DataFrame:
     """Return a rejects table without rows."""
-    return pl.DataFrame(
-        schema={"source": pl.String(), "line": pl.UInt32(), "reason": pl.String(), "row": pl.String()}
-    )
+    return pl.DataFrame(schema={"source": pl.String(), "line": pl.UInt32(), "reason": pl.String(), "row": pl.String()})
 
 
 def _positions(kind: str, ids: list[str], known: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

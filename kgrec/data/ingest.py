@@ -1,0 +1,238 @@
+"""From the files of kgrec.toml to a dataset, and an append that reads only what is new."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kgrec.config import Config, DataConfig, FileConfig, InteractionsConfig
+from kgrec.data.dataset import AttributeInfo, Dataset, read_table
+from kgrec.data.mapping import resolve_mapping
+from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
+from kgrec.data.sources import read_source
+from kgrec.data.tables import assemble
+from kgrec.errors import ConfigError, CorruptArtifactError, DataError
+from kgrec.plugin.domain import Domain
+from kgrec.progress import SILENT, Progress
+from kgrec.workspace import read_json, storage_errors, write_json
+
+if TYPE_CHECKING:
+    from kgrec.plugin.manager import PluginManager
+
+ROLES: tuple[PartRole, ...] = ("interactions", "items", "users")
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """A dataset and the parts it was put together from.
+
+    Attributes:
+        dataset: the cleaned tables.
+        parts: the files, parsed and cleaned row by row, in the order of kgrec.toml.
+        fingerprint: changes whenever a table of the dataset or its numbering can have changed.
+    """
+
+    dataset: Dataset
+    parts: tuple[Part, ...]
+    fingerprint: str
+
+    def save(self, folder: Path) -> None:
+        """Write the dataset, and the parts under ``parts/``."""
+        self.dataset.save(folder)
+        place = folder / "parts"
+        documents = []
+        with storage_errors(place):
+            place.mkdir(parents=True, exist_ok=True)
+            for number, part in enumerate(self.parts):
+                part.table.write_parquet(place / f"{number:04}.parquet")
+                part.rejects.write_parquet(place / f"{number:04}-rejects.parquet")
+                documents.append(
+                    {
+                        "role": part.role,
+                        "source": part.source,
+                        "key": part.key,
+                        "digest": part.digest,
+                        "counts": part.counts,
+                        "attributes": {n: [a.relation, a.multi] for n, a in part.attributes.items()},
+                    }
+                )
+        write_json(place / "parts.json", {"fingerprint": self.fingerprint, "parts": documents})
+
+    @classmethod
+    def load(cls, folder: Path) -> IngestResult:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptArtifactError: a file is missing or damaged.
+        """
+        place = folder / "parts"
+        document = read_json(place / "parts.json")
+        try:
+            parts = tuple(_load_part(place, number, entry) for number, entry in enumerate(document["parts"]))
+            return cls(Dataset.load(folder), parts, document["fingerprint"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptArtifactError(
+                f"{place / 'parts.json'} is damaged: {error}", hint="run `kgrec build-graph` again"
+            ) from None
+
+
+def _load_part(place: Path, number: int, entry: Mapping[str, object]) -> Part:
+    fields = dict(entry)
+    attributes = {name: AttributeInfo(*info) for name, info in dict(fields.pop("attributes")).items()}  # type: ignore[call-overload]
+    table = read_table(place / f"{number:04}.parquet")
+    rejects = read_table(place / f"{number:04}-rejects.parquet")
+    return Part(**fields, table=table, rejects=rejects, attributes=attributes)  # type: ignore[arg-type]
+
+
+def ingest(
+    config: Config,
+    domain: Domain,
+    manager: PluginManager,
+    root: Path,
+    *,
+    seed: int | None = None,
+    progress: Progress = SILENT,
+    previous: IngestResult | None = None,
+    now: float | None = None,
+) -> IngestResult:
+    """Read, clean and number the files of ``config.data``; triples are the graph's business.
+
+    Args:
+        config: the settings.
+        domain: the domain in force.
+        manager: the plugins in use.
+        root: folder that the files' paths are relative to.
+        seed: of the numbering, by default ``config.seed``.
+        progress: hears of each file.
+        previous: the result that stands; its files are not read again where their settings are the same, and its users
+            and items keep their positions.
+        now: unix seconds that count as the present; later times are impossible.
+
+    Raises:
+        ConfigError: there are no files, or a column does not exist.
+        NotFoundError: a file does not exist.
+        DataError: a file is damaged, or no interaction is left.
+    """
+    entries = data_entries(config.data)
+    if not entries:
+        raise ConfigError(
+            "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
+        )
+    present = time.time() if now is None else now
+    standing = {part.key: part for part in previous.parts} if previous else {}
+    parts = []
+    with progress.task("reading files", total=len(entries)) as task:
+        for role, entry in entries:
+            task.note(entry.path)
+            key = _key(role, entry, config, domain)
+            parts.append(standing.get(key) or _parse(role, entry, key, config, domain, manager, root, present))
+            task.advance()
+    drawn = config.seed if seed is None else seed
+    with progress.task("cleaning and numbering"):
+        dataset = assemble(parts, config.data.cleaning, seed=drawn, previous=previous.dataset if previous else None)
+    _check_result(config, dataset)
+    return IngestResult(dataset, tuple(parts), _fingerprint(parts, config, dataset))
+
+
+def append(
+    previous: IngestResult,
+    entries: Sequence[tuple[str, FileConfig]],
+    config: Config,
+    domain: Domain,
+    manager: PluginManager,
+    root: Path,
+    *,
+    seed: int | None = None,
+    progress: Progress = SILENT,
+    now: float | None = None,
+) -> IngestResult:
+    """Add files to a dataset; only they are read, and what stands keeps its positions.
+
+    The result equals a full :func:`ingest` of all files but for the numbering.
+
+    Args:
+        previous: what stands.
+        entries: role and file of each new one, as :func:`kgrec.data.additions.resolve_append` tells them.
+        config: the settings ``previous`` was made under, without the new files.
+        domain: the domain in force.
+        manager: the plugins in use.
+        root: folder that the files' paths are relative to.
+        seed: of the numbering, by default ``config.seed``.
+        progress: hears of each file.
+        now: unix seconds that count as the present.
+    """
+    added = {role: [*getattr(config.data, role), *(e for r, e in entries if r == role)] for role, _ in entries}
+    extended = config.model_copy(update={"data": config.data.model_copy(update=added)})
+    return ingest(extended, domain, manager, root, seed=seed, progress=progress, previous=previous, now=now)
+
+
+def data_entries(data: DataConfig) -> list[tuple[PartRole, FileConfig]]:
+    """Return the files that make the tables, with their roles, in the order of kgrec.toml."""
+    entries: list[tuple[PartRole, FileConfig]] = []
+    for role in ROLES:
+        entries.extend((role, entry) for entry in getattr(data, role))
+    return entries
+
+
+def _parse(
+    role: PartRole,
+    entry: FileConfig,
+    key: str,
+    config: Config,
+    domain: Domain,
+    manager: PluginManager,
+    root: Path,
+    now: float,
+) -> Part:
+    path = root / entry.path
+    raw = read_source(path, entry.format, manager)
+    mapping = resolve_mapping(entry, role, raw, domain, manager)
+    attributes: dict[str, AttributeInfo] = {}
+    if isinstance(entry, InteractionsConfig):
+        table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
+    else:
+        table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry.path)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Part(role, entry.path, key, digest, table, rejects, counts, attributes)
+
+
+def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:
+    """Hash what the row-local result depends on besides the file."""
+    cleaning = config.data.cleaning
+    rules = [cleaning.missing_value == "drop", cleaning.missing_time, cleaning.min_time, cleaning.max_time]
+    return _digest([role, entry.model_dump_json(), domain.name, json.dumps(rules)])
+
+
+def _fingerprint(parts: Sequence[Part], config: Config, dataset: Dataset) -> str:
+    numbering = ["\n".join(dataset.users["user_id"].to_list()), "\n".join(dataset.items["item_id"].to_list())]
+    files = [text for part in parts for text in (part.key, part.digest)]
+    return _digest([*files, config.data.cleaning.model_dump_json(), *numbering])
+
+
+def _digest(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _check_result(config: Config, dataset: Dataset) -> None:
+    if not config.data.interactions or dataset.interactions.height:
+        return
+    paths = ", ".join(entry.path for entry in config.data.interactions)
+    reasons = dataset.rejects["reason"].value_counts(sort=True)
+    if not reasons.height:
+        raise DataError(f"no interaction in {paths}: the files have no rows", hint="export them again with rows")
+    reason, count = reasons.row(0)
+    example = dataset.rejects.filter(dataset.rejects["reason"] == reason).row(0, named=True)
+    raise DataError(
+        f"no interaction of {paths} is left after cleaning; {count} rows were dropped for: {reason}",
+        hint=f"for example {example['source']} line {example['line']}: {str(example['row'])[:200]}",
+    )

@@ -1,0 +1,197 @@
+"""Files parsed and cleaned row by row: the parts of a dataset, kept so that an append can reuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from kgrec.config import CleaningConfig, InteractionsConfig
+from kgrec.data.dataset import AttributeInfo, empty_rejects
+from kgrec.data.sources.files import LINE
+from kgrec.data.synonyms import ACTION_WORDS, fold
+from kgrec.data.times import to_seconds
+from kgrec.data.values import as_text, clean, clean_list, number
+from kgrec.errors import ConfigError
+from kgrec.plugin import domain as plugin_domain
+
+PartRole = Literal["interactions", "items", "users"]
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file after everything that can be decided row by row.
+
+    Attributes:
+        role: what the file is for.
+        source: its path as in kgrec.toml.
+        key: hash of the settings under which it was parsed; equal keys may be reused.
+        digest: hash of the file's bytes.
+        table: interactions: ``user item action value time text split line``; catalogues: ``id title description line``
+            and the attributes.
+        rejects: as in :class:`kgrec.data.dataset.Dataset`.
+        counts: ``rows``, ``kept``, ``rejected`` and ``filled`` by reason, and what else is worth reporting.
+        attributes: what the attribute columns are.
+    """
+
+    role: PartRole
+    source: str
+    key: str
+    digest: str
+    table: pl.DataFrame
+    rejects: pl.DataFrame
+    counts: dict[str, Any]
+    attributes: Mapping[str, AttributeInfo]
+
+
+def parse_interactions(
+    raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: InteractionsConfig, cleaning: CleaningConfig, now: float
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Parse and clean interactions row by row.
+
+    Args:
+        raw: the file as read.
+        mapping: its columns.
+        entry: the file in kgrec.toml.
+        cleaning: rules for rows that cannot be taken as they are.
+        now: unix seconds; times more than a day later are impossible unless ``cleaning.max_time`` says otherwise.
+
+    Returns:
+        Kept rows, rejected rows and counts.
+    """
+    table = _read_fields(raw, mapping, entry)
+    reasons = _interaction_reasons(cleaning, now)
+    table = table.with_columns(reason=pl.coalesce(pl.when(test).then(pl.lit(text)) for text, test in reasons))
+    kept = table.filter(pl.col("reason").is_null())
+    unvalued = kept.filter((pl.col("action") == "rate") & pl.col("value").is_null())
+    filled = {
+        "no rating": unvalued.filter(~pl.col("value_given")).height,
+        "rating is not a number": unvalued.filter(pl.col("value_given")).height,
+        "no time": kept.filter(~pl.col("time_given")).height if "time" in mapping.columns else 0,
+    }
+    counts = _counts(raw, table)
+    counts["missing"] = {reason: n for reason, n in filled.items() if n}
+    unknown = table.filter(pl.col("reason") == "unknown action")["word"].value_counts(sort=True).head(10)
+    if unknown.height:
+        counts["unknown_actions"] = dict(unknown.iter_rows())
+    rejects = _rejects(raw, table, entry.path)
+    columns = ("user", "item", "action", "value", "time", "text", "split", "line")
+    return kept.select(columns), rejects, counts
+
+
+def parse_catalogue(
+    raw: pl.DataFrame, mapping: plugin_domain.Mapping, source: str
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any], dict[str, AttributeInfo]]:
+    """Parse and clean items or users row by row; returns kept rows, rejected rows, counts and attributes."""
+    schema = raw.schema
+    fields = [
+        clean(as_text(mapping.columns[field], schema[mapping.columns[field]])).alias(field)
+        if field in mapping.columns
+        else pl.lit(None, dtype=pl.String).alias(field)
+        for field in ("id", "title", "description")
+    ]
+    attributes: dict[str, AttributeInfo] = {}
+    columns = []
+    for name, attribute in mapping.attributes.items():
+        kind = schema[attribute.column]
+        multi = bool(attribute.separator) or isinstance(kind, pl.List | pl.Array)
+        attributes[name] = AttributeInfo(attribute.relation, multi)
+        cells = (
+            clean_list(attribute.column, kind, attribute.separator) if multi else clean(as_text(attribute.column, kind))
+        )
+        columns.append(cells.alias(name))
+    reason = pl.when(pl.col("id").is_null()).then(pl.lit(f"no {mapping.role[:-1]} id"))
+    table = raw.select(*fields, *columns, pl.col(LINE).alias("line")).with_columns(reason.alias("reason"))
+    kept = table.filter(pl.col("reason").is_null()).drop("reason")
+    return kept, _rejects(raw, table, source), _counts(raw, table), attributes
+
+
+def _read_fields(raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: InteractionsConfig) -> pl.DataFrame:
+    def text(field: str) -> pl.Expr:
+        column = mapping.columns.get(field)
+        return clean(as_text(column, raw.schema[column])) if column else pl.lit(None, dtype=pl.String)
+
+    default = mapping.action or _default_action(mapping)
+    table = raw.select(
+        text("user").alias("user"),
+        text("item").alias("item"),
+        text("action").alias("word"),
+        text("value").alias("value_text"),
+        text("text").alias("text"),
+        pl.lit(entry.split).alias("split"),
+        pl.col(LINE).alias("line"),
+    )
+    times = mapping.columns.get("time")
+    given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
+    action = _actions(entry) if "action" in mapping.columns else pl.lit(default)
+    return table.with_columns(
+        action.alias("action"),
+        number(pl.col("value_text")).alias("value"),
+        pl.col("value_text").is_not_null().alias("value_given"),
+        to_seconds(given).alias("time"),
+        clean(pl.lit(given.cast(pl.String))).is_not_null().alias("time_given"),
+    ).drop("value_text")
+
+
+def _default_action(mapping: plugin_domain.Mapping) -> str:
+    if "value" in mapping.columns:
+        return "rate"
+    return "view" if "item" in mapping.columns else "search"
+
+
+def _actions(entry: InteractionsConfig) -> pl.Expr:
+    words = {fold(word): action for action, known in ACTION_WORDS.items() for word in known}
+    words |= {fold(word): action for word, action in entry.actions.items()}
+    folded = pl.col("word").str.normalize("NFKC").str.replace_all(r"[\W_]+", "").str.to_lowercase()
+    return folded.replace_strict(words, default=None, return_dtype=pl.String)
+
+
+def _interaction_reasons(cleaning: CleaningConfig, now: float) -> list[tuple[str, pl.Expr]]:
+    action, value, time = pl.col("action"), pl.col("value"), pl.col("time")
+    earliest = _limit("min_time", cleaning.min_time)
+    latest = int(now) + DAY if cleaning.max_time is None else _limit("max_time", cleaning.max_time)
+    reasons = [
+        ("no user id", pl.col("user").is_null()),
+        ("unknown action", action.is_null() & pl.col("word").is_not_null()),
+        ("no action", action.is_null()),
+        ("no item id", pl.col("item").is_null() & (action != "search")),
+        ("unreadable time", time.is_null() & pl.col("time_given")),
+        ("impossible time", (time < earliest) | (time > latest)),
+    ]
+    if cleaning.missing_time == "drop":
+        reasons.append(("no time", time.is_null()))
+    if cleaning.missing_value == "drop":
+        unvalued = (action == "rate") & value.is_null()
+        reasons.append(("rating is not a number", unvalued & pl.col("value_given")))
+        reasons.append(("no rating", unvalued))
+    return reasons
+
+
+def _limit(name: str, text: str) -> int:
+    seconds = to_seconds(pl.Series([text]))[0]
+    if seconds is None:
+        raise ConfigError(f"data.cleaning.{name}: {text!r} is no time", hint='write it like "1990-01-01"')
+    return int(seconds)
+
+
+def _counts(raw: pl.DataFrame, table: pl.DataFrame) -> dict[str, Any]:
+    reasons = table["reason"].drop_nulls().value_counts(sort=True)
+    rejected = dict(reasons.iter_rows())
+    return {"rows": raw.height, "kept": raw.height - sum(rejected.values()), "rejected": rejected}
+
+
+def _rejects(raw: pl.DataFrame, table: pl.DataFrame, source: str) -> pl.DataFrame:
+    dropped = table["reason"].is_not_null()
+    if not dropped.any():
+        return empty_rejects()
+    rows = raw.filter(dropped)
+    cells = [as_text(n, kind).alias(n) for n, kind in raw.schema.items() if n != LINE]
+    return rows.select(
+        pl.lit(source).alias("source"),
+        pl.col(LINE).alias("line"),
+        pl.lit(table["reason"].filter(dropped)).alias("reason"),
+        pl.struct(cells).struct.json_encode().alias("row"),
+    )

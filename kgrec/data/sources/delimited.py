@@ -1,0 +1,154 @@
+"""Text with separators: csv and tsv. Every cell is a string, an empty cell is null."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from kgrec.data.sources.files import LINE, check_utf8, read_text_bytes, suffix
+from kgrec.errors import ConfigError, DataError
+
+SEPARATORS = ",;|\t"
+
+
+class CsvSource:
+    """Separated text with quotes as in RFC 4180. The separator is told from the header, or given."""
+
+    def __init__(self, separator: str | None = None) -> None:
+        if separator is not None and len(separator.encode()) != 1:
+            raise ConfigError(f"separator {separator!r} is not a single ASCII character")
+        self.separator = separator
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the name ends in .csv, or .csv.gz, .csv.zst."""
+        return suffix(path) == ".csv"
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the file.
+
+        Raises:
+            DataError: empty, not UTF-8, two columns of one name, a row of another length.
+        """
+        data = read_text_bytes(path)
+        return parse_delimited(path, data, self.separator or _sniff(path, data), quoted=True)
+
+
+class TsvSource:
+    """Tab-separated text. There is no quoting in this format: a quotation mark is part of the text."""
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the name ends in .tsv or .tab, or these with .gz or .zst."""
+        return suffix(path) in (".tsv", ".tab")
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the file.
+
+        Raises:
+            DataError: empty, not UTF-8, two columns of one name, a row of another length.
+        """
+        return parse_delimited(path, read_text_bytes(path), "\t", quoted=False)
+
+
+def parse_delimited(path: Path, data: bytes, separator: str, *, quoted: bool) -> pl.DataFrame:
+    """Parse ``data``, the content of ``path``, into string columns and ``__line__``; blank lines are left out.
+
+    Raises:
+        DataError: not UTF-8, two columns of one name, a row of another length.
+    """
+    names = _header(path, data, separator, quoted=quoted)
+    try:
+        table = pl.read_csv(
+            data,
+            separator=separator,
+            quote_char='"' if quoted else None,
+            schema=dict.fromkeys(names, pl.String),
+            infer_schema=False,
+        )
+    except pl.exceptions.NoDataError:
+        table = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    except pl.exceptions.PolarsError as error:
+        check_utf8(path, data)
+        _check_lengths(path, data, separator, len(names), quoted=quoted)
+        raise DataError(f"{path} cannot be parsed: {error}", hint="check its quotes and separators") from None
+    if _some_row_is_short(data, table, separator, quoted=quoted):
+        _check_lengths(path, data, separator, len(names), quoted=quoted)
+    return _number_lines(table, data).filter(~pl.all_horizontal(pl.col(names).is_null()))
+
+
+def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> list[str]:
+    rows = csv.reader(_text(path, data), **_dialect(separator, quoted=quoted))
+    names = [name.strip() for name in next(rows, [])]
+    if not any(names):
+        raise DataError(f"{path}: the first line is blank", hint="the first line must name the columns")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: two columns are called {twice[0]!r}", hint="give each column its own name")
+    return names
+
+
+def _text(path: Path, data: bytes) -> io.TextIOWrapper:
+    check_utf8(path, data[: data.find(b"\n")] if b"\n" in data else data)
+    # Undecodable bytes further down are reported by the parser; here they must only not get in the way.
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline="")
+
+
+def _dialect(separator: str, *, quoted: bool) -> dict[str, Any]:
+    if quoted:
+        return {"delimiter": separator, "quotechar": '"'}
+    return {"delimiter": separator, "quoting": csv.QUOTE_NONE}
+
+
+def _sniff(path: Path, data: bytes) -> str:
+    header = data[: data.find(b"\n")] if b"\n" in data else data
+    check_utf8(path, header)
+    outside = "".join(header.decode().split('"')[::2])
+    return max(SEPARATORS, key=outside.count)
+
+
+def _some_row_is_short(data: bytes, table: pl.DataFrame, separator: str, *, quoted: bool) -> bool:
+    """Compare the separators in the file with those a rectangular table needs: the parser pads short rows silently."""
+    if table.width < 2 or not table.height:
+        return False
+    found = data.count(separator.encode())
+    if quoted and b'"' in data:
+        in_cells = pl.sum_horizontal(pl.all().str.count_matches(separator, literal=True).sum())
+        found -= int(table.select(in_cells).item() or 0)
+    return found != (table.height + 1) * (table.width - 1)
+
+
+def _check_lengths(path: Path, data: bytes, separator: str, width: int, *, quoted: bool) -> None:
+    """Find the first row that has not ``width`` cells. Runs only on files that were found to have one.
+
+    Raises:
+        DataError: there is one.
+    """
+    csv.field_size_limit(max(len(data), csv.field_size_limit()))
+    rows = csv.reader(_text(path, data), strict=True, **_dialect(separator, quoted=quoted))
+    last = 0
+    try:
+        for row in rows:
+            if row and len(row) != width and not (len(row) == 1 and not row[0].strip()):
+                raise DataError(
+                    f"{path}: line {last + 1} has {len(row)} cells, the header names {width} columns",
+                    hint='a cell that holds the separator or a line break must stand in "quotes"'
+                    if quoted
+                    else "tab-separated cells cannot hold tabs or line breaks; csv with quotes can",
+                )
+            last = rows.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: line {last + 1}: {error}", hint='a quotation mark inside "quotes" must be doubled, quotes closed'
+        ) from None
+
+
+def _number_lines(table: pl.DataFrame, data: bytes) -> pl.DataFrame:
+    lines = pl.int_range(2, pl.len() + 2, dtype=pl.UInt32)
+    breaks = data.count(b"\n") + (not data.endswith(b"\n"))
+    if breaks > table.height + 1 and table.width:  # cells with line breaks push the later rows down
+        inside = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
+        lines = (lines + inside.cum_sum().shift(1, fill_value=0)).cast(pl.UInt32)
+    return table.with_columns(lines.alias(LINE))

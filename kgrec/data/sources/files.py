@@ -1,0 +1,100 @@
+"""What all text formats share: compressed bytes, encodings, and where a file is broken."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+from kgrec.errors import DataError
+
+COMPRESSIONS = (".gz", ".zst")
+LINE = "__line__"
+"""Column with the 1-based line or row of the file."""
+
+_BOM = b"\xef\xbb\xbf"
+_OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def suffix(path: Path) -> str:
+    """Return the lower-case ending that tells the format: ``.csv`` for ``ratings.CSV.gz``."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole, decompressed according to its name.
+
+    Raises:
+        DataError: the file cannot be opened, is not compressed as its name says, or has no content.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}", hint="check path and permissions"
+        ) from None
+    if data:
+        data = _decompress(path, data)
+    if not data.strip():
+        raise DataError(f"{path} is empty", hint="remove it from kgrec.toml, or export it again")
+    return data
+
+
+def read_text_bytes(path: Path) -> bytes:
+    """Read a UTF-8 file whole, decompressed, without byte order mark; the text itself is checked by the parser.
+
+    Raises:
+        DataError: as :func:`read_bytes`, or the file says it is UTF-16.
+    """
+    data = read_bytes(path)
+    for mark, name in _OTHER_BOMS.items():
+        if data.startswith(mark):
+            raise DataError(f"{path} is {name}, not UTF-8", hint="save the file as UTF-8")
+    return data[len(_BOM) :] if data.startswith(_BOM) else data
+
+
+def check_utf8(path: Path, data: bytes) -> None:
+    """Name the place where ``data`` is no UTF-8.
+
+    Raises:
+        DataError: it is not.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start})",
+            hint=f"convert the file, for example: iconv -f GB18030 -t UTF-8 {path.name}",
+        ) from None
+
+
+def _decompress(path: Path, data: bytes) -> bytes:
+    ending = path.suffix.lower()
+    if ending not in COMPRESSIONS:
+        return data
+    try:
+        return gzip.decompress(data) if ending == ".gz" else _zstd(data)
+    except (EOFError, zlib.error, ValueError, OSError) as error:
+        raise DataError(
+            f"{path} is not a complete {ending} file: {error}", hint="copy or download the file again"
+        ) from None
+
+
+def _zstd(data: bytes) -> bytes:
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
+            content: bytes = stream.read()
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from None
+    # The streaming reader takes a cut-off frame for its end; the size in the frame's header tells.
+    size = zstandard.frame_content_size(data)
+    if len(content) < size or (not content and size != 0):
+        raise ValueError("the end is missing")
+    return content

@@ -1,0 +1,86 @@
+"""One JSON object a line. Scalars become strings, arrays lists of strings, objects stay JSON text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from kgrec.data.sources.files import LINE, check_utf8, read_text_bytes, suffix
+from kgrec.errors import DataError
+
+
+class JsonLinesSource:
+    """JSON lines, also called ndjson; keys may be missing from some objects."""
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the name ends in .jsonl or .ndjson, or these with .gz or .zst."""
+        return suffix(path) in (".jsonl", ".ndjson")
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the file.
+
+        Raises:
+            DataError: empty, not UTF-8, or a line that is no JSON object.
+        """
+        data = read_text_bytes(path)
+        numbers = _object_lines(path, data)
+        try:
+            table = pl.read_ndjson(data, infer_schema_length=None)
+        except pl.exceptions.PolarsError as error:
+            _check_objects(path, data)
+            raise DataError(
+                f"{path} cannot be parsed: {error}", hint="a key must hold the same kind of value in every line"
+            ) from None
+        if table.height != numbers.len():
+            _check_objects(path, data)
+            raise DataError(f"{path} does not hold one JSON object a line", hint="export it as JSON lines")
+        return table.select(pl.lit(numbers).alias(LINE), *(_as_text(name, kind) for name, kind in table.schema.items()))
+
+
+def _object_lines(path: Path, data: bytes) -> pl.Series:
+    """Return the 1-based numbers of the lines that are not blank, u32."""
+    # JSON escapes control characters, so this separator occurs in no valid line.
+    lines = pl.Series([data]).cast(pl.Binary)
+    try:
+        text = lines.cast(pl.String).str.split("\n").explode()
+    except pl.exceptions.PolarsError:
+        check_utf8(path, data)
+        raise
+    blank = text.str.strip_chars() == ""
+    return (~blank).arg_true().cast(pl.UInt32) + 1
+
+
+def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.List):
+        inner = kind.inner
+        if isinstance(inner, pl.Struct | pl.List):
+            return column.list.eval(pl.element().struct.json_encode() if isinstance(inner, pl.Struct) else pl.element())
+        return column.cast(pl.List(pl.String))
+    if isinstance(kind, pl.Struct):
+        return pl.when(column.is_not_null()).then(column.struct.json_encode())
+    return column.cast(pl.String)
+
+
+def _check_objects(path: Path, data: bytes) -> None:
+    """Find the first line that is no JSON object. Runs only on files that were found to have one.
+
+    Raises:
+        DataError: there is one.
+    """
+    check_utf8(path, data)
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise DataError(
+                f"{path}: line {number} is no JSON: {error}", hint="each line must be one JSON object"
+            ) from None
+        if not isinstance(found, dict):
+            raise DataError(
+                f"{path}: line {number} is no JSON object", hint='each line must look like {"key": "value"}'
+            )

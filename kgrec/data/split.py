@@ -1,0 +1,206 @@
+"""What counts as a like, what is held out for validation, and the matrices that scorers are fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.config import FeedbackConfig, TrainConfig
+from kgrec.data.dataset import Dataset
+from kgrec.errors import ConfigError
+from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
+from kgrec.types import Events, Mask
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+LIKE_FRACTION = 0.6
+"""How far up the scale a rating is a like when no threshold is given: from 3.4 of 1 to 5, that is 4 and 5."""
+
+MIN_LIKES = 3
+"""Users with fewer liked items keep them all for training."""
+
+MAX_EVENTS_A_PAIR = 2.0
+"""Summed weights of a user and an item are cut off at so many times the heaviest event: a page that reloads itself a
+hundred times is no stronger a sign than a purchase with all that led to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which rows of the interactions are fitted on and which are held out.
+
+    No pair of user and item is in both. Rows may be in neither.
+
+    Attributes:
+        fit: shape ``(n_rows,)``.
+        validation: shape ``(n_rows,)``; likes only.
+    """
+
+    fit: Mask
+    validation: Mask
+
+
+def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> NDArray[np.float32]:
+    """Return how strongly each interaction counts as a like, shape ``(n_rows,)``; 0 is none, though it is still seen.
+
+    The weight is that of the action (settings over domain over built-in). A row with action ``rate`` weighs 0 if its
+    value is below the threshold; one without a value counts in full.
+    """
+    known: dict[str, float] = {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights}
+    known.update({str(action): weight for action, weight in feedback.action_weights.items()})
+    rows = dataset.interactions
+    weight = rows["action"].replace_strict(known, default=0.0, return_dtype=pl.Float32).to_numpy()
+    threshold = like_threshold(dataset, feedback)
+    if threshold is None:
+        return weight.astype(np.float32)
+    too_low = ((rows["action"] == "rate") & (rows["value"] < threshold)).fill_null(False).to_numpy()
+    return np.where(too_low, np.float32(0), weight).astype(np.float32)
+
+
+def like_threshold(dataset: Dataset, feedback: FeedbackConfig) -> float | None:
+    """Return the value from which a rating is a like: as set, or 60 % of the way up the scale; None without ratings.
+
+    The scale is that of the training rows. A scale of a single value makes each rating a like.
+    """
+    if feedback.like_threshold is not None:
+        return feedback.like_threshold
+    rated = dataset.interactions.filter((pl.col("action") == "rate") & (pl.col("split") == "train"))["value"]
+    lowest, highest = rated.min(), rated.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float):
+        return None
+    return lowest + LIKE_FRACTION * (highest - lowest)
+
+
+def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: TrainConfig, seed: int) -> Split:
+    """Hold out likes for choosing settings.
+
+    Rows of files marked ``validation`` are the validation part if there are any, except pairs that were also trained
+    on. Otherwise a share of each user's liked items is cut off, at random or the latest; all of the user's rows on
+    such an item leave the fit part, not just the like.
+
+    Args:
+        dataset: the interactions.
+        weights: as of :func:`like_weights`, shape ``(n_rows,)``.
+        config: share, kind of cut, and the most users to cut from.
+        seed: of the random choices.
+
+    Raises:
+        ConfigError: ``train.split = "time"`` and the data has no times.
+    """
+    rows = dataset.interactions
+    pairs = _pairs(dataset)
+    train = (rows["split"] == "train").to_numpy()
+    liked = (weights > 0) & (pairs >= 0)
+    rng = np.random.default_rng([seed, 2])
+    if not train.all():
+        held = ~train & liked & ~np.isin(pairs, pairs[train])
+        users = np.unique(rows["user"].to_numpy()[held])
+        chosen = _choose(users, config.max_validation_users, rng)
+        return Split(train, held & np.isin(rows["user"].to_numpy(), chosen))
+    held_pairs = _cut(dataset, pairs, liked, config, rng)
+    in_held = np.isin(pairs, held_pairs)
+    return Split(~in_held, in_held & liked)
+
+
+def to_events(dataset: Dataset, mask: Mask, weights: NDArray[np.float32]) -> Events:
+    """Return the likes among the rows of ``mask`` in the order of time.
+
+    Rows without a time, where others have one, get the earliest time: what is not known to be recent counts as old.
+
+    Args:
+        dataset: the interactions.
+        mask: rows to take, shape ``(n_rows,)``.
+        weights: as of :func:`like_weights`, shape ``(n_rows,)``.
+    """
+    taken = dataset.interactions.with_columns(weight=pl.Series(weights)).filter(
+        pl.Series(mask) & (pl.col("weight") > 0) & pl.col("item").is_not_null()
+    )
+    times = None
+    if taken["time"].count():
+        taken = taken.with_columns(pl.col("time").fill_null(pl.col("time").min())).sort("time", maintain_order=True)
+        times = taken["time"].to_numpy().astype(np.int64)
+    names = tuple(action for action in ACTIONS if action in set(taken["action"].unique()))
+    codes = taken["action"].replace_strict({name: k for k, name in enumerate(names)}, return_dtype=pl.Int64)
+    return Events(
+        users=taken["user"].to_numpy().astype(np.int64),
+        items=taken["item"].to_numpy().astype(np.int64),
+        actions=codes.to_numpy().astype(np.int64),
+        values=taken["value"].cast(pl.Float32).fill_null(float("nan")).to_numpy().astype(np.float32),
+        weights=taken["weight"].to_numpy().astype(np.float32),
+        times=times,
+        action_names=names,
+    )
+
+
+def interaction_matrix(events: Events, n_users: int, n_items: int) -> csr_array:
+    """Return how strongly each user likes each item: float32 CSR ``(n_users, n_items)``, entries > 0, sorted indices.
+
+    Weights of several events of a pair are summed up to :data:`MAX_EVENTS_A_PAIR` times the heaviest event of all.
+    """
+    from scipy.sparse import coo_array
+
+    shape = (n_users, n_items)
+    matrix = coo_array((events.weights, (events.users, events.items)), shape=shape, dtype=np.float32).tocsr()
+    matrix.sum_duplicates()
+    if len(events):
+        np.minimum(matrix.data, np.float32(MAX_EVENTS_A_PAIR * events.weights.max()), out=matrix.data)
+    return matrix
+
+
+def seen_matrix(dataset: Dataset) -> csr_array:
+    """Return what each user ever interacted with, liked or not, validation included: boolean CSR (n_users, n_items)."""
+    from scipy.sparse import coo_array
+
+    rows = dataset.interactions.filter(pl.col("item").is_not_null()).select("user", "item").unique()
+    ones = np.ones(rows.height, dtype=np.bool_)
+    positions = (rows["user"].to_numpy().astype(np.int64), rows["item"].to_numpy().astype(np.int64))
+    matrix = coo_array((ones, positions), shape=(dataset.n_users, dataset.n_items)).tocsr()
+    matrix.sort_indices()
+    return matrix
+
+
+def _pairs(dataset: Dataset) -> NDArray[np.int64]:
+    """Return a number for each row's user and item, -1 where there is no item, shape ``(n_rows,)``."""
+    rows = dataset.interactions
+    items = rows["item"].cast(pl.Int64).fill_null(-1).to_numpy()
+    pairs = rows["user"].cast(pl.Int64).to_numpy() * max(dataset.n_items, 1) + items
+    return np.where(items < 0, np.int64(-1), pairs)
+
+
+def _choose(users: NDArray[np.generic], most: int, rng: np.random.Generator) -> NDArray[np.generic]:
+    return users if len(users) <= most else rng.choice(users, size=most, replace=False)
+
+
+def _cut(
+    dataset: Dataset, pairs: NDArray[np.int64], liked: Mask, config: TrainConfig, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the liked pairs to hold out."""
+    latest = _cuts_latest(dataset, config)
+    likes = (
+        pl.DataFrame({"pair": pairs, "user": dataset.interactions["user"], "time": dataset.interactions["time"]})
+        .filter(pl.Series(liked))
+        .group_by("pair")
+        .agg(pl.col("user").first(), pl.col("time").max())
+        .sort("pair")
+    )
+    likes = likes.with_columns(draw=pl.Series(rng.random(likes.height))).with_columns(n=pl.len().over("user"))
+    likes = likes.filter(pl.col("n") >= MIN_LIKES)
+    chosen = _choose(likes["user"].unique().sort().to_numpy(), config.max_validation_users, rng)
+    likes = likes.filter(pl.col("user").is_in(pl.Series(chosen, dtype=pl.UInt32).implode()))
+    order = ["user", "time", "draw"] if latest else ["user", "draw"]
+    # Unknown times come last when descending, so they are held out last.
+    likes = likes.sort(order, descending=[False, *[True] * (len(order) - 1)], nulls_last=True)
+    rank = pl.int_range(pl.len()).over("user")
+    held = likes.filter(rank < (pl.col("n") * config.validation_fraction).round().clip(lower_bound=1))
+    return held["pair"].to_numpy()
+
+
+def _cuts_latest(dataset: Dataset, config: TrainConfig) -> bool:
+    has_times = dataset.interactions["time"].count() > 0
+    if config.split == "time" and not has_times:
+        raise ConfigError('train.split is "time", but the interactions have no times', hint='set it to "ratio"')
+    return config.split == "time" or (config.split == "auto" and has_times)

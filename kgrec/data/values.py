@@ -1,0 +1,43 @@
+"""Cells to values: ids, texts, lists and ratings, as Polars expressions."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def as_text(name: str, kind: pl.DataType) -> pl.Expr:
+    """Return a column of any type as strings; a whole number stored as float loses its ``.0``."""
+    column = pl.col(name)
+    if kind.is_float():
+        whole = column.is_finite() & (column == column.round(0)) & (column.abs() < 2.0**53)
+        return (
+            pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
+        )
+    if isinstance(kind, pl.List | pl.Array):
+        return column.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
+    if isinstance(kind, pl.Struct):
+        return pl.when(column.is_not_null()).then(column.struct.json_encode())
+    return column.cast(pl.String, strict=False)
+
+
+def clean(text: pl.Expr) -> pl.Expr:
+    """Trim and NFC-normalise; what is then empty is null."""
+    trimmed = text.str.normalize("NFC").str.strip_chars()
+    return pl.when(trimmed != "").then(trimmed)
+
+
+def clean_list(name: str, kind: pl.DataType, separator: str | None) -> pl.Expr:
+    """Return the distinct values of a multi-valued cell in their order, each trimmed and NFC; null where none."""
+    if isinstance(kind, pl.List | pl.Array):
+        cells = pl.col(name).cast(pl.List(pl.String))
+    else:
+        cells = as_text(name, kind).str.split(separator or "\0")
+    element = pl.element().str.normalize("NFC").str.strip_chars()
+    values = cells.list.eval(element.filter(element.is_not_null() & (element != ""))).list.unique(maintain_order=True)
+    return pl.when(values.list.len() > 0).then(values)
+
+
+def number(text: pl.Expr) -> pl.Expr:
+    """Return a string as a finite f32, null where it is none."""
+    value = text.str.strip_chars().cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite() & (value.abs() < 3e38)).then(value).cast(pl.Float32)
