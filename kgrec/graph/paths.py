@@ -1,0 +1,202 @@
+"""Typed paths of the knowledge graph between what a user liked and what is recommended.
+
+A path is *liked item - relation - entity - relation - recommended item*, or an edge between the two items. It is worth
+telling when few items share the entity: a path over entity ``e`` is ranked by
+
+    idf(e) * w_history * w_edge1 * w_edge2 * (1 + ln(support)),    idf(e) = ln((1 + n_items) / (1 + df(e)))
+
+where ``df(e)`` counts the items next to ``e`` and ``support`` the liked items that share it. A path whose two relations
+differ (acted in one, directed the other) says less and counts half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.types import ItemIndices, Triples
+
+_MIXED = 0.5
+"""Factor of a path whose two relations differ."""
+
+_Ints = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A typed path from an item of the history to a recommended item.
+
+    Attributes:
+        nodes: training numbers (see :class:`Triples`): ``(liked, shared, recommended)`` or ``(liked, recommended)``.
+        relations: names of the relations between them, one fewer than ``nodes``.
+        forward: for each relation whether it is stated from the earlier to the later node.
+        weight: how informative the path is, comparable between paths of one call.
+        support: how many items of the history share the node in the middle; 1 for a direct edge.
+    """
+
+    nodes: tuple[int, ...]
+    relations: tuple[str, ...]
+    forward: tuple[bool, ...]
+    weight: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Paths as columns, shape ``(p,)`` each; ``middle`` is -1 for a direct edge."""
+
+    candidate: _Ints
+    liked: _Ints
+    middle: _Ints
+    first: _Ints  # relation slots: relation * 2 + (1 when stated against the direction of the path)
+    second: _Ints
+    weight: _Floats
+    support: _Ints
+
+
+class PathFinder:
+    """Finds the most informative paths; built once for a graph, in memory linear in its edges."""
+
+    def __init__(self, triples: Triples) -> None:
+        """Arrange the edges by item.
+
+        Args:
+            triples: the graph without users.
+        """
+        self._names = triples.relation_names
+        self._n_items = triples.n_items
+        heads, tails, slots = triples.heads, triples.tails, triples.relations * 2
+        away = heads < triples.n_items  # seen from an item that is the head
+        back = tails < triples.n_items
+        items = np.concatenate([heads[away], tails[back]])
+        order = np.argsort(items, kind="stable")
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=self._n_items))])
+        self._neighbours: _Ints = np.concatenate([tails[away], heads[back]])[order]
+        self._slots: _Ints = np.concatenate([slots[away], slots[back] + 1])[order]
+        self._weights: _Floats = np.concatenate([triples.weights[away], triples.weights[back]])[order].astype(
+            np.float64
+        )
+        pairs = np.unique(items[order] * triples.n_nodes + self._neighbours)
+        frequency = np.bincount(pairs % max(triples.n_nodes, 1), minlength=triples.n_nodes)
+        self._idf: _Floats = np.log((1 + self._n_items) / (1 + frequency))
+
+    def best(
+        self,
+        history: ItemIndices,
+        weights: NDArray[np.floating] | None,
+        candidates: ItemIndices,
+        k: int = 3,
+    ) -> list[list[Path]]:
+        """Return for each candidate its ``k`` most informative paths, best first, each over another node.
+
+        Args:
+            history: liked items, shape ``(h,)``.
+            weights: how strongly, shape ``(h,)``, or None for all alike; scaled so that the largest is 1.
+            candidates: recommended items, shape ``(c,)``.
+            k: paths a candidate at most.
+
+        Returns:
+            One list a candidate, empty where no path exists.
+        """
+        candidates = np.asarray(candidates, np.int64)
+        # What is recommended cannot be its own reason, nor the reason of what stands beside it.
+        other = ~np.isin(history, candidates)
+        strength = np.ones(len(history)) if weights is None else np.asarray(weights, np.float64)
+        history, strength = np.asarray(history, np.int64)[other], strength[other]
+        top = strength.max(initial=0.0)
+        strength = strength / top if top > 0 else np.ones(len(history))
+        if not len(history) or not len(candidates) or not len(self._neighbours):
+            return [[] for _ in candidates]
+        found = [self._direct(history, strength, candidates), *self._shared(history, strength, candidates)]
+        return self._top(found, candidates, k)
+
+    def _edges(self, items: _Ints) -> tuple[_Ints, _Ints]:
+        """Return, for all edges of ``items`` in turn, the position in ``items`` and the position of the edge."""
+        counts = self._starts[items + 1] - self._starts[items]
+        owner = np.repeat(np.arange(len(items)), counts)
+        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return owner, self._starts[items][owner] + offset
+
+    def _direct(self, history: _Ints, strength: _Floats, candidates: _Ints) -> _Found:
+        owner, edge = self._edges(candidates)
+        place = np.full(self._n_items + 1, -1)  # the last stands for all entities
+        place[history] = np.arange(len(history))
+        hit = place[np.minimum(self._neighbours[edge], self._n_items)]
+        keep = hit >= 0
+        owner, edge, hit = owner[keep], edge[keep], hit[keep]
+        slot = self._slots[edge] ^ 1  # seen from the candidate; the path runs the other way
+        weight = strength[hit] * self._weights[edge] * self._idf[candidates[owner]]
+        nothing = np.full(len(owner), -1)
+        return _Found(owner, history[hit], nothing, slot, nothing, weight, np.ones(len(owner), np.int64))
+
+    def _shared(self, history: _Ints, strength: _Floats, candidates: _Ints) -> Iterator[_Found]:
+        liker, liked_edge = self._edges(history)
+        owner, edge = self._edges(candidates)
+        relevant = np.isin(self._neighbours[liked_edge], self._neighbours[edge])
+        liker, liked_edge = liker[relevant], liked_edge[relevant]
+        if not len(liker):
+            return
+        value = strength[liker] * self._weights[liked_edge]
+        nodes, middles = self._neighbours[liked_edge], self._neighbours[edge]
+        sharing = np.unique(nodes * len(history) + liker) // len(history)  # a node once for each liked item, sorted
+        support = np.searchsorted(sharing, middles, "right") - np.searchsorted(sharing, middles, "left")
+        worth = self._idf[middles] * self._weights[edge] * (1 + np.log(np.maximum(support, 1)))
+        n_slots = 2 * len(self._names)
+        same = (nodes * n_slots + self._slots[liked_edge], middles * n_slots + self._slots[edge])
+        for (keys, own_keys), factor in ((same, 1.0), ((nodes, middles), _MIXED)):
+            match, chosen = _strongest(keys, value, own_keys)
+            mine = edge[match]
+            yield _Found(
+                owner[match],
+                history[liker[chosen]],
+                middles[match],
+                self._slots[liked_edge[chosen]],
+                self._slots[mine] ^ 1,
+                factor * worth[match] * value[chosen],
+                support[match],
+            )
+
+    def _top(self, parts: list[_Found], candidates: _Ints, k: int) -> list[list[Path]]:
+        every = _Found(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Found.__slots__))
+        order = np.lexsort((every.liked, every.middle, -every.weight, every.candidate))
+        # One path for a node in the middle; direct edges are told apart by the liked item.
+        via = np.where(every.middle >= 0, every.middle, -1 - every.liked)
+        _, first = np.unique(
+            (every.candidate * (2 * len(self._idf) + 1) + via + len(self._idf))[order], return_index=True
+        )
+        order = order[np.sort(first)]
+        owners = every.candidate[order]
+        rank = np.arange(len(order)) - np.searchsorted(owners, owners)
+        paths: list[list[Path]] = [[] for _ in candidates]
+        for row in order[rank < k].tolist():  # at most k rows for each candidate
+            owner = int(every.candidate[row])
+            middle = int(every.middle[row])
+            slots = [int(every.first[row])] + ([int(every.second[row])] if middle >= 0 else [])
+            nodes = [int(every.liked[row]), *([middle] if middle >= 0 else []), int(candidates[owner])]
+            relations = tuple(self._names[slot // 2] for slot in slots)
+            forward = tuple(slot % 2 == 0 for slot in slots)
+            weight, support = float(every.weight[row]), int(every.support[row])
+            paths[owner].append(Path(tuple(nodes), relations, forward, weight, support))
+        return paths
+
+
+def shared_entities(triples: Triples, item: int, history: ItemIndices, *, k: int = 10) -> list[Path]:
+    """Return the most informative paths from ``history`` to one item; see :meth:`PathFinder.best`."""
+    return PathFinder(triples).best(history, None, np.array([item]), k)[0]
+
+
+def _strongest(keys: _Ints, value: _Floats, wanted: _Ints) -> tuple[_Ints, _Ints]:
+    """Match ``wanted`` keys with the row of the largest value of that key; ties go to the row named first.
+
+    Returns:
+        Positions in ``wanted`` that have a match, and the row each is matched with; same length.
+    """
+    order = np.lexsort((np.arange(len(keys)), -value, keys))
+    distinct, first = np.unique(keys[order], return_index=True)
+    at = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+    match = np.flatnonzero(distinct[at] == wanted)
+    return match, order[first[at[match]]]

@@ -1,0 +1,212 @@
+"""The knowledge graph as lines of N-Quads, made by Polars a block at a time: no step for each triple.
+
+What becomes of a graph:
+
+* a node: its class (``kgrec:User``, ``kgrec:Item``, ``kgrec:Entity`` and the class of its type), ``rdfs:label``,
+  ``skos:altLabel`` and, of users and items, ``kgrec:key``, in the default graph;
+* a relation: an ``owl:ObjectProperty`` with label and inverse, in the default graph, as is kgrec's ontology;
+* an edge: one triple in the graph of its provenance (``graph:catalogue``, ``graph:interaction``...);
+* an edge that has a time or a weight other than 1: further a ``kgrec:Edge`` that carries them.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from kgrec.errors import ConfigError
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.ontology import ontology_lines, relation_lines
+from kgrec.graph.terms import (
+    IS_IRI,
+    date_literal,
+    encode,
+    float_literal,
+    literal,
+    node_iris,
+    relation_iris,
+    type_iris,
+)
+from kgrec.graph.vocabulary import NAMESPACE, RDF, RDFS, SKOS, VOID, XSD
+
+BLOCK_ROWS = 200_000
+"""Rows turned into text at once."""
+
+STATEMENT = ("head", "relation", "tail", "provenance")
+_TYPE = f"<{RDF}type>"
+
+
+@dataclass(frozen=True, slots=True)
+class RdfOptions:
+    """What goes into the RDF.
+
+    Attributes:
+        base_iri: start of the IRIs of nodes that have none of their own.
+        interactions: the edges between users and items too.
+        details: times and weights of edges too.
+    """
+
+    base_iri: str
+    interactions: bool = True
+    details: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.match(IS_IRI, self.base_iri) or self.base_iri[-1] not in "/#":
+            raise ConfigError(
+                f"graph.base_iri = {self.base_iri!r} is no start of IRIs",
+                hint="it begins with http:// or https:// and ends with / or #",
+            )
+
+
+def statements(edges: pl.DataFrame, options: RdfOptions) -> pl.DataFrame:
+    """Return the edges that become triples, each once: ``head``, ``relation``, ``tail``, ``provenance``."""
+    return _wanted(edges, options).select(STATEMENT).unique(maintain_order=True)
+
+
+def detailed(edges: pl.DataFrame, options: RdfOptions) -> pl.DataFrame:
+    """Return the edges that carry more than the fact: ``head``, ``relation``, ``tail``, ``time``, ``weight``.
+
+    Edges of equal ends, relation and time are one, with the largest weight.
+    """
+    keys = ["head", "relation", "tail", "time"]
+    if not options.details:
+        return edges.select(*keys, "weight").clear()
+    told = _wanted(edges, options).filter(pl.col("time").is_not_null() | (pl.col("weight") != 1.0))
+    return told.group_by(keys, maintain_order=True).agg(pl.col("weight").max())
+
+
+def provenance_iri(provenance: str, base_iri: str) -> str:
+    """Return the IRI term of the named graph that holds the edges of a provenance."""
+    return f"<{base_iri}provenance/{provenance}>"
+
+
+def node_lines(nodes: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
+    """Yield the lines that describe nodes."""
+    frame = nodes.select("kind", "type", "key", "label", "aliases").with_columns(node=node_iris(nodes, base_iri))
+    yield _line(frame, pl.col("node"), _TYPE, type_iris(frame["kind"], base_iri))
+    typed = frame.filter(pl.col("type").is_not_null() & (pl.col("type") != pl.col("kind")))
+    yield _line(typed, pl.col("node"), _TYPE, type_iris(typed["type"], base_iri))
+    yield _line(frame, pl.col("node"), f"<{RDFS}label>", literal("label"))
+    # An entity's key is its IRI or the end of it; the ids of users and items are what other tables are joined on.
+    yield _line(frame.filter(pl.col("kind") != "entity"), pl.col("node"), f"<{NAMESPACE}key>", literal("key"))
+    named = frame.filter(pl.col("aliases").list.len() > 0).explode("aliases").drop_nulls("aliases")
+    yield _line(named, pl.col("node"), f"<{SKOS}altLabel>", literal("aliases"))
+
+
+def statement_lines(
+    rows: pl.DataFrame, nodes: pl.Series, relations: pl.Series, base_iri: str, *, graphs: bool = True
+) -> Iterator[pl.Series]:
+    """Yield a line for each row of :func:`statements`; ``nodes`` and ``relations`` are IRI terms by number."""
+    graph = pl.format(provenance_iri("{}", base_iri), "provenance")
+    for block in rows.iter_slices(BLOCK_ROWS):
+        frame = _with_terms(block, nodes, relations).with_columns(g=graph)
+        ending = pl.format(" {} .", "g") if graphs else pl.lit(" .")
+        yield frame.select(pl.concat_str("h", pl.lit(" "), "r", pl.lit(" "), "t", ending).alias("line"))["line"]
+
+
+def detail_lines(rows: pl.DataFrame, nodes: pl.Series, relations: pl.Series, base_iri: str) -> Iterator[pl.Series]:
+    """Yield the lines of the ``kgrec:Edge`` of each row of :func:`detailed`.
+
+    Its IRI names relation, ends and time, so that an edge keeps it when rows are added before it.
+    """
+    if rows.is_empty():
+        return
+    node_paths, relation_paths = _paths(nodes, base_iri), _paths(relations, f"{base_iri}relation/")
+    for block in rows.iter_slices(BLOCK_ROWS):
+        frame = _with_terms(block, nodes, relations).with_columns(
+            hk=node_paths.gather(block["head"]),
+            rk=relation_paths.gather(block["relation"]),
+            tk=node_paths.gather(block["tail"]),
+            moment=pl.col("time").cast(pl.String).fill_null("always"),
+        )
+        edge = pl.format("<{}edge/{}/{}/{}/{}>", pl.lit(base_iri), "rk", "hk", "tk", "moment")
+        frame = frame.with_columns(edge=edge)
+        for name, column in (("head", "h"), ("relation", "r"), ("tail", "t")):
+            yield _line(frame, pl.col("edge"), f"<{NAMESPACE}{name}>", pl.col(column))
+        yield _line(frame, pl.col("edge"), f"<{NAMESPACE}weight>", float_literal("weight"))
+        timed = frame.drop_nulls("time")
+        yield _line(timed, pl.col("edge"), f"<{NAMESPACE}time>", date_literal("time"))
+
+
+def header_lines(kg: KnowledgeGraph, options: RdfOptions) -> pl.Series:
+    """Return the lines that do not grow with the data: the ontology, the relations, what the store holds."""
+    graph = f"<{options.base_iri}graph>"
+    told = {"interactions": options.interactions, "details": options.details}
+    about = [
+        f"{graph} {_TYPE} <{VOID}Dataset> .",
+        f'{graph} <{VOID}uriSpace> "{options.base_iri}" .',
+        *(f'{graph} <{NAMESPACE}{name}> "{str(on).lower()}"^^<{XSD}boolean> .' for name, on in told.items()),
+    ]
+    return pl.concat([ontology_lines(), relation_lines(kg, options.base_iri), pl.Series("line", about)])
+
+
+def lines(kg: KnowledgeGraph, options: RdfOptions, *, graphs: bool = True) -> Iterator[pl.Series]:
+    """Yield the whole graph as lines of N-Quads, or of N-Triples when ``graphs`` is False."""
+    nodes = node_iris(kg.nodes, options.base_iri)
+    relations = relation_iris(kg.relations["name"], options.base_iri)
+    stated = statements(kg.edges, options)
+    if not graphs:
+        stated = stated.unique(subset=["head", "relation", "tail"], maintain_order=True)
+    yield header_lines(kg, options)
+    for block in kg.nodes.iter_slices(BLOCK_ROWS):
+        yield from node_lines(block, options.base_iri)
+    yield from statement_lines(stated, nodes, relations, options.base_iri, graphs=graphs)
+    yield from detail_lines(detailed(kg.edges, options), nodes, relations, options.base_iri)
+
+
+def to_bytes(line: pl.Series) -> bytes:
+    """Return lines as UTF-8 text, each ended by a line feed."""
+    buffer = io.BytesIO()
+    line.rename("line").to_frame().write_csv(buffer, include_header=False, quote_style="never")
+    return buffer.getvalue()
+
+
+class LineStream(io.RawIOBase):
+    """Blocks of lines as a binary file, so that they never lie in memory all at once."""
+
+    def __init__(self, blocks: Iterator[pl.Series]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is what readers pass
+        """Fill ``buffer``; 0 at the end."""
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(to_bytes(block))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def _wanted(edges: pl.DataFrame, options: RdfOptions) -> pl.DataFrame:
+    return edges if options.interactions else edges.filter(pl.col("provenance") != "interaction")
+
+
+def _with_terms(rows: pl.DataFrame, nodes: pl.Series, relations: pl.Series) -> pl.DataFrame:
+    return rows.with_columns(
+        h=nodes.gather(rows["head"]), r=relations.gather(rows["relation"]), t=nodes.gather(rows["tail"])
+    )
+
+
+def _paths(terms: pl.Series, start: str) -> pl.Series:
+    inner = terms.str.head(-1).str.slice(1)
+    frame = pl.DataFrame({"inner": inner, "encoded": encode(inner)})
+    own = pl.col("inner").str.starts_with(start)
+    return frame.select(pl.when(own).then(pl.col("inner").str.strip_prefix(start)).otherwise("encoded").alias("p"))["p"]
+
+
+def _line(frame: pl.DataFrame, subject: pl.Expr, predicate: str, value: pl.Expr | pl.Series) -> pl.Series:
+    if isinstance(value, pl.Series):
+        frame, value = frame.with_columns(value.alias("__value__")), pl.col("__value__")
+    return frame.select(pl.format("{} " + predicate + " {} .", subject, value).alias("line"))["line"]
