@@ -53,7 +53,7 @@ class Planted:
         """Return user id -> held-out item id -> how it can be found (:meth:`kinds`)."""
         kinds = self.kinds()
         rows = (np.flatnonzero(row) for row in self.held)
-        return {user: {items[k]: kinds[k] for k in row} for user, row in zip(users, rows, strict=True)}
+        return {user: {items[int(k)]: kinds[int(k)] for k in row} for user, row in zip(users, rows, strict=True)}
 
 
 def plant(

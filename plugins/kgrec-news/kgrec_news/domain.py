@@ -213,7 +213,7 @@ NEWS = Domain(
         TextPattern("about", rf"\b(?:[Mm]ore|[Ll]atest|[Nn]ews|[Ii]nterview) (?:on|about|from|with) {_NAME}", "en"),
         TextPattern("written_by", r"^By (?P<entity>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*){1,2})\b", "en"),
         TextPattern("published_by", r"据(?P<entity>[\u4e00-\u9fff]{2,10}?)(?:报道|消息)", "zh"),
-        TextPattern("written_by", r"(?:本报)?记者[ 　]?(?P<entity>[\u4e00-\u9fff]{2,4})(?=[报，。 　]|$)", "zh"),
+        TextPattern("written_by", r"(?:本报)?记者[ 　]?(?P<entity>[\u4e00-\u9fff]{2,4}?)(?=[报，。 　]|$)", "zh"),
     ),
     half_life_days=3.0,
     sample="kgrec_news.sample:write",

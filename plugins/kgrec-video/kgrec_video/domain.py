@@ -5,7 +5,8 @@ from __future__ import annotations
 from kgrec.plugin import Attribute, Domain, TextPattern
 from kgrec_video.relations import RELATION_TYPES
 
-_NAME = r"(?P<entity>[A-Z][\w'’.-]*(?: (?:de|van|von|del|la|le|[A-Z][\w'’.-]*)){1,3})"
+_WORD = r"(?:[A-Z]\.|[A-Z][\w'’-]*)"
+_NAME = rf"(?P<entity>{_WORD}(?: (?:de|van|von|del|la|le|{_WORD})){{1,3}})"
 _NAME_ZH = r"(?P<entity>[\u4e00-\u9fff·]{2,12}?)"
 
 VIDEO = Domain(

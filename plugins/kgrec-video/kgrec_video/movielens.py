@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kgrec.errors import DataError
+from kgrec.errors import DataError, NotFoundError
 
 RATINGS = ("user_id", "item_id", "rating", "timestamp")
 
@@ -59,8 +59,11 @@ class MovieLensSource:
         """Read the file; the genre flags of u.item become one column ``genres``, joined by bars.
 
         Raises:
-            DataError: a row has not as many fields as the layout.
+            NotFoundError: there is no such file.
+            DataError: the file is empty, or a row has not as many fields as the layout.
         """
+        if not path.is_file():
+            raise NotFoundError(f"no such file: {path}")
         separator, columns = LAYOUTS[path.name]
         lines = pl.DataFrame({"row": _text(path).replace("\r\n", "\n").split("\n")}, schema={"row": pl.String()})
         table = (
@@ -68,6 +71,8 @@ class MovieLensSource:
             .filter(pl.col("row").str.strip_chars() != "")
             .with_columns(pl.col("row").str.split(separator).alias("fields"))
         )
+        if table.is_empty():
+            raise DataError(f"{path} is empty")
         wrong = table.filter(pl.col("fields").list.len() != len(columns))
         if wrong.height:
             line, fields = wrong["__line__"][0], len(wrong["fields"][0])
