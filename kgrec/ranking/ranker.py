@@ -114,13 +114,21 @@ class Ranker:
         return top_k(ranked, n)
 
     def recommend_blocks(
-        self, users: UserIndices, n: int, *, include_seen: bool, allowed: Mask | None, block_size: int
+        self, users: UserIndices, n: int, *, seen: csr_array | None, allowed: Mask | None, block_size: int
     ) -> Iterator[tuple[UserIndices, NDArray[np.int64], NDArray[np.float32]]]:
-        """Iterate over blocks of users with the positions and scores of their best ``n`` items."""
+        """Iterate over blocks of users with the positions and scores of their best ``n`` items.
+
+        Args:
+            users: their positions.
+            n: length of the lists.
+            seen: items to leave out, CSR of shape ``(n_users, n_items)``, or None.
+            allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+            block_size: users at once.
+        """
         for start in range(0, len(users), block_size):
             block = users[start : start + block_size]
             scores = self.fused(self.parts(block), block)
-            best, values = self.rank(scores, n, seen=None if include_seen else self.seen[block], allowed=allowed)
+            best, values = self.rank(scores, n, seen=None if seen is None else seen[block], allowed=allowed)
             yield block, best, values
 
     def save(self, folder: Path) -> None:

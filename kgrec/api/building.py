@@ -1,0 +1,164 @@
+"""From files to the dataset and the knowledge graph, published together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgrec.data.ingest import IngestResult, ingest
+from kgrec.errors import UserError
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.progress import Progress
+from kgrec.workspace import StageWriter
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.config import Config, FileConfig
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build made.
+
+    Attributes:
+        dataset: counts of users, items and interactions.
+        cleaning: what cleaning did, by file and in all.
+        graph: counts of nodes, edges and links.
+        seconds: by step.
+    """
+
+    dataset: Mapping[str, Any]
+    cleaning: Mapping[str, Any]
+    graph: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self.last, 2)
+        self.last = now
+
+
+def build_graph(project: Project, append: Sequence[Path], progress: Progress) -> BuildReport:
+    """Build the dataset and the graph; see :meth:`kgrec.api.Project.build_graph`.
+
+    Raises:
+        UserError: files to append, but nothing stands yet.
+    """
+    if append:
+        return _append(project, append, progress)
+    workspace, config = project.workspace, project.config
+    clock = _Clock()
+    with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
+        result = ingest(config, project.domain, project.manager, workspace.root, progress=progress)
+        _save_tables(result, tables)
+        clock.lap("tables")
+        from kgrec.graph.build import build_graph as build
+
+        built = build(
+            result.dataset,
+            project.domain,
+            config,
+            project.manager,
+            root=workspace.root,
+            cache=workspace.cache,
+            progress=progress,
+        )
+        built.save(graph.folder)
+        clock.lap("graph")
+        if config.graph.store:
+            from kgrec.graph.store import write_store
+
+            write_store(
+                built,
+                graph.folder / "store",
+                base_iri=config.graph.base_iri,
+                interactions=config.graph.store_interactions,
+                progress=progress,
+            )
+            clock.lap("store")
+        report = _report(result, built, clock)
+        graph.facts.update(report.graph)
+    project.forget()
+    return report
+
+
+def _append(project: Project, files: Sequence[Path], progress: Progress) -> BuildReport:
+    from kgrec.data.additions import add_to_config, resolve_append
+    from kgrec.graph.append import append_graph
+    from kgrec.graph.store import update_store, write_store
+
+    workspace, config = project.workspace, project.config
+    if "graph" not in workspace.manifest():
+        raise UserError("there is nothing to append to yet", hint="run `kgrec build-graph` without --append first")
+    clock = _Clock()
+    entries = resolve_append(files, config, project.domain, project.manager, workspace.root)
+    extended = _extend(config, entries)
+    with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
+        standing = IngestResult.load(workspace.folder("dataset"))
+        old = workspace.folder("graph")
+        result = ingest(
+            extended, project.domain, project.manager, workspace.root, progress=progress, previous=standing
+        )
+        _save_tables(result, tables)
+        clock.lap("tables")
+        before = KnowledgeGraph.load(old)
+        after = append_graph(
+            before,
+            result.dataset,
+            project.domain,
+            extended,
+            project.manager,
+            root=workspace.root,
+            previous_folder=old,
+            cache=workspace.cache,
+            progress=progress,
+        )
+        after.save(graph.folder)
+        clock.lap("graph")
+        options = {"base_iri": config.graph.base_iri, "interactions": config.graph.store_interactions}
+        if config.graph.store and (old / "store").is_dir():
+            update_store(old / "store", graph.folder / "store", before, after, **options, progress=progress)
+        elif config.graph.store:
+            write_store(after, graph.folder / "store", **options, progress=progress)
+        clock.lap("store")
+        report = _report(result, after, clock)
+        graph.facts.update(report.graph)
+        # A later full build must know of the files too; recorded last, when nothing else can fail.
+        add_to_config(workspace.config_file, entries)
+    project.forget()
+    return report
+
+
+def _extend(config: Config, entries: Sequence[tuple[str, FileConfig]]) -> Config:
+    added = {role: [*getattr(config.data, role), *(e for r, e in entries if r == role)] for role, _ in entries}
+    return config.model_copy(update={"data": config.data.model_copy(update=added)})
+
+
+def _save_tables(result: IngestResult, writer: StageWriter) -> None:
+    result.save(writer.folder)
+    writer.facts.update(_counts(result))
+
+
+def _counts(result: IngestResult) -> dict[str, Any]:
+    dataset = result.dataset
+    return {
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "interactions": dataset.interactions.height,
+        "rejected": dataset.rejects.height,
+        "files": len(result.parts),
+    }
+
+
+def _report(result: IngestResult, graph: KnowledgeGraph, clock: _Clock) -> BuildReport:
+    counts = {"nodes": graph.nodes.height, "edges": graph.edges.height, "relations": graph.relations.height}
+    return BuildReport(_counts(result), result.dataset.report, {**counts, **graph.report}, clock.seconds)

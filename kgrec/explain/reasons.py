@@ -1,0 +1,122 @@
+"""One plain, true sentence for each recommended item.
+
+What the item owes most to is asked of the scorers themselves: those that split their scores exactly name the items of
+the history that carried it. If the graph joins one of these to the item, the sentence tells the path; otherwise it names
+the strongest of them. A user without history is told what is popular.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.data.dataset import Dataset
+from kgrec.explain.wording import Wording
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.paths import Path, PathFinder
+from kgrec.plugin.domain import Domain
+from kgrec.plugin.protocols import AdditiveScorer, Contribution
+from kgrec.types import ItemIndices, ItemList, Profile, Reason, UserIndices
+
+if TYPE_CHECKING:
+    from kgrec.ranking.ranker import Ranker
+
+CARRIERS = 8
+"""A path may start at one of the so many items of the history that carried the score most."""
+
+
+class Explainer:
+    """Finds the reasons; the path index is built once."""
+
+    def __init__(
+        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str = "en"
+    ) -> None:
+        self._dataset = dataset
+        self._graph = graph
+        self._ranker = ranker
+        self._wording = Wording(graph, domain, language)
+
+    @cached_property
+    def _finder(self) -> PathFinder:
+        return PathFinder(self._graph.triples())
+
+    @cached_property
+    def _to_dataset(self) -> NDArray[np.int64]:
+        """Position at training -> position in the dataset, -1 for an item that is gone; shape ``(n_items,)``."""
+        ids = self._dataset.items["item_id"].to_list()
+        known = {key: k for k, key in enumerate(ids)}
+        return np.array([known.get(key, -1) for key in self._ranker.item_ids], dtype=np.int64)
+
+    def reasons(self, found: ItemList, *, user: UserIndices | None, profile: Profile) -> tuple[Reason, ...]:
+        """Return one reason an item of ``found``.
+
+        Args:
+            found: the list, items numbered as at training.
+            user: the user's position, shape ``(1,)``, or None when ``profile`` was scored.
+            profile: who else was scored.
+        """
+        carried = self._carried(found, user, profile)
+        actions = self._actions(found.user_id)
+        return tuple(self._reason(int(item), carried[k], actions) for k, item in enumerate(found.items))
+
+    def _carried(self, found: ItemList, user: UserIndices | None, profile: Profile) -> NDArray[np.float64]:
+        """Return how much each item of the history carried each listed item, shape ``(n, n_items)``.
+
+        Shares are those of the additive scorers, scaled as in the fused score. Somebody who was not there at training
+        has no such split; there every liked item counts by its weight.
+        """
+        shares = np.zeros((len(found), len(self._ranker.item_ids)))
+        if user is None:
+            shares[:, profile.items] = profile.weights
+            return shares
+        for name, part in found.parts.items():
+            scorer = self._ranker.scorers[name]
+            if isinstance(scorer, AdditiveScorer):
+                self._add(shares, scorer.contributions(int(user[0]), found.items), found.items, part)
+        return shares
+
+    @staticmethod
+    def _add(
+        shares: NDArray[np.float64],
+        contributions: list[Contribution],
+        items: ItemIndices,
+        part: NDArray[np.float32],
+    ) -> None:
+        place = {int(item): k for k, item in enumerate(items)}
+        own = [c for c in contributions if c.kind == "item" and c.value > 0]
+        if not own:
+            return
+        rows = np.array([place[c.item] for c in own])
+        values = np.array([c.value for c in own], dtype=np.float64)
+        totals = np.bincount(rows, weights=values, minlength=len(items))
+        # A scorer's say in the fused score is spread over what caused it.
+        scaled = values / totals[rows] * np.maximum(part[rows], 0)
+        np.add.at(shares, (rows, np.array([c.source for c in own])), scaled)
+
+    def _actions(self, user_id: str) -> dict[int, str]:
+        """Return the strongest action of the user on each item of the history, by position in the dataset."""
+        if not user_id:
+            return {}
+        position = int(self._dataset.user_positions([user_id])[0])
+        rows = self._dataset.interactions.filter((pl.col("user") == position) & pl.col("item").is_not_null())
+        ranked = rows.with_columns(order=pl.col("action").replace_strict(self._wording.action_order, default=0))
+        last = ranked.sort("order").group_by("item", maintain_order=True).agg(pl.col("action").last())
+        return dict(zip(last["item"].to_list(), last["action"].to_list(), strict=True))
+
+    def _reason(self, item: int, shares: NDArray[np.float64], actions: dict[int, str]) -> Reason:
+        carriers = np.argsort(-shares, kind="stable")[:CARRIERS]
+        carriers = carriers[shares[carriers] > 0]
+        target = int(self._to_dataset[item])
+        sources = self._to_dataset[carriers]
+        known = sources >= 0
+        sources, strength = sources[known], shares[carriers][known]
+        if not len(sources):
+            return self._wording.popular(target)
+        paths: list[Path] = self._finder.best(sources, strength, np.array([target]), k=1)[0]
+        if paths:
+            return self._wording.path(paths[0], actions.get(paths[0].nodes[0]))
+        return self._wording.similar(int(sources[0]), actions.get(int(sources[0])))

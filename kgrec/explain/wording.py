@@ -1,0 +1,144 @@
+"""Sentences about items, from the domain's words; English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.paths import Path
+from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, Domain, RelationType
+from kgrec.types import Reason
+
+VERBS: Mapping[str, Mapping[str, str]] = {
+    "view": {"en": "viewed", "zh": "看过"},
+    "click": {"en": "clicked on", "zh": "点过"},
+    "search": {"en": "searched for", "zh": "搜索过"},
+    "like": {"en": "liked", "zh": "喜欢"},
+    "rate": {"en": "rated", "zh": "评价过"},
+    "collect": {"en": "saved", "zh": "收藏了"},
+    "share": {"en": "shared", "zh": "分享过"},
+    "comment": {"en": "commented on", "zh": "评论过"},
+    "cart": {"en": "put into your cart", "zh": "加购了"},
+    "purchase": {"en": "bought", "zh": "购买过"},
+}
+"""How a past action is named when the domain has no verb of its own."""
+
+SENTENCES: Mapping[str, Mapping[str, str]] = {
+    "history": {"en": "You {verb} {item}", "zh": "您{verb}{item}"},
+    "named": {"en": "{history}; {reason}", "zh": "{history}，{reason}"},
+    "same": {"en": "{history}; {label}: {entity}, as there", "zh": "{history}，两者{label}同为{entity}"},
+    "unnamed": {"en": "{history}, which shares its “{label}” with it", "zh": "{history}，两者的“{label}”相同"},
+    "mixed": {
+        "en": "{history} ({first} {entity}); here: {second} {entity}",
+        "zh": "{history}（{first}：{entity}），本{noun}的{second}：{entity}",
+    },
+    "direct": {"en": "{history}, {label} this {noun}", "zh": "{history}，它与本{noun}有“{label}”的关系"},
+    "similar": {"en": "{history}; often liked by the same people", "zh": "{history}，喜欢它的人也常喜欢这个"},
+    "popular": {"en": "Popular: {count} people interacted with it", "zh": "热门：{count}人与之互动过"},
+    "new": {"en": "New to everyone; close to your interests", "zh": "新上架，贴近您的兴趣"},
+}
+
+
+class Wording:
+    """Turns paths and items into reasons."""
+
+    def __init__(self, graph: KnowledgeGraph, domain: Domain, language: str) -> None:
+        self._graph = graph
+        self._domain = domain
+        self._language = language
+        self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
+
+    @property
+    def action_order(self) -> dict[str, float]:
+        """Weight of each action: the strongest one is what a reason names."""
+        return {**DEFAULT_ACTION_WEIGHTS, **self._domain.action_weights}
+
+    @cached_property
+    def _node_of(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Training number -> row of the nodes table."""
+        numbers = self._graph.training_nodes
+        rows = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.int64)
+        rows[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
+        return rows
+
+    @cached_property
+    def _degree(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """How many interactions each item has, by training number."""
+        edges = self._graph.edges.filter(pl.col("provenance") == "interaction").unique(["head", "tail"])
+        tails = self._graph.training_nodes[edges["tail"].to_numpy()]
+        return np.bincount(tails[tails >= 0], minlength=len(self._node_of)).astype(np.int64)
+
+    def path(self, path: Path, action: str | None) -> Reason:
+        """Word a path from an item of the history to the recommended one."""
+        nodes = [self._graph.nodes.row(int(self._node_of[node]), named=True) for node in path.nodes]
+        keys = tuple(str(node["key"]) for node in nodes)
+        history = self._history(nodes[0]["label"], action)
+        if len(nodes) == 2:
+            label = self._label(path.relations[0], path.forward[0])
+            sentence = self._say("direct", history=history, label=label, noun=self._noun)
+        else:
+            sentence = self._shared(path, history, nodes[1])
+        return Reason(sentence, "path", keys, path.relations)
+
+    def _shared(self, path: Path, history: str, entity: Mapping[str, object]) -> str:
+        first, second = path.relations
+        # The second step leads from the entity to the recommended item, so from the item it reads the other way round.
+        forward = not path.forward[1]
+        name = str(entity["label"])
+        named = entity["kind"] != "entity" or name != entity["key"]
+        label = self._label(second, forward)
+        if not named:
+            return self._say("unnamed", history=history, label=label)
+        if (first, path.forward[0]) != (second, forward):
+            before = self._label(first, path.forward[0])
+            return self._say("mixed", history=history, first=before, second=label, entity=name, noun=self._noun)
+        worded = self._reason_of(second) if forward else ""
+        if worded:
+            return self._say("named", history=history, reason=worded.format(entity=name))
+        return self._say("same", history=history, label=label, entity=name)
+
+    def similar(self, source: int, action: str | None) -> Reason:
+        """Word that the same people like both."""
+        node = self._graph.nodes.row(int(self._node_of[source]), named=True)
+        sentence = self._say("similar", history=self._history(node["label"], action))
+        return Reason(sentence, "similar", (str(node["key"]),))
+
+    def popular(self, item: int) -> Reason:
+        """Word how many people interacted with the item."""
+        count = int(self._degree[item]) if 0 <= item < len(self._degree) else 0
+        if not count:
+            return Reason(self._say("new"), "text")
+        return Reason(self._say("popular", count=count), "popular")
+
+    def _history(self, label: str, action: str | None) -> str:
+        verbs = {**VERBS, **self._domain.user_verb}
+        known = verbs.get(action or "like", VERBS["like"])
+        verb = known.get(self._language, known.get("en", ""))
+        quoted = f"《{label}》" if self._language == "zh" else label
+        return self._say("history", verb=verb, item=quoted)
+
+    @property
+    def _noun(self) -> str:
+        return self._domain.item_noun.get(self._language, "item" if self._language == "en" else "物品")
+
+    def _reason_of(self, relation: str) -> str:
+        kind = self._types.get(relation)
+        if kind is None:
+            return ""
+        return kind.reason if self._language == "en" else kind.reasons.get(self._language, "")
+
+    def _label(self, relation: str, forward: bool) -> str:
+        kind = self._types.get(relation)
+        if kind is not None and self._language != "en":
+            own = (kind.labels if forward else kind.inverse_labels).get(self._language)
+            if own:
+                return own
+        row = self._graph.relations.row(by_predicate=pl.col("name") == relation, named=True)
+        return str(row["label"] if forward else row["inverse_label"])
+
+    def _say(self, sentence: str, **parts: object) -> str:
+        return SENTENCES[sentence][self._language].format(**parts)

@@ -1,0 +1,180 @@
+"""The training driver: nothing held out is ever fitted on, the best settings win, an interrupted run goes on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kgrec.config import Config
+from kgrec.errors import DataError
+from kgrec.plugin.domain import ACTIONS, Domain
+from kgrec.plugin.manager import load_plugins
+from kgrec.plugin.registry import Owned, Registry, Spec
+from kgrec.ranking.checkpoint import FitStore
+from kgrec.ranking.material import prepare
+from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.training import train
+from kgrec.testing import toy_dataset
+
+DOMAIN = Domain(name="generic", summary="")
+NAMES = ["popularity", "item-knn", "ease"]
+FITS = []
+
+
+class Spy:
+    """Scores what was fitted, sharpened by an option; remembers every fit."""
+
+    def __init__(self, sharpness: float = 1.0) -> None:
+        self.sharpness = sharpness
+
+    @classmethod
+    def grid(cls, data):
+        return [{"sharpness": -1.0}, {"sharpness": 1.0}]
+
+    def fit(self, data, *, seed):
+        FITS.append((self.sharpness, data))
+        self.popularity = np.asarray(data.matrix.sum(axis=0), dtype=np.float32)
+        return self
+
+    def score(self, users):
+        return np.tile(self.sharpness * self.popularity, (len(users), 1)).astype(np.float32)
+
+    def state(self):
+        return {"popularity": self.popularity}
+
+    def load_state(self, state):
+        self.popularity = state["popularity"]
+        return self
+
+    def refit_options(self):
+        return {"sharpness": self.sharpness * 2}
+
+
+@pytest.fixture
+def spied():
+    FITS.clear()
+    builtin = load_plugins([]).registry("scorer")["popularity"]
+    spy = Spec("spy", f"{__name__}:Spy", "remembers")
+    # importmode=importlib gives test modules names that cannot be imported again, so the Spec is handed the class.
+    spy_spec = type("SpySpec", (), {"name": "spy", "target": spy.target, "load": lambda _: Spy, "build": _build_spy})()
+    return Registry("scorer", [Owned(spy_spec, "test"), Owned(builtin, "kgrec")])
+
+
+def _build_spy(_, options=None, *, table=""):
+    return Spy(**(options or {}))
+
+
+def material(dataset=None, **settings):
+    config = Config.model_validate(settings)
+    dataset = dataset or toy_dataset()
+    return prepare(dataset, config, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu"), config
+
+
+def pairs(matrix):
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return set(zip(rows.tolist(), matrix.indices.tolist(), strict=True))
+
+
+def test_no_held_out_pair_is_fitted_on_and_all_are_refitted_on(spied):
+    found, config = material()
+    train(found, spied, config, only=["spy"])
+    held = pairs(found.fit.validation)
+    assert held
+    assert len(held) == found.held_out.truth.nnz
+    for sharpness, data in FITS:
+        if abs(sharpness) == 1.0:
+            assert not pairs(data.matrix) & held
+            assert not set(zip(data.events.users, data.events.items, strict=True)) & held
+        else:
+            assert pairs(data.matrix) == pairs(found.fit.matrix) | held
+            assert data.validation is None
+
+
+def test_settings_are_chosen_on_the_held_out_likes_and_refitted_with_what_was_found(spied):
+    found, config = material()
+    _, report = train(found, spied, config, only=["spy"])
+    result = next(r for r in report.scorers if r.name == "spy")
+    assert result.options == {"sharpness": 2.0}
+    assert [sharpness for sharpness, _ in FITS] == [-1.0, 1.0, 2.0]
+
+
+def test_options_of_the_user_are_laid_over_the_grid_and_lists_are_tried(spied):
+    found, config = material(scorers={"spy": {"sharpness": [0.5, 3.0]}}, fusion={"weights": {"spy": 1}})
+    train(found, spied, config, only=["spy"])
+    assert {sharpness for sharpness, _ in FITS[:2]} == {0.5, 3.0}
+    assert len(FITS) == 3
+
+
+def test_rows_marked_validation_are_never_fitted_on(spied):
+    dataset = toy_dataset()
+    marks = np.arange(dataset.interactions.height) % 5 == 0
+    import polars as pl
+
+    split = pl.Series(np.where(marks, "validation", "train"))
+    marked = replace(dataset, interactions=dataset.interactions.with_columns(split=split))
+    found, config = material(marked)
+    train(found, spied, config, only=["spy"])
+    assert found.everything is None
+    held = pairs(found.fit.validation)
+    assert all(not pairs(data.matrix) & held for _, data in FITS)
+
+
+def test_an_interrupted_training_does_not_fit_again(spied, tmp_path):
+    found, config = material()
+    store = FitStore(tmp_path, "run")
+    first, _ = train(found, spied, config, only=["spy"], store=store)
+    done = len(FITS)
+    second, _ = train(found, spied, config, only=["spy"], store=store)
+    assert len(FITS) == done
+    users = np.arange(5)
+    for name, part in first.parts(users).items():
+        np.testing.assert_array_equal(part, second.parts(users)[name])
+    train(found, spied, config, only=["spy"], store=FitStore(tmp_path, "another run"))
+    assert len(FITS) == 2 * done
+
+
+def test_real_scorers_survive_saving_and_loading_and_are_the_same_for_a_seed(tmp_path):
+    registry = load_plugins([]).registry("scorer")
+    found, config = material()
+    ranker, report = train(found, registry, config, only=NAMES)
+    again, _ = train(found, registry, config, only=NAMES)
+    ranker.save(tmp_path)
+    loaded = Ranker.load(tmp_path, registry)
+    users = np.arange(len(found.user_ids))
+    for other in (again, loaded):
+        assert other.weights == ranker.weights
+        np.testing.assert_array_equal(ranker.fused(ranker.parts(users), users), other.fused(other.parts(users), users))
+    assert sum(ranker.weights.values()) == pytest.approx(1)
+    assert {r.name for r in report.scorers} == set(NAMES)
+
+
+def test_seen_items_are_not_recommended_and_lists_are_full():
+    registry = load_plugins([]).registry("scorer")
+    found, config = material()
+    ranker, _ = train(found, registry, config, only=NAMES)
+    users = np.arange(len(found.user_ids))
+    seen = pairs(found.seen)
+    for block, best, values in ranker.recommend_blocks(users, 5, seen=ranker.seen, allowed=None, block_size=7):
+        assert best.shape == (len(block), 5)
+        assert np.all(np.diff(values, axis=1) <= 0)
+        assert not {(int(u), int(i)) for u, row in zip(block, best, strict=True) for i in row} & seen
+
+
+def test_parts_sum_to_the_fused_score_also_for_somebody_nothing_is_known_of():
+    registry = load_plugins([]).registry("scorer")
+    found, config = material()
+    ranker, _ = train(found, registry, config, only=NAMES)
+    from kgrec.types import Profile
+
+    parts = ranker.parts_new(Profile())
+    fused = ranker.fused(parts, None)
+    np.testing.assert_allclose(sum(parts.values()), fused, atol=1e-5)
+    assert fused.any()
+
+
+def test_nothing_liked_is_an_error_that_says_where_to_look():
+    with pytest.raises(DataError, match="counts as a like") as error:
+        material(
+            feedback={"action_weights": dict.fromkeys(["view", "click", "like", "rate", "comment", "purchase"], 0)}
+        )
+    assert "action_weights" in error.value.hint
