@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config
-from kgrec.errors import ConfigError, DataError, did_you_mean
+from kgrec.errors import ConfigError, DataError, NotFoundError, did_you_mean
 
 FILE_NAME = "kgrec.toml"
 
@@ -49,7 +51,8 @@ def load_settings(
 
     Raises:
         ConfigError: a key is unknown or a value unusable; names file and key.
-        DataError: the file is not UTF-8.
+        NotFoundError: there is no such file.
+        DataError: the file cannot be read or is not UTF-8.
     """
     written = _read(file) if file else {}
     given: dict[str, Any] = {}
@@ -61,7 +64,7 @@ def load_settings(
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
-        _merge(merged, layer)
+        _merge(merged, copy.deepcopy(layer))  # a merged table must not be the domain's own
         origins.update(dict.fromkeys(flatten(layer), origin))
     try:
         config = Config.model_validate(merged)
@@ -84,7 +87,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+    except FileNotFoundError:
+        raise NotFoundError(f"no such file: {file}", hint="run `kgrec init DIR --from FILES`") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}", hint="check path and permissions") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -93,14 +100,17 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _parse_override(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
         raise ConfigError(f"--set {text!r} is not of the form key=value", hint="for example --set train.device=cpu")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value
+        parsed = value.strip()
+    if isinstance(parsed, datetime.date | datetime.time):
+        parsed = value.strip()  # all dates of kgrec.toml are strings
     nested: Any = parsed
-    for part in reversed(key.strip().split(".")):
+    for part in reversed(parts):
         nested = {part: nested}
     return dict(nested)
 
@@ -110,7 +120,7 @@ def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
-            into[key] = {k: v for k, v in value.items()} if isinstance(value, Mapping) else value
+            into[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | None) -> ConfigError:
@@ -128,10 +138,13 @@ def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | No
 
 def _known_keys(path: Sequence[str]) -> list[str]:
     model: type[BaseModel] = Config
+    in_table = False  # a table of tables, like [data.items.attributes]: its own keys are free
     for part in path:
-        if part.isdigit():
+        if part.isdigit() or in_table:
+            in_table = False
             continue
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        in_table = getattr(annotation, "__origin__", None) is dict
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not found:

@@ -14,10 +14,8 @@ state stays current. Artifacts are data (parquet, safetensors, JSON, an RDF stor
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import os
+import re
 import shutil
 import time
 import uuid
@@ -26,13 +24,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
+from kgrec.artifacts import fingerprint_of, load_arrays, read_json, save_arrays, storage_errors, write_json
+from kgrec.errors import CorruptArtifactError, WorkspaceError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = [
+    "COMMANDS",
+    "STAGES",
+    "StageInfo",
+    "StageWriter",
+    "Workspace",
+    "fingerprint_of",
+    "load_arrays",
+    "read_json",
+    "save_arrays",
+    "storage_errors",
+    "write_json",
+]
 
 STAGES = ("dataset", "graph", "text", "models")
 """The stages in the order they are made; each is made from the ones before it."""
@@ -92,7 +101,10 @@ class Workspace:
         file = self.artifacts / "manifest.json"
         try:
             raw = json.loads(file.read_text(encoding="utf-8"))
-            return {stage: StageInfo(**info) for stage, info in raw["stages"].items()}
+            infos = {stage: StageInfo(**info) for stage, info in raw["stages"].items()}
+            for stage, info in infos.items():
+                _check_folder(stage, info.folder)
+            return infos
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -170,6 +182,8 @@ class Workspace:
             stage = folder.name.split("-")[0]
             if folder.name.startswith(".tmp-") or (stage in STAGES and folder.name not in current):
                 shutil.rmtree(folder, ignore_errors=True)
+            elif folder.name.startswith(".manifest.json."):
+                folder.unlink(missing_ok=True)
 
     @contextmanager
     def publish(self, *stages: str, seed: int) -> Iterator[tuple[StageWriter, ...]]:
@@ -224,6 +238,12 @@ class Workspace:
         )
 
 
+def _check_folder(stage: str, folder: str) -> None:
+    """Refuse a name that leads elsewhere: a replaced folder is deleted, and a manifest may come from a stranger."""
+    if stage not in STAGES or not re.fullmatch(rf"{stage}-[0-9a-z]+", folder):
+        raise ValueError(f"stage {stage!r} cannot be in the folder {folder!r}")
+
+
 @dataclass(slots=True)
 class StageWriter:
     """The folder of a stage being written, and the facts that go into the manifest."""
@@ -231,85 +251,6 @@ class StageWriter:
     folder: Path
     facts: dict[str, Any]
     started: float
-
-
-def fingerprint_of(folder: Path) -> str:
-    """Return a hash of the parquet, safetensors and JSON files directly in ``folder``."""
-    digest = hashlib.blake2b(digest_size=16)
-    for file in sorted(f for f in folder.iterdir() if f.suffix in (".parquet", ".safetensors", ".json")):
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "blake2b").digest())
-    return digest.hexdigest()
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a clear error."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"no space left for {path}", hint="free some space and run the command again; nothing was lost"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(f"{path} cannot be written: {error.strerror}", hint="check the permissions") from error
-        raise
-
-
-def write_json(file: Path, document: Any) -> None:
-    """Replace ``file`` by ``document`` atomically."""
-    with storage_errors(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            with aside.open("w", encoding="utf-8") as stream:
-                json.dump(document, stream, ensure_ascii=False, indent=1)
-                stream.flush()
-                os.fsync(stream.fileno())
-            aside.replace(file)
-        finally:
-            aside.unlink(missing_ok=True)
-
-
-def read_json(file: Path) -> Any:
-    """Read a JSON artifact.
-
-    Raises:
-        CorruptArtifactError: missing or no JSON.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorruptArtifactError(
-            f"{file} cannot be read: {error}", hint="run the command that makes it again"
-        ) from None
-
-
-def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write named arrays as safetensors."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    with storage_errors(file):
-        # safetensors knows no 0-d or non-contiguous arrays from numpy views.
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
-
-
-def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
-    """Read named arrays written by :func:`save_arrays`.
-
-    Raises:
-        CorruptArtifactError: missing or damaged.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return dict(load_file(str(file)))
-    except (OSError, SafetensorError) as error:
-        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec train` again") from None
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The plugin contract. A plugin is a module with a few functions, found by the entry-point group ``kgrec``:
+"""The plugin contract. A plugin is a module with a few functions, found by the entry-point group ``kgrec``.
 
 >>> from kgrec.plugin import Spec, hookimpl
 >>> @hookimpl

@@ -115,7 +115,8 @@ class Domain:
             attribute name in braces.
         patterns: relations stated in texts.
         half_life_days: after how many days an interaction counts half in time-aware scorers; None: never.
-        sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample.
+        sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample into an
+            empty folder, with the kgrec.toml that reads it.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,11 @@ import pluggy
 
 from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
-from kgrec.plugin.registry import Owned, Registry
+from kgrec.plugin.domain import Domain, Mapping, RelationType
+from kgrec.plugin.registry import Owned, Registry, Spec
 
 if TYPE_CHECKING:
     import typer
-
-    from kgrec.plugin.domain import Domain, Mapping, RelationType
 
 ENTRY_POINT_GROUP = "kgrec"
 BUILTIN = "kgrec"
@@ -55,59 +54,87 @@ class PluginManager:
     def registry(self, kind: str) -> Registry:
         """Return all that is on offer of ``kind`` (a key of :data:`OFFERS`)."""
         if kind not in self._registries:
-            hook = getattr(self._pluggy.hook, OFFERS[kind])
             offers = [
                 Owned(item, impl.plugin_name)
-                for impl in hook.get_hookimpls()
-                for item in self._ask(impl.plugin_name, OFFERS[kind], impl.function)
+                for impl in self._implementations(OFFERS[kind])
+                for item in self._offers(impl, kind)
             ]
             self._registries[kind] = Registry(kind, offers)
         return self._registries[kind]
 
-    def _ask(self, owner: str, hook: str, function: Callable[..., Any], *args: Any) -> list[Any]:
-        """Call an implementation; what it raises is the plugin's fault and said to be."""
-        try:
-            answer = function(*args)
-        except KgrecError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"plugin {owner!r} failed in {hook}: {type(error).__name__}: {error}",
-                hint=f"KGREC_DISABLE={owner} runs kgrec without it",
-            ) from error
-        return list(answer or [])
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        caller: pluggy.HookCaller = getattr(self._pluggy.hook, hook)
+        return caller.get_hookimpls()
+
+    def _offers(self, impl: pluggy.HookImpl, kind: str) -> list[Any]:
+        expected: type[Any] = Domain if kind == "domain" else Spec
+        return _checked(impl, OFFERS[kind], _ask(impl, OFFERS[kind]), expected)
 
     def domain(self, name: str) -> Domain:
         """Return the domain ``name`` with the relation types that other plugins add to it."""
         domain: Domain = self.registry("domain")[name]
         known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
-        for impl in self._pluggy.hook.kgrec_relation_types.get_hookimpls():
-            for relation in self._ask(impl.plugin_name, "kgrec_relation_types", impl.function, name):
+        for impl in self._implementations("kgrec_relation_types"):
+            answer = _ask(impl, "kgrec_relation_types", domain=name)
+            for relation in _checked(impl, "kgrec_relation_types", answer, RelationType):
                 _add_relation(known, relation, impl.plugin_name, name)
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
 
     def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
-        """Ask the plugins how a file is to be read."""
-        mapping: Mapping | None = self._pluggy.hook.kgrec_schema_mapping(
-            domain=domain, source=source, columns=list(columns)
+        """Ask the plugins how a file is to be read; the first that knows is believed, the latest loaded asked first."""
+        for impl in reversed(self._implementations("kgrec_schema_mapping")):
+            answer = _ask(impl, "kgrec_schema_mapping", domain=domain, source=source, columns=list(columns))
+            if answer is not None:
+                mapping: Mapping = _checked(impl, "kgrec_schema_mapping", [answer], Mapping)[0]
+                return mapping
+        return None
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Let the plugins add commands to ``app``."""
+        for impl in self._implementations("kgrec_commands"):
+            _ask(impl, "kgrec_commands", app=app)
+
+
+def _ask(impl: pluggy.HookImpl, hook: str, **arguments: Any) -> Any:
+    """Call an implementation with the arguments it takes; what it raises is the plugin's fault and said to be."""
+    try:
+        answer = impl.function(*(arguments[name] for name in impl.argnames))
+    except KgrecError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"plugin {impl.plugin_name!r} failed in {hook}: {type(error).__name__}: {error}",
+            hint=f"KGREC_DISABLE={impl.plugin_name} runs kgrec without it",
+        ) from error
+    if _tracing():
+        shown = ", ".join(f"{name}={arguments[name]!r}" for name in impl.argnames)
+        print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
+    return answer
+
+
+def _checked(impl: pluggy.HookImpl, hook: str, answer: Any, expected: type[Any]) -> list[Any]:
+    """Return what a hook offers, or say what is wrong with it."""
+    if answer is None:
+        return []
+    wrong = (
+        answer if not isinstance(answer, list | tuple) else next((a for a in answer if type(a) is not expected), None)
+    )
+    if wrong is not None:
+        raise PluginError(
+            f"plugin {impl.plugin_name!r} returned {type(wrong).__name__} from {hook}",
+            hint=f"the hook returns a list of {expected.__name__}; KGREC_DISABLE={impl.plugin_name} runs without it",
         )
-        return mapping
+    return list(answer)
 
-    def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:
-        """Let the plugins add commands to ``app``; ``after`` is called with the name of each plugin that did.
 
-        A plugin that fails in this hook is marked as broken, the others still add theirs.
-        """
-        for impl in self._pluggy.hook.kgrec_commands.get_hookimpls():
-            try:
-                impl.function(app)
-            except Exception as error:  # a stranger's code runs at every start and must not take the command line down
-                complaint = f"failed in kgrec_commands: {type(error).__name__}: {error}"
-                self.plugins = [
-                    replace(info, error=complaint) if info.name == impl.plugin_name else info for info in self.plugins
-                ]
-                continue
-            after(impl.plugin_name)
+def _tracing() -> bool:
+    return os.environ.get("KGREC_TRACE") == "1"
+
+
+def _short(answer: Any) -> str:
+    if isinstance(answer, list):
+        return "[" + ", ".join(getattr(item, "name", type(item).__name__) for item in answer) + "]"
+    return type(answer).__name__
 
 
 def _add_relation(known: dict[str, tuple[RelationType, str]], relation: RelationType, owner: str, domain: str) -> None:
@@ -124,16 +151,14 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
     """Load kgrec's own plugin and all installed ones.
 
     A plugin that cannot be imported, or that implements a hook which does not exist, is left out; its
-    :class:`PluginInfo` says why. ``KGREC_DISABLE=name,...`` leaves plugins out; ``KGREC_TRACE=1`` prints every call.
+    :class:`PluginInfo` says why. ``KGREC_DISABLE=name,...`` leaves plugins out; ``KGREC_TRACE=1`` prints every call
+    of a hook on stderr.
 
     Args:
         entries: entry points to load instead of the installed ones; for tests.
     """
     manager = pluggy.PluginManager(hooks.PROJECT_NAME)
     manager.add_hookspecs(hooks)
-    if os.environ.get("KGREC_TRACE") == "1":
-        manager.trace.root.setwriter(lambda text: print(text, end="", file=sys.stderr))
-        manager.enable_tracing()
     from kgrec.plugin import builtin
 
     manager.register(builtin, name=BUILTIN)
@@ -157,8 +182,10 @@ def _load(manager: pluggy.PluginManager, entry: EntryPoint, disabled: set[str]) 
         return _describe(manager, None, entry.name, entry, error="disabled by KGREC_DISABLE")
     try:
         plugin = entry.load()
-    except Exception as error:  # whatever a stranger's import raises must not take the command line down
+    except (Exception, SystemExit) as error:  # whatever a stranger's import raises must not take kgrec down
         return _describe(manager, None, entry.name, entry, error=f"{type(error).__name__}: {error}")
+    if manager.has_plugin(entry.name):
+        return _describe(manager, None, entry.name, entry, error="another plugin has this name")
     unknown = misspelt_hooks(plugin)
     if unknown:
         return _describe(manager, None, entry.name, entry, error="; ".join(unknown))

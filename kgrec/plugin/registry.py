@@ -38,7 +38,7 @@ class Spec:
         module_name, _, attribute = self.target.partition(":")
         try:
             module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             # A missing module of the plugin itself is a bug, a missing third-party one an extra to install.
             if self.extra and error.name and not module_name.startswith(error.name):
                 raise MissingExtraError.of(f"{self.name!r}", self.extra) from error

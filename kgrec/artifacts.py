@@ -1,0 +1,97 @@
+"""Files of a workspace: JSON and arrays, written whole or not at all, read with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgrec.errors import CorruptArtifactError, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Return a hash of the parquet, safetensors and JSON files directly in ``folder``."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(f for f in folder.iterdir() if f.suffix in (".parquet", ".safetensors", ".json")):
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a clear error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no space left for {path}", hint="free some space and run the command again; nothing was lost"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(f"{path} cannot be written: {error.strerror}", hint="check the permissions") from error
+        raise
+
+
+def write_json(file: Path, document: Any) -> None:
+    """Replace ``file`` by ``document`` atomically."""
+    with storage_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            with aside.open("w", encoding="utf-8") as stream:
+                json.dump(document, stream, ensure_ascii=False, indent=1)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(file)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON artifact.
+
+    Raises:
+        CorruptArtifactError: missing or no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorruptArtifactError(
+            f"{file} cannot be read: {error}", hint="run the command that makes it again"
+        ) from None
+
+
+def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write named arrays as safetensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with storage_errors(file):
+        # safetensors knows no 0-d or non-contiguous arrays from numpy views.
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
+
+
+def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
+    """Read named arrays written by :func:`save_arrays`.
+
+    Raises:
+        CorruptArtifactError: missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(str(file)))
+    except (OSError, SafetensorError) as error:
+        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec train` again") from None
