@@ -93,6 +93,8 @@ def _guess_attribute(column: pl.Series, name: str, known: tuple[str, Attribute] 
     if isinstance(column.dtype, pl.List):
         return own, Attribute(name, None, own)
     text = sample.cast(pl.String, strict=False).str.strip_chars()
+    if _is_identifier(name, text):
+        return None
     if column.dtype.is_numeric() or column.dtype.is_temporal() or _is_literal(text):
         return own, Attribute(name)
     named = fold(name) in CATEGORICAL
@@ -123,7 +125,18 @@ def guess_separator(sample: pl.Series, *, lenient: bool) -> str | None:
         short = float(values.str.len_chars().quantile(0.95) or 0) <= _SHORT
         if short and (lenient or values.n_unique() <= 0.9 * values.len()):
             best, most = separator, cells
-    return best
+    return best or _space_between_ids(text)
+
+
+def _space_between_ids(text: pl.Series) -> str | None:
+    """A space separates only where every word holds a digit: ``m.0dyb1 m.09w353``."""
+    ids = text.str.contains(r"^\S*\d\S*( \S*\d\S*)*$").sum() >= 0.9 * text.len()
+    return " " if ids and text.str.contains(" ", literal=True).sum() >= 0.02 * text.len() else None
+
+
+def _is_identifier(name: str, text: pl.Series) -> bool:
+    named = fold(name).endswith(("id", "asin", "isbn", "uri", "url", "编号"))
+    return named and text.n_unique() > 0.9 * text.len()
 
 
 def _is_literal(text: pl.Series) -> bool:
