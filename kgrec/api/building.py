@@ -69,6 +69,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
             config,
             project.manager,
             root=workspace.root,
+            seed=config.seed,
             cache=workspace.cache,
             progress=progress,
         )
@@ -93,7 +94,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
 
 def _append(project: Project, files: Sequence[Path], progress: Progress) -> BuildReport:
     from kgrec.data.additions import add_to_config, resolve_append
-    from kgrec.graph.append import append_graph
+    from kgrec.graph.build import append_graph
     from kgrec.graph.store import update_store, write_store
 
     workspace, config = project.workspace, project.config
@@ -105,9 +106,7 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
     with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
         standing = IngestResult.load(workspace.folder("dataset"))
         old = workspace.folder("graph")
-        result = ingest(
-            extended, project.domain, project.manager, workspace.root, progress=progress, previous=standing
-        )
+        result = ingest(extended, project.domain, project.manager, workspace.root, progress=progress, previous=standing)
         _save_tables(result, tables)
         clock.lap("tables")
         before = KnowledgeGraph.load(old)
@@ -118,7 +117,7 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
             extended,
             project.manager,
             root=workspace.root,
-            previous_folder=old,
+            seed=config.seed,
             cache=workspace.cache,
             progress=progress,
         )

@@ -1,0 +1,55 @@
+"""What the text room needs from the graph, handed over: the two do not know each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.data.split import Split
+    from kgrec.progress import Progress
+    from kgrec.text.build import TextVectors
+    from kgrec.text.profile import UserProfile
+
+
+def encode(project: Project, split: Split, progress: Progress) -> TextVectors:
+    """Encode all items, and the users' own words as far as the fit part holds them."""
+    import polars as pl
+
+    from kgrec.graph.labels import item_labels
+    from kgrec.text.build import encode_dataset
+
+    return encode_dataset(
+        project.dataset,
+        project.config.text,
+        project.manager,
+        project.domain,
+        entity_labels=item_labels(project.graph),
+        rows=pl.Series(split.fit),
+        cache_dir=project.workspace.cache / "text",
+        progress=progress,
+    )
+
+
+def encode_words(project: Project, text: str) -> NDArray[np.float32]:
+    """Encode somebody's own words by the encoder the workspace was trained with -> shape ``(dim,)``."""
+    from kgrec.text.build import TextVectors
+
+    vectors = TextVectors.load(project.workspace.folder("text"))
+    encoded = vectors.make_encoder(project.manager).encode([text])
+    return np.asarray(encoded[0], dtype=np.float32)
+
+
+def user_profile(project: Project, position: int) -> UserProfile:
+    """Describe the user at ``position`` from behaviour, own words and graph."""
+    from kgrec.graph.labels import item_labels
+    from kgrec.text.profile import user_profile as describe
+    from kgrec.text.terms import term_index
+
+    labels = item_labels(project.graph)
+    weights = {**project.domain.action_weights, **project.config.feedback.action_weights}
+    index = term_index(project.dataset)
+    return describe(project.dataset, position, index, entities=labels, action_weights=weights)

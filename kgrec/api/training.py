@@ -1,0 +1,100 @@
+"""Train the hybrid of a workspace and publish it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kgrec.data.split import like_weights, split_validation
+from kgrec.errors import UserError
+from kgrec.models.threads import choose_threads, limited_threads
+from kgrec.progress import Progress
+from kgrec.ranking.checkpoint import FitStore
+from kgrec.ranking.material import prepare
+from kgrec.ranking.training import TrainReport
+from kgrec.ranking.training import train as fit
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+
+
+def train(project: Project, device: str, only: Sequence[str] | None, progress: Progress) -> TrainReport:
+    """Encode texts, fit the scorers, learn the fusion; see :meth:`kgrec.api.Project.train`.
+
+    Fits that are done are kept in the cache until training ends, so an interrupted run goes on where it stopped.
+    """
+    from kgrec.api.texts import encode
+
+    workspace, config = project.workspace, project.config
+    workspace.info("graph")
+    started = time.perf_counter()
+    chosen = resolve_device(device)
+    threads = choose_threads(config.train.threads)
+    with workspace.locked(), limited_threads(threads.count):
+        weights = like_weights(project.dataset, config.feedback, project.domain)
+        split = split_validation(project.dataset, weights, config.train, config.seed)
+        vectors = encode(project, split, progress)
+        with workspace.publish("text", "models", seed=config.seed) as (text, models):
+            vectors.save(text.folder)
+            text.facts["encoder"] = vectors.encoder
+            encoded = time.perf_counter()
+            material = prepare(
+                project.dataset,
+                config,
+                project.domain,
+                triples=project.graph.triples(min_entity_degree=config.graph.min_entity_degree),
+                item_text=vectors.items if vectors.items.any() else None,
+                user_text=vectors.users if vectors.users.any() else None,
+                device=chosen,
+            )
+            store = FitStore(workspace.cache / "training", _run_key(project, chosen))
+            registry = project.manager.registry("scorer")
+            ranker, report = fit(material, registry, config, only=only, progress=progress, store=store)
+            ranker.save(models.folder)
+            facts = {
+                "device": chosen,
+                "threads": threads.count,
+                "threads_because": threads.why,
+                "encoder": vectors.encoder,
+                "likes": int(material.fit.matrix.nnz),
+                "held_out": int(material.held_out.truth.nnz),
+            }
+            models.facts.update({"weights": dict(ranker.weights), **facts})
+        store.clear()
+    project.forget()
+    seconds = {"texts": round(encoded - started, 2), **report.seconds}
+    return replace(report, seconds=seconds, facts=facts)
+
+
+def _run_key(project: Project, device: str) -> str:
+    """Hash everything that a fit depends on besides scorer and options."""
+    manifest = project.workspace.manifest()
+    config = project.config
+    parts = [
+        {name: manifest[name].fingerprint for name in ("dataset", "graph")},
+        config.model_dump(mode="json", include={"seed", "feedback", "graph", "text", "recommend"}),
+        config.train.model_dump(mode="json", include={"validation_fraction", "split", "max_validation_users"}),
+        config.fusion.metric_k,
+        device,
+    ]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def resolve_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: CUDA was asked for and there is none.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError("there is no CUDA device", hint="use --device auto or cpu; `kgrec doctor` shows what is here")
+    return "cuda" if available else "cpu"
