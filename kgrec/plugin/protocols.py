@@ -68,12 +68,14 @@ class Gazetteer:
         entities: position of the entity each name belongs to, same length as ``names``.
         types: entity type, by position of the entity.
         labels: preferred label, by position of the entity.
+        descriptions: what an entity is, in words, by position of the entity; empty where nobody compares meanings.
     """
 
     names: tuple[str, ...]
     entities: tuple[int, ...]
     types: tuple[str, ...]
     labels: tuple[str, ...]
+    descriptions: tuple[str, ...] = ()
 
 
 @runtime_checkable

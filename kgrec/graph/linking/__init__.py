@@ -1,0 +1,1 @@
+"""Entity linking: which known entities a text mentions."""

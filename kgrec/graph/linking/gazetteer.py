@@ -1,0 +1,190 @@
+"""The gazetteer linker: names of known entities, longest match, ambiguity settled by type and by meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from kgrec.graph.linking.names import is_unspaced, name_key, token_span, tokenize
+from kgrec.graph.linking.scoring import Mention, crosses_break, score_name
+from kgrec.plugin.protocols import Gazetteer, Link, TextEncoder
+
+VERSION = 1
+"""Changes when the same names and texts would give other links."""
+
+CONTEXT = 120
+"""Characters on either side of an ambiguous mention that are compared with its candidates."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A mention with all that it may stand for: ``(entity, score)`` pairs, best type first."""
+
+    text: int
+    mention: Mention
+    candidates: list[tuple[int, float]]
+
+
+class GazetteerLinker:
+    """Links texts by labels and aliases: normalised, longest match, whole words (any characters for Chinese).
+
+    Args:
+        threshold: mentions that score less are not returned. The workspace's ``[linking] threshold`` applies as well.
+        min_length: names with fewer letters are not looked for; a name in Chinese needs two characters.
+        case: ``auto`` weighs capitals where a text has both cases, ``ignore`` never, ``require`` wants the very
+            spelling.
+        types: entity types in the order of preference when a name is ambiguous. Others follow; then entities of no
+            particular type; titles of items come last, being the most often ordinary words.
+        full_names: entity types of which a single word is not enough, unless it stands in quotation marks, because
+            it is more often somebody else's first name or an ordinary word.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: float = 0.0,
+        min_length: int = 3,
+        case: Literal["auto", "ignore", "require"] = "auto",
+        types: Sequence[str] = (),
+        full_names: Sequence[str] = ("item", "person", "artist", "author"),
+    ) -> None:
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
+        if min_length < 1:
+            raise ValueError(f"min_length must be at least 1, not {min_length}")
+        if case not in ("auto", "ignore", "require"):
+            raise ValueError(f"case is auto, ignore or require, not {case!r}")
+        self.threshold = threshold
+        self.min_length = min_length
+        self.case = case
+        self.types = tuple(types)
+        self.full_names = frozenset(full_names)
+        self._gazetteer = Gazetteer((), (), (), ())
+        self._encoder: TextEncoder | None = None
+        self._names: dict[str, list[tuple[int, str]]] = {}
+        self._automaton: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names version and options; links of equal fingerprint, names and texts are equal."""
+        types, full_names = ",".join(self.types), ",".join(sorted(self.full_names))
+        return f"gazetteer-{VERSION}-{self.threshold}-{self.min_length}-{self.case}-{types}-{full_names}"
+
+    def prepare(self, gazetteer: Gazetteer, encoder: TextEncoder | None = None) -> Self:
+        """Build the automaton over all names; see :class:`kgrec.plugin.protocols.EntityLinker`."""
+        self._gazetteer, self._encoder, self._names = gazetteer, encoder, {}
+        for name, entity in zip(gazetteer.names, gazetteer.entities, strict=True):
+            key = name_key(name)
+            if not self._usable(key.split()):
+                continue
+            known = self._names.setdefault(key, [])
+            if all(entity != other for other, _ in known):
+                known.append((entity, name))
+        self._automaton = _automaton(self._names)
+        return self
+
+    def link(self, texts: Sequence[str]) -> list[Link]:
+        """Return all links, ordered by text and start; spans of one text do not overlap."""
+        if self._automaton is None:
+            return []
+        pending = [p for index, text in enumerate(texts) for p in self._mentions(index, text)]
+        chosen = self._choose(pending)
+        return [
+            Link(p.text, p.mention.start, p.mention.end, entity, score)
+            for p, (entity, score) in zip(pending, chosen, strict=True)
+            if score >= self.threshold
+        ]
+
+    def containing(self, texts: Sequence[str], names: Iterable[str]) -> list[bool]:
+        """Say which texts contain one of ``names``: only their links can differ when those names come or go."""
+        automaton = _automaton(key for key in map(name_key, names) if key)
+        if automaton is None:
+            return [False] * len(texts)
+        return [next(automaton.iter(tokenize(text).joined()[0]), None) is not None for text in texts]
+
+    def _usable(self, words: list[str]) -> bool:
+        letters = sum(map(len, words))
+        if letters < self.min_length:
+            return letters >= 2 and any(map(is_unspaced, words))
+        return not all(map(str.isnumeric, words))
+
+    def _mentions(self, index: int, text: str) -> list[_Pending]:
+        tokens = tokenize(text)
+        joined, offsets = tokens.joined()
+        spans = []
+        for end, key in self._automaton.iter(joined):
+            first, last = token_span(offsets, end - len(key) + 1, end + 1)
+            mention = Mention(text, tokens, first, last)
+            names = [(e, name) for e, name in self._names[key] if not crosses_break(mention, name)]
+            if names:
+                spans.append((first, -last, mention, names))
+        spans.sort(key=lambda span: span[:2])
+        found, free = [], 0
+        for first, _, mention, names in spans:
+            if first >= free:
+                found.append(_Pending(index, mention, self._score(mention, names)))
+                free = mention.last + 1
+        return found
+
+    def _score(self, mention: Mention, names: list[tuple[int, str]]) -> list[tuple[int, float]]:
+        types = self._gazetteer.types
+        return [
+            (e, score_name(mention, name, strict=types[e] in self.full_names, case=self.case))
+            for e, name in sorted(names, key=lambda n: (self._preference(types[n[0]]), n[0]))
+        ]
+
+    def _preference(self, kind: str) -> int:
+        if kind in self.types:
+            return self.types.index(kind)
+        return len(self.types) + {"entity": 1, "item": 2}.get(kind, 0)
+
+    def _choose(self, pending: list[_Pending]) -> list[tuple[int, float]]:
+        """Settle each mention on one candidate; an ambiguous one keeps 0.6 to 1 of its score, by how clear it is."""
+        similarity = self._similarities([p for p in pending if len(p.candidates) > 1])
+        chosen = []
+        for p in pending:
+            if len(p.candidates) == 1:
+                chosen.append(p.candidates[0])
+                continue
+            preference = [self._preference(self._gazetteer.types[e]) for e, _ in p.candidates]
+            near = next(similarity) if self._encoder else [0.0] * len(preference)
+            # A step of preference weighs as much as a difference of 0.1 in cosine similarity.
+            value = [s - 0.1 * (rank - preference[0]) for s, rank in zip(near, preference, strict=True)]
+            order = sorted(range(len(value)), key=lambda k: (-value[k], k))
+            clear = min(1.0, (value[order[0]] - value[order[1]]) / 0.1)
+            entity, score = p.candidates[order[0]]
+            chosen.append((entity, score * (0.6 + 0.35 * clear)))
+        return chosen
+
+    def _similarities(self, pending: list[_Pending]) -> Any:
+        """Yield the cosine similarity of each ambiguous mention's surroundings to its candidates, in one encoding."""
+        if not pending or self._encoder is None:
+            return iter(())
+        contexts = [p.mention.text[max(0, p.mention.start - CONTEXT) : p.mention.end + CONTEXT] for p in pending]
+        entities = sorted({e for p in pending for e, _ in p.candidates})
+        row = {e: k for k, e in enumerate(entities)}
+        vectors = self._encoder.encode(contexts)  # (m, dim)
+        described = self._encoder.encode([self._describe(e) for e in entities])  # (e, dim)
+        return ([float(vectors[k] @ described[row[e]]) for e, _ in p.candidates] for k, p in enumerate(pending))
+
+    def _describe(self, entity: int) -> str:
+        if self._gazetteer.descriptions:
+            return self._gazetteer.descriptions[entity]
+        return f"{self._gazetteer.labels[entity]} ({self._gazetteer.types[entity]})"
+
+
+def _automaton(keys: Iterable[str]) -> Any:
+    """Return an Aho-Corasick automaton that yields the keys themselves, or None for no keys."""
+    import ahocorasick
+
+    automaton = ahocorasick.Automaton()
+    for key in keys:
+        automaton.add_word(key, key)
+    if not len(automaton):
+        return None
+    automaton.make_automaton()
+    return automaton

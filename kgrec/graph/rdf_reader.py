@@ -1,0 +1,208 @@
+"""Reads RDF in any syntax into columns.
+
+N-Triples and N-Quads, the syntaxes of bulk data, are parsed by Polars, a block of lines at a time, and keep their line
+numbers. A line that this cannot read, and every other syntax, goes to pyoxigraph's parser, which is the judge of what
+is RDF; what only rdflib knows (TriX, HexTuples) goes to rdflib. Named graphs are not told apart.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from kgrec.data.sources.files import check_utf8, read_text_bytes, suffix
+from kgrec.errors import DataError
+
+STATEMENTS: Mapping[str, pl.DataType] = {
+    "subject": pl.String(),
+    "predicate": pl.String(),
+    "object": pl.String(),
+    "literal": pl.Boolean(),
+    "language": pl.String(),
+    "line": pl.UInt32(),
+}
+"""One statement a row: IRIs without brackets, blank nodes as ``_:name``, literals by their text; ``line`` is null where
+the syntax is not one of lines."""
+
+_OXIGRAPH = {
+    ".nt": "N_TRIPLES",
+    ".nq": "N_QUADS",
+    ".ttl": "TURTLE",
+    ".turtle": "TURTLE",
+    ".trig": "TRIG",
+    ".n3": "N3",
+    ".rdf": "RDF_XML",
+    ".owl": "RDF_XML",
+    ".jsonld": "JSON_LD",
+}
+_RDFLIB = {".trix": "trix", ".hext": "hext"}
+_FORMATS = {"ntriples": ".nt", "nquads": ".nq", "turtle": ".ttl", "rdfxml": ".rdf", "xml": ".rdf", "json-ld": ".jsonld"}
+
+_BLOCK = 1 << 24
+"""Bytes of lines parsed at once."""
+_CHUNK = 50_000
+"""Statements taken from a parser at once."""
+
+_IRI = r"<([A-Za-z][A-Za-z0-9+.\-]*:(?:[^\x00-\x20<>\x22{}|^`\\]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*)>"
+_BLANK = r"(_:[\p{L}\p{N}_](?:[\p{L}\p{N}_\-.\u00B7]*[\p{L}\p{N}_\-\u00B7])?)"
+_LITERAL = r'"((?:[^\x22\\\n\r]|\\.)*)"(?:@([A-Za-z]+(?:-[A-Za-z0-9]+)*)|\^\^' + _IRI + ")?"
+_STATEMENT = (
+    rf"^[ \t]*(?:{_IRI}|{_BLANK})[ \t]*{_IRI}[ \t]*(?:{_IRI}|{_BLANK}|{_LITERAL})[ \t]*"
+    rf"(?:{_IRI}|{_BLANK})?[ \t]*\.[ \t]*(?:#.*)?\r?$"
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
+_SIGNS = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
+
+
+def rdf_suffix(path: Path, format_name: str | None) -> str | None:
+    """Return the ending that names the RDF syntax of a file, or None when it is no RDF."""
+    name = (format_name or suffix(path)).lower()
+    ending = _FORMATS.get(name, name if name.startswith(".") else f".{name}")
+    return ending if ending in _OXIGRAPH or ending in _RDFLIB else None
+
+
+def read_rdf(path: Path, ending: str) -> pl.DataFrame:
+    """Read an RDF file, also compressed, into :data:`STATEMENTS`, in the order of the file.
+
+    Args:
+        path: the file.
+        ending: its syntax, as :func:`rdf_suffix` tells.
+
+    Raises:
+        DataError: missing, damaged, not UTF-8, or not of that syntax; the message names file and line.
+    """
+    data = read_text_bytes(path)
+    check_utf8(path, data)
+    if ending in (".nt", ".nq"):
+        table = _read_lines(data, quads=ending == ".nq")
+        if table is not None:
+            return _name_blanks(table)
+    chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
+    schema = dict(STATEMENTS)
+    frames = [pl.DataFrame(rows, schema=schema, orient="row") for rows in chunks]
+    return _name_blanks(pl.concat(frames) if frames else pl.DataFrame(schema=schema))
+
+
+def _read_lines(data: bytes, *, quads: bool) -> pl.DataFrame | None:
+    """Parse lines; None when there is one that this cannot read."""
+    frames, first = [], 1
+    stream = io.BytesIO(data)
+    while block := stream.readlines(_BLOCK):
+        raw = pl.Series("raw", b"".join(block).decode().split("\n"))
+        lines = pl.DataFrame({"raw": raw}).with_columns(
+            pl.int_range(first, first + pl.len(), dtype=pl.UInt32).alias("line")
+        )
+        first += len(block)
+        stated = lines.filter(~pl.col("raw").str.contains(r"^[ \t]*(?:#.*)?\r?$"))
+        parts = stated.select("line", pl.col("raw").str.extract_groups(_STATEMENT).alias("g")).unnest("g")
+        bad = pl.col("3").is_null()
+        if not quads:
+            bad |= pl.col("9").is_not_null() | pl.col("10").is_not_null()
+        if parts.select(bad.any()).item():
+            return None
+        frames.append(
+            parts.select(
+                subject=_unescape(pl.coalesce("1", "2")),
+                predicate=_unescape(pl.col("3")),
+                object=_unescape(pl.coalesce("4", "5", "6")),
+                literal=pl.col("6").is_not_null(),
+                language=pl.col("7").str.to_lowercase(),
+                line="line",
+            )
+        )
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(STATEMENTS))
+
+
+def _unescape(column: pl.Expr) -> pl.Expr:
+    # Escapes are rare: only the strings that have one leave the columnar world.
+    escaped = column.str.contains("\\", literal=True)
+    decoded = pl.when(escaped).then(column).map_elements(_decode, return_dtype=pl.String, skip_nulls=True)
+    return pl.when(escaped).then(decoded).otherwise(column)
+
+
+def _decode(text: str) -> str:
+    def sign(match: re.Match[str]) -> str:
+        code = match.group(1) or match.group(2)
+        return chr(int(code, 16)) if code else _SIGNS.get(match.group(3), match.group(0))
+
+    return _ESCAPE.sub(sign, text)
+
+
+def _oxigraph_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[Any, ...]]]:
+    from pyoxigraph import RdfFormat, parse
+
+    try:
+        # A base lets relative IRIs of hand-written files pass; it names the file, never where it lies.
+        parser = parse(io.BytesIO(data), format=getattr(RdfFormat, _OXIGRAPH[ending]), base_iri=_base(path, ending))
+        yield from _rows(parser)
+    except SyntaxError as error:
+        where = f" line {error.lineno}:" if error.lineno else ""
+        message = re.sub(r"^Parser error at line \d+[^:]*: ", "", error.msg)
+        raise DataError(f"{path}:{where} {message}", hint=f"the file is not valid {ending[1:]}") from None
+
+
+def _base(path: Path, ending: str) -> str | None:
+    from urllib.parse import quote
+
+    return None if ending in (".nt", ".nq") else f"file:///{quote(path.name)}"
+
+
+def _rows(quads: Iterable[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    from pyoxigraph import BlankNode, Literal, NamedNode
+
+    def key(term: Any) -> str:
+        return f"_:{term.value}" if isinstance(term, BlankNode) else term.value
+
+    iterator = iter(quads)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield [
+            (key(q.subject), q.predicate.value, key(o), isinstance(o, Literal), getattr(o, "language", None), None)
+            for q in chunk
+            if isinstance(o := q.object, NamedNode | BlankNode | Literal)
+            and isinstance(q.subject, NamedNode | BlankNode)
+        ]
+
+
+def _rdflib_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[Any, ...]]]:
+    from rdflib import BNode, Dataset, Literal
+
+    def key(term: Any) -> str:
+        return f"_:{term}" if isinstance(term, BNode) else str(term)
+
+    graph = Dataset(default_union=True)
+    try:
+        graph.parse(io.BytesIO(data), format=_RDFLIB[ending])
+    except Exception as error:  # rdflib's parsers raise whatever their libraries raise
+        raise DataError(f"{path}: {error}", hint=f"the file is not valid {ending[1:]}") from None
+    rows = [
+        (key(s), str(p), key(o), isinstance(o, Literal), getattr(o, "language", None), None)
+        for s, p, o in graph.triples((None, None, None))
+    ]
+    # rdflib's store has no order of its own.
+    yield sorted(rows, key=lambda row: (row[0], row[1], row[2], row[4] or ""))
+
+
+def _name_blanks(table: pl.DataFrame) -> pl.DataFrame:
+    """Number blank nodes as they appear: parsers invent other names for them every time."""
+    blank = pl.col("subject").str.starts_with("_:") | (pl.col("object").str.starts_with("_:") & ~pl.col("literal"))
+    found = table.filter(blank)
+    if found.is_empty():
+        return table
+    names = (
+        found.select(pl.concat_list("subject", pl.when(~pl.col("literal")).then("object")).alias("name"))
+        .explode("name")["name"]
+        .drop_nulls()
+    )
+    names = names.filter(names.str.starts_with("_:")).unique(maintain_order=True)
+    numbered = pl.Series([f"_:b{k}" for k in range(len(names))], dtype=pl.String)
+    renamed_object = pl.col("object").replace(names, numbered)
+    return table.with_columns(
+        pl.col("subject").replace(names, numbered),
+        pl.when(pl.col("literal")).then(pl.col("object")).otherwise(renamed_object).alias("object"),
+    )
