@@ -118,7 +118,7 @@ def _scale(table: pl.DataFrame, column: str) -> Iterator[str]:
     low, high = values.min(), values.max()
     if isinstance(low, float) and isinstance(high, float):
         limit = low + LIKE_FRACTION * (high - low)
-        yield f"# values run from {low:g} to {high:g}; {limit:g} and more is a like (feedback.like_threshold changes it)"
+        yield f"# values from {low:g} to {high:g}; {limit:g} and more is a like (feedback.like_threshold changes it)"
 
 
 def _attach(found: Sequence[Inspected]) -> tuple[list[tuple[Inspected, dict[str, Inspected]]], list[Inspected]]:
