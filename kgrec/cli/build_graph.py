@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kgrec.cli.run import Run
-from kgrec.cli.screen import show_facts
+from kgrec.cli.screen import cell, show_facts
+
+if TYPE_CHECKING:
+    from kgrec.api.building import BuildReport
 
 
 def build_graph(
@@ -18,10 +22,23 @@ def build_graph(
         typer.Option("--append", metavar="FILES...", help="Add these files to what is built, rather than start anew."),
     ] = None,
 ) -> None:
-    """Read the files that kgrec.toml names, clean them, and build the knowledge graph."""
+    """Read and clean the files, build the knowledge graph."""
     with run.progress() as progress:
         report = run.project.build_graph(append=tuple(append or ()), progress=progress)
     facts = {"dataset": report.dataset, "cleaning": report.cleaning, "graph": report.graph}
-    run.data([{**facts, "seconds": report.seconds}], lambda: show_facts(facts))
+    run.data([{**facts, "seconds": report.seconds}], lambda: show_facts(_summary(report)))
     run.timings(report.seconds)
     run.say(f"next: kgrec train{run.workspace_option}")
+
+
+def _summary(report: BuildReport) -> dict[str, str]:
+    """Write each part of the report as one line; ``--format json`` has all of it."""
+    graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping)}
+    parts = {key: value for key, value in report.graph.items() if isinstance(value, Mapping)}
+    rejected = report.cleaning.get("rejected")
+    return {
+        "tables": cell(report.dataset),
+        **({"rejected": f"{cell(rejected)}; `kgrec info --rejects` shows them"} if rejected else {}),
+        "graph": cell(graph),
+        **{key: cell(value) for key, value in parts.items() if value},
+    }

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kgrec.errors import KgrecError
+from kgrec.workspace import COMMANDS, STAGES, Workspace
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
+    from kgrec.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
 
@@ -57,17 +59,19 @@ class Check:
     advice: str = ""
 
 
-def examine(manager: PluginManager, workspace: Path, overrides: Sequence[str] = ()) -> list[Check]:
-    """Run all checks."""
+def examine(manager: PluginManager, folder: Path, overrides: Sequence[str] = ()) -> list[Check]:
+    """Run all checks; nothing that one of them finds stops the others."""
+    settings, state = read_settings(manager, folder, overrides)
     return [
         python(),
         *packages(),
         *extras(),
         torch_devices(),
-        threads(),
-        disk(workspace),
+        threads(settings.config.train.threads if settings else None),
+        disk(folder),
         *plugins(manager),
-        *workspace_state(manager, workspace, overrides),
+        state,
+        *stages(Workspace(folder)),
     ]
 
 
@@ -139,13 +143,12 @@ def torch_devices() -> Check:
     return Check("torch", "ok", f"{name}, cpu; this machine shows no NVIDIA GPU")
 
 
-def threads() -> Check:
-    """Say how many threads training takes, and why."""
-    limit = os.environ.get("OMP_NUM_THREADS")
-    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if limit:
-        return Check("threads", "ok", f"OMP_NUM_THREADS={limit} of {free} processors")
-    return Check("threads", "ok", f"{free} processors to compute on; train.threads sets another number")
+def threads(requested: int | None) -> Check:
+    """Say how many threads training would take now, and why."""
+    from kgrec.models.threads import choose_threads
+
+    choice = choose_threads(requested)
+    return Check("threads", "ok", f"{choice.count}: {choice.why}; train.threads sets another number")
 
 
 def disk(workspace: Path) -> Check:
@@ -173,40 +176,40 @@ def plugins(manager: PluginManager) -> Iterator[Check]:
     yield Check("plugins", "ok", ", ".join(names))
 
 
-def workspace_state(manager: PluginManager, folder: Path, overrides: Sequence[str]) -> Iterator[Check]:
-    """Check the settings and how fresh each stage of the workspace is."""
-    from kgrec.cli.screen import when
-    from kgrec.workspace import COMMANDS, STAGES, Workspace
-
-    workspace = Workspace(folder)
-    if not workspace.config_file.exists() and not workspace.artifacts.exists():
-        yield Check("workspace", "ok", f"{folder} is no workspace", "kgrec init DIR --from FILES makes one")
-        return
-    try:
-        _ = open_settings(manager, folder, overrides)
-        stages = workspace.manifest()
-        for stage in STAGES:
-            if stage in stages and (changed := workspace.stale(stage)):
-                found = f"made before the present {', '.join(changed)}"
-                yield Check(f"stage {stage}", "warn", found, f"kgrec {COMMANDS[stage]}")
-            elif stage in stages:
-                workspace.folder(stage)
-                yield Check(f"stage {stage}", "ok", f"made {when(stages[stage].created)}")
-            else:
-                yield Check(f"stage {stage}", "warn", "not made yet", f"kgrec {COMMANDS[stage]}")
-    except KgrecError as error:
-        yield Check("workspace", "fail", error.message, error.hint or "")
-
-
-def open_settings(manager: PluginManager, folder: Path, overrides: Sequence[str]) -> object:
-    """Read kgrec.toml the way every command does.
-
-    Raises:
-        ConfigError: something in it cannot be used.
-    """
+def read_settings(manager: PluginManager, folder: Path, overrides: Sequence[str]) -> tuple[Settings | None, Check]:
+    """Read kgrec.toml the way every command does; return the settings (None when it cannot be used) and the check."""
     from kgrec.api import open_project
 
-    return open_project(folder, overrides=overrides, manager=manager).settings
+    file = Workspace(folder).config_file
+    if not file.exists():
+        return None, Check("workspace", "ok", f"{folder} is no workspace", "kgrec init DIR --from FILES makes one")
+    try:
+        settings = open_project(folder, overrides=overrides, manager=manager).settings
+    except KgrecError as error:
+        return None, Check("workspace", "fail", error.message, error.hint or "")
+    return settings, Check("workspace", "ok", f"{file}, domain {settings.config.domain}")
+
+
+def stages(workspace: Workspace) -> Iterator[Check]:
+    """Check what is built and how fresh it is."""
+    from kgrec.cli.screen import when
+
+    if not workspace.config_file.exists():
+        return
+    try:
+        made = workspace.manifest()
+        for position, stage in enumerate(STAGES):
+            again = f"kgrec {COMMANDS[stage]}"
+            if stage not in made:
+                if not any(later in made for later in STAGES[position:]):  # else it was not needed
+                    yield Check(f"stage {stage}", "warn", "not made yet", again)
+            elif changed := workspace.stale(stage):
+                yield Check(f"stage {stage}", "warn", f"older than the present {', '.join(changed)}", again)
+            else:
+                workspace.folder(stage)
+                yield Check(f"stage {stage}", "ok", f"made {when(made[stage].created)}")
+    except KgrecError as error:
+        yield Check("artifacts", "fail", error.message, error.hint or "")
 
 
 def _version(name: str) -> str | None:

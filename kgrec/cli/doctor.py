@@ -12,7 +12,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def doctor(run: Run) -> None:
-    """Check Python, packages, devices, threads, disk, plugins and the workspace, and say what to do."""
+    """Check the environment and the workspace."""
     with run.progress() as progress, progress.task("looking"):
         found = examine(run.manager, run.workspace, run.overrides)
     records = [{"check": c.name, "state": c.state, "found": c.found, "do": c.advice} for c in found]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kgrec.cli.run import Run, command
-from kgrec.cli.screen import cell, duration, show_facts, show_records, size
-from kgrec.errors import DataError, UsageError, UserError, did_you_mean
+from kgrec.cli.screen import cell, clean, console, duration, show_facts, show_records, size
+from kgrec.errors import DataError, UsageError, UserError
 
 if TYPE_CHECKING:
+    from kgrec.graph.neighbourhood import Neighbourhood
     from kgrec.graph.query import QueryResult
-
-SUFFIXES = {".ttl": "turtle", ".nt": "ntriples", ".jsonld": "jsonld", ".graphml": "graphml", ".json": "node-link"}
-SYNTAXES = tuple(SUFFIXES.values())
 
 
 def app() -> typer.Typer:
@@ -30,7 +28,7 @@ def app() -> typer.Typer:
 
 
 def _top(run: Run, context: typer.Context) -> None:  # noqa: ARG001
-    """Look into the knowledge graph, query it, check it, take it elsewhere."""
+    """Look into the knowledge graph, query, check and export it."""
     if context.invoked_subcommand is None:
         print(context.get_help(), end="")
 
@@ -45,17 +43,18 @@ def query(
     run: Run,
     sparql: Annotated[str | None, typer.Argument(metavar="SPARQL", help="The query; - reads it from stdin.")] = None,
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the query from FILE.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Give up after so many seconds.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")] = 10.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
     ] = None,
 ) -> None:
     """Run a SPARQL query on the graph."""
-    result = run.project.query(_query_text(sparql, file), timeout=timeout)
+    result = run.project.query(_query_text(sparql, file), timeout=timeout, limit=limit)
     records = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
     run.data(records, lambda: _show_rows(result), out)
-    more = ", and there are more: set LIMIT and OFFSET" if result.truncated else ""
+    more = ", and there are more: give --limit, or LIMIT and OFFSET" if result.truncated else ""
     run.say(f"{cell(len(records))} rows in {duration(result.seconds)}{more}")
 
 
@@ -79,15 +78,22 @@ def _query_text(sparql: str | None, file: Path | None) -> str:
     return sys.stdin.read() if sparql == "-" else str(sparql)
 
 
-def validate(run: Run) -> None:
+def validate(
+    run: Run,
+    shapes: Annotated[
+        Path | None, typer.Option("--shapes", metavar="FILE", help="Also check against these SHACL shapes (Turtle).")
+    ] = None,
+) -> None:
     """Check the graph against its SHACL shapes; what breaks them is named with the row it came from."""
-    violations = run.project.validate()
+    if shapes is not None and not shapes.is_file():
+        raise UserError(f"{shapes} does not exist", hint="--shapes takes a Turtle file")
+    violations = run.project.validate(shapes)
     records = [asdict(v) for v in violations]
     run.data(records, lambda: show_records(records, empty="the graph conforms to its shapes"))
     if violations:
+        count = sum({(v.shape, v.message): v.total for v in violations}.values())
         raise DataError(
-            f"{cell(len(violations))} violations of the shapes",
-            hint="correct the rows named and run `kgrec build-graph`",
+            f"the graph breaks its shapes {cell(count)} times", hint="correct the rows named, then `kgrec build-graph`"
         )
 
 
@@ -96,25 +102,54 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Where to write: .ttl, .nt, .jsonld, .graphml or .json.")
     ],
-    syntax: Annotated[
+    form: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=f"Syntax, when the name of FILE does not tell: {', '.join(SYNTAXES)}."),
+        typer.Option("--format", metavar="NAME", help="turtle, ntriples, jsonld, graphml or json; by default by FILE."),
     ] = None,
 ) -> None:
     """Write the whole graph as Turtle, N-Triples, JSON-LD, GraphML or networkx node-link JSON."""
-    chosen = syntax or SUFFIXES.get(file.suffix.lower())
-    if chosen not in SYNTAXES:
-        problem = f"unknown syntax {syntax!r}" if syntax else f"cannot tell a syntax from the name {file.name!r}"
-        raise UsageError(problem, hint=did_you_mean(chosen or "", SYNTAXES) or f"give --syntax {'|'.join(SYNTAXES)}")
-    run.project.export(file, chosen)
+    run.project.export(file, form)
     run.say(f"{size(file.stat().st_size)} written to {file}")
 
 
 def show(
     run: Run,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A user, an item or an entity: id, title or label.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Id or label of a user, an item or an entity; item:50.")],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many edges, the most telling first.")] = 40,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw it into FILE: .html or .svg.")
     ] = None,
 ) -> None:
     """Print what surrounds a user, an item or an entity, or draw it."""
+    if out is not None:
+        run.project.draw(name, out, limit=limit)
+        run.say(f"{size(out.stat().st_size)} written to {out}")
+        return
+    shown = run.project.neighbourhood(name, limit=limit)
+    far = shown.nodes.select("node", "kind", "type", "key", node_label="label").unique("node")
+    edges = shown.edges.join(far, left_on="far", right_on="node", how="left", maintain_order="left").to_dicts()
+    keys = ("relation", "forward", "label", "kind", "type", "key", "node_label", "weight", "time", "provenance")
+    records = [{key: edge[key] for key in (*keys, "source", "line")} for edge in edges]
+    run.data(records, lambda: _show_tree(shown, records))
+
+
+def _show_tree(shown: Neighbourhood, records: list[dict[str, Any]]) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def named(label: str, of: str, more: str) -> Text:
+        return Text.assemble((clean(label), "bold"), (f"  {clean(of)}{clean(more)}", "dim"))
+
+    centre = shown.nodes.row(0, named=True)
+    about = f":{centre['key']} · {cell(centre['degree'])} edges"
+    tree = Tree(named(centre["label"], centre["kind"], about), guide_style="dim")
+    branches: dict[str, Tree] = {}
+    for record in records:
+        if record["label"] not in branches:
+            branches[record["label"]] = tree.add(Text(clean(record["label"]), "cyan"))
+        key = "" if record["key"] == record["node_label"] else f":{record['key']}"
+        branches[record["label"]].add(named(record["node_label"], record["type"] or record["kind"], key))
+    left_out = sum(shown.omitted.values())
+    if left_out:
+        tree.add(Text(f"and {cell(left_out)} more edges; --limit shows more", "dim"))
+    console().print(tree)

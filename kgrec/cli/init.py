@@ -12,6 +12,7 @@ from kgrec.cli import complete
 from kgrec.cli.run import Run
 from kgrec.cli.screen import console
 from kgrec.errors import PluginError, UsageError, UserError
+from kgrec.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
@@ -36,11 +37,11 @@ def init(
     sample: Annotated[bool, typer.Option("--sample", help="Write the domain's bundled sample and use it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a kgrec.toml that is there.")] = False,
 ) -> None:
-    """Look at the columns of your files and write a kgrec.toml that says how they are to be read.
+    """Look at files and write a kgrec.toml that fits them.
 
-    Without --from, the domain's bundled sample is written to DIR/data and used.
+    It says which column means what; look it over before the build. Without --from, the domain's bundled sample is written to DIR and used.
     """
-    target = folder / "kgrec.toml"
+    target = Workspace(folder).config_file
     if target.exists() and not force:
         raise UserError(f"{target} exists", hint="give --force to overwrite it, or edit it")
     if sample and files:
@@ -49,14 +50,15 @@ def init(
         raise UsageError(
             "which files?", hint=f"give --from FILES, or --domain {_with_sample(run.manager)} for a sample"
         )
-    _make(folder)
-    chosen = list(files or []) or _write_sample(run.manager, str(domain), folder / "data")
-    _propose(run, chosen, domain, target)
+    if files:
+        _propose(run, files, domain, target)
+    else:
+        _sample(run.manager, str(domain), target)
+    _show(target.read_text(encoding="utf-8"))
+    run.say(f"\n{target} written; look it over, then: kgrec build-graph -w {shlex.quote(str(folder))}")
 
 
 def _make(folder: Path) -> None:
-    from kgrec.workspace import storage_errors
-
     with storage_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,11 +70,12 @@ def _with_sample(manager: PluginManager) -> str:
     return "|".join(name for name, d in manager.registry("domain").items() if d.sample) or "NAME"
 
 
-def _write_sample(manager: PluginManager, name: str, folder: Path) -> list[Path]:
-    """Let the domain's plugin write its sample; return the files."""
+def _sample(manager: PluginManager, name: str, settings: Path) -> None:
+    """Let the domain's plugin write its sample, kgrec.toml included; the files appear when all are complete."""
     import importlib
+    import tempfile
 
-    target = manager.domain(name).sample
+    folder, target = settings.parent, manager.domain(name).sample
     if target is None:
         raise UsageError(
             f"domain {name!r} has no bundled sample", hint=f"give --from FILES, or --domain {_with_sample(manager)}"
@@ -83,19 +86,25 @@ def _write_sample(manager: PluginManager, name: str, folder: Path) -> list[Path]
     except (ImportError, AttributeError) as error:
         raise PluginError(f"domain {name!r} names the sample {target!r}, which cannot be imported: {error}") from error
     _make(folder)
-    write(folder, SAMPLE_SEED)
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    with storage_errors(folder), tempfile.TemporaryDirectory(prefix=".sample-", dir=folder) as aside:
+        write(Path(aside), SAMPLE_SEED)
+        if not (Path(aside) / settings.name).is_file():
+            raise PluginError(f"the sample of domain {name!r} has no {settings.name}", hint=f"{target} must write one")
+        for path in sorted(Path(aside).iterdir(), key=lambda p: p.name == settings.name):  # the settings last
+            path.replace(folder / path.name)
 
 
 def _propose(run: Run, files: list[Path], domain: str | None, target: Path) -> None:
     from kgrec.cli.output import atomic
     from kgrec.data.propose import propose
 
-    text = propose(files, domain, run.manager)
+    for file in files:
+        if not file.exists():
+            raise UserError(f"{file} does not exist", hint="check the path")
+    text = propose(files, domain, run.manager, folder=target.parent)
+    _make(target.parent)
     with atomic(target) as stream:
         stream.write(text.encode())
-    _show(text)
-    run.say(f"\n{target} written; look it over, then: kgrec build-graph -w {shlex.quote(str(target.parent))}")
 
 
 def _show(text: str) -> None:

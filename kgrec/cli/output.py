@@ -142,9 +142,9 @@ def _stream(form: Format, out: Path | None) -> Iterator[IO[bytes]]:
     if form is Format.parquet and sys.stdout.isatty():
         raise UsageError("parquet is binary and would garble the terminal", hint="give --out FILE.parquet or a pipe")
     sys.stdout.flush()
-    stream: IO[bytes] = sys.stdout.buffer
-    yield stream
-    stream.flush()
+    stdout: IO[bytes] = sys.stdout.buffer
+    yield stdout
+    stdout.flush()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ Offers = dict[tuple[str, str], list[tuple[str, str]]]
 
 
 def plugins(run: Run) -> None:
-    """List the plugins, what each offers, and why a broken one is not in use."""
+    """List the plugins, what they offer, what is broken."""
     offers, clashes = _offers(run.manager)
     records = [_record(info, offers) for info in run.manager.plugins]
     run.data(records, lambda: _show(records))

@@ -56,7 +56,10 @@ def recommend(
         typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
     ] = None,
 ) -> None:
-    """Recommend items to a user, to somebody who is not in the data, or to all users."""
+    """Recommend items to a user, a newcomer, or everybody.
+
+    Give one of: USER; --all; --users FILE; --profile TEXT, --like ITEMS or both for somebody who is not in the data.
+    """
     asked = {"USER": user, "--all": everybody, "--users": users, "--profile or --like": profile or like}
     given = [name for name, value in asked.items() if value]
     if len(given) != 1:
@@ -104,9 +107,10 @@ def _for_many(
     where: tuple[tuple[str, str], ...],
     out: Path | None,
 ) -> None:
-    n = number or run.project.config.recommend.n
     with run.progress() as progress:
-        frame = run.project.recommend_many(ids, n=n, include_seen=include_seen, where=where, progress=progress)
+        frame = run.project.recommend_many(
+            ids, n=number, include_seen=include_seen or None, where=where, progress=progress
+        )
     named = run.form if run.form not in (None, Format.table) else None
     # Whoever asks for thousands of rows wants to process them: no table, even on a terminal.
     write_frame(frame, named or (format_of(out) if out else Format.tsv), out)
@@ -128,12 +132,12 @@ def _for_one(
     from kgrec.types import Request
 
     project = run.project
-    n = number or project.config.recommend.n
+    defaults = project.config.recommend
     known = None if user is not None else project.profile(text=text, like=like)
-    request = Request(user_id=user, n=n, include_seen=include_seen, where=where, profile=known)
+    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
-    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _caption(run, user)), out)
+    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _whom(run, user)), out)
 
 
 def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str, Any]]:
@@ -155,17 +159,18 @@ def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str
     return records
 
 
-def _caption(run: Run, user: str | None) -> str:
+def _whom(run: Run, user: str | None) -> str:
     if user is None:
-        return "for somebody who is not in the data"
+        return "somebody who is not in the data"
     count = run.project.user_info(user).get("interactions")
-    return f"for {clean(user)}" + (f" · {cell(count)} interactions" if count is not None else "")
+    return f"user {clean(user)}" + (f" · {cell(count)} interactions" if count is not None else "")
 
 
-def _show(run: Run, items: ItemList, titles: list[str], explain: bool, caption: str) -> None:
+def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str) -> None:
     out = console()
+    out.print(f"for {whom}", style="bold")
     if not len(items):
-        out.print(f"nothing to recommend {caption}")
+        out.print("nothing to recommend")
         run.say("hint: loosen --where, or give --include-seen")
         return
     why = explain and bool(items.reasons)
@@ -174,7 +179,7 @@ def _show(run: Run, items: ItemList, titles: list[str], explain: bool, caption: 
     if why:
         columns["why"] = {"ratio": 3}
     columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
-    shown = table(columns, caption=caption)
+    shown = table(columns)
     for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):
         reason = [clean(items.reasons[k].sentence)] if why else []
         shown.add_row(str(k + 1), clean(title), f"{items.scores[k]:.3f}", *reason, clean(item_id))

@@ -84,7 +84,7 @@ class Run:
             self,
             where=options["workspace"] or self.where,
             overrides=(*self.overrides, *(options["overrides"] or ())),
-            form=options["form"] or self.form,
+            form=options.get("form") or self.form,
             quiet=options["quiet"] or self.quiet,
         )
 
@@ -153,11 +153,12 @@ def run_of(context: typer.Context) -> Run:
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Make ``function(run, ...)`` a Typer callback that also takes the common options.
 
-    Plugins may use it for their own commands.
+    Plugins may use it for their own commands. A parameter of ``function`` named like a common one takes its place.
     """
     _, *own = inspect.signature(function, eval_str=True).parameters.values()
     wants_context = any(p.name == "context" for p in own)
-    shared = inspect.signature(common_options, eval_str=True).parameters
+    common = inspect.signature(common_options, eval_str=True).parameters
+    shared = {name: p for name, p in common.items() if name not in [o.name for o in own]}
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     @functools.wraps(function)

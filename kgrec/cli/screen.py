@@ -26,28 +26,18 @@ def console(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def table(columns: Mapping[str, Mapping[str, Any]], *, title: str = "", caption: str = "") -> Table:
+def table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table; ``columns`` are header -> keyword arguments of :meth:`rich.table.Table.add_column`."""
     from rich import box
     from rich.table import Table
 
-    made = Table(
-        title=title or None,
-        caption=caption or None,
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        header_style="bold",
-        pad_edge=False,
-        show_edge=False,
-    )
+    made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for name, options in columns.items():
         made.add_column(name, **options)
     return made
 
 
-def show_records(records: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing to show") -> None:
+def show_records(records: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     """Print rows of equal keys as a table; numbers are put to the right."""
     out = console()
     if not records:
@@ -56,29 +46,50 @@ def show_records(records: Sequence[Mapping[str, Any]], *, title: str = "", empty
     columns: dict[str, dict[str, Any]] = {}
     for name in records[0]:
         numeric = all(isinstance(r[name], int | float | None) for r in records)
-        columns[name] = {"justify": "right"} if numeric else {"overflow": "fold"}
-    made = table(columns, title=title)
+        columns[words(name)] = {"justify": "right"} if numeric else {"overflow": "fold"}
+    made = table(columns)
     for record in records:
         made.add_row(*(cell(value) for value in record.values()))
     out.print(made)
 
 
 def show_facts(facts: Mapping[str, Any], *, title: str = "") -> None:
-    """Print facts, nested ones under a heading of their own."""
-    simple = {k: v for k, v in facts.items() if not isinstance(v, Mapping)}
+    """Print facts: single values one a line, nested ones and lists of records under a heading of their own."""
     out = console()
+    if title:
+        out.print(title, style="bold")
+    simple = {k: v for k, v in facts.items() if not isinstance(v, Mapping) and not _is_records(v)}
     if simple:
-        made = table({"": {"style": "cyan", "no_wrap": True}, " ": {"overflow": "fold"}}, title=title)
+        made = table({"": {"style": "cyan", "no_wrap": True}, " ": {"overflow": "fold"}})
         made.show_header = False
         for key, value in simple.items():
             made.add_row(words(key), cell(value))
         out.print(made)
-    elif title:
-        out.print(title, style="bold")
     for key, value in facts.items():
-        if isinstance(value, Mapping) and value:
-            out.print()
+        if key in simple or not value:
+            continue
+        out.print()
+        if _is_records(value) or _is_grid(value):
+            rows = value if _is_records(value) else [{words(key): words(k), **v} for k, v in value.items()]
+            if _is_records(value):
+                out.print(words(key), style="bold")
+            show_records(rows, empty="")
+        else:
             show_facts(value, title=words(key))
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(v, Mapping) for v in value)
+
+
+def _is_grid(value: Any) -> bool:
+    """Say whether the facts are rows of the same few single values, which read better as a table."""
+    rows = list(value.values()) if isinstance(value, Mapping) else []
+    return (
+        len(rows) > 1
+        and all(isinstance(row, Mapping) and 0 < len(row) <= 6 and row.keys() == rows[0].keys() for row in rows)
+        and not any(isinstance(v, Mapping | list | tuple) for row in rows for v in row.values())
+    )
 
 
 def words(key: str) -> str:

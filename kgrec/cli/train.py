@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from kgrec.cli.screen import cell, console, duration, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from kgrec.api import TrainReport
+    from kgrec.ranking.training import TrainReport
 
 
 class Device(StrEnum):
@@ -32,7 +33,10 @@ def train(
         typer.Option(metavar="SCORER,...", help="Train only these scorers.", autocompletion=complete.scorers),
     ] = None,
 ) -> None:
-    """Fit the scorers on the graph and the interactions, and learn the weight of each on held-out ones."""
+    """Fit the scorers and learn how much each counts.
+
+    The weights are learned on interactions that are held out of the fit; then all scorers are fitted on everything.
+    """
     chosen = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     if chosen == []:
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
@@ -44,43 +48,31 @@ def train(
 
 
 def _record(report: TrainReport) -> dict[str, Any]:
-    scorers = [
-        {
-            "name": s.name,
-            "weight": s.weight,
-            "validation": s.validation,
-            "seconds": s.seconds,
-            "options": s.options,
-            "skipped": s.skipped or None,
-        }
-        for s in report.scorers
-    ]
+    scorers = [{**asdict(scorer), "options": dict(scorer.options)} for scorer in report.scorers]
     return {
         "scorers": scorers,
-        "fused": report.fused,
-        "users": report.users,
-        "items": report.items,
-        "interactions": report.interactions,
-        "device": report.device,
-        "threads": report.threads,
-        "seconds": report.seconds,
+        "fused_ndcg": report.fused_ndcg,
+        "k": report.k,
+        "facts": dict(report.facts),
+        "seconds": dict(report.seconds),
     }
 
 
 def _show(report: TrainReport) -> None:
-    metrics = list(dict.fromkeys(name for s in report.scorers for name in s.validation) | dict.fromkeys(report.fused))
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
-    shown = table(
-        {"scorer": {"no_wrap": True}, "weight": right, **dict.fromkeys(metrics, right), "time": right, "": {}},
-        title=f"{cell(report.users)} users, {cell(report.items)} items, {cell(report.interactions)} interactions",
-        caption=f"judged on held-out interactions · {report.device}, {report.threads} threads",
-    )
+    names = {"weight": right, f"recall@{report.k}": right, f"ndcg@{report.k}": right, "time": right}
+    shown = table({"scorer": {"no_wrap": True}, **names, "": {}})
     for scorer in report.scorers:
-        figures = [f"{scorer.validation[m]:.4f}" if m in scorer.validation else "" for m in metrics]
         if scorer.skipped:
-            shown.add_row(scorer.name, "", *figures, "", f"skipped: {scorer.skipped}", style="dim")
+            shown.add_row(scorer.name, "", "", "", "", f"left out: {scorer.skipped}", style="dim")
         else:
-            shown.add_row(scorer.name, f"{scorer.weight:.2f}", *figures, duration(scorer.seconds), "")
-    fused = [f"{report.fused[m]:.4f}" if m in report.fused else "" for m in metrics]
-    shown.add_row("together", "", *fused, "", "", style="bold")
-    console().print(shown)
+            figures = [f"{scorer.weight:.2f}", _figure(scorer.recall), _figure(scorer.ndcg), duration(scorer.seconds)]
+            shown.add_row(scorer.name, *figures, "", style=None if scorer.weight else "dim")
+    shown.add_row("together", "", "", _figure(report.fused_ndcg), "", "", style="bold")
+    out = console()
+    out.print(shown)
+    out.print(f"figures on held-out interactions · {cell(report.facts)}", style="dim")
+
+
+def _figure(value: float) -> str:
+    return "" if value != value else f"{value:.4f}"  # NaN: not measured

@@ -14,6 +14,7 @@ import pytest
 from kgrec.cli.app import main
 from kgrec.config import Config
 from kgrec.errors import NotFoundError
+from kgrec.ranking.training import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
 
@@ -52,21 +53,11 @@ class FakeProject:
     def train(self, *, device=None, only=None, progress):
         self._asked("train", device, only)
         progress.log("fitting")
-        good = {"recall@20": 0.385, "ndcg@20": 0.27}
-        scorers = [
-            SimpleNamespace(name="ease", weight=0.7, validation=good, seconds=1.5, options={"l2": 10.0}, skipped=""),
-            SimpleNamespace(name="gnn", weight=0.0, validation={}, seconds=0.0, options={}, skipped="no triples"),
-        ]
-        return SimpleNamespace(
-            scorers=scorers,
-            fused=good,
-            users=30,
-            items=40,
-            interactions=300,
-            seconds={"fit": 65.0},
-            device="cpu",
-            threads=2,
+        scorers = (
+            ScorerResult("ease", 0.7, 0.385, 0.27, 1.5, {"l2": 10.0}),
+            ScorerResult("gnn", skipped="no triples"),
         )
+        return TrainReport(scorers, 0.28, 20, {"fit": 65.0}, {"device": "cpu", "threads": 2, "users": 30})
 
     def recommend(self, user, n=None, *, explain=False, include_seen=False, where=()):
         self._asked("recommend", user, explain)
