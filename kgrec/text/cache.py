@@ -1,0 +1,140 @@
+"""Text vectors by content: a text that was encoded once is not encoded again.
+
+    cache/text/<encoder>/<name>.safetensors     hashes (n, 16) uint8, vectors (n, dim) float32
+
+A shard's name is the hash of what it holds; shards are only added, each written aside and renamed, so readers and
+several writers cannot disturb each other, and an interrupted run resumes after its last shard. The folder may be
+deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.errors import CorruptArtifactError
+from kgrec.plugin.protocols import TextEncoder
+from kgrec.progress import SILENT, Progress
+from kgrec.types import Vectors
+from kgrec.workspace import load_arrays, save_arrays, storage_errors
+
+SHARD_ROWS = 2048
+"""Texts encoded between two saves."""
+
+Hashes = NDArray[np.uint8]
+"""One blake2b hash a text, shape ``(n, 16)``."""
+
+
+def encode_cached(
+    texts: Sequence[str],
+    encoder: TextEncoder,
+    cache_dir: Path | None,
+    batch_size: int = 64,
+    progress: Progress = SILENT,
+) -> Vectors:
+    """Encode ``texts`` -> float32 ``(n, dim)``; only texts that the cache does not know are encoded.
+
+    Args:
+        texts: repeated and empty ones cost nothing.
+        encoder: its fingerprint names the part of the cache.
+        cache_dir: folder of all encoders' vectors (``workspace.cache / "text"``); None: no cache.
+        batch_size: texts handed to the encoder at once, sorted by length.
+        progress: told of the texts encoded and of damaged shards.
+
+    Raises:
+        StorageError: the cache cannot be written.
+    """
+    series = pl.Series("text", texts, dtype=pl.String)
+    distinct = series.unique(maintain_order=True)
+    distinct = distinct.filter(distinct.str.strip_chars() != "")
+    hashes = hash_texts(distinct.to_list())
+    vectors = np.zeros((len(distinct), encoder.dim), dtype=np.float32)
+    folder = cache_dir / folder_name(encoder.fingerprint) if cache_dir else None
+    known = _look_up(folder, hashes, vectors, progress) if folder else np.zeros(len(distinct), dtype=bool)
+    lengths = distinct.str.len_chars().to_numpy()
+    new = np.flatnonzero(~known)
+    new = new[np.argsort(lengths[new], kind="stable")]
+    if len(new):
+        with progress.task("encoding texts", len(new)) as task:
+            for rows in _parts(new, SHARD_ROWS):
+                for part in _parts(rows, batch_size):
+                    vectors[part] = encoder.encode(distinct.gather(part).to_list())
+                    task.advance(len(part))
+                if folder:
+                    _write_shard(folder, hashes[rows], vectors[rows])
+    return _spread(series, distinct, vectors)
+
+
+def hash_texts(texts: Sequence[str]) -> Hashes:
+    """Return the hash of each text, shape ``(n, 16)``."""
+    joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), 16)
+
+
+def folder_name(fingerprint: str) -> str:
+    """Return ``fingerprint`` as the name of a folder; different fingerprints stay different."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", fingerprint)[:80].strip(".-") or "encoder"
+    if readable == fingerprint:
+        return readable
+    return f"{readable}-{blake2b(fingerprint.encode(), digest_size=4).hexdigest()}"
+
+
+def _look_up(folder: Path, hashes: Hashes, vectors: Vectors, progress: Progress) -> NDArray[np.bool_]:
+    """Fill the rows of ``vectors`` that the shards in ``folder`` hold; return which were found."""
+    found = np.zeros(len(hashes), dtype=bool)
+    wanted = _keys(hashes).with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
+    for shard in sorted(folder.glob("*.safetensors")):
+        try:
+            arrays = load_arrays(shard)
+            held, rows = arrays["hashes"], arrays["vectors"]
+        except (CorruptArtifactError, KeyError):
+            progress.log(f"ignoring a damaged shard of the text cache: {shard.name}")
+            continue
+        if held.shape != (len(rows), 16) or held.dtype != np.uint8 or rows.shape[1:] != vectors.shape[1:]:
+            progress.log(f"ignoring a shard of the text cache with other shapes: {shard.name}")
+            continue
+        at = _keys(held.astype(np.uint8)).with_columns(at=pl.int_range(pl.len(), dtype=pl.UInt32))
+        hits = wanted.join(at, on=["high", "low"])
+        vectors[hits["row"].to_numpy()] = rows[hits["at"].to_numpy()]
+        found[hits["row"].to_numpy()] = True
+        if found.all():
+            break
+    return found
+
+
+def _write_shard(folder: Path, hashes: Hashes, vectors: Vectors) -> None:
+    name = blake2b(hashes.tobytes(), digest_size=12).hexdigest()
+    aside = folder / f".{name}.{os.getpid()}"
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            save_arrays(aside, {"hashes": hashes, "vectors": vectors})
+            aside.replace(folder / f"{name}.safetensors")
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _keys(hashes: Hashes) -> pl.DataFrame:
+    numbers = np.ascontiguousarray(hashes).view(np.uint64).reshape(len(hashes), 2)
+    return pl.DataFrame({"high": numbers[:, 0], "low": numbers[:, 1]})
+
+
+def _parts(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _spread(series: pl.Series, distinct: pl.Series, vectors: Vectors) -> Vectors:
+    """Return the vectors of ``distinct`` in the order of ``series``; zero rows for what is not among them."""
+    position = pl.DataFrame({"text": distinct}).with_columns(at=pl.int_range(pl.len(), dtype=pl.Int64))
+    at = pl.DataFrame({"text": series}).join(position, on="text", how="left", maintain_order="left")["at"]
+    padded = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), dtype=np.float32)])
+    spread: Vectors = padded[at.fill_null(len(vectors)).to_numpy()]
+    return spread

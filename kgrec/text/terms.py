@@ -1,0 +1,94 @@
+"""Which terms make an item special: TF-IDF over the items' texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.data.dataset import read_table
+from kgrec.errors import CorruptArtifactError
+from kgrec.text.tokens import tokenise
+from kgrec.workspace import load_arrays, save_arrays, storage_errors
+
+
+@dataclass(frozen=True)
+class TermIndex:
+    """TF-IDF of the items' terms.
+
+    Attributes:
+        terms: column -> term.
+        matrix: CSR float32 of shape ``(n_items, n_terms)``; rows have length 1 or are empty.
+        idf: inverse document frequency of each term, shape ``(n_terms,)``.
+    """
+
+    terms: pl.Series
+    matrix: csr_array
+    idf: NDArray[np.float32]
+
+    @classmethod
+    def build(cls, texts: list[str], *, min_items: int = 1, max_share: float = 0.5) -> TermIndex:
+        """Count the terms of the items' texts.
+
+        A term's weight is ``(1 + log tf) * log((1 + n) / (1 + df))``, rows scaled to length 1 (Salton and Buckley,
+        *Term-weighting approaches in automatic text retrieval*, 1988).
+
+        Args:
+            texts: one an item.
+            min_items: terms of fewer items are left out.
+            max_share: terms of a larger share of the items say nothing and are left out (with four items or more).
+        """
+        counts = tokenise(texts).group_by("text", "term").len("tf")
+        found = counts.group_by("term").len("df")
+        limit = max_share * len(texts) if len(texts) >= 4 else len(texts)
+        found = found.filter(pl.col("df") >= min_items, pl.col("df") <= limit).sort("term")
+        found = found.with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
+        idf = np.log((1 + len(texts)) / (1 + found["df"].to_numpy())).astype(np.float32)
+        counts = counts.join(found.select("term", "column"), on="term").sort("text", "column")
+        columns = counts["column"].to_numpy()
+        values = (1 + np.log(counts["tf"].to_numpy())).astype(np.float32) * idf[columns]
+        starts = np.searchsorted(counts["text"].to_numpy(), np.arange(len(texts) + 1))
+        matrix = csr_array((values, columns.copy(), starts), shape=(len(texts), found.height))
+        return cls(found["term"], _unit_rows(matrix), idf)
+
+    @cached_property
+    def columns(self) -> pl.DataFrame:
+        """Table with the columns ``term`` and ``column``."""
+        return pl.DataFrame({"term": self.terms}).with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
+
+    def save(self, folder: Path) -> None:
+        """Write the index as parquet and safetensors."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            pl.DataFrame({"term": self.terms}).write_parquet(folder / "terms.parquet")
+        parts = {name: getattr(self.matrix, name) for name in ("data", "indices", "indptr")}
+        save_arrays(folder / "terms.safetensors", {**parts, "idf": self.idf})
+
+    @classmethod
+    def load(cls, folder: Path) -> TermIndex:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptArtifactError: a file is missing or damaged.
+        """
+        terms = read_table(folder / "terms.parquet")["term"]
+        arrays: dict[str, NDArray[Any]] = dict(load_arrays(folder / "terms.safetensors"))
+        try:
+            shape = (len(arrays["indptr"]) - 1, len(terms))
+            matrix = csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+            return cls(terms, matrix, arrays["idf"].astype(np.float32))
+        except (KeyError, ValueError) as error:
+            raise CorruptArtifactError(f"{folder} holds no term index: {error}", hint="run `kgrec train`") from None
+
+
+def _unit_rows(matrix: csr_array) -> csr_array:
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    lengths = np.diff(matrix.indptr)
+    data = matrix.data / np.repeat(np.where(norms > 0, norms, 1), lengths)
+    return csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
