@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,7 +105,7 @@ def _write_jsonld(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) ->
 def _serialize(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions, format_name: str) -> None:
     import pyoxigraph as ox
 
-    source = LineStream(lines(kg, options, graphs=False))
+    source = io.BufferedReader(LineStream(lines(kg, options, graphs=False)), 1 << 20)
     triples = ox.parse(source, format=ox.RdfFormat.N_TRIPLES, lenient=True)
     target: ox.RdfFormat = getattr(ox.RdfFormat, format_name)
     ox.serialize(triples, stream, format=target, prefixes=prefixes(options.base_iri))

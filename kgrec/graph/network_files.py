@@ -51,9 +51,9 @@ def write_node_link(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) 
     nodes = nodes.select("id", *_NODE_KEYS).with_columns(aliases=aliases)
     edges = edges.select(pl.col("from").alias("source"), pl.col("to").alias("target"), "number", *_edge_columns())
     stream.write(b'{"directed": true, "multigraph": true, "graph": {"name": "kgrec"},\n"nodes": ')
-    nodes.write_json(stream)
+    stream.write(nodes.write_json().encode())
     stream.write(b',\n"edges": ')
-    edges.rename({"number": "key"}).write_json(stream)
+    stream.write(edges.rename({"number": "key"}).write_json().encode())
     stream.write(b"}\n")
 
 
