@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -89,10 +89,21 @@ class PluginManager:
                 return mapping
         return None
 
-    def add_commands(self, app: typer.Typer) -> None:
-        """Let the plugins add commands to ``app``."""
+    def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:
+        """Let the plugins add commands to ``app``; ``after`` is called with the name of each plugin that did.
+
+        It runs at every start, so a plugin that fails in it is marked as broken; the others still add theirs.
+        """
         for impl in self._implementations("kgrec_commands"):
-            _ask(impl, "kgrec_commands", app=app)
+            try:
+                _ask(impl, "kgrec_commands", app=app)
+            except PluginError as error:
+                self.plugins = [
+                    replace(info, error=error.message) if info.name == impl.plugin_name else info
+                    for info in self.plugins
+                ]
+            else:
+                after(impl.plugin_name)
 
 
 def _ask(impl: pluggy.HookImpl, hook: str, **arguments: Any) -> Any:
@@ -208,7 +219,7 @@ def misspelt_hooks(plugin: object) -> list[str]:
             continue
         marked = hasattr(function, f"{hooks.PROJECT_NAME}_impl")
         if (marked or name.startswith("kgrec_")) and name not in known:
-            complaints.append(f"there is no hook {name!r}: {did_you_mean(name, known)}")
+            complaints.append(f"there is no hook {name!r}: {did_you_mean(name, known, limit=1)}")
         elif name in known and not marked:
             complaints.append(f"{name!r} lacks the @hookimpl marker (from kgrec.plugin import hookimpl)")
     return complaints
