@@ -46,10 +46,12 @@ def encode_words(project: Project, text: str) -> NDArray[np.float32]:
 def user_profile(project: Project, position: int) -> UserProfile:
     """Describe the user at ``position`` from behaviour, own words and graph."""
     from kgrec.graph.labels import item_labels
+    from kgrec.text.item_text import item_texts
     from kgrec.text.profile import user_profile as describe
-    from kgrec.text.terms import term_index
+    from kgrec.text.terms import TermIndex
 
     labels = item_labels(project.graph)
     weights = {**project.domain.action_weights, **project.config.feedback.action_weights}
-    index = term_index(project.dataset)
+    texts = item_texts(project.dataset, None, project.config.text.item_template, project.domain)
+    index = TermIndex.build(texts)
     return describe(project.dataset, position, index, entities=labels, action_weights=weights)
