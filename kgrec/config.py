@@ -21,6 +21,7 @@ class AttributeConfig(Section):
     """How a column becomes an attribute of an item or user."""
 
     column: str
+    """The file's column."""
     separator: str | None = None
     """Splits a multi-valued cell: ``|`` or ``, ``; leave out for one value."""
     relation: str | None = None
@@ -53,6 +54,7 @@ class CatalogueConfig(FileConfig):
     """Items or users. Fields: id, title (items), description."""
 
     attributes: dict[str, AttributeConfig] = {}
+    """Attribute name -> the column it is read from."""
 
 
 class LinkConfig(FileConfig):
@@ -79,16 +81,19 @@ class CleaningConfig(Section):
     missing_value: Literal["drop", "mean", "user_mean", "neutral"] = "neutral"
     """A rating without a value: drop the row, fill by the mean (of all, of the user), or keep it without a value."""
     missing_time: Literal["drop", "keep"] = "keep"
+    """An event without a time."""
     min_time: str = "1990-01-01"
     """Earlier timestamps are impossible, and so are those later than ``max_time``; such a row is rejected."""
     max_time: str | None = None
-    """By default a day after the build."""
+    """Latest possible time; by default a day after the build."""
     min_user_interactions: int = Field(default=0, ge=0)
     """k-core: users with fewer interactions are dropped, repeatedly, until all have as many."""
     min_item_interactions: int = Field(default=0, ge=0)
+    """The same for items."""
     unknown_items: Literal["keep", "reject"] = "keep"
     """Interactions with items that the catalogue does not name (only when there is a catalogue)."""
     unknown_users: Literal["keep", "reject"] = "keep"
+    """The same for users (only when there is a users file)."""
 
 
 class DataConfig(Section):
@@ -129,7 +134,9 @@ class LinkingConfig(Section):
     """Entity linking."""
 
     linker: str = "gazetteer"
+    """Name of the entity linker."""
     enabled: bool = True
+    """Look for mentions in texts."""
     threshold: Fraction = 0.6
     """Links below it are dropped."""
     options: dict[str, Any] = {}
@@ -146,6 +153,7 @@ class TextConfig(Section):
     options: dict[str, Any] = {}
     """Options of the encoder."""
     batch_size: Positive = 64
+    """Texts encoded at once."""
 
 
 class TrainConfig(Section):
@@ -154,11 +162,13 @@ class TrainConfig(Section):
     scorers: list[str] | None = None
     """By default every scorer that can use what the data has."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a GPU if there is one."""
     validation_fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
     split: Literal["auto", "ratio", "time"] = "ratio"
     """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
     max_validation_users: Positive = 20_000
+    """At most so many users are judged on."""
     threads: Positive | None = None
     """By default what the machine has free, at most its physical cores."""
 
@@ -169,7 +179,9 @@ class FusionConfig(Section):
     method: Literal["forward", "equal"] = "forward"
     """``forward``: weights by forward selection on validation NDCG; ``equal``: the mean of all scorers."""
     metric_k: Positive = 20
+    """Length of the lists on which settings and weights are judged."""
     max_members: Positive = 6
+    """Scorers in the fusion at most."""
     weights: dict[str, float] = {}
     """Fixed weights; leaves nothing to learn."""
 
@@ -178,7 +190,9 @@ class RecommendConfig(Section):
     """Recommending."""
 
     n: Positive = 10
+    """Length of a list."""
     include_seen: bool = False
+    """Recommend what the user has interacted with, too; held-out likes are then judged the same way."""
     block_size: Positive = 512
     """Users scored at once."""
     language: Literal["en", "zh"] = "en"
@@ -189,7 +203,9 @@ class Config(Section):
     """All of kgrec.toml."""
 
     domain: str = "generic"
+    """The field of the data; `kgrec plugins` lists what is installed."""
     seed: int = Field(default=42, ge=0)
+    """Of everything that is drawn at random."""
     data: DataConfig = DataConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     graph: GraphConfig = GraphConfig()

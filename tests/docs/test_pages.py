@@ -1,0 +1,53 @@
+"""Pages that are made from code are current, and pages that show commands can be followed to the letter."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_settings_is_current():
+    page = load("configuration_page")
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python tools/configuration_page.py"
+
+
+def test_every_setting_says_what_it_means():
+    page = load("configuration_page").render()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    silent = [line for line in rows if line.rstrip().endswith("|  |")]
+    assert not silent, silent
+
+
+def test_the_tour_can_be_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = BLOCK.findall((ROOT / "docs" / "tour.md").read_text(encoding="utf-8"))
+    commands = [line for kind, text in blocks if kind == "sh" for line in text.splitlines() if line.strip()]
+    assert len(commands) >= 10
+    for line in commands:
+        program, *arguments = shlex.split(line)
+        assert program == "kgrec"
+        run([sys.executable, "-m", "kgrec", *arguments], line)
+    assert (tmp_path / "lists.csv").read_text(encoding="utf-8").startswith("user_id,item_id,rank,score")
+    for kind, text in blocks:
+        if kind == "python":
+            run([sys.executable, "-c", text], text)
+
+
+def run(command, shown):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{shown}\nexit code {done.returncode}\n{done.stderr}")
