@@ -141,13 +141,14 @@ def _show_tree(shown: Neighbourhood, records: list[dict[str, Any]]) -> None:
         return Text.assemble((clean(label), "bold"), (f"  {clean(of)}{clean(more)}", "dim"))
 
     centre = shown.nodes.row(0, named=True)
-    about = f":{centre['key']} · {cell(centre['degree'])} edges"
+    about = f" {centre['key']} · {cell(centre['degree'])} edges"
     tree = Tree(named(centre["label"], centre["kind"], about), guide_style="dim")
     branches: dict[str, Tree] = {}
     for record in records:
         if record["label"] not in branches:
             branches[record["label"]] = tree.add(Text(clean(record["label"]), "cyan"))
-        key = "" if record["key"] == record["node_label"] else f":{record['key']}"
+        known = record["kind"] == "entity" or record["key"] == record["node_label"]  # an entity's key is an IRI
+        key = "" if known else f" {record['key']}"
         branches[record["label"]].add(named(record["node_label"], record["type"] or record["kind"], key))
     left_out = sum(shown.omitted.values())
     if left_out:

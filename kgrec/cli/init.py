@@ -39,7 +39,8 @@ def init(
 ) -> None:
     """Look at files and write a kgrec.toml that fits them.
 
-    It says which column means what; look it over before the build. Without --from, the domain's bundled sample is written to DIR and used.
+    It says which column means what; look it over before the build. Without
+    --from, the domain's bundled sample is written to DIR and used.
     """
     target = Workspace(folder).config_file
     if target.exists() and not force:

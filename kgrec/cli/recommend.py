@@ -10,11 +10,15 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.output import Format, format_of, write_frame
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, table
+from kgrec.cli.screen import cell, clean, console, table, words
 from kgrec.errors import DataError, UsageError, UserError
 
 if TYPE_CHECKING:
+    from kgrec.api import Project
     from kgrec.types import ItemList
+
+LONGEST_ABOUT = 200
+"""Characters of what is known of a user that are shown above the list."""
 
 
 def recommend(
@@ -137,7 +141,7 @@ def _for_one(
     request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
-    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _whom(run, user)), out)
+    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _whom(project, user)), out)
 
 
 def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str, Any]]:
@@ -159,11 +163,18 @@ def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str
     return records
 
 
-def _whom(run: Run, user: str | None) -> str:
+def _whom(project: Project, user: str | None) -> str:
+    """Say in a line for whom the list is."""
     if user is None:
         return "somebody who is not in the data"
-    count = run.project.user_info(user).get("interactions")
-    return f"user {clean(user)}" + (f" · {cell(count)} interactions" if count is not None else "")
+    dataset = project.dataset
+    position = int(dataset.user_positions([user])[0])
+    count = int((dataset.interactions["user"] == position).sum())
+    row = dataset.users.row(position, named=True)
+    known = [clean(row.pop("description") or "")]
+    known += [f"{words(name)} {cell(value)}" for name, value in row.items() if value and name != "user_id"]
+    about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
+    return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 
 
 def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str) -> None:
@@ -175,9 +186,9 @@ def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str
         return
     why = explain and bool(items.reasons)
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
-    columns: dict[str, dict[str, Any]] = {"#": right, "title": {"ratio": 2, "style": "bold"}, "score": right}
+    columns: dict[str, dict[str, Any]] = {"#": right, "title": {"min_width": 12, "style": "bold"}, "score": right}
     if why:
-        columns["why"] = {"ratio": 3}
+        columns["why"] = {"min_width": 20}
     columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
     shown = table(columns)
     for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):

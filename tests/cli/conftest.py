@@ -13,7 +13,12 @@ import pytest
 
 from kgrec.cli.app import main
 from kgrec.config import Config
+from kgrec.data.dataset import Dataset
 from kgrec.errors import NotFoundError
+from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
+from kgrec.graph.neighbourhood import neighbourhood as find
+from kgrec.graph.query import QueryResult
+from kgrec.graph.validate import Violation
 from kgrec.ranking.training import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
@@ -28,7 +33,15 @@ class FakeProject:
     calls: list[tuple] = field(default_factory=list)
     config: Config = field(default_factory=Config)
     fails_with: BaseException | None = None
+    conforms: bool = False
     opened: dict = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> Dataset:
+        users = {"user_id": ["u0", "u1"], "description": [None, "likes\tnoir"], "age": [None, 31]}
+        interactions = {"user": [1] * 39 + [0]}
+        rejects = pl.DataFrame({"source": ["a.csv"], "line": [7], "reason": ["no user id"], "row": ["{}"]})
+        return Dataset(pl.DataFrame(interactions), pl.DataFrame(users), pl.DataFrame(), rejects=rejects)
 
     def _asked(self, *call):
         self.calls.append(call)
@@ -45,7 +58,7 @@ class FakeProject:
             task.advance(2)
         return SimpleNamespace(
             dataset={"users": 30},
-            cleaning={"duplicates": 2},
+            cleaning={"rejected": {"no user id": 2}},
             graph={"edges": 12345},
             seconds={"ingest": 0.5, "graph": 1.0},
         )
@@ -83,6 +96,62 @@ class FakeProject:
 
     def titles(self, item_ids):
         return [TITLES[i] for i in item_ids]
+
+    def query(self, sparql, *, timeout, limit):
+        self._asked("query", sparql, timeout, limit)
+        rows = [("https://kgrec.example/id/item/1", 3), ("https://kgrec.example/id/item/2", None)]
+        return QueryResult(("i", "n"), rows, 0.01, True, "SELECT", "https://kgrec.example/id/")
+
+    def export(self, path, form):
+        self._asked("export", path, form)
+        Path(path).write_text("graph")
+
+    def validate(self, shapes):
+        self._asked("validate", shapes)
+        return [] if self.conforms else [Violation("item:1", "ItemShape", "no label", "a.csv", k, 7) for k in (2, 3)]
+
+    def neighbourhood(self, name, *, limit):
+        self._asked("neighbourhood", name, limit)
+        return find(self.graph, name, limit=limit)
+
+    def draw(self, name, out, *, limit):
+        self._asked("draw", name, out, limit)
+        Path(out).write_text("<svg/>")
+
+    @property
+    def graph(self):
+        nodes = {
+            "kind": ["item", "entity", "user"],
+            "index": [0, None, 0],
+            "type": ["film", "person", "user"],
+            "key": ["i1", "person:ann", "u1"],
+            "label": ["Heat (1995)", "Ann [b]", "u1"],
+            "aliases": [[], [], []],
+        }
+        edges = {
+            "head": [0, 2],
+            "relation": [0, 1],
+            "tail": [1, 0],
+            "weight": [1.0, 1.0],
+            "time": [None, 5],
+            "provenance": ["catalogue", "interaction"],
+            "source": ["items.csv", "log.csv"],
+            "line": [2, 9],
+        }
+        relations = {
+            "name": ["directed_by", "like"],
+            "label": ["directed by", "likes"],
+            "inverse": ["director_of", "liked_by"],
+            "inverse_label": ["director of", "liked by"],
+        }
+        return KnowledgeGraph(
+            pl.DataFrame(nodes, schema=dict(NODES)),
+            pl.DataFrame(relations, schema=dict(RELATIONS)),
+            pl.DataFrame(edges, schema=dict(EDGES)),
+        )
+
+    def graph_stats(self):
+        return {"nodes": 3, "degree": {"user": {"mean": 1.0, "max": 1}, "item": {"mean": 2.0, "max": 2}}}
 
     def info(self):
         self._asked("info")
