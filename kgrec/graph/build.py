@@ -64,6 +64,7 @@ def build_graph(
         NotFoundError: a file or linker does not exist.
         PluginError: a text pattern of the domain is unusable.
     """
+    cache = cache / "graph" if cache else None
     schema = build_schema(domain, dataset.interactions["action"].unique().cast(pl.String).to_list())
     importer = Importer(
         dataset.items["item_id"], schema, domain, manager, root=root, base_iri=config.graph.base_iri, cache=cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -81,16 +82,18 @@ def read_rdf(path: Path, ending: str) -> pl.DataFrame:
     check_utf8(path, data)
     if ending in (".nt", ".nq"):
         table = _read_lines(data, quads=ending == ".nq")
-        if table is not None:
+        if isinstance(table, pl.DataFrame):
             return _name_blanks(table)
-    chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
+        chunks = _oxigraph_rows(path, data, ending, suspect=table)
+    else:
+        chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
     schema = dict(STATEMENTS)
     frames = [pl.DataFrame(rows, schema=schema, orient="row") for rows in chunks]
     return _name_blanks(pl.concat(frames) if frames else pl.DataFrame(schema=schema))
 
 
-def _read_lines(data: bytes, *, quads: bool) -> pl.DataFrame | None:
-    """Parse lines; None when there is one that this cannot read."""
+def _read_lines(data: bytes, *, quads: bool) -> pl.DataFrame | int:
+    """Parse lines; the number of a line that this cannot read, where there is one."""
     frames, first = [], 1
     stream = io.BytesIO(data)
     while block := stream.readlines(_BLOCK):
@@ -104,8 +107,9 @@ def _read_lines(data: bytes, *, quads: bool) -> pl.DataFrame | None:
         bad = pl.col("3").is_null()
         if not quads:
             bad |= pl.col("9").is_not_null() | pl.col("10").is_not_null()
-        if parts.select(bad.any()).item():
-            return None
+        unread = parts.filter(bad)
+        if unread.height:
+            return int(unread["line"][0])
         frames.append(
             parts.select(
                 subject=_unescape(pl.coalesce("1", "2")),
@@ -134,7 +138,9 @@ def _decode(text: str) -> str:
     return _ESCAPE.sub(sign, text)
 
 
-def _oxigraph_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[Any, ...]]]:
+def _oxigraph_rows(
+    path: Path, data: bytes, ending: str, *, suspect: int | None = None
+) -> Iterator[list[tuple[Any, ...]]]:
     from pyoxigraph import RdfFormat, parse
 
     try:
@@ -142,7 +148,9 @@ def _oxigraph_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[
         parser = parse(io.BytesIO(data), format=getattr(RdfFormat, _OXIGRAPH[ending]), base_iri=_base(path, ending))
         yield from _rows(parser)
     except SyntaxError as error:
-        where = f" line {error.lineno}:" if error.lineno else ""
+        # The parser names the line where it gave up, which lies behind one that is not finished.
+        line = min(suspect or error.lineno, error.lineno) if error.lineno else suspect
+        where = f" line {line}:" if line else ""
         message = re.sub(r"^Parser error at line \d+[^:]*: ", "", error.msg)
         raise DataError(f"{path}:{where} {message}", hint=f"the file is not valid {ending[1:]}") from None
 
@@ -177,13 +185,13 @@ def _rdflib_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[An
 
     graph = Dataset(default_union=True)
     try:
-        graph.parse(io.BytesIO(data), format=_RDFLIB[ending])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # rdflib's parsers use what rdflib deprecates
+            graph.parse(io.BytesIO(data), format=_RDFLIB[ending])
+            found = list(graph.triples((None, None, None)))
     except Exception as error:  # rdflib's parsers raise whatever their libraries raise
         raise DataError(f"{path}: {error}", hint=f"the file is not valid {ending[1:]}") from None
-    rows = [
-        (key(s), str(p), key(o), isinstance(o, Literal), getattr(o, "language", None), None)
-        for s, p, o in graph.triples((None, None, None))
-    ]
+    rows = [(key(s), str(p), key(o), isinstance(o, Literal), getattr(o, "language", None), None) for s, p, o in found]
     # rdflib's store has no order of its own.
     yield sorted(rows, key=lambda row: (row[0], row[1], row[2], row[4] or ""))
 

@@ -132,10 +132,11 @@ class GazetteerLinker:
 
     def _score(self, mention: Mention, names: list[tuple[int, str]]) -> list[tuple[int, float]]:
         types = self._gazetteer.types
-        return [
-            (e, score_name(mention, name, strict=types[e] in self.full_names, case=self.case))
-            for e, name in sorted(names, key=lambda n: (self._preference(types[n[0]]), n[0]))
-        ]
+        ordered = sorted(names, key=lambda n: (self._preference(types[n[0]]), n[0]))
+        return [(e, self._score_one(mention, name, types[e])) for e, name in ordered]
+
+    def _score_one(self, mention: Mention, name: str, kind: str) -> float:
+        return score_name(mention, name, title=kind == "item", strict=kind in self.full_names, case=self.case)
 
     def _preference(self, kind: str) -> int:
         if kind in self.types:

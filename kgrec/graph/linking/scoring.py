@@ -79,7 +79,7 @@ def crosses_break(mention: Mention, label: str) -> bool:
     return False
 
 
-def score_name(mention: Mention, label: str, *, strict: bool, case: str) -> float:
+def score_name(mention: Mention, label: str, *, title: bool, strict: bool, case: str) -> float:
     """Score a mention of ``label`` between 0 and 1, ambiguity aside.
 
     Multi-word names start high, single words low; a proper name in lower case loses, one with a capital inside a
@@ -88,6 +88,7 @@ def score_name(mention: Mention, label: str, *, strict: bool, case: str) -> floa
     Args:
         mention: where the name was found.
         label: the name as its entity writes it.
+        title: the name is a title, which in Chinese, too, may be an ordinary word of two characters.
         strict: a single word is not enough without quotation marks: titles are often ordinary words, and a first name
             is rarely the person of that name.
         case: ``auto`` weighs case where the text has both cases, ``ignore`` never, ``require`` rejects other spelling.
@@ -95,8 +96,8 @@ def score_name(mention: Mention, label: str, *, strict: bool, case: str) -> floa
     words = mention.tokens.folded[mention.first : mention.last + 1]
     quoted = _is_quoted(mention)
     if all(is_unspaced(word) for word in words):
-        base = {1: 0.1, 2: 0.6, 3: 0.75}.get(len(words), 0.9)
-        return min(1.0, base + (0.3 if quoted else -0.2 if strict and len(words) < 3 else 0.0))
+        base = {1: 0.1, 2: 0.65, 3: 0.75}.get(len(words), 0.9)
+        return min(1.0, base + (0.3 if quoted else -0.2 if title and len(words) < 3 else 0.0))
     telling = [word for word in words if word not in COMMON_WORDS and (len(word) > 1 or is_unspaced(word))]
     base = {0: 0.25, 1: 0.5}.get(len(telling), 0.85)
     if len(telling) == 1 and len(words) > 1:
