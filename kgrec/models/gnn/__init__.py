@@ -1,0 +1,1 @@
+"""Graph neural network over users, items and entities: linear propagation, texts, softmax over the catalogue."""

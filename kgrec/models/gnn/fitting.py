@@ -1,0 +1,137 @@
+"""From training data to the arrays that the GNN scores with: graph, start, training, final vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kgrec.models.gnn.graph import Floats, Graph, build_graph
+from kgrec.models.gnn.model import Network, ridge
+from kgrec.models.gnn.start import spectral_start
+from kgrec.models.gnn.training import GNNTraining, StepOptions
+from kgrec.models.gnn.validation import Validation
+from kgrec.models.history import History
+from kgrec.models.loop import Arrays, Course, run
+from kgrec.models.threads import limited_threads
+from kgrec.types import TrainingData
+
+if TYPE_CHECKING:
+    from kgrec.models.gnn.scorer import GNN
+
+SMALL = 1_000_000
+"""Entries of the graph below which a second thread costs more than it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a training left: how it went, the likes, and the arrays to score with.
+
+    ``users``: what the user's own id embedding and words give, shape ``(n_users, d)``; ``items``: final vectors,
+    ``(n_items, d)``; ``items_in``: what a liked item of strength 1 gives to a user, ``(n_items, d)``; ``text_in``: the
+    same predicted from a centred text, ``(t, d)``; ``text_mean``: ``(t,)``.
+    """
+
+    course: Course
+    history: History
+    state: Arrays
+
+
+def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
+    """Train a network on ``data``."""
+    history = History.of(data.matrix)
+    graph = build_graph(history.matrix, data.triples if options.graph_weight > 0 else None)
+    mean, item_text, user_text = _centred(data) if options.use_text else (None, None, None)
+    with _threads(options.threads, graph):
+        rng = np.random.default_rng(seed)
+        start = spectral_start(graph, options.embedding_size, rng, graph_weight=options.graph_weight)
+        network = Network(
+            graph,
+            start,
+            user_text=user_text,
+            item_text=item_text,
+            n_layers=options.n_layers,
+            graph_weight=options.graph_weight,
+            device=data.device,
+        )
+        validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
+        training = GNNTraining(network, graph, data.matrix, validation, _step_options(options, data), seed)
+        course = Course()
+        if data.matrix.nnz:
+            schedule = options.schedule(_fingerprint(options, data, seed))
+            course = run(training, schedule, progress=options.progress)
+        return Fitted(course, history, _state(network, history, mean, item_text))
+
+
+def _threads(threads: int | None, graph: Graph) -> AbstractContextManager[None]:
+    if threads is None and len(graph.indices) < SMALL:
+        threads = 1
+    return nullcontext() if threads is None else limited_threads(threads)
+
+
+def _step_options(options: GNN, data: TrainingData) -> StepOptions:
+    return StepOptions(
+        learning_rate=options.learning_rate,
+        l2=options.l2,
+        batch_size=options.batch_size or int(np.clip(-(-data.matrix.nnz // 4), 1, 32_768)),
+        id_dropout=options.id_dropout,
+        cold_dropout=options.cold_dropout,
+    )
+
+
+def _centred(data: TrainingData) -> tuple[Floats | None, Floats | None, Floats | None]:
+    """Return the items' mean text vector, and both kinds of texts less that mean; rows without text stay zero.
+
+    An encoder gives every text a large common part, which says nothing and drowns what differs.
+    """
+    if data.item_text is None:
+        return None, None, None
+    known = np.any(data.item_text != 0, axis=1)
+    mean = data.item_text[known].mean(axis=0) if known.any() else np.zeros(data.item_text.shape[1], dtype=np.float32)
+    texts = [
+        None if text is None else np.where(np.any(text != 0, axis=1, keepdims=True), text - mean, 0).astype(np.float32)
+        for text in (data.item_text, data.user_text)
+    ]
+    return mean, texts[0], texts[1]
+
+
+@torch.no_grad()
+def _state(network: Network, history: History, mean: Floats | None, item_text: Floats | None) -> Arrays:
+    final, passed = network.propagate()
+    n_users, n_items = history.matrix.shape
+    own = network.inputs()[:n_users] / (network.n_layers + 1)
+    items = final[n_users : n_users + n_items].cpu().numpy()
+    # A like of strength s weighs s / sqrt(d_user d_item); the user's part is known only when a user is scored.
+    degree = history.matrix.sum(axis=0)
+    scale = np.sqrt(np.where(degree > 0, degree, 1.0)).astype(np.float32)
+    items_in = passed[n_users : n_users + n_items].cpu().numpy().astype(np.float32) / scale[:, None]
+    state: Arrays = {"users": own.cpu().numpy(), "items": items, "items_in": items_in}
+    if mean is not None and item_text is not None:
+        known = np.any(item_text != 0, axis=1)
+        state |= {"text_mean": mean, "text_in": ridge(item_text[known], items_in[known])}
+    return state
+
+
+def _fingerprint(options: GNN, data: TrainingData, seed: int) -> str:
+    """Hash what the course of a training depends on."""
+    known = {k: v for k, v in vars(options).items() if not k.startswith("_")}
+    ignored = {"progress", "checkpoint", "checkpoint_every", "threads", "best_epoch", "best_metric", "epochs"}
+    digest = hashlib.sha256(repr((sorted((k, v) for k, v in known.items() if k not in ignored), seed)).encode())
+    for array in _inputs(data):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _inputs(data: TrainingData) -> list[NDArray[Any]]:
+    arrays: list[NDArray[Any] | None] = [data.item_text, data.user_text]
+    for matrix in (data.matrix, data.validation):
+        arrays += [] if matrix is None else [matrix.data, matrix.indices, matrix.indptr]
+    if data.triples is not None:
+        arrays += [data.triples.heads, data.triples.relations, data.triples.tails, data.triples.weights]
+    return [array for array in arrays if array is not None]

@@ -1,0 +1,130 @@
+"""The network: id embeddings and projected texts, propagated linearly, averaged over layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kgrec.models.gnn.graph import Floats, Graph
+from kgrec.models.gnn.propagation import Adjacency, Propagation
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """What is hidden in a training step; None hides nothing.
+
+    Attributes:
+        nodes: factor of each node's id embedding, shape ``(n_nodes, 1)``.
+        entries: factor of each entry of the graph, shape ``(e,)``, see :meth:`Adjacency.weights`.
+    """
+
+    nodes: Tensor | None = None
+    entries: Tensor | None = None
+
+
+NOTHING_HIDDEN = Masks()
+
+
+class Network(nn.Module):
+    """Vectors of users, items and entities: ``mean_l A^l (E * has_id + T W)``.
+
+    ``E`` are id embeddings, ``T`` text vectors, ``A`` the adjacency with a learned scalar for each relation and
+    direction. The mean over layers is LightGCN's (He et al., SIGIR 2020). Users and items without an interaction have
+    no id embedding: nothing could teach it, so text and graph alone carry them.
+
+    Args:
+        graph: what is propagated over.
+        start: first value of ``E + T W``, shape ``(n_nodes, d)``.
+        user_text: centred text vectors, shape ``(n_users, t)``, or None.
+        item_text: centred text vectors, shape ``(n_items, t)``, or None.
+        n_layers: rounds of propagation.
+        graph_weight: first value of the relations' scalars; an interaction counts 1.
+        device: where to.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        start: Floats,
+        *,
+        user_text: Floats | None,
+        item_text: Floats | None,
+        n_layers: int,
+        graph_weight: float,
+        device: str = "cpu",
+    ) -> None:
+        super().__init__()
+        self.n_layers = n_layers
+        self.sizes = [graph.n_users, graph.n_items, graph.n_entities]
+        self.adjacency = Adjacency(graph, device)
+        self.propagation = Propagation(self.adjacency)
+        degree = np.bincount(graph.indices[graph.groups == 0], minlength=graph.n_nodes)
+        degree[graph.n_users + graph.n_items :] = 1
+        self.has_id = torch.from_numpy((degree > 0).astype(np.float32)[:, None]).to(device)
+        users, items, entities = np.split(start, np.cumsum(self.sizes)[:2])
+        self.user_text, self.user_projection, users = _texts(user_text, users, degree[: graph.n_users], device)
+        of_items = degree[graph.n_users : graph.n_users + graph.n_items]
+        self.item_text, self.item_projection, items = _texts(item_text, items, of_items, device)
+        ids = torch.from_numpy(np.concatenate([users, items, entities])).to(device)
+        self.ids = nn.Parameter(ids * self.has_id)
+        scales = torch.full((graph.n_groups,), graph_weight, device=device)
+        scales[0] = 1.0
+        self.scales = nn.Parameter(scales, requires_grad=graph.n_groups > 1)
+
+    def inputs(self, masks: Masks = NOTHING_HIDDEN) -> Tensor:
+        """Return what goes into the first layer, shape ``(n_nodes, d)``."""
+        ids = self.ids * (self.has_id if masks.nodes is None else self.has_id * masks.nodes)
+        if self.user_text is None and self.item_text is None:
+            return ids
+        users, items, entities = torch.split(ids, self.sizes)
+        if self.user_text is not None and self.user_projection is not None:
+            users = users + self.user_text @ self.user_projection
+        if self.item_text is not None and self.item_projection is not None:
+            items = items + self.item_text @ self.item_projection
+        return torch.cat([users, items, entities])
+
+    def forward(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor]:
+        """Return vectors of users ``(n_users, d)`` and of items ``(n_items, d)``."""
+        vectors, _ = self.propagate(masks)
+        users, items, _ = torch.split(vectors, self.sizes)
+        return users, items
+
+    def propagate(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor]:
+        """Return the mean over the layers and the part of it that is yet to be passed on, shapes ``(n_nodes, d)``.
+
+        The second is the sum of all layers but the last, over the number of layers: a user's vector is the user's
+        share of the first layer plus the history's weighted sum of it.
+        """
+        weights = self.adjacency.weights(self.scales, masks.entries)
+        x = self.inputs(masks)
+        passed = torch.zeros_like(x)
+        for _ in range(self.n_layers):
+            passed = passed + x
+            x = self.propagation(x, weights)
+        n = self.n_layers + 1
+        return (passed + x) / n, passed / n
+
+
+def _texts(
+    text: Floats | None, start: Floats, degree: np.ndarray[tuple[int], np.dtype[np.int64]], device: str
+) -> tuple[Tensor | None, nn.Parameter | None, Floats]:
+    """Return texts, projection and what is left for the id embeddings.
+
+    The projection starts as the ridge regression from text to ``start``, so that a text alone says something from the
+    first step on.
+    """
+    if text is None:
+        return None, None, start
+    projection = ridge(text[degree > 0], start[degree > 0])
+    parameter = nn.Parameter(torch.from_numpy(projection).to(device))
+    return torch.from_numpy(text).to(device), parameter, start - text @ projection
+
+
+def ridge(x: Floats, y: Floats, penalty: float = 3.0) -> Floats:
+    """Return ``W`` of shape ``(p, q)`` with least ``|x W - y|^2 + penalty |W|^2``."""
+    gram = x.T.astype(np.float64) @ x + penalty * np.eye(x.shape[1])
+    solved: Floats = np.linalg.solve(gram, x.T.astype(np.float64) @ y).astype(np.float32)
+    return solved

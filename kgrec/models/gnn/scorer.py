@@ -1,0 +1,198 @@
+"""GNN: linear propagation over users, items and entities. Scores and loads without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import options
+from kgrec.models.history import History
+from kgrec.plugin.protocols import Contribution
+from kgrec.progress import SILENT, Progress
+from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+if TYPE_CHECKING:
+    from kgrec.models.loop import Schedule
+
+Floats = NDArray[np.float32]
+
+
+class GNN:
+    """Graph neural network: LightGCN with relations, entities and texts, started at a singular value decomposition.
+
+    Vectors are ``mean_l A^l (E + T W)`` over users, items and entities: id embeddings ``E``, text vectors ``T``, and an
+    adjacency ``A`` in which every relation has a learned scalar for each direction. A score is the product of two
+    vectors. Trained by a softmax over the catalogue (Liang et al., WWW 2018) with id embeddings dropped at random, so
+    that an item without likes is carried by its text and its entities, and a user who came after training by the
+    items of the profile: a user's vector is linear in the history.
+
+    Deviations from LightGCN (He et al., SIGIR 2020): the start, the softmax instead of BPR, relations, texts.
+
+    Attributes:
+        progress: who is told of the epochs.
+        best_epoch: after ``fit``, the epoch whose weights were kept; a refit without validation trains so many.
+        best_metric: NDCG@20 of ``best_epoch`` on the validation data, NaN without.
+
+    Args:
+        embedding_size: length of a vector.
+        n_layers: rounds of propagation.
+        epochs: at most so many; exactly so many without validation data.
+        patience: looks at the validation data without a new best before training stops.
+        validate_every: epochs between two looks.
+        learning_rate: of Adam.
+        l2: weight of the summed squares of the id embeddings, a like's loss counting 1.
+        batch_size: user-item pairs in a step, about; None takes a quarter of all, at most 32,768.
+        id_dropout: share of users and items whose id embedding is hidden in a step.
+        cold_dropout: share of items that a step treats as new: no id embedding, no interactions.
+        graph_weight: how much a relation counts at the start, an interaction counting 1; 0 leaves the graph out.
+        use_text: whether text vectors are used.
+        threads: for this training; None takes one for small graphs, else what is set.
+        checkpoint: file that a cut-off training continues from.
+        checkpoint_every: epochs between two checkpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_size: int = 128,
+        n_layers: int = 2,
+        epochs: int = 100,
+        patience: int = 8,
+        validate_every: int = 3,
+        learning_rate: float = 0.01,
+        l2: float = 0.3,
+        batch_size: int | None = None,
+        id_dropout: float = 0.3,
+        cold_dropout: float = 0.1,
+        graph_weight: float = 0.3,
+        use_text: bool = True,
+        threads: int | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 10,
+    ) -> None:
+        self.embedding_size = options.integer("embedding_size", embedding_size, low=1)
+        self.n_layers = options.integer("n_layers", n_layers, low=1)
+        self.epochs = options.integer("epochs", epochs, low=0)
+        self.patience = options.integer("patience", patience, low=1)
+        self.validate_every = options.integer("validate_every", validate_every, low=1)
+        self.learning_rate = options.number("learning_rate", learning_rate, low=0, above=True)
+        self.l2 = options.number("l2", l2, low=0)
+        self.batch_size = None if batch_size is None else options.integer("batch_size", batch_size, low=1)
+        self.id_dropout = options.number("id_dropout", id_dropout, low=0, high=0.99)
+        self.cold_dropout = options.number("cold_dropout", cold_dropout, low=0, high=0.99)
+        self.graph_weight = options.number("graph_weight", graph_weight, low=0)
+        self.use_text = bool(use_text)
+        self.threads = None if threads is None else options.integer("threads", threads, low=1)
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.checkpoint_every = options.integer("checkpoint_every", checkpoint_every, low=1)
+        self.progress: Progress = SILENT
+        self.best_epoch = 0
+        self.best_metric = float("nan")
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:  # noqa: ARG003
+        """Return the options worth trying on validation data: one set, it is the dearest scorer."""
+        return [{}]
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:
+        """Train; with ``data.validation`` until NDCG@20 no longer grows, keeping the best epoch's weights.
+
+        Raises:
+            CorruptArtifactError: the checkpoint is damaged.
+        """
+        from kgrec.models.gnn.fitting import fit_network
+
+        fitted = fit_network(self, data, seed)
+        self.best_epoch, self.best_metric = fitted.course.best_epoch, fitted.course.best_metric
+        self._history, self._state = fitted.history, fitted.state
+        return self
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``.
+
+        NaN for users of whom neither history nor own words are known, and for items without likes, text and entities.
+        """
+        users = np.asarray(users, dtype=np.int64)
+        return self._score(self._own(users) + self._from_history(self._history.rows(users)))
+
+    def score_new(self, profile: Profile) -> Floats:
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``.
+
+        Liked items count as in a history, the profile's text like one liked item of that text.
+        """
+        vector = self._from_history(self._history.new(profile))
+        if profile.text_vector is not None and "text_in" in self._state:
+            vector = vector + self._centred(profile.text_vector[None, :]) @ self._state["text_in"]
+        return np.asarray(self._score(vector)[0])
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
+        """Split the scores of ``items`` by the items of the history; what is left is the user's own vector."""
+        items = np.asarray(items, dtype=np.int64)
+        row = self._history.rows(np.array([user]))
+        targets = self._state["items"][items]  # (i, d)
+        weights = row.data / _root(row.data.sum())
+        shares = targets @ (self._state["items_in"][row.indices] * weights[:, None]).T  # (i, k)
+        own = targets @ self._own(np.array([user]))[0]
+        places, sources = np.nonzero(shares)
+        parts = [
+            Contribution(int(items[place]), "item", int(row.indices[source]), float(shares[place, source]))
+            for place, source in zip(places, sources, strict=True)
+        ]
+        return parts + [Contribution(int(i), "bias", -1, float(v)) for i, v in zip(items, own, strict=True) if v]
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return final vectors, history, and what scoring somebody new needs."""
+        return {**self._history.state(), **self._state, "best_epoch": np.array([self.best_epoch])}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._history = History.from_state(state)
+        names = ("users", "items", "items_in", "text_in", "text_mean")
+        self._state = {name: np.asarray(state[name]) for name in names if name in state}
+        self.best_epoch = int(state["best_epoch"][0])
+        return self
+
+    def schedule(self, fingerprint: str) -> Schedule:
+        """Return how long to train."""
+        from kgrec.models.loop import Schedule
+
+        return Schedule(
+            epochs=self.epochs,
+            validate_every=self.validate_every,
+            patience=self.patience,
+            checkpoint=self.checkpoint,
+            checkpoint_every=self.checkpoint_every,
+            fingerprint=fingerprint,
+        )
+
+    def _own(self, users: UserIndices) -> Floats:
+        vectors = self._state["users"]
+        own = np.zeros((len(users), vectors.shape[1]), dtype=np.float32)
+        known = users < len(vectors)
+        own[known] = vectors[users[known]]
+        return own
+
+    def _from_history(self, rows: csr_array) -> Floats:
+        sums = np.asarray(rows @ self._state["items_in"], dtype=np.float32)
+        return sums / _root(rows.sum(axis=1))[:, None]
+
+    def _centred(self, text: Floats) -> Floats:
+        known = np.any(text != 0, axis=1, keepdims=True)
+        return np.where(known, text - self._state["text_mean"], 0).astype(np.float32)
+
+    def _score(self, vectors: Floats) -> Scores:
+        items = self._state["items"]
+        scores = vectors @ items.T
+        scores[:, ~items.any(axis=1)] = np.nan
+        scores[~vectors.any(axis=1)] = np.nan
+        return scores
+
+
+def _root(sums: Any) -> Floats:
+    """Return square roots, 1 where there is nothing."""
+    return np.sqrt(np.where(np.asarray(sums) > 0, sums, 1.0)).astype(np.float32)
