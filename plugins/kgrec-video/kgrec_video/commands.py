@@ -84,7 +84,8 @@ def _count_rdf(file: Path) -> dict[str, int]:
         graph = rdflib.Graph().parse(file, format=syntax)
     except Exception as error:  # every parser of rdflib raises errors of its own
         raise DataError(f"{file} is not {syntax}: {error}") from None
-    counts = Counter(str(predicate) for predicate in graph.predicates(unique=False))
+    nodes_only = {rdflib.RDF.type, rdflib.RDFS.label}  # they tell type and name of a node, and make no edges
+    counts = Counter(str(predicate) for predicate in graph.predicates(unique=False) if predicate not in nodes_only)
     if not counts:
         raise DataError(f"{file} holds no triples")
     return dict(counts.most_common())

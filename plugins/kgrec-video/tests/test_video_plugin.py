@@ -136,7 +136,7 @@ def test_coverage_counts_tables_and_rdf(tmp_path):
     assert result.exit_code == 0, result.output
     assert re.search(r"film\.director\.film +1 +directed_by \(turned round\)", result.output)
     assert "1 of 2 triples" in result.output
-    (tmp_path / "kg.ttl").write_text('<x:a> <https://schema.org/director> <x:b> ; <x:odd> "c" , "d" .')
+    (tmp_path / "kg.ttl").write_text('<x:a> a <x:Film> ; <https://schema.org/director> <x:b> ; <x:odd> "c" , "d" .')
     assert commands.relation_counts(tmp_path / "kg.ttl") == {"x:odd": 2, "https://schema.org/director": 1}
 
 
