@@ -171,7 +171,7 @@ def _whom(project: Project, user: str | None) -> str:
     position = int(dataset.user_positions([user])[0])
     count = int((dataset.interactions["user"] == position).sum())
     row = dataset.users.row(position, named=True)
-    known = [clean(row.pop("description") or "")]
+    known = [clean(row.pop("description") or "").rstrip(".。")]
     known += [f"{words(name)} {cell(value)}" for name, value in row.items() if value and name != "user_id"]
     about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
     return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
