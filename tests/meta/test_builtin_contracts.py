@@ -1,0 +1,81 @@
+"""The contracts of the built-in formats and of the built-in linker."""
+
+from typing import ClassVar
+
+import polars as pl
+
+from kgrec.data.sources.delimited import CsvSource, TsvSource
+from kgrec.data.sources.jsonl import JsonLinesSource
+from kgrec.data.sources.parquet import ParquetSource
+from kgrec.data.sources.recbole import RecBoleSource
+from kgrec.graph.linking.gazetteer import GazetteerLinker
+from kgrec.testing import DataSourceContract, EntityLinkerContract
+
+
+class TestCsv(DataSourceContract):
+    file_name = "ratings.csv"
+
+    def make(self):
+        return CsvSource()
+
+    def write(self, table, path):
+        table.write_csv(path)
+
+
+class TestCsvCompressed(TestCsv):
+    file_name = "ratings.csv.gz"
+
+    def write(self, table, path):
+        table.write_csv(path, compression="gzip")
+
+
+class TestTsv(DataSourceContract):
+    file_name = "ratings.tsv"
+
+    def make(self):
+        return TsvSource()
+
+    def write(self, table, path):
+        table.write_csv(path, separator="\t", quote_style="never")  # quotes mean nothing in tab-separated files
+
+
+class TestJsonLines(DataSourceContract):
+    file_name = "ratings.jsonl"
+
+    def make(self):
+        return JsonLinesSource()
+
+    def write(self, table, path):
+        table.write_ndjson(path)
+
+
+class TestParquet(DataSourceContract):
+    file_name = "ratings.parquet"
+
+    def make(self):
+        return ParquetSource()
+
+    def write(self, table, path):
+        table.write_parquet(path)
+
+
+class TestRecBole(DataSourceContract):
+    file_name = "shop.inter"
+    types: ClassVar[dict[str, str]] = {"user_id": "token", "item_id": "token", "rating": "float", "text": "token"}
+
+    def make(self):
+        return RecBoleSource()
+
+    def write(self, table, path):
+        header = "\t".join(f"{name}:{kind}" for name, kind in self.types.items())
+        path.write_text("\n".join([header, *("\t".join(row) for row in table.rows())]) + "\n", encoding="utf-8")
+
+
+class TestGazetteer(EntityLinkerContract):
+    def make(self):
+        return GazetteerLinker()
+
+
+def test_the_table_of_the_contract_is_hard_enough():
+    cells = "".join(TestCsv.table.select(pl.concat_str(pl.all())).to_series())
+    assert all(mark in cells for mark in ',";é陈')
