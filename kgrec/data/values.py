@@ -22,8 +22,15 @@ def as_text(name: str, kind: pl.DataType) -> pl.Expr:
 
 def clean(text: pl.Expr) -> pl.Expr:
     """Trim and NFC-normalise; what is then empty is null."""
-    trimmed = text.str.normalize("NFC").str.strip_chars()
-    return pl.when(trimmed != "").then(trimmed)
+    # A whole column at once, because a column of ASCII, which most ids are, is NFC already and need not be copied.
+    return text.map_batches(_clean_column, return_dtype=pl.String)
+
+
+def _clean_column(text: pl.Series) -> pl.Series:
+    if (text.str.len_bytes() != text.str.len_chars()).any():
+        text = text.str.normalize("NFC")
+    trimmed = text.str.strip_chars()
+    return trimmed.set(trimmed == "", None)
 
 
 def clean_list(name: str, kind: pl.DataType, separator: str | None) -> pl.Expr:

@@ -58,6 +58,16 @@ def test_compressed_files_read_the_same(tmp_path, write, plugins):
     assert all(other.equals(plain) for other in others)
 
 
+def test_headers_may_be_padded_or_hold_line_breaks(tmp_path):
+    found = read(CsvSource(), tmp_path, "a.csv", 'user_id, "x" ,"two\nlines, one name"\nu1,1,2\nu2,3,4\n')
+    assert found == {
+        "user_id": ["u1", "u2"],
+        '"x"': ["1", "3"],
+        "two\nlines, one name": ["2", "4"],
+        "__line__": [3, 4],
+    }
+
+
 def test_a_single_column_is_no_problem(tmp_path):
     assert read(CsvSource(), tmp_path, "a.csv", "user_id\nu1\nu2")["user_id"] == ["u1", "u2"]
 

@@ -59,12 +59,14 @@ def parse_delimited(path: Path, data: bytes, separator: str, *, quoted: bool) ->
     Raises:
         DataError: not UTF-8, two columns of one name, a row of another length.
     """
-    names = _header(path, data, separator, quoted=quoted)
+    names, n_lines = _header(path, data, separator, quoted=quoted)
     try:
         table = pl.read_csv(
             data,
             separator=separator,
             quote_char='"' if quoted else None,
+            has_header=False,
+            skip_lines=n_lines,
             schema=dict.fromkeys(names, pl.String),
             infer_schema=False,
         )
@@ -78,10 +80,11 @@ def parse_delimited(path: Path, data: bytes, separator: str, *, quoted: bool) ->
         _check_lengths(path, data, separator, len(names), quoted=quoted)
     if quoted and b'""' in data:  # the parser tells "" from nothing, which here is the same
         table = table.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in names)
-    return _number_lines(table, data).filter(~pl.all_horizontal(pl.col(names).is_null()))
+    return _number_lines(table, data, n_lines).filter(~pl.all_horizontal(pl.col(names).is_null()))
 
 
-def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> list[str]:
+def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> tuple[list[str], int]:
+    """Return the names of the columns and how many lines the header takes."""
     rows = csv.reader(_text(path, data), **_dialect(separator, quoted=quoted))
     names = [name.strip() for name in next(rows, [])]
     if not any(names):
@@ -89,7 +92,7 @@ def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> list[st
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: two columns are called {twice[0]!r}", hint="give each column its own name")
-    return names
+    return names, rows.line_num
 
 
 def _text(path: Path, data: bytes) -> io.TextIOWrapper:
@@ -118,7 +121,7 @@ def _some_row_is_short(data: bytes, table: pl.DataFrame, separator: str, *, quot
     found = data.count(separator.encode())
     if quoted and b'"' in data:
         in_cells = pl.sum_horizontal(pl.all().str.count_matches(separator, literal=True).sum())
-        found -= int(table.select(in_cells).item() or 0)
+        found -= int(table.select(in_cells).item() or 0) + sum(name.count(separator) for name in table.columns)
     return found != (table.height + 1) * (table.width - 1)
 
 
@@ -147,10 +150,11 @@ def _check_lengths(path: Path, data: bytes, separator: str, width: int, *, quote
         ) from None
 
 
-def _number_lines(table: pl.DataFrame, data: bytes) -> pl.DataFrame:
-    lines = pl.int_range(2, pl.len() + 2, dtype=pl.UInt32)
+def _number_lines(table: pl.DataFrame, data: bytes, n_header_lines: int) -> pl.DataFrame:
+    first = n_header_lines + 1
+    lines = pl.int_range(first, pl.len() + first, dtype=pl.UInt32)
     breaks = data.count(b"\n") + (not data.endswith(b"\n"))
-    if breaks > table.height + 1 and table.width:  # cells with line breaks push the later rows down
+    if breaks > table.height + n_header_lines and table.width:  # cells with line breaks push the later rows down
         inside = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
         lines = (lines + inside.cum_sum().shift(1, fill_value=0)).cast(pl.UInt32)
     return table.with_columns(lines.alias(LINE))
