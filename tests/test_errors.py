@@ -67,13 +67,13 @@ def test_did_you_mean(name, known, hint):
     assert did_you_mean(name, known) == hint
 
 
-def test_did_you_mean_is_quick_on_a_million_names():
-    known = [f"user {k}" for k in range(1_000_000)]
+def test_did_you_mean_is_quick_on_many_names():
+    known = [f"user {k}" for k in range(300_000)]
     started = time.process_time()
     assert "did you mean 'user 12" in did_you_mean("user 1234567", known)
     assert "'user 999'" in did_you_mean("user 99,9", known)
     assert did_you_mean("zzz", known) is not None
-    assert time.process_time() - started < 20, "difflib must not see all of them"
+    assert time.process_time() - started < 10, "difflib must not see all of them"
 
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=12), max_size=30))

@@ -1,6 +1,7 @@
 """Everything on offer has a contract test, and every Spec leads to a class that is there."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ SPECS = [
 ]
 
 
+@functools.cache
 def contract_tests(contract, folder):
     """Return the names used in test classes that derive from ``contract``, directly or through another of the file."""
     used = set()
