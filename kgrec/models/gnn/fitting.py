@@ -63,7 +63,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
         training = GNNTraining(network, graph, data.matrix, validation, _step_options(options, data), seed)
         course = Course()
         if data.matrix.nnz:
-            schedule = options.schedule(_fingerprint(options, data, seed))
+            schedule = options.schedule(training.n_steps, _fingerprint(options, data, seed))
             course = run(training, schedule, progress=options.progress)
         return Fitted(course, history, _state(network, history, mean, item_text))
 
@@ -120,7 +120,7 @@ def _state(network: Network, history: History, mean: Floats | None, item_text: F
 def _fingerprint(options: GNN, data: TrainingData, seed: int) -> str:
     """Hash what the course of a training depends on."""
     known = {k: v for k, v in vars(options).items() if not k.startswith("_")}
-    ignored = {"progress", "checkpoint", "checkpoint_every", "threads", "best_epoch", "best_metric", "epochs"}
+    ignored = {"progress", "checkpoint", "checkpoint_every", "threads", "best_epoch", "best_metric"}
     digest = hashlib.sha256(repr((sorted((k, v) for k, v in known.items() if k not in ignored), seed)).encode())
     for array in _inputs(data):
         digest.update(repr(array.shape).encode())

@@ -41,9 +41,9 @@ class GNN:
     Args:
         embedding_size: length of a vector.
         n_layers: rounds of propagation.
-        epochs: at most so many; exactly so many without validation data.
+        epochs: at most so many; exactly so many without validation data. None takes what makes 400 steps.
         patience: looks at the validation data without a new best before training stops.
-        validate_every: epochs between two looks.
+        validate_every: epochs between two looks; None takes what makes 12 steps.
         learning_rate: of Adam.
         l2: weight of the summed squares of the id embeddings, a like's loss counting 1.
         batch_size: user-item pairs in a step, about; None takes a quarter of all, at most 32,768.
@@ -61,9 +61,9 @@ class GNN:
         *,
         embedding_size: int = 128,
         n_layers: int = 2,
-        epochs: int = 100,
+        epochs: int | None = None,
         patience: int = 8,
-        validate_every: int = 3,
+        validate_every: int | None = None,
         learning_rate: float = 0.01,
         l2: float = 0.3,
         batch_size: int | None = None,
@@ -77,9 +77,11 @@ class GNN:
     ) -> None:
         self.embedding_size = options.integer("embedding_size", embedding_size, low=1)
         self.n_layers = options.integer("n_layers", n_layers, low=1)
-        self.epochs = options.integer("epochs", epochs, low=0)
+        self.epochs = None if epochs is None else options.integer("epochs", epochs, low=0)
         self.patience = options.integer("patience", patience, low=1)
-        self.validate_every = options.integer("validate_every", validate_every, low=1)
+        self.validate_every = (
+            None if validate_every is None else options.integer("validate_every", validate_every, low=1)
+        )
         self.learning_rate = options.number("learning_rate", learning_rate, low=0, above=True)
         self.l2 = options.number("l2", l2, low=0)
         self.batch_size = None if batch_size is None else options.integer("batch_size", batch_size, low=1)
@@ -157,13 +159,13 @@ class GNN:
         self.best_epoch = int(state["best_epoch"][0])
         return self
 
-    def schedule(self, fingerprint: str) -> Schedule:
-        """Return how long to train."""
+    def schedule(self, n_steps: int, fingerprint: str) -> Schedule:
+        """Return how long to train, an epoch having ``n_steps`` steps."""
         from kgrec.models.loop import Schedule
 
         return Schedule(
-            epochs=self.epochs,
-            validate_every=self.validate_every,
+            epochs=-(-400 // n_steps) if self.epochs is None else self.epochs,
+            validate_every=self.validate_every or max(1, 12 // n_steps),
             patience=self.patience,
             checkpoint=self.checkpoint,
             checkpoint_every=self.checkpoint_every,

@@ -20,7 +20,7 @@ from kgrec.models.gnn.model import Masks, Network
 from kgrec.models.gnn.validation import Validation
 from kgrec.models.loop import Arrays
 
-MAX_CANDIDATES = 8192
+MAX_CANDIDATES = 4096
 """Catalogues up to this size are scored whole; larger ones by a sample of so many items."""
 
 
@@ -57,6 +57,9 @@ class GNNTraining:
         validation: how it is judged, or None.
         options: how a step is made.
         seed: of everything drawn.
+
+    Attributes:
+        n_steps: steps in an epoch.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class GNNTraining:
         self._users = torch.from_numpy(np.flatnonzero(degree)).to(self.device)
         self._indptr = torch.from_numpy(matrix.indptr.astype(np.int64)).to(self.device)
         self._columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(self.device)
-        self._n_steps = max(1, math.ceil(matrix.nnz / options.batch_size))
+        self.n_steps = max(1, math.ceil(matrix.nnz / options.batch_size))
         entries = torch.from_numpy(graph.interactions).to(self.device)
         self._entries = torch.stack([entries, torch.from_numpy(graph.mirror).to(self.device)[entries]])
         self._liked = torch.unique(self._columns)
@@ -86,9 +89,9 @@ class GNNTraining:
         """Go once over all users, in random order; the loss is brought to the host once, at the end."""
         order = self._users[torch.randperm(len(self._users), generator=self._generator, device=self.device)]
         total = torch.zeros((), device=self.device)
-        for block in order.chunk(self._n_steps):
+        for block in order.chunk(self.n_steps):
             total += self.step(block)
-        return float(total) / self._n_steps
+        return float(total) / self.n_steps
 
     def step(self, users: Tensor) -> Tensor:
         """Take one step on ``users`` of shape ``(b,)`` and return its loss, on the device."""
