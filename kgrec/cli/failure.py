@@ -6,12 +6,13 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from kgrec.cli.screen import clean
 from kgrec.errors import KgrecError, StorageError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import typer
 
 
 def report(message: str, hint: str | None) -> None:
@@ -24,12 +25,6 @@ def report(message: str, hint: str | None) -> None:
 def warn(message: str) -> None:
     """Print ``warning:``."""
     _line("warning:", message, "1;33")
-
-
-def interrupted() -> None:
-    """Say what Ctrl-C left."""
-    print(file=sys.stderr)  # ends the line that shows ^C
-    print("interrupted: the last good state of the workspace stands", file=sys.stderr)
 
 
 def _line(word: str, text: str, colour: str) -> None:

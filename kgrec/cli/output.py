@@ -151,6 +151,8 @@ def _stream(form: Format, out: Path | None) -> Iterator[IO[bytes]]:
 def atomic(file: Path) -> Iterator[IO[bytes]]:
     """Write ``file`` aside and put it in place when the block ends without an error.
 
+    A link stays a link to the file it names; a device or a named pipe is written to, never replaced.
+
     Raises:
         UserError: the folder does not exist.
         StorageError: no space left, or not writable.
@@ -161,6 +163,11 @@ def atomic(file: Path) -> Iterator[IO[bytes]]:
         raise UserError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")
     if file.is_dir():
         raise UserError(f"{file} is a folder", hint="name a file in it")
+    if file.exists() and not file.is_file():
+        with storage_errors(file), file.open("wb") as stream:
+            yield stream
+        return
+    file = file.resolve()
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     with storage_errors(file):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,8 @@ def recommend(
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="For all users; write them with --out FILE.")] = False,
     users: Annotated[
-        Path | None, typer.Option("--users", metavar="FILE", help="For the users in FILE, one id a line.")
+        Path | None,
+        typer.Option("--users", metavar="FILE", help="For the users in FILE, one id a line; - reads stdin."),
     ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", metavar="TEXT", help="For somebody who is not in the data: own words.")
@@ -92,7 +94,8 @@ def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
 
 def _ids(file: Path) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise UserError(f"{file} does not exist", hint="--users takes a text file with one user id a line") from None
     except UnicodeDecodeError as error:

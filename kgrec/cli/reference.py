@@ -54,7 +54,7 @@ def markdown() -> str:
 def _sections() -> Iterator[str]:
     from typer.main import get_command
 
-    from kgrec.cli.app import build_app
+    from kgrec.cli.application import build_app
     from kgrec.cli.run import Run
     from kgrec.plugin.manager import load_plugins
 

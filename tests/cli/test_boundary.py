@@ -10,7 +10,8 @@ import sys
 import pytest
 import typer
 
-from kgrec.cli.app import build_app, main
+from kgrec.cli.app import main
+from kgrec.cli.application import build_app
 from kgrec.errors import (
     DataError,
     GuardRefusedError,

@@ -86,7 +86,7 @@ def test_completion_of_users_reads_the_workspace(tmp_path):
     from typer.main import get_command
 
     from kgrec.cli import complete
-    from kgrec.cli.app import build_app
+    from kgrec.cli.application import build_app
     from kgrec.cli.run import Run
     from kgrec.workspace import Workspace
 

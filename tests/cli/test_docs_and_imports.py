@@ -54,7 +54,7 @@ def test_the_reference_is_up_to_date():
 
 
 def test_the_reference_has_every_command():
-    from kgrec.cli.app import build_app
+    from kgrec.cli.application import build_app
     from kgrec.cli.reference import COMMANDS
     from kgrec.plugin.manager import load_plugins
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from kgrec.cli import app as cli_app
+from kgrec.cli import application
 from kgrec.plugin import Domain, hookimpl
 from kgrec.plugin.manager import load_plugins
 from kgrec.settings import load_settings
@@ -83,7 +83,7 @@ def sampler(monkeypatch):
 
     module.write, module.kgrec_domains = write, hookimpl(kgrec_domains)
     monkeypatch.setitem(sys.modules, "a_sampler", module)
-    monkeypatch.setattr(cli_app, "load_plugins", lambda: load_plugins([EntryPoint("toy", "a_sampler", "kgrec")]))
+    monkeypatch.setattr(application, "load_plugins", lambda: load_plugins([EntryPoint("toy", "a_sampler", "kgrec")]))
     return module
 
 

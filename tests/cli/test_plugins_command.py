@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from kgrec.cli import app as cli_app
+from kgrec.cli import application
 from kgrec.plugin import Spec, hookimpl
 from kgrec.plugin.manager import load_plugins
 
@@ -24,7 +24,7 @@ def installed(monkeypatch: pytest.MonkeyPatch):
             if module is not None:
                 monkeypatch.setitem(sys.modules, f"plugin_{name}", module)
             entries.append(EntryPoint(name, f"plugin_{name}", "kgrec"))
-        monkeypatch.setattr(cli_app, "load_plugins", lambda: load_plugins(entries))
+        monkeypatch.setattr(application, "load_plugins", lambda: load_plugins(entries))
 
     return install
 

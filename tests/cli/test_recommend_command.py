@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -80,6 +83,32 @@ def test_a_file_of_users(kgrec, project, tmp_path):
     got = kgrec("recommend", "--users", tmp_path / "users.txt", "--include-seen")
     assert project.calls == [("recommend_many", ["u7", "u8"], None, True, ())]
     assert got.out.splitlines()[1:] == ["u7\ti1\t1\t0.5", "u8\ti1\t1\t0.5"]
+
+
+def test_users_from_stdin(kgrec, project, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"u7\n")))
+    kgrec("recommend", "--users", "-")
+    assert project.calls[0][1] == ["u7"]
+
+
+def test_a_link_stays_and_a_device_is_not_replaced(kgrec, project, tmp_path):
+    (tmp_path / "link.tsv").symlink_to(tmp_path / "real.tsv")
+    os.mkfifo(tmp_path / "pipe.tsv")
+    with subprocess.Popen(["cat", tmp_path / "pipe.tsv"], stdout=subprocess.PIPE, text=True) as reader:
+        assert kgrec("recommend", "--all", "--out", tmp_path / "pipe.tsv").code == 0
+        read = reader.communicate(timeout=30)[0]
+    assert kgrec("recommend", "--all", "--out", tmp_path / "link.tsv").code == 0
+    assert (tmp_path / "link.tsv").is_symlink()
+    assert (tmp_path / "real.tsv").read_text() == read
+    assert (tmp_path / "pipe.tsv").is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs the device /dev/full")
+def test_a_full_disk(kgrec, project, tmp_path):
+    (tmp_path / "full.tsv").symlink_to("/dev/full")
+    got = kgrec("recommend", "--all", "--out", tmp_path / "full.tsv")
+    assert got.code == 5
+    assert "no space left" in got.err
 
 
 def test_a_failed_write_leaves_the_old_file(kgrec, project, tmp_path):
