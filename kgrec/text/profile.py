@@ -77,7 +77,7 @@ def user_profile(
         index: terms of the items.
         entities: graph neighbourhood of the items: ``item`` (position) and ``labels`` (list of strings).
         rows: boolean, one an interaction: those that may be looked at; default: the training rows.
-        action_weights: how strongly each action counts.
+        action_weights: how strongly each action counts; the built-in weights where it names none.
         n_terms: how many terms at most.
         n_entities: how many entities at most.
         n_recent: how many touched items at most.
@@ -108,7 +108,7 @@ def profile_texts(
         dataset: the tables.
         index: terms of the items.
         rows: boolean, one an interaction: those that may be looked at, nothing else is; default: the training rows.
-        action_weights: how strongly each action counts.
+        action_weights: how strongly each action counts; the built-in weights where it names none.
         n_terms: how many terms at most.
     """
     allowed = dataset.interactions.filter(_allowed(dataset, rows))
@@ -160,7 +160,8 @@ def _weighted(
     is_rating = (pl.col("action") == "rate") & pl.col("value").is_not_null()
     value = pl.when(is_rating).then((pl.col("value") - low) / (top - low)).otherwise(1.0)
     newer = pl.int_range(pl.len()).reverse().over("user")
-    weight = pl.col("action").replace_strict(dict(action_weights), default=1.0, return_dtype=pl.Float64)
+    weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
+    weight = pl.col("action").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
     return (
         interactions.drop_nulls("item")
         .with_columns((weight * value * 0.5 ** (newer / HALF_LIFE)).alias("weight"))
