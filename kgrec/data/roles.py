@@ -25,6 +25,7 @@ Kind = Literal["interactions", "items", "users", "triples", "link", "names", "un
 RDF_ENDINGS = (".nt", ".nq", ".ttl", ".n3", ".rdf", ".owl", ".xml", ".jsonld", ".trig", ".trix")
 SEARCH_COLUMNS = ("query", "searchquery", "keyword", "keywords", "searchterm", "搜索词", "查询")
 
+_MISSING = {"items": "users could be told", "users": "items could be told"}
 _VALIDATION = re.compile(r"(?:^|[^a-z])(?:valid|validation|val|dev)(?:[^a-z]|$)|验证")
 _TEST = re.compile(r"(?:^|[^a-z])(?:test|heldout|holdout)(?:[^a-z]|$)|测试")
 _USERS = re.compile(r"user|member|customer|用户|会员|顾客")
@@ -92,7 +93,12 @@ def inspect(path: Path, table: pl.DataFrame | None, domain: Domain, manager: Plu
     used = {*fields.values(), *(a.column for a in attributes.values())}
     unused = tuple(name for name in columns if name not in used)
     split, problem = _part_of_split(path, kind)
-    if kind == "unknown":
+    if asked is None and kind in ("items", "users") and _ids_recur(table[fields["id"]]):
+        kind, problem = (
+            "unknown",
+            f"ids in {fields['id']} recur, so it is no catalogue, but no column of {_MISSING[kind]}",
+        )
+    elif kind == "unknown":
         problem = _why_unknown(columns, domain)
     return Inspected(path, kind, fields, attributes, action, split, unused, problem, table)
 
@@ -151,6 +157,11 @@ def _why_unknown(columns: Sequence[str], domain: Domain) -> str:
     if sequence and "user" in guess_fields("interactions", columns, domain):
         return f"a row holds a whole history ({sequence}); kgrec reads one interaction a row, so split it up first"
     return f"its columns do not tell what it is for: {', '.join(columns)}"
+
+
+def _ids_recur(ids: pl.Series) -> bool:
+    filled = ids.drop_nulls()
+    return filled.len() >= 10 and filled.n_unique() < 0.4 * filled.len()
 
 
 def _part_of_split(path: Path, kind: Kind) -> tuple[str, str]:

@@ -32,6 +32,13 @@ _ITEMS = (
     "business_id",
     "content_id",
     "doc_id",
+    "film_id",
+    "show_id",
+    "game_id",
+    "app_id",
+    "place_id",
+    "recipe_id",
+    "course_id",
     "iid",
     "物品id",
     "物品",
@@ -66,6 +73,11 @@ _USERS = (
     "viewer_id",
     "reader_id",
     "client_id",
+    "reader",
+    "viewer",
+    "customer",
+    "reviewer",
+    "buyer_id",
     "用户id",
     "用户编号",
     "用户",
@@ -161,6 +173,7 @@ FIELDS: Mapping[str, Fields] = {
             "event_time",
             "created_at",
             "ts",
+            "at",
             "时间",
             "时间戳",
             "日期",
@@ -234,7 +247,7 @@ ACTION_WORDS: Mapping[str, tuple[str, ...]] = {
         "查看",
         "收听",
     ),
-    "click": ("click", "clicks", "clicked", "点击"),
+    "click": ("click", "open", "clicks", "clicked", "点击"),
     "like": ("like", "likes", "love", "thumbsup", "upvote", "喜欢", "点赞", "赞"),
     "cart": ("cart", "addtocart", "add2cart", "basket", "addtobasket", "加购", "购物车", "加入购物车"),
     "purchase": (
@@ -267,8 +280,17 @@ def fold(name: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).casefold()
 
 
+_SAME_IDS = (
+    (("items", "id"), ("interactions", "item"), ("link", "item")),
+    (("users", "id"), ("interactions", "user")),
+)
+"""Fields (role, field) whose columns go by the same names."""
+
+
 def synonyms(role: str, field: str, domain: Domain) -> list[str]:
     """Return the folded names of a field, the domain's first."""
     of_domain: dict[str, Mapping[str, tuple[str, ...]]] = {str(r): fields for r, fields in domain.columns.items()}
-    own = of_domain.get(role, {})
-    return list(dict.fromkeys(map(fold, (*own.get(field, ()), *FIELDS[role][field]))))
+    alike = next((group for group in _SAME_IDS if (role, field) in group), ())
+    places = [(role, field), *(place for place in alike if place != (role, field))]
+    own = [name for r, f in places for name in of_domain.get(r, {}).get(f, ())]
+    return list(dict.fromkeys(map(fold, (*own, *FIELDS[role][field]))))

@@ -3,6 +3,7 @@ import pytest
 
 from kgrec.config import CatalogueConfig, InteractionsConfig
 from kgrec.data.mapping import resolve_mapping
+from kgrec.data.synonyms import synonyms
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import Domain, Mapping
 
@@ -91,3 +92,9 @@ def test_a_field_that_does_not_exist():
 def test_needed_columns_that_cannot_be_found(columns):
     with pytest.raises(ConfigError, match=f"among {', '.join(columns)}"):
         mapping(columns)
+
+
+def test_a_domain_that_names_item_ids_once_has_named_them_everywhere():
+    domain = Domain("films", "", columns={"items": {"id": ("reel",)}})
+    assert mapping(["reel", "user_id"], domain=domain).columns["item"] == "reel"
+    assert synonyms("link", "item", domain)[0] == "reel"

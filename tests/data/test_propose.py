@@ -97,6 +97,13 @@ def test_what_cannot_be_used_is_said(write, tmp_path, plugins):
     assert config.data == Config().data
 
 
+def test_a_log_without_users_is_no_catalogue(write, tmp_path, plugins):
+    write(log__csv="item_id,who,clicks\n" + "".join(f"i{k % 3},p{k},1\n" for k in range(20)))
+    text, config = proposal(tmp_path, plugins, "log.csv")
+    assert "log.csv: ids in item_id recur, so it is no catalogue, but no column of users could be told" in text
+    assert config.data.items == []
+
+
 @pytest.mark.parametrize("ending", RDF_ENDINGS)
 def test_rdf_files_are_graphs(write, tmp_path, plugins, ending):
     (tmp_path / f"graph{ending}").write_text("")
