@@ -70,8 +70,9 @@ class PathFinder:
         self._names = triples.relation_names
         self._n_items = triples.n_items
         heads, tails, slots = triples.heads, triples.tails, triples.relations * 2
-        away = heads < triples.n_items  # seen from an item that is the head
-        back = tails < triples.n_items
+        other = heads != tails  # an edge from a node to itself leads nowhere
+        away = (heads < triples.n_items) & other  # seen from an item that is the head
+        back = (tails < triples.n_items) & other
         items = np.concatenate([heads[away], tails[back]])
         order = np.argsort(items, kind="stable")
         self._starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=self._n_items))])

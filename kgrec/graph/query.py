@@ -49,7 +49,7 @@ class QueryResult:
         return [tuple(short(value) for value in row) for row in self.rows]
 
 
-def run_query(store: Path, sparql: str, *, timeout_s: float = 30.0, limit: int = 10_000) -> QueryResult:
+def run_query(store: Path, sparql: str, *, timeout_s: float = 30.0, limit: int | None = None) -> QueryResult:
     """Run a SPARQL query through rdflib on Oxigraph, read-only and without a network.
 
     The query runs in a process of its own, which is ended at the limit: the database cannot be interrupted from
@@ -60,14 +60,14 @@ def run_query(store: Path, sparql: str, *, timeout_s: float = 30.0, limit: int =
         store: folder of the store.
         sparql: SELECT, ASK, CONSTRUCT or DESCRIBE.
         timeout_s: seconds the query may take.
-        limit: rows to return at most.
+        limit: rows to return at most; None for all.
 
     Raises:
         UsageError: a syntax error with its line and column, an update, or a call to another server.
         UserError: the query took longer than ``timeout_s``, or its evaluation failed.
         CorruptArtifactError: the store is missing or damaged.
     """
-    if timeout_s <= 0 or limit < 1:
+    if timeout_s <= 0 or (limit is not None and limit < 1):
         raise UsageError("the time limit and the number of rows must be above 0")
     check_readable(sparql)
     if not store.is_dir():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def main() -> None:
     json.dump(evaluate(Path(request["store"]), request["sparql"], request["limit"]), sys.stdout)
 
 
-def evaluate(folder: Path, sparql: str, limit: int) -> dict[str, Any]:
+def evaluate(folder: Path, sparql: str, limit: int | None) -> dict[str, Any]:
     """Evaluate a query through rdflib on Oxigraph and return what can be told in JSON."""
     import pyoxigraph as ox
     from oxrdflib import OxigraphStore
@@ -30,7 +31,7 @@ def evaluate(folder: Path, sparql: str, limit: int) -> dict[str, Any]:
 
     try:
         store = ox.Store.read_only(str(folder))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the database reports damage as either
         return {"error": "store", "message": str(error)}
     base = base_iri(store)
     known = prefixes(base)
@@ -41,13 +42,13 @@ def evaluate(folder: Path, sparql: str, limit: int) -> dict[str, Any]:
         columns, rows = _read(result, limit)
     except (SyntaxError, ResultException) as error:
         return {"error": "syntax", "message": str(error), "prefixes": sorted(known)}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         return {"error": "evaluation", "message": str(error)}
     return {
         "kind": result.type,
         "columns": columns,
         "rows": rows[:limit],
-        "truncated": len(rows) > limit,
+        "truncated": limit is not None and len(rows) > limit,
         "seconds": time.perf_counter() - started,
         "base_iri": base,
     }
@@ -59,15 +60,16 @@ def base_iri(store: Any) -> str:
     return str(told[0][0].value) if told else ""
 
 
-def _read(result: Any, limit: int) -> tuple[list[str], list[list[Any]]]:
+def _read(result: Any, limit: int | None) -> tuple[list[str], list[list[Any]]]:
+    stop = None if limit is None else limit + 1
     if result.type == "ASK":
         return ["answer"], [[bool(result.askAnswer)]]
     if result.type == "SELECT":
         names = [str(name) for name in result.vars]
         # ``bindings`` would read everything; iterating stops where the limit is.
-        rows = islice(iter(result), limit + 1)
+        rows = islice(iter(result), stop)
         return names, [[_plain(row[k]) for k in range(len(names))] for row in rows]
-    triples = sorted(islice(iter(result.graph), limit + 1))
+    triples = sorted(islice(iter(result.graph), stop))
     return ["subject", "predicate", "object"], [[_plain(term) for term in triple] for triple in triples]
 
 
@@ -79,8 +81,8 @@ def _plain(term: Any) -> Any:
         return None
     if isinstance(term, BNode):
         return f"_:{term}"
-    if isinstance(term, Literal) and isinstance(term.value, bool | int | float):
-        number = term.value
+    if isinstance(term, Literal) and isinstance(term.value, bool | int | float | Decimal):
+        number = float(term.value) if isinstance(term.value, Decimal) else term.value
         return number if number == number and abs(number) != float("inf") else str(term)
     return str(term)
 

@@ -50,10 +50,19 @@ def write_store(
     *,
     base_iri: str,
     interactions: bool = True,
-    details: bool = True,
+    details: bool = False,
     progress: Progress = SILENT,
 ) -> None:
     """Write ``kg`` as a new store in ``folder``, which must not exist or be empty.
+
+    Args:
+        kg: the graph.
+        folder: where.
+        base_iri: start of the IRIs of nodes that have none of their own.
+        interactions: the edges between users and items too.
+        details: times and weights of edges too; a rated interaction then takes six quads instead of one, and the
+            store of interactions twice the time to write.
+        progress: who listens.
 
     Raises:
         StorageError: the disk is full or read-only.
@@ -76,7 +85,7 @@ def update_store(
     *,
     base_iri: str,
     interactions: bool = True,
-    details: bool = True,
+    details: bool = False,
     progress: Progress = SILENT,
 ) -> bool:
     """Write the store of ``new`` from the store of ``old`` by what changed; the result equals a full write.
@@ -125,7 +134,7 @@ def open_store(folder: Path) -> ox.Store:
         )
     try:
         return ox.Store.read_only(str(folder))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the database reports damage as either
         raise CorruptArtifactError(
             f"the RDF store {folder} cannot be read: {error}", hint="run `kgrec build-graph` again"
         ) from None

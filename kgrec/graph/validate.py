@@ -59,7 +59,7 @@ def validate(
     *,
     base_iri: str,
     relation_types: Iterable[RelationType] = (),
-    shapes_file: Path | None = None,
+    shapes: Path | None = None,
     limit: int = 100,
     now: float | None = None,
 ) -> list[Violation]:
@@ -69,22 +69,21 @@ def validate(
         kg: the graph.
         base_iri: start of the IRIs of nodes that have none of their own.
         relation_types: what the domain says of its relations; head and tail must be of the stated types.
-        shapes_file: further SHACL shapes in Turtle, run on the whole graph without ``kgrec:Edge`` nodes; takes about
-            30 s for each million triples and half a millisecond for each targeted node.
+        shapes: file of further SHACL shapes (Turtle), run on the whole graph without ``kgrec:Edge``; takes about 30 s
+            for each million triples and half a millisecond for each targeted node.
         limit: violations of the same kind to name at most.
         now: unix seconds after which (and a day) times are impossible; by default the clock's.
 
     Raises:
-        DataError: ``shapes_file`` is no Turtle.
+        DataError: ``shapes`` is no Turtle.
     """
     latest = int((time.time() if now is None else now) + _DAY)
-    shapes = _parse(shapes_turtle() + relation_shapes(relation_types, base_iri, latest), "kgrec's shapes")
-    nodes, edges = node_profiles(kg), edge_profiles(kg, shapes)
-    data = _graph(representatives(kg, nodes, edges, base_iri))
-    findings = _run(data, shapes)
+    own = _parse(shapes_turtle() + relation_shapes(relation_types, base_iri, latest), "kgrec's shapes")
+    nodes, edges = node_profiles(kg), edge_profiles(kg, own)
+    findings = _run(_graph(representatives(kg, nodes, edges, base_iri)), own)
     found = [*_of_nodes(kg, nodes, findings, limit), *_of_edges(kg, edges, findings, limit), *_of_relations(findings)]
-    if shapes_file is not None:
-        found += _extra(kg, shapes_file, base_iri, limit)
+    if shapes is not None:
+        found += _extra(kg, shapes, base_iri, limit)
     return found
 
 

@@ -151,7 +151,7 @@ def make_graph():
     return hand_made_graph
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def film_graph():
     """Two users, three films, three entities; every kind of provenance, an IRI key, aliases, Chinese."""
     nodes = [

@@ -1,0 +1,120 @@
+"""Neighbourhoods found by any name, and drawings that stand alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgrec.errors import NotFoundError, UsageError, UserError
+from kgrec.graph.drawing import draw, to_html, to_svg
+from kgrec.graph.layout import ROW, tree_layout
+from kgrec.graph.neighbourhood import find_node, neighbourhood
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("50", 2),
+        ("item:50", 2),
+        ("star wars (1977)", 2),
+        ("星球大战", 2),
+        ("George Lucas", 5),
+        ("http://www.wikidata.org/entity/Q38222", 5),
+        ("entity:person:Harrison Ford", 6),
+        ("h. ford", 6),
+        ("user:bob@x.org", 1),
+        ("科幻", 7),
+    ],
+)
+def test_found_by_key_label_or_alias(film_graph, name, node):
+    assert find_node(film_graph, name) == node
+
+
+def test_unknown_and_ambiguous_names(film_graph, make_graph):
+    with pytest.raises(NotFoundError, match="unknown node 'George Lukas'") as error:
+        find_node(film_graph, "George Lukas")
+    assert "George Lucas" in error.value.hint
+    kg = make_graph([("user", "user", "1", "1", []), ("item", "item", "1", "Toy Story", [])], [], [])
+    with pytest.raises(UserError, match="'1' names 2 nodes") as error:
+        find_node(kg, "1")
+    assert "item:1 (Toy Story, item)" in error.value.hint
+    assert find_node(kg, "1", kind="item") == 1
+
+
+def test_edges_read_from_the_centre(film_graph):
+    around = neighbourhood(film_graph, "George Lucas")
+    told = {(e["label"], e["far"], e["forward"], e["line"]) for e in around.edges.to_dicts()}
+    assert told == {("director of", 2, False, 5), ("mentioned in", 3, False, 11)}
+    assert around.nodes["node"][0] == around.center == 5
+    assert around.omitted == {1: 0}
+
+
+def test_rare_neighbours_come_first_and_the_rest_is_counted(film_graph):
+    around = neighbourhood(film_graph, "item:50", limit=2)
+    assert around.edges.height == 2
+    assert around.omitted == {1: 2}
+    full = neighbourhood(film_graph, "item:50")
+    assert full.edges["far"].to_list()[-1] == 7  # the genre that all share
+    assert full.nodes["degree"].to_list()[0] == 4
+
+
+def test_two_hops_reach_further_but_never_back(film_graph):
+    around = neighbourhood(film_graph, "item:50", hops=2)
+    hops = dict(around.nodes.select("node", "hop").iter_rows())
+    assert hops == {2: 0, 0: 1, 5: 1, 6: 1, 7: 1, 3: 2, 4: 2}
+    assert not around.edges.filter(pl.col("far") == 2).height
+
+
+def test_node_without_edges(make_graph, tmp_path):
+    kg = make_graph([("item", "item", "1", "alone", [])], [], [])
+    around = neighbourhood(kg, "1")
+    assert (around.edges.height, around.nodes.height) == (0, 1)
+    draw(around, tmp_path / "x.svg")
+    assert "alone" in (tmp_path / "x.svg").read_text()
+
+
+def test_svg_is_xml_with_every_label(film_graph, tmp_path):
+    around = neighbourhood(film_graph, "item:50", hops=2)
+    draw(around, tmp_path / "x.svg")
+    root = ElementTree.parse(tmp_path / "x.svg").getroot()
+    texts = {"".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"Star Wars (1977)", "大话西游", "George Lucas", 'Blade "Runner" <1982> & more', "directed by"} <= texts
+    assert to_svg(around) == to_svg(neighbourhood(film_graph, "item:50", hops=2))
+
+
+def test_page_stands_alone(film_graph, tmp_path):
+    draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text()
+    assert not re.findall(r"""(?:src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org/2000/svg|www\.wikidata)""", page)
+    assert "prefers-color-scheme:dark" in page
+    assert 'charset="utf-8"' in page
+
+
+def test_other_suffix_is_refused(film_graph, tmp_path):
+    with pytest.raises(UsageError, match=r"\.svg or \.html"):
+        draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.png")
+
+
+def test_labels_never_share_a_line(film_graph):
+    around = neighbourhood(film_graph, "item:50", hops=2)
+    leaves = [p for p in tree_layout(around).places.values() if p.leaf]
+    for side in (-1, 1):
+        lines = sorted(p.y for p in leaves if p.side == side)
+        assert all(b - a >= ROW for a, b in itertools.pairwise(lines))
+
+
+@settings(max_examples=40, deadline=None)
+@given(label=st.text(max_size=60))
+def test_any_label_is_drawn_safely(film_graph, label):
+    label = label.encode("utf-8", "ignore").decode() + "</script><b>"
+    nodes = film_graph.nodes.with_columns(label=pl.lit(label))
+    around = neighbourhood(dataclasses.replace(film_graph, nodes=nodes), "item:50")
+    ElementTree.fromstring(to_svg(around))
+    assert to_html(around).count("</script>") == 1
