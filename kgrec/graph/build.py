@@ -21,7 +21,7 @@ from kgrec.graph.facts import Facts, merge
 from kgrec.graph.imports import Importer
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.vocabulary import build_vocabulary
-from kgrec.graph.mentions import MentionFinder
+from kgrec.graph.mentions import MentionFinder, item_texts
 from kgrec.graph.schema import MENTIONS, Schema, build_schema
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
@@ -157,7 +157,7 @@ def _texts(
     cache: Path | None,
 ) -> tuple[Facts, Facts]:
     """Return the edges from patterns and from mentions."""
-    if not config.linking.enabled:
+    if not config.linking.enabled or item_texts(dataset).is_empty():
         return Facts(), Facts()
     vocabulary = build_vocabulary(nodes, known, described=encoder is not None)
     patterns = extract_facts(dataset, domain.patterns, vocabulary, schema, known)

@@ -45,8 +45,8 @@ def same_entities(catalogue: Facts, imported: Facts) -> pl.DataFrame:
     # The key of a catalogue's entity is its type and normalised name.
     named = mine.with_columns(name=pl.col("key").str.slice(pl.col("type").str.len_chars() + 1))
     theirs = (
-        _entity_names(imported)
-        .select("entity", name=normal_name(pl.col("name")))
+        imported.names.filter(pl.col("kind") == "entity")
+        .select(entity="key", name=normal_name(pl.col("name")))
         .unique()
         .join(best_types(imported.types).rename({"key": "entity", "type": "their_type"}), on="entity", how="left")
         .with_columns(pl.col("their_type").fill_null(UNTYPED))
@@ -58,14 +58,6 @@ def same_entities(catalogue: Facts, imported: Facts) -> pl.DataFrame:
     # Two values of different types cannot both be one untyped entity.
     untyped = untyped.filter(pl.len().over("entity") == 1)
     return pl.concat([typed, untyped]).sort("key")
-
-
-def _entity_names(imported: Facts) -> pl.DataFrame:
-    """Return ``entity``, ``name``; an entity that nobody names goes by its key, as in a table ``P1, brand, Acme``."""
-    stated = imported.names.filter(pl.col("kind") == "entity").select(entity="key", name="name")
-    ends = [imported.facts.filter(pl.col(f"{end}_kind") == "entity").select(entity=end) for end in ("head", "tail")]
-    unnamed = pl.concat(ends).unique().join(stated, on="entity", how="anti")
-    return pl.concat([stated, unnamed.with_columns(name="entity")])
 
 
 def _single(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -184,3 +185,39 @@ def test_stats_count_what_is_there(workshop):
     assert found["isolated_items"] == 0
     assert found["items_with_facts"] == 1.0
     assert found["degree"]["user"] == {"mean": 2.0, "median": 2.0, "max": 3}
+
+
+class Neighbours:
+    """An encoder to which texts are near that share the word war or the word love."""
+
+    dim, fingerprint = 2, "war-love"
+
+    def encode(self, texts):
+        rows = np.array([[text.lower().count("war"), text.lower().count("love")] for text in texts], dtype=np.float32)
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
+
+
+def test_an_encoder_tells_namesakes_apart_by_their_neighbours(workshop, tmp_path):
+    label = '<http://www.w3.org/2000/01/rdf-schema#label> "{}" .\n'
+    workshop.write(
+        "g.nt",
+        "".join(f"<http://e.org/{key}> {label.format(name)}" for key, name in (("a", "Ann Lee"), ("b", "Ann Lee")))
+        + "".join(f"<http://e.org/{key}> {label.format(key)}" for key in ("War", "Love"))
+        + "<http://e.org/a> <http://e.org/about> <http://e.org/Love> .\n"
+        + "<http://e.org/b> <http://e.org/about> <http://e.org/War> .\n",
+    )
+    items = [
+        {"item_id": "x", "description": "Ann Lee goes to war."},
+        {"item_id": "y", "description": "Ann Lee finds love."},
+    ]
+    dataset, config = workshop.make_dataset(items), workshop.config({"path": "g.nt"})
+    graph = workshop.build(dataset, config, encoder=Neighbours(), cache=tmp_path / "cache")
+    assert workshop.stated(graph, "mention") == {
+        ("item/x", "mentions", "entity/http://e.org/b"),
+        ("item/y", "mentions", "entity/http://e.org/a"),
+    }
+    again = workshop.build(dataset, config, encoder=Neighbours(), cache=tmp_path / "cache")
+    assert again.report["mentions"]["texts_linked_now"] == 0
+    plain = workshop.build(dataset, config, cache=tmp_path / "cache")
+    assert plain.report["mentions"]["texts_linked_now"] == 2
+    assert workshop.stated(plain, "mention") == set()  # nobody can tell, so the score falls below the threshold

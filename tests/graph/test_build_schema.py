@@ -35,9 +35,7 @@ def test_every_action_has_a_relation_and_an_inverse():
     table = build_schema(Domain("d", "a domain"), ACTIONS).table()
     assert table["name"].to_list() == list(ACTIONS)
     assert table["inverse"].n_unique() == len(ACTIONS)
-    assert (
-        table.row(5) == ("purchase", "purchased", "purchased_by", "purchased by") or "purchased_by" in table["inverse"]
-    )
+    assert table.row(4) == ("purchase", "purchased", "purchased_by", "purchased by")
 
 
 def test_aliases_work_in_both_directions():

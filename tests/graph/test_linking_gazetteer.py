@@ -64,6 +64,8 @@ def test_it_is_a_linker(linker):
         ('He saw "Heat" twice', [("Heat", "Heat")]),
         ("New Yorkers wear Nike", [("Nike", "Nike")]),
         ("They sang New York, New York loudly", [("New York, New York", "New York, New York")]),
+        ("the story of James Cameron Smith and his dog", []),
+        ("James Cameron Wins Award For Something", [("James Cameron", "James Cameron")]),
         ("", []),
     ],
 )

@@ -10,7 +10,7 @@ from kgrec.graph.linking.names import is_unspaced, name_key, token_span, tokeniz
 from kgrec.graph.linking.scoring import Mention, crosses_break, score_name
 from kgrec.plugin.protocols import Gazetteer, Link, TextEncoder
 
-VERSION = 1
+VERSION = 2
 """Changes when the same names and texts would give other links."""
 
 CONTEXT = 120

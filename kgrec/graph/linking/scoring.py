@@ -83,7 +83,7 @@ def score_name(mention: Mention, label: str, *, title: bool, strict: bool, case:
     """Score a mention of ``label`` between 0 and 1, ambiguity aside.
 
     Multi-word names start high, single words low; a proper name in lower case loses, one with a capital inside a
-    sentence gains.
+    sentence gains; a person's name that goes on behind the mention loses.
 
     Args:
         mention: where the name was found.
@@ -108,12 +108,27 @@ def score_name(mention: Mention, label: str, *, title: bool, strict: bool, case:
         base -= 0.15
     if quoted:
         base += 0.35
-    return max(0.05, min(1.0, base * _case_factor(mention, label, case) + _case_bonus(mention, case)))
+    score = min(1.0, base * _case_factor(mention, label, case) + _case_bonus(mention, case))
+    if strict and case != "ignore" and not quoted and _goes_on(mention):
+        score *= 0.5
+    return max(0.05, score)
 
 
 def _is_quoted(mention: Mention) -> bool:
     before, after = mention.text[: mention.start][-1:], mention.text[mention.end :][:1]
     return bool(before and after) and before in _QUOTES and after in _QUOTES
+
+
+def _goes_on(mention: Mention) -> bool:
+    """Say whether the name seems to be the beginning of a longer one: "Charles Van" in "Charles Van Doren".
+
+    A capital right behind tells nothing where most words have one, as in headlines.
+    """
+    tokens, following = mention.tokens, mention.last + 1
+    if following == len(tokens.starts) or mention.text[mention.end : tokens.starts[following]] != " ":
+        return False
+    initials = [mention.text[start] for start in tokens.starts]
+    return initials[following].isupper() and 2 * sum(map(str.islower, initials)) > len(initials)
 
 
 def _mixed_case(text: str) -> bool:
