@@ -28,10 +28,10 @@ ENCODERS = {
 }
 ENGLISH = """
 time people way day man thing woman life child world school state family student group country problem hand part place
-case week company system program question work government number night point home water room mother area money story fact
-month lot right study book eye job word business issue side kind head house service friend father power hour game line
-end member law car city community name president team minute idea body information the of and to in a is that for it was
-on are as with his they be at one have this from by hot but what some
+case week company system program question work government number night point home water room mother area money story
+fact month lot right study book eye job word business issue side kind head house service friend father power hour game
+line end member law car city community name president team minute idea body information the of and to in a is that for
+it was on are as with his they be at one have this from by hot but what some
 """
 CHINESE = """
 时间 人们 道路 日子 男人 东西 女人 生活 孩子 世界 学校 国家 家庭 学生 小组 问题 手机 地方 公司 系统 程序 工作
