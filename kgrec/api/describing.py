@@ -90,4 +90,4 @@ def query(project: Project, sparql: str, timeout: float, limit: int | None) -> Q
     store = project.workspace.folder("graph") / "store"
     if not store.is_dir():
         raise WorkspaceError("the graph was built without an RDF store", hint="set graph.store = true and build again")
-    return run_query(store, sparql, timeout_s=timeout, limit=limit, base_iri=project.config.graph.base_iri)
+    return run_query(store, sparql, timeout_s=timeout, limit=limit)

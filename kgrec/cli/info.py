@@ -35,7 +35,9 @@ def info(
         _rejects(run)
     elif user is not None:
         known = run.project.user_info(user)
-        run.data([known], lambda: show_facts({k: v for k, v in known.items() if v}))
+        # For people a line is enough for terms with their weights; the other formats keep the structure.
+        lines = {k: cell(v) if isinstance(v, Mapping) else v for k, v in known.items() if v}
+        run.data([known], lambda: show_facts(lines))
     else:
         facts = run.project.info()
         run.data([facts], lambda: _show_workspace(facts))
@@ -47,11 +49,19 @@ def _config(run: Run) -> None:
     def show() -> None:
         shown = table({"key": {"overflow": "fold"}, "value": {"overflow": "fold"}, "from": {"no_wrap": True}})
         for row in rows:
-            value = "" if row["value"] is None else clean(str(row["value"]))
-            shown.add_row(row["key"], value, row["from"], style="dim" if row["from"] == "default" else None)
+            shown.add_row(
+                row["key"], _setting(row["value"]), row["from"], style="dim" if row["from"] == "default" else None
+            )
         console().print(shown)
 
     run.data(rows, show)
+
+
+def _setting(value: Any) -> str:
+    """Write a setting as one text; of the files only the names, kgrec.toml has the rest."""
+    if isinstance(value, list) and value and all(isinstance(v, Mapping) and "path" in v for v in value):
+        return cell([v["path"] for v in value])
+    return "" if value is None else clean(str(value))
 
 
 def _rejects(run: Run) -> None:

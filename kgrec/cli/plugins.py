@@ -75,7 +75,13 @@ def _show(records: list[dict[str, Any]]) -> None:
         if record["error"]:
             out.print(f"  {record['error']}", style="yellow")
         if record["offers"]:
-            shown = table({"kind": {"style": "dim"}, "name": {"no_wrap": True, "style": "cyan"}, "summary": {}})
+            shown = table(
+                {
+                    "kind": {"style": "dim", "min_width": 13},  # of equal width for all plugins
+                    "name": {"no_wrap": True, "style": "cyan", "min_width": 12},
+                    "summary": {},
+                }
+            )
             shown.show_header = False
             for kind, offered in record["offers"].items():
                 for position, (name, summary) in enumerate(offered.items()):
