@@ -52,6 +52,7 @@ city = { column = "城市" }
 [[data.triples]]
 path = "graph.tsv"
 columns = { head = "头实体", relation = "关系", tail = "尾实体" }
+names = { path = "names.tsv", columns = { entity = "实体", name = "名称", type = "类型" } }
 """
 
 
@@ -125,15 +126,24 @@ def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, ca
 
 
 def _write_graph(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
-    rows = [(item, "品牌", words.BRANDS[planted.owner[k]]) for k, item in enumerate(item_ids()) if planted.in_graph[k]]
+    kinds = {"brand": words.BRANDS, "category": (*CATEGORIES, *words.DEPARTMENTS), "occasion": words.OCCASIONS}
+    names = [
+        (f"E{100 * t + k}", name, kind)
+        for t, (kind, some) in enumerate(kinds.items(), 1)
+        for k, name in enumerate(some)
+    ]
+    ids = {name: entity for entity, name, _ in names}
+    brands = [words.BRANDS[k] for k in planted.owner]
+    rows = [(item, "品牌", ids[brands[k]]) for k, item in enumerate(item_ids()) if planted.in_graph[k]]
     rows += [
-        (category, "上级类目", department)
+        (ids[category], "上级类目", ids[department])
         for department, categories in words.DEPARTMENTS.items()
         for category in categories
     ]
     occasions = pick(rng, words.OCCASIONS, len(planted.owner))
-    rows += [(item, "适用场景", occasion) for item, occasion in zip(item_ids(), occasions, strict=True)]
+    rows += [(item, "适用场景", ids[occasion]) for item, occasion in zip(item_ids(), occasions, strict=True)]
     write_table(folder / "graph.tsv", ("头实体", "关系", "尾实体"), rows, delimiter="\t")
+    write_table(folder / "names.tsv", ("实体", "名称", "类型"), names, delimiter="\t")
 
 
 def _write_customers(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
