@@ -1,0 +1,159 @@
+"""ALS: implicit matrix factorisation, with the graph's features as pseudo-users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+
+from kgrec.models import options
+from kgrec.models.features import with_graph_rows
+from kgrec.models.fold_in import FoldIn
+from kgrec.models.history import History
+from kgrec.plugin.protocols import Contribution
+from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+
+class ALS:
+    """Weighted matrix factorisation by alternating least squares.
+
+    Minimises ``sum_ui c_ui (p_ui - x_u . y_i)^2 + regularization (|X|^2 + |Y|^2)`` with preference ``p_ui = 1`` and
+    confidence ``c_ui = alpha * strength`` where the user liked the item, else 0 and 1 (Hu, Koren and Volinsky,
+    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008), with the solver of the package implicit. The
+    features of the graph are stacked under the users as pseudo-users (see
+    :func:`kgrec.models.features.with_graph_rows`), so items without likes get factors as well. The scores of
+    ``n_seeds`` runs are averaged.
+
+    After the last iteration the users are solved once more, exactly, from the final item factors; so somebody new
+    with the same history gets the same scores, and a score splits exactly into what the items of the history give.
+
+    Args:
+        factors: length of a factor.
+        regularization: the ridge.
+        alpha: confidence of a like of mean weight.
+        iterations: rounds of solving users and items.
+        n_seeds: runs that are averaged.
+        graph_weight: how strongly the graph's pseudo-users count; 0 leaves them out.
+    """
+
+    def __init__(
+        self,
+        *,
+        factors: int = 64,
+        regularization: float = 25.0,
+        alpha: float = 4.0,
+        iterations: int = 15,
+        n_seeds: int = 3,
+        graph_weight: float = 0.0,
+    ) -> None:
+        self.factors = options.integer("factors", factors, low=1)
+        self.regularization = options.number("regularization", regularization, low=0, above=True)
+        self.alpha = options.number("alpha", alpha, low=0, above=True)
+        self.iterations = options.integer("iterations", iterations, low=1)
+        self.n_seeds = options.integer("n_seeds", n_seeds, low=1)
+        self.graph_weight = options.number("graph_weight", graph_weight, low=0)
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:
+        """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""
+        self._history = History.of(data.matrix)
+        rows = with_graph_rows(self._history.matrix, data.triples, self.graph_weight)
+        self._known = np.bincount(rows.indices, minlength=data.n_items) > 0
+        self._n_seeds, self._alpha, self._regularization = self.n_seeds, self.alpha, self.regularization
+        seeds = np.random.SeedSequence(seed).spawn(self.n_seeds)
+        runs = [self._factorise(rows, np.random.default_rng(s)) for s in seeds]
+        self._items = np.concatenate(runs, axis=1) / np.float32(self.n_seeds)
+        self._users = self._fold(self._history.matrix)
+        return self
+
+    def _factorise(self, rows: csr_array, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return item factors, shape ``(n_items, factors)``."""
+        if not rows.nnz:
+            return np.zeros((rows.shape[1], self.factors), dtype=np.float32)
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_info, threadpool_limits
+
+        threads = max((pool["num_threads"] for pool in threadpool_info()), default=1)
+        # implicit runs threads of its own and calls BLAS from each of them: more BLAS threads only get in their way.
+        with threadpool_limits(1, user_api="blas"):
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                num_threads=threads,
+                random_state=rng,
+            )
+            model.fit(csr_matrix(rows), show_progress=False)  # it takes no csr_array without a warning
+        factors = np.asarray(model.item_factors, dtype=np.float32)
+        factors[~self._known] = 0  # their random start only shrinks, and counts for nothing
+        return factors
+
+    def _confidences(self, rows: csr_array) -> csr_array:
+        return csr_array((rows.data * np.float32(self._alpha), rows.indices, rows.indptr), shape=rows.shape)
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``.
+
+        NaN for users without history and for items that nothing is known of.
+        """
+        users = np.asarray(users, dtype=np.int64)
+        known = users < len(self._users)
+        factors = np.zeros((len(users), self._users.shape[1]), dtype=np.float32)
+        factors[known] = self._users[users[known]]
+        return self._score(factors, np.diff(self._history.rows(users).indptr) > 0)
+
+    def score_new(self, profile: Profile) -> NDArray[np.float32]:
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
+        row = self._history.new(profile)
+        return np.asarray(self._score(self._fold(row), np.diff(row.indptr) > 0)[0])
+
+    def _score(self, factors: NDArray[np.float32], known_users: NDArray[np.bool_]) -> Scores:
+        scores = factors @ self._items.T
+        scores[:, ~self._known] = np.nan
+        scores[~known_users] = np.nan
+        return scores
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
+        """Split the scores of ``items`` by the items of the user's history that caused them."""
+        row = self._history.rows(np.array([user]))
+        items = np.asarray(items, dtype=np.int64)
+        confidences = self._confidences(row)
+        shares = np.mean([fold_in.influence(confidences, items) for fold_in in self._folders()], axis=0)  # (items, k)
+        shares[~self._known[items]] = 0
+        targets, sources = np.nonzero(shares)
+        return [
+            Contribution(int(items[t]), "item", int(row.indices[s]), float(shares[t, s]))
+            for t, s in zip(targets, sources, strict=True)
+        ]
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return factors, history and what folding in needs."""
+        return {
+            **self._history.state(),
+            "users": self._users,
+            "items": self._items,
+            "known": self._known,
+            "settings": np.array([self._n_seeds, self._alpha, self._regularization], dtype=np.float64),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._history = History.from_state(state)
+        self._users = state["users"]
+        self._items = state["items"]
+        self._known = np.asarray(state["known"], dtype=np.bool_)
+        n_seeds, self._alpha, self._regularization = (float(value) for value in state["settings"])
+        self._n_seeds = int(n_seeds)
+        return self
+
+    def _folders(self) -> list[FoldIn]:
+        # The factors of the runs stand side by side; those of the items are scaled so that a product is the mean.
+        runs = np.split(self._items, self._n_seeds, axis=1)
+        return [FoldIn(run * np.float32(self._n_seeds), self._regularization) for run in runs]
+
+    def _fold(self, rows: csr_array) -> NDArray[np.float32]:
+        confidences = self._confidences(rows)
+        return np.concatenate([fold_in.users(confidences) for fold_in in self._folders()], axis=1)

@@ -1,0 +1,133 @@
+"""EASE: a linear item-item model in closed form, with the graph and the texts in its Gram matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.sparse import csr_array
+
+from kgrec.errors import DataError
+from kgrec.models import local_ease, options, sparse
+from kgrec.models.features import centred, with_graph_rows
+from kgrec.models.history import History
+from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.types import TrainingData
+
+DENSE_WEIGHTS = 4_096
+"""Catalogues up to this size keep all weights (64 MiB at most); larger ones keep the largest of each item."""
+KEPT = 500
+"""How many weights an item of a larger catalogue keeps."""
+
+
+class EASE(ItemItemScorer):
+    """Predicts each item from all others: ``min |X - X B|^2 + tr(B' L B)`` with the diagonal of ``B`` held at 0.
+
+    The solution is ``B = I - P / diag(P)`` with ``P = inv(G + L)`` and ``G = X'X`` (Steck, Embarrassingly Shallow
+    Autoencoders for Sparse Data, WWW 2019). ``L = regularization * I + dropout / (1 - dropout) * diag(G)`` averages
+    over dropping likes of the input at random (Steck, Autoencoders that don't overfit towards the Identity, NeurIPS
+    2020: EDLAE). ``G`` may be completed by the graph (its features as pseudo-users, see
+    :func:`kgrec.models.features.with_graph_rows`) and by the centred text similarities ``Z Z'``.
+
+    Catalogues above ``max_dense_items`` are fitted item by item on the items that occur with it most often (see
+    :mod:`kgrec.models.local_ease`), since the inverse would take time by the cube and memory by the square of the
+    catalogue.
+
+    Args:
+        regularization: the ridge.
+        dropout: share of likes dropped, in ``[0, 0.95]``.
+        graph_weight: how strongly the graph's pseudo-users count; 0 leaves them out.
+        text_weight: how strongly the text similarities count; 0 leaves them out.
+        max_dense_items: up to this many items the exact solution is computed (4 bytes an item squared).
+        neighbours: how many items a local model looks at.
+    """
+
+    def __init__(
+        self,
+        *,
+        regularization: float = 250.0,
+        dropout: float = 0.0,
+        graph_weight: float = 0.0,
+        text_weight: float = 0.0,
+        max_dense_items: int = 10_000,
+        neighbours: int = 100,
+    ) -> None:
+        self.regularization = options.number("regularization", regularization, low=0, above=True)
+        self.dropout = options.number("dropout", dropout, low=0, high=0.95)
+        self.graph_weight = options.number("graph_weight", graph_weight, low=0)
+        self.text_weight = options.number("text_weight", text_weight, low=0)
+        self.max_dense_items = options.integer("max_dense_items", max_dense_items, low=1)
+        self.neighbours = options.integer("neighbours", neighbours, low=1)
+
+    def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
+        rows = with_graph_rows(history.matrix, data.triples, self.graph_weight)
+        texts = None
+        if data.item_text is not None and self.text_weight > 0:
+            texts = centred(data.item_text)[0] * np.float32(np.sqrt(self.text_weight))
+        known = np.bincount(rows.indices, minlength=data.n_items) > 0
+        if texts is not None:
+            known |= texts.any(axis=1)
+        if data.n_items > self.max_dense_items:
+            ridge = local_ease.Ridge(self.regularization, self.dropout / (1 - self.dropout))
+            return local_ease.fit(rows, texts, ridge, self.neighbours, rng), known
+        weights = solve(gram(rows, texts), self.regularization, self.dropout)
+        return (weights if data.n_items <= DENSE_WEIGHTS else pruned(weights, KEPT)), known
+
+
+def gram(rows: csr_array, texts: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Return ``rows.T @ rows + texts @ texts.T`` as a dense matrix, shape ``(n_items, n_items)``."""
+    n_items = rows.shape[1]
+    result = np.zeros((n_items, n_items), dtype=np.float32) if texts is None else texts @ texts.T
+    for block, product in sparse.gram_blocks(rows):
+        result[block] += product.toarray()
+    return result
+
+
+def solve(gram_matrix: NDArray[np.float32], regularization: float, dropout: float = 0.0) -> NDArray[np.float32]:
+    """Return the weights ``B`` of EASE and EDLAE, diagonal 0; ``gram_matrix`` is overwritten.
+
+    Args:
+        gram_matrix: ``G``, shape ``(n_items, n_items)``.
+        regularization: the ridge.
+        dropout: share of likes dropped.
+
+    Raises:
+        DataError: the matrix is not positive definite in float32; a larger ridge helps.
+    """
+    diagonal = np.einsum("ii->i", gram_matrix)  # a view
+    diagonal += regularization + dropout / (1 - dropout) * diagonal
+    # The transpose of the symmetric matrix is in the column order that LAPACK overwrites without a copy.
+    inverse, failed = lapack.spotrf(gram_matrix.T, lower=1, clean=0, overwrite_a=1)
+    if not failed:
+        inverse, failed = lapack.spotri(inverse, lower=1, overwrite_c=1)
+    if failed:
+        raise DataError("EASE: the item-item matrix cannot be inverted", hint="raise regularization")
+    _mirror(inverse)
+    inverse /= -np.diagonal(inverse).copy()
+    np.fill_diagonal(inverse, 0.0)
+    return np.ascontiguousarray(inverse)
+
+
+def pruned(weights: NDArray[np.float32], kept: int) -> csr_array:
+    """Keep the ``kept`` weights of the largest size of each column -> CSR of shape ``(n_items, n_items)``."""
+    columns = weights.T
+    blocks = []
+    for block in sparse.row_blocks(np.full(len(columns), len(columns))):
+        part = np.ascontiguousarray(columns[block])
+        rank = np.argpartition(-np.abs(part), kept, axis=1)[:, :kept]
+        values = np.take_along_axis(part, rank, axis=1)
+        blocks.append((values.ravel(), rank.ravel().astype(np.int32)))
+    values, indices = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    starts = np.arange(len(columns) + 1, dtype=np.int64) * kept
+    return sparse.csr(csr_array((values, indices, starts), shape=weights.shape).T)
+
+
+def _mirror(matrix: NDArray[np.float32], size: int = 1_024) -> None:
+    """Copy the lower triangle onto the upper one, block by block."""
+    for start in range(0, len(matrix), size):
+        block = slice(start, start + size)
+        matrix[block, start + size :] = matrix[start + size :, block].T
+        part = matrix[block, block]
+        part[:] = np.tril(part) + np.tril(part, -1).T

@@ -1,0 +1,79 @@
+"""What each user liked, as the scorers see it: kept by every scorer that needs it, so that its state is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import sparse
+from kgrec.types import Profile, UserIndices
+
+
+def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
+    """Damp weights of interactions: ``log2(1 + weight / unit)``, so that equal weights all become 1.
+
+    A hundred views of one item say more than one view, but not a hundred times as much. Hu, Koren and Volinsky
+    (Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008), equation 6, with the mean weight as epsilon.
+    """
+    return np.log2(1.0 + weights / unit, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The damped likes of all users.
+
+    Attributes:
+        matrix: strengths, CSR float32 of shape ``(n_users, n_items)``.
+        unit: the mean weight, which became the strength 1.
+    """
+
+    matrix: csr_array
+    unit: float
+
+    @classmethod
+    def of(cls, weights: csr_array) -> History:
+        """Damp the weights of ``TrainingData.matrix``."""
+        unit = float(weights.data.mean()) if weights.nnz else 1.0
+        matrix = sparse.csr(weights.copy())
+        matrix.data = strength(matrix.data, unit)
+        return cls(matrix, unit)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the vocabulary at training."""
+        return int(self.matrix.shape[1])
+
+    def rows(self, users: UserIndices) -> csr_array:
+        """Return the likes of ``users``, shape ``(u, n_items)``; somebody who came after training has none."""
+        users = np.asarray(users, dtype=np.int64)
+        known = users < self.matrix.shape[0]
+        if known.all():
+            return csr_array(self.matrix[users])
+        lengths = np.zeros(len(users), dtype=np.int64)
+        found = csr_array(self.matrix[users[known]])
+        lengths[known] = np.diff(found.indptr)
+        parts = (found.data, found.indices, np.concatenate([[0], np.cumsum(lengths)]))
+        return csr_array(parts, shape=(len(users), self.n_items))
+
+    def new(self, profile: Profile) -> csr_array:
+        """Return the likes of ``profile`` as a matrix of one row; items that came after training are left out."""
+        kept = (profile.items < self.n_items) & (profile.weights > 0)
+        items = profile.items[kept]
+        row = csr_array((profile.weights[kept], (np.zeros_like(items), items)), shape=(1, self.n_items))
+        row = sparse.csr(row)  # an item named twice counts with the sum
+        row.data = strength(row.data, self.unit)
+        return row
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return the history as arrays, keys starting with ``history``."""
+        return {**sparse.to_state("history", self.matrix), "history.unit": np.array([self.unit])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> History:
+        """Rebuild the history that :meth:`state` took apart."""
+        return cls(sparse.from_state("history", state), float(state["history.unit"][0]))

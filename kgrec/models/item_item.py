@@ -1,0 +1,83 @@
+"""What scorers of the form ``score = history @ weights`` have in common: scoring, explaining, storing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+
+from kgrec.models import sparse
+from kgrec.models.history import History
+from kgrec.plugin.protocols import Contribution
+from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+Weights = NDArray[np.float32] | csr_array
+"""How much a like of the row's item says for the column's item, shape ``(n_items, n_items)``."""
+
+
+class ItemItemScorer(ABC):
+    """A linear item-item model. Subclasses only say how the weights are learned."""
+
+    _history: History
+    _weights: Weights
+    _known: NDArray[np.bool_]
+
+    @abstractmethod
+    def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
+        """Return the weights and which items they can score, shape ``(n_items,)``."""
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:
+        """Learn the weights; see :class:`kgrec.plugin.protocols.Scorer`."""
+        self._history = History.of(data.matrix)
+        self._weights, known = self._learn(self._history, data, np.random.default_rng(seed))
+        self._known = np.asarray(known, dtype=np.bool_)
+        return self
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``.
+
+        NaN for users without history and for items that nothing is known of.
+        """
+        return self._score(self._history.rows(users))
+
+    def score_new(self, profile: Profile) -> NDArray[np.float32]:
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
+        return np.asarray(self._score(self._history.new(profile))[0])
+
+    def _score(self, rows: csr_array) -> Scores:
+        product = rows @ self._weights
+        scores = np.asarray(product.toarray() if issparse(product) else product, dtype=np.float32)
+        scores[:, ~self._known] = np.nan
+        scores[np.diff(rows.indptr) == 0] = np.nan
+        return scores
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
+        """Split the scores of ``items`` by the items of the user's history that caused them."""
+        row = self._history.rows(np.array([user]))
+        items = np.asarray(items, dtype=np.int64)
+        block = self._weights[row.indices][:, items]
+        block = np.asarray(block.toarray() if issparse(block) else block)
+        shares = np.where(self._known[items], row.data[:, None] * block, np.float32(0))  # (history, items)
+        columns, sources = np.nonzero(shares.T)
+        return [
+            Contribution(int(items[c]), "item", int(row.indices[s]), float(shares[s, c]))
+            for c, s in zip(columns, sources, strict=True)
+        ]
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return history and weights as arrays."""
+        state = {**self._history.state(), "known": self._known}
+        if isinstance(self._weights, np.ndarray):
+            return {**state, "weights": self._weights}
+        return {**state, **sparse.to_state("weights", self._weights)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._history = History.from_state(state)
+        self._known = np.asarray(state["known"], dtype=np.bool_)
+        self._weights = state["weights"] if "weights" in state else sparse.from_state("weights", state)
+        return self

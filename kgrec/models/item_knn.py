@@ -1,0 +1,64 @@
+"""Item-kNN: items that share users with the history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array, vstack
+
+from kgrec.models import options, sparse
+from kgrec.models.history import History
+from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.types import TrainingData
+
+
+class ItemKNN(ItemItemScorer):
+    """Sums the similarity of an item to the items of the history, over each item's nearest neighbours only.
+
+    The similarity is the shrunk cosine ``x_i . x_j / (|x_i| |x_j| + shrinkage)``: what rests on few common users is
+    trusted less (Deshpande and Karypis, Item-based top-N recommendation algorithms, TOIS 2004; shrinkage as in Bell
+    and Koren, ICDM 2007).
+
+    Args:
+        neighbours: how many neighbours an item keeps.
+        shrinkage: what is added to the denominator.
+        weighting: ``"none"``, or ``"idf"``: a user counts by ``log(n_items / length of history)``, so that people
+            who like nearly everything do not make all items alike.
+    """
+
+    def __init__(self, *, neighbours: int = 100, shrinkage: float = 10.0, weighting: str = "none") -> None:
+        self.neighbours = options.integer("neighbours", neighbours, low=1)
+        self.shrinkage = options.number("shrinkage", shrinkage, low=0)
+        self.weighting = options.choice("weighting", weighting, ("none", "idf"))
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Try more and fewer neighbours; one setting for large matrices."""
+        settings: list[dict[str, Any]] = [{}, {"neighbours": 50, "weighting": "idf"}]
+        return settings if data.matrix.nnz < 5_000_000 else settings[:1]
+
+    def _learn(
+        self,
+        history: History,
+        data: TrainingData,  # noqa: ARG002
+        rng: np.random.Generator,
+    ) -> tuple[Weights, NDArray[Any]]:
+        rows = self._weighted(history.matrix)
+        norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0), dtype=np.float64)).astype(np.float32)
+        blocks = []
+        for block, product in sparse.gram_blocks(rows):
+            targets = np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr))
+            product.data = product.data / (norms[targets] * norms[product.indices] + np.float32(self.shrinkage))
+            product.data[targets == product.indices] = 0  # an item is not its own neighbour
+            product.eliminate_zeros()
+            blocks.append(sparse.top_k(product, self.neighbours, rng))
+        return sparse.csr(vstack(blocks, format="csr").T), norms > 0
+
+    def _weighted(self, matrix: csr_array) -> csr_array:
+        if self.weighting == "none":
+            return matrix
+        lengths = np.maximum(np.diff(matrix.indptr), 1)
+        idf = np.log(np.maximum(matrix.shape[1] / lengths, 1.0)) + 1e-3  # nobody counts nothing at all
+        return sparse.csr(diags_array(np.sqrt(idf).astype(np.float32)) @ matrix)

@@ -1,0 +1,81 @@
+"""Popularity: what most users like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import options, sparse
+from kgrec.models.history import History
+from kgrec.plugin.protocols import Contribution
+from kgrec.types import Events, ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+DAY = 86_400.0
+
+
+class Popularity:
+    """Scores an item by ``log(1 + sum over users of strength * 0.5 ** (age / half-life))``, the same for everybody.
+
+    Somebody who interacts with an item many times counts a little more than once (see :mod:`kgrec.models.history`);
+    ages are counted from the newest event. The logarithm keeps the order and tames the few very popular items, which
+    matters where scores of several scorers are added.
+
+    Args:
+        half_life_days: after how many days an interaction counts half; None, or data without times: never.
+    """
+
+    def __init__(self, *, half_life_days: float | None = None) -> None:
+        if half_life_days is not None:
+            half_life_days = options.number("half_life_days", half_life_days, low=0, above=True)
+        self.half_life_days = half_life_days
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Try half-lives of a half and of a tenth of the time that the data spans."""
+        times = data.events.times
+        days = float(np.ptp(times)) / DAY if times is not None and len(times) else 0.0
+        return [{}, *({"half_life_days": round(days * share, 3)} for share in (0.5, 0.1) if days >= 1)]
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:  # noqa: ARG002
+        """Count; nothing is random here."""
+        matrix = data.matrix
+        if self.half_life_days is not None and data.events.times is not None and len(data.events):
+            matrix = _decayed(data.events, self.half_life_days, matrix.shape)
+        counts = np.asarray(History.of(matrix).matrix.sum(axis=0), dtype=np.float64)
+        self._scores = np.log1p(counts).astype(np.float32)
+        return self
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``; each row is the same, and 0 says that nobody liked the item."""
+        return np.tile(self._scores, (len(users), 1))
+
+    def score_new(self, profile: Profile) -> NDArray[np.float32]:  # noqa: ARG002
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
+        return self._scores.copy()
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:  # noqa: ARG002
+        """Give each of ``items`` its score as one contribution."""
+        return [Contribution(int(item), "popularity", -1, float(self._scores[item])) for item in items]
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return the scores."""
+        return {"scores": self._scores}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._scores = np.asarray(state["scores"], dtype=np.float32)
+        return self
+
+
+def _decayed(events: Events, half_life_days: float, shape: tuple[int, int]) -> csr_array:
+    assert events.times is not None
+    ages = (events.times.max() - events.times) / (DAY * half_life_days)
+    weights = events.weights * np.exp2(-ages)
+    # What is too old for float32 is left out: an entry of the matrix is more than 0.
+    kept = weights > 1e-12
+    parts = (weights[kept], (events.users[kept], events.items[kept]))
+    return sparse.csr(csr_array(parts, shape=shape))

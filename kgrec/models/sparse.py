@@ -1,0 +1,95 @@
+"""Sparse matrices as the scorers need them: stored as arrays, multiplied in blocks, cut to their largest entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+BLOCK_ENTRIES = 1 << 24
+"""Entries of a dense or sparse block of intermediate results: 64 MiB of float32."""
+
+
+def csr(matrix: Any) -> csr_array:
+    """Return ``matrix`` as CSR of float32 with sorted indices, int32 where they fit."""
+    result = csr_array(matrix, dtype=np.float32)
+    result.sort_indices()
+    return result
+
+
+def to_state(name: str, matrix: csr_array) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of ``matrix`` under the keys ``<name>.data``, ``.indices``, ``.indptr``, ``.shape``."""
+    return {
+        f"{name}.data": matrix.data,
+        f"{name}.indices": matrix.indices,
+        f"{name}.indptr": matrix.indptr,
+        f"{name}.shape": np.asarray(matrix.shape, dtype=np.int64),
+    }
+
+
+def from_state(name: str, state: Mapping[str, NDArray[Any]]) -> csr_array:
+    """Rebuild the matrix that :func:`to_state` took apart."""
+    rows, columns = (int(n) for n in state[f"{name}.shape"])
+    parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
+    return csr_array(parts, shape=(rows, columns))
+
+
+def row_blocks(costs: NDArray[Any], limit: int = BLOCK_ENTRIES) -> Iterator[slice]:
+    """Cut consecutive rows into blocks whose costs sum to at most ``limit``, but of at least one row.
+
+    Args:
+        costs: cost of each row, such as its number of entries, shape ``(n,)``.
+        limit: the most a block may cost.
+    """
+    ends = np.cumsum(costs, dtype=np.float64)
+    start = 0
+    while start < len(ends):
+        done = ends[start - 1] if start else 0.0
+        stop = max(int(np.searchsorted(ends, done + limit, side="right")), start + 1)
+        yield slice(start, stop)
+        start = stop
+
+
+def gram_blocks(rows: csr_array) -> Iterator[tuple[slice, csr_array]]:
+    """Yield ``rows.T @ rows`` in blocks of its rows, never holding much more than one block.
+
+    Args:
+        rows: what is multiplied, shape ``(r, n_items)``.
+
+    Yields:
+        The block's position and the block, shape ``(b, n_items)``; its indices are not sorted.
+    """
+    transposed = csr(rows.T)  # (n_items, r)
+    lengths = np.diff(rows.indptr)
+    # No more entries can arise in row i than the rows that hold i have, nor more than there are columns.
+    work = transposed.astype(bool).astype(np.float64) @ lengths.astype(np.float64)
+    for block in row_blocks(np.minimum(work, rows.shape[1]) + 1):
+        yield block, csr_array(transposed[block] @ rows)
+
+
+def top_k(matrix: csr_array, k: int, rng: np.random.Generator) -> csr_array:
+    """Keep the ``k`` largest entries of each row.
+
+    Ties are drawn by lot: item numbers often carry information (ids given out in order of a list that sorts alike
+    things together), so a cut by position would leak it.
+
+    Args:
+        matrix: shape ``(m, n)``.
+        k: entries to keep in a row.
+        rng: draws the lots.
+    """
+    lengths = np.diff(matrix.indptr)
+    if not len(lengths) or lengths.max() <= k:
+        return csr(matrix)
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    # One key orders by row, then by falling value, then by lot; the lots are finer than float32 can tell apart.
+    largest = max(float(np.abs(matrix.data).max()), 1e-30)
+    lots = 1 + 1e-8 * rng.random(len(rows))
+    order = np.argsort(4.0 * rows - matrix.data.astype(np.float64) / largest * lots)
+    kept = order[np.arange(len(rows)) - matrix.indptr[rows] < k]
+    counts = np.minimum(lengths, k)
+    parts = (matrix.data[kept], matrix.indices[kept], np.concatenate([[0], np.cumsum(counts)]))
+    return csr(csr_array(parts, shape=matrix.shape))
