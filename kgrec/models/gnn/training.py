@@ -89,9 +89,10 @@ class GNNTraining:
         """Go once over all users, in random order; the loss is brought to the host once, at the end."""
         order = self._users[torch.randperm(len(self._users), generator=self._generator, device=self.device)]
         total = torch.zeros((), device=self.device)
-        for block in order.chunk(self.n_steps):
+        blocks = order.chunk(self.n_steps)
+        for block in blocks:
             total += self.step(block)
-        return float(total) / self.n_steps
+        return float(total) / len(blocks)
 
     def step(self, users: Tensor) -> Tensor:
         """Take one step on ``users`` of shape ``(b,)`` and return its loss, on the device."""
