@@ -43,7 +43,7 @@ def catalogue_facts(dataset: Dataset, domain: Domain, schema: Schema) -> Facts:
             if schema.find(name) is None:
                 schema.add(attribute_relation(name, attribute, kind))
             relation, swapped = schema.find(name) or (attribute_relation(name, attribute, kind), False)
-            part = _attribute(dataset, _values(table, kind, attribute), kind, relation, swapped)
+            part = _attribute(dataset, _values(table, kind, attribute, infos), kind, relation, swapped)
             unknown = part.report["unknown"]
             if unknown:
                 report[f"{attribute}_unknown"] = unknown
@@ -78,12 +78,11 @@ def _generic(domain: Domain, table: pl.DataFrame, attribute: str, info: Attribut
     return f"has_{attribute}"
 
 
-def _values(table: pl.DataFrame, kind: str, attribute: str) -> pl.DataFrame:
+def _values(table: pl.DataFrame, kind: str, attribute: str, infos: Mapping[str, AttributeInfo]) -> pl.DataFrame:
     """Return the cells of an attribute one value a row: ``owner``, ``value``, ``source``, ``line``."""
     dtype = table.schema[attribute]
     multi = isinstance(dtype, pl.List)
     value = pl.col(attribute).cast(pl.List(pl.String)) if multi else as_text(attribute, dtype)
-    infos = {attribute: AttributeInfo(None, multi)}
     cells = table.select(pl.col(f"{kind}_id").alias("owner"), value.alias("value"), *provenance_columns(table, infos))
     if multi:
         cells = cells.filter(pl.col("value").list.len() > 0).explode("value")

@@ -46,7 +46,8 @@ EDGES: Mapping[str, pl.DataType] = {
     "line": pl.UInt32(),
 }
 """Forward edges only. ``provenance`` is interaction, catalogue, triples, mention or pattern; ``source`` and ``line``
-name the file and row it came from; ``weight`` is 1 for a stated fact, the score for a mention."""
+name the file and row it came from; ``weight`` is 1 for a stated fact, the score for a mention, the value of an
+interaction (1 without one). A fact that two provenances state is two rows."""
 
 
 @dataclass(frozen=True)
