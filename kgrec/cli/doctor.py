@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from kgrec.cli.checks import Check, examine
 from kgrec.cli.run import Run
 from kgrec.cli.screen import console, table
+
+if TYPE_CHECKING:
+    from kgrec.cli.checks import Check
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def doctor(run: Run) -> None:
     """Check the environment and the workspace."""
+    from kgrec.cli.checks import examine
+
     with run.progress() as progress, progress.task("looking"):
         found = examine(run.manager, run.workspace, run.overrides)
     records = [{"check": c.name, "state": c.state, "found": c.found, "do": c.advice} for c in found]
