@@ -14,7 +14,7 @@ Positive = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A table of kgrec.toml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class AttributeConfig(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from pathlib import Path
 from typing import Any, get_args
 
@@ -40,7 +42,7 @@ def _section(model: type[BaseModel], path: str, lines: list[str]) -> None:
         lines += [f"## `{path}`", "", (model.__doc__ or "").strip().replace("``", "`"), ""]
     if plain:
         lines += ["| key | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}` | {_default(field)} | {_meaning(field)} |" for name, field in plain.items()]
+        lines += [f"| `{name}` | {_default(field)} | {_meaning(model, name)} |" for name, field in plain.items()]
         lines.append("")
     for name, field in model.model_fields.items():
         inner = _inner(field)
@@ -61,8 +63,22 @@ def _default(field: FieldInfo) -> str:
     return "–" if field.default is None else f"`{field.default!r}`"
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").replace("``", "`").split()).replace("|", "\\|")
+def _meaning(model: type[BaseModel], name: str) -> str:
+    """Return the string under a field; pydantic could collect them, but would read the source at every start."""
+    for base in model.__mro__:
+        if base.__module__ == Config.__module__ and name in base.__annotations__:
+            return _docstrings(base).get(name, "")
+    return ""
+
+
+def _docstrings(model: type) -> dict[str, str]:
+    body = ast.parse(inspect.getsource(model)).body[0].body  # type: ignore[attr-defined]
+    found = {}
+    for field, after in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = " ".join(str(after.value.value).replace("``", "`").split())
+            found[field.target.id] = text.replace("|", "\\|")  # type: ignore[union-attr]
+    return found
 
 
 if __name__ == "__main__":
