@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from kgrec.models import options
 from kgrec.models.features import with_graph_rows
@@ -15,6 +16,9 @@ from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+LARGE = 300_000
+"""Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
 
 
 class ALS:
@@ -56,6 +60,18 @@ class ALS:
         self.n_seeds = options.integer("n_seeds", n_seeds, low=1)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
 
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Try few factors with weak likes and many with strong ones, both with and without the graph.
+
+        Dense matrices with long histories want the former, sparse ones the latter. Large matrices get fewer settings.
+        """
+        graph: list[dict[str, Any]] = [{"graph_weight": 0.1}] if data.triples is not None and len(data.triples) else []
+        many = {"factors": 256, "regularization": 80.0, "alpha": 40.0, "iterations": 10}
+        if data.matrix.nnz > LARGE:
+            return [{**many, "n_seeds": 1, **settings} for settings in [{}, *graph]]
+        return [{}, {"regularization": 30.0}, many, *({**many, **settings} for settings in graph)]
+
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""
         self._history = History.of(data.matrix)
@@ -73,9 +89,8 @@ class ALS:
         if not rows.nnz:
             return np.zeros((rows.shape[1], self.factors), dtype=np.float32)
         from implicit.cpu.als import AlternatingLeastSquares
-        from threadpoolctl import threadpool_info, threadpool_limits
 
-        threads = max((pool["num_threads"] for pool in threadpool_info()), default=1)
+        threads = min((pool["num_threads"] for pool in threadpool_info()), default=1)
         # implicit runs threads of its own and calls BLAS from each of them: more BLAS threads only get in their way.
         with threadpool_limits(1, user_api="blas"):
             model = AlternatingLeastSquares(

@@ -20,6 +20,8 @@ DENSE_WEIGHTS = 4_096
 """Catalogues up to this size keep all weights (64 MiB at most); larger ones keep the largest of each item."""
 KEPT = 500
 """How many weights an item of a larger catalogue keeps."""
+LARGE = 300_000
+"""Matrices of more likes get fewer settings, since each costs many seconds."""
 
 
 class EASE(ItemItemScorer):
@@ -60,6 +62,22 @@ class EASE(ItemItemScorer):
         self.text_weight = options.number("text_weight", text_weight, low=0)
         self.max_dense_items = options.integer("max_dense_items", max_dense_items, low=1)
         self.neighbours = options.integer("neighbours", neighbours, low=1)
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Try a strong and a weak ridge, dropout, and the graph and the texts where there are any.
+
+        Large matrices get fewer settings.
+        """
+        dropout = {"regularization": 60.0, "dropout": 0.3}
+        settings: list[dict[str, Any]] = (
+            [dropout] if data.matrix.nnz > LARGE else [{}, {"regularization": 100.0}, dropout]
+        )
+        if data.triples is not None and len(data.triples):
+            settings.append({**dropout, "graph_weight": 0.1})
+        if data.item_text is not None and data.item_text.any():
+            settings.append({"regularization": 100.0, "text_weight": 30.0})
+        return settings
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
         rows = with_graph_rows(history.matrix, data.triples, self.graph_weight)

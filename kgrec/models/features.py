@@ -90,7 +90,7 @@ def centred(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     Returns:
         The centred unit rows, shape ``(n, dim)``, and the mean, shape ``(dim,)``.
     """
-    present = vectors.any(axis=1)
+    present = np.asarray(vectors.any(axis=1))
     mean = vectors[present].mean(axis=0) if present.any() else np.zeros(vectors.shape[1], dtype=np.float32)
     shifted = np.where(present[:, None], vectors - mean, np.float32(0))
     return unit_rows(shifted), mean.astype(np.float32)

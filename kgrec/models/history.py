@@ -20,7 +20,7 @@ def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
     A hundred views of one item say more than one view, but not a hundred times as much. Hu, Koren and Volinsky
     (Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008), equation 6, with the mean weight as epsilon.
     """
-    return np.log2(1.0 + weights / unit, dtype=np.float32)
+    return np.asarray(np.log2(1.0 + weights / unit), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
