@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from pathlib import Path
 from typing import Any, get_args
 
@@ -74,7 +75,7 @@ def _meaning(model: type[BaseModel], name: str) -> str:
 def _docstrings(model: type) -> dict[str, str]:
     body = ast.parse(inspect.getsource(model)).body[0].body  # type: ignore[attr-defined]
     found = {}
-    for field, after in zip(body, body[1:], strict=False):
+    for field, after in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             text = " ".join(str(after.value.value).replace("``", "`").split())
             found[field.target.id] = text.replace("|", "\\|")  # type: ignore[union-attr]

@@ -52,7 +52,7 @@ def user_info(project: Project, user_id: str) -> dict[str, Any]:
     attributes = {
         name: value
         for name, value in dataset.users.row(position, named=True).items()
-        if name != "user_id" and value not in (None, [])
+        if (name in dataset.user_attributes or name == "description") and value not in (None, [])
     }
     return {
         "user_id": user_id,

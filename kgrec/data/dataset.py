@@ -31,6 +31,10 @@ amount (null: none), unix seconds (null: unknown), text of a comment or search, 
 file and line the row came from."""
 
 
+RESERVED = ("user_id", "item_id", "title", "description", "source", "line")
+"""Columns of the users and items tables that no attribute may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeInfo:
     """What is known of a column of the users or items table.
@@ -50,8 +54,10 @@ class Dataset:
 
     Attributes:
         interactions: columns as in :data:`INTERACTIONS`, in the order of time, then of the files.
-        users: ``user_id``, ``description`` (null: none), then the attributes.
-        items: ``item_id``, ``title`` (null: unknown), ``description`` (null: none), then the attributes.
+        users: ``user_id``, ``description`` (null: none), the attributes, then ``source`` and ``line``: where the row
+            stands (null for a user that only interactions name).
+        items: ``item_id``, ``title`` (null: unknown), ``description`` (null: none), the attributes, and the
+            same.
         user_attributes, item_attributes: what the attribute columns are, by name.
         report: counts of what cleaning did, JSON values.
         rejects: rows that were dropped: ``source``, ``line``, ``reason``, ``row`` (JSON of the row as read).

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from kgrec.data.dataset import RESERVED
 from kgrec.data.sources.files import LINE
 from kgrec.data.synonyms import FIELDS, fold, synonyms
 from kgrec.data.times import looks_like_times
@@ -69,7 +70,7 @@ def guess_attributes(table: pl.DataFrame, role: str, used: set[str], domain: Dom
         found = _guess_attribute(table[column], column, known.get(fold(column)))
         if found is not None:
             name, attribute = found
-            attributes.setdefault(name, attribute)
+            attributes.setdefault(f"{name}_" if name in RESERVED else name, attribute)
     return attributes
 
 

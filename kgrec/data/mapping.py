@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kgrec.config import CatalogueConfig, FileConfig, InteractionsConfig
+from kgrec.data.dataset import RESERVED
 from kgrec.data.guess import guess_attributes, guess_fields
 from kgrec.data.sources.files import LINE
 from kgrec.data.synonyms import FIELDS, REQUIRED
@@ -18,9 +19,6 @@ from kgrec.plugin.domain import Attribute, Domain, Mapping, Role
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
-
-RESERVED = ("user_id", "item_id", "title", "description")
-"""Columns of the users and items tables that no attribute may take."""
 
 
 def resolve_mapping(

@@ -120,8 +120,10 @@ def _shuffle(ids: pl.Series, seed: list[int]) -> pl.Series:
 
 
 def _in_order(table: pl.DataFrame, ids: pl.Series, name: str) -> pl.DataFrame:
-    joined = ids.to_frame("id").join(table.drop("line", "source"), on="id", how="left", maintain_order="left")
-    return joined.rename({"id": name})
+    """Return the rows of ``table`` in the order of ``ids``, the file and line they came from last."""
+    joined = ids.to_frame("id").join(table, on="id", how="left", maintain_order="left").rename({"id": name})
+    origin = [pl.col("source").cast(pl.String), pl.col("line").cast(pl.UInt32)]
+    return joined.select(pl.exclude("source", "line"), *origin)
 
 
 def _positions(rows: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:

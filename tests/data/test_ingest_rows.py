@@ -174,11 +174,14 @@ def test_attributes_of_items_and_users(write, build):
         users=[{"path": "users.csv"}],
     ).dataset
     items = {row["item_id"]: row for row in found.items.iter_rows(named=True)}
-    assert items["m1"] == {"item_id": "m1", "title": "A", "description": None, "genres": ["Drama"], "year": "1999"}
+    origin = {"source": "items.jsonl", "line": 1}
+    film = {"item_id": "m1", "title": "A", "description": None, "genres": ["Drama"], "year": "1999"}
+    assert items["m1"] == film | origin
     assert items["m2"]["genres"] is None
     assert found.item_attributes == {"genres": AttributeInfo("has_genre", True), "year": AttributeInfo(None, False)}
     users = {row["user_id"]: row for row in found.users.iter_rows(named=True)}
-    assert users["u1"] == {"user_id": "u1", "description": "likes dogs", "gender": "F", "age": "33"}
+    person = {"user_id": "u1", "description": "likes dogs", "gender": "F", "age": "33"}
+    assert users["u1"] == person | {"source": "users.csv", "line": users["u1"]["line"]}
     assert set(users) == {"u1", "u9"}
     assert found.user_attributes["gender"].relation == "gender"
 

@@ -2,7 +2,9 @@ import polars as pl
 import pytest
 
 from kgrec.config import CatalogueConfig, InteractionsConfig
+from kgrec.data.guess import guess_attributes
 from kgrec.data.mapping import resolve_mapping
+from kgrec.data.sources.files import LINE
 from kgrec.data.synonyms import synonyms
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import Domain, Mapping
@@ -98,3 +100,8 @@ def test_a_domain_that_names_item_ids_once_has_named_them_everywhere():
     domain = Domain("films", "", columns={"items": {"id": ("reel",)}})
     assert mapping(["reel", "user_id"], domain=domain).columns["item"] == "reel"
     assert synonyms("link", "item", domain)[0] == "reel"
+
+
+def test_a_column_named_like_one_of_kgrecs_own_gets_another_name():
+    table = pl.DataFrame({"id": ["1", "2", "3", "4"], "source": ["web", "tv", "web", "tv"], LINE: [1, 2, 3, 4]})
+    assert list(guess_attributes(table, "items", {"id"}, Domain("generic", ""))) == ["source_"]
