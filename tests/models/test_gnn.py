@@ -142,6 +142,13 @@ def test_unusable_options_are_named(wrong):
         GNN(**wrong)
 
 
+def test_vectors_are_shorter_for_many_nodes(monkeypatch):
+    data = toy_training_data()
+    assert GNN(epochs=1).fit(data, seed=1).state()["items"].shape == (data.n_items, 128)
+    monkeypatch.setattr("kgrec.models.gnn.fitting.LARGE", 10)
+    assert GNN(epochs=1).fit(data, seed=1).state()["items"].shape == (data.n_items, 64)
+
+
 def test_threads_are_restored():
     before = torch.get_num_threads()
     GNN(**SMALL, threads=before + 1).fit(toy_training_data(), seed=1)

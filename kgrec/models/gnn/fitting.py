@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SMALL = 1_000_000
 """Entries of the graph below which a second thread costs more than it gives."""
 
+LARGE = 50_000
+"""Users and items above which vectors are short by default: time and memory grow with their length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -49,7 +52,8 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
     mean, item_text, user_text = _centred(data) if options.use_text else (None, None, None)
     with _threads(options.threads, graph):
         rng = np.random.default_rng(seed)
-        start = spectral_start(graph, options.embedding_size, rng, graph_weight=options.graph_weight)
+        size = options.embedding_size or (64 if sum(data.matrix.shape) > LARGE else 128)
+        start = spectral_start(graph, size, rng, graph_weight=options.graph_weight)
         network = Network(
             graph,
             start,

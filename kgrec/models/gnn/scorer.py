@@ -39,7 +39,7 @@ class GNN:
         best_metric: NDCG@20 of ``best_epoch`` on the validation data, NaN without.
 
     Args:
-        embedding_size: length of a vector.
+        embedding_size: length of a vector; None takes 128, and 64 for more than 50,000 users and items.
         n_layers: rounds of propagation.
         epochs: at most so many; exactly so many without validation data. None takes what makes 400 steps.
         patience: looks at the validation data without a new best before training stops.
@@ -59,7 +59,7 @@ class GNN:
     def __init__(
         self,
         *,
-        embedding_size: int = 128,
+        embedding_size: int | None = None,
         n_layers: int = 2,
         epochs: int | None = None,
         patience: int = 8,
@@ -75,7 +75,9 @@ class GNN:
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 10,
     ) -> None:
-        self.embedding_size = options.integer("embedding_size", embedding_size, low=1)
+        self.embedding_size = (
+            None if embedding_size is None else options.integer("embedding_size", embedding_size, low=1)
+        )
         self.n_layers = options.integer("n_layers", n_layers, low=1)
         self.epochs = None if epochs is None else options.integer("epochs", epochs, low=0)
         self.patience = options.integer("patience", patience, low=1)
