@@ -139,6 +139,8 @@ class LinkingConfig(Section):
     """Look for mentions in texts."""
     threshold: Fraction = 0.6
     """Links below it are dropped."""
+    compare_meaning: bool = True
+    """Settle a name of several entities by the text encoder: the text around it against what the entities are."""
     options: dict[str, Any] = {}
     """Options of the linker."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.api.texts import linking_encoder
 from kgrec.data.ingest import IngestResult, ingest
 from kgrec.errors import UserError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -70,6 +71,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
             project.manager,
             root=workspace.root,
             seed=config.seed,
+            encoder=linking_encoder(project, result.dataset, progress),
             cache=workspace.cache,
             progress=progress,
         )
@@ -118,6 +120,7 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
             project.manager,
             root=workspace.root,
             seed=config.seed,
+            encoder=linking_encoder(project, result.dataset, progress),
             cache=workspace.cache,
             progress=progress,
         )

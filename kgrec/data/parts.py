@@ -69,7 +69,7 @@ def parse_interactions(
     unvalued = kept.filter((pl.col("action") == "rate") & pl.col("value").is_null())
     filled = {
         "no rating": unvalued.filter(~pl.col("value_given")).height,
-        "rating is not a number": unvalued.filter(pl.col("value_given")).height,
+        "value is not a number": kept.filter(pl.col("value").is_null() & pl.col("value_given")).height,
         "no time": kept.filter(~pl.col("time_given")).height if "time" in mapping.columns else 0,
     }
     counts = _counts(raw, table)
@@ -165,7 +165,7 @@ def _interaction_reasons(cleaning: CleaningConfig, now: float) -> list[tuple[str
         reasons.append(("no time", time.is_null()))
     if cleaning.missing_value == "drop":
         unvalued = (action == "rate") & value.is_null()
-        reasons.append(("rating is not a number", unvalued & pl.col("value_given")))
+        reasons.append(("value is not a number", unvalued & pl.col("value_given")))
         reasons.append(("no rating", unvalued))
     return reasons
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -70,6 +71,33 @@ def encode_cached(
                 if folder:
                     _write_shard(folder, hashes[rows], vectors[rows])
     return _spread(series, distinct, vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedEncoder:
+    """A text encoder that keeps what it encoded.
+
+    Attributes:
+        encoder: what encodes.
+        cache_dir: folder of all encoders' vectors.
+    """
+
+    encoder: TextEncoder
+    cache_dir: Path
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.encoder.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the encoder: vectors are the same."""
+        return self.encoder.fingerprint
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode ``texts`` -> float32 ``(n, dim)``; only those the cache does not know."""
+        return encode_cached(texts, self.encoder, self.cache_dir)
 
 
 def hash_texts(texts: Sequence[str]) -> Hashes:

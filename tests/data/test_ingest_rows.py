@@ -73,7 +73,7 @@ def test_the_report_counts(ten):
     (file,) = ten.report["files"]
     assert (file["rows"], file["kept"]) == (10, 5)
     assert file["rejected"] == {"impossible time": 2, "unknown action": 1, "no user id": 1, "no item id": 1}
-    assert file["missing"] == {"rating is not a number": 1}
+    assert file["missing"] == {"value is not a number": 1}
     assert file["unknown_actions"] == {"teleport": 1}
     assert ten.report["rows"] == ten.report["interactions"] + sum(ten.report["rejected"].values())
 
@@ -107,7 +107,7 @@ def test_nan_and_infinite_ratings_are_no_ratings(write, build):
     assert [row[3] for row in rows(found)] == [None, None, None, 3.0]
     dropped = build(interactions=[{"path": "log.csv"}], cleaning={"missing_value": "drop"}).dataset
     assert [row[3] for row in rows(dropped)] == [3.0]
-    assert dropped.report["rejected"] == {"rating is not a number": 3}
+    assert dropped.report["rejected"] == {"value is not a number": 3}
 
 
 def test_own_words_for_actions(write, build):

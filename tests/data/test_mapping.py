@@ -103,5 +103,6 @@ def test_a_domain_that_names_item_ids_once_has_named_them_everywhere():
 
 
 def test_a_column_named_like_one_of_kgrecs_own_gets_another_name():
-    table = pl.DataFrame({"id": ["1", "2", "3", "4"], "source": ["web", "tv", "web", "tv"], LINE: [1, 2, 3, 4]})
+    ids = [str(k) for k in range(40)]
+    table = pl.DataFrame({"id": ids, "source": ["web", "tv"] * 20, LINE: range(1, 41)})
     assert list(guess_attributes(table, "items", {"id"}, Domain("generic", ""))) == ["source_"]
