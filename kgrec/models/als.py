@@ -70,7 +70,7 @@ class ALS:
         many = {"factors": 256, "regularization": 80.0, "alpha": 40.0, "iterations": 10}
         if data.matrix.nnz > LARGE:
             return [{**many, "n_seeds": 1, **settings} for settings in [{}, *graph]]
-        return [{}, {"regularization": 30.0}, many, *({**many, **settings} for settings in graph)]
+        return [{}, {"regularization": 30.0}, many, *({**many, "n_seeds": 1, **settings} for settings in graph)]
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""

@@ -74,9 +74,9 @@ class EASE(ItemItemScorer):
             [dropout] if data.matrix.nnz > LARGE else [{}, {"regularization": 100.0}, dropout]
         )
         if data.triples is not None and len(data.triples):
-            settings.append({**dropout, "graph_weight": 0.1})
+            settings.append({"regularization": 60.0, "dropout": 0.5, "graph_weight": 0.12})
         if data.item_text is not None and data.item_text.any():
-            settings.append({"regularization": 100.0, "text_weight": 30.0})
+            settings.append({"regularization": 50.0, "text_weight": 60.0})
         return settings
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:

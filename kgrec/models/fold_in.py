@@ -35,27 +35,33 @@ class FoldIn:
             confidences: shape ``(u, n_items)``, entries > 0.
         """
         lengths = np.diff(confidences.indptr)
-        result = np.zeros((len(lengths), self.factors.shape[1]), dtype=np.float32)
-        order = np.argsort(lengths, kind="stable")
-        order = order[lengths[order] > 0]
-        # Users of like length share a batch; what it costs is bounded by its longest history.
-        costs = lengths[order].astype(np.float64) * np.maximum(lengths[order], self.factors.shape[1])
-        for block in sparse.row_blocks(costs, sparse.BLOCK_ENTRIES // 4):
-            users = order[block]
-            result[users] = self._solve(confidences[users], int(lengths[users[-1]]))
+        width = self.factors.shape[1]
+        result = np.zeros((len(lengths), width), dtype=np.float32)
+        # Users whose histories are of like length share a batch, so that little of it is padding.
+        sizes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64)
+        for size in np.unique(sizes[lengths > 0]):
+            group = np.flatnonzero((sizes == size) & (lengths > 0))
+            cost = int(2**size * width + min(2**size, width) ** 2)
+            for block in sparse.row_blocks(np.full(len(group), cost), sparse.BLOCK_ENTRIES // 4):
+                users = group[block]
+                result[users] = self._solve(confidences[users])
         return result
 
-    def _solve(self, confidences: csr_array, width: int) -> NDArray[np.float32]:
+    def _solve(self, confidences: csr_array) -> NDArray[np.float32]:
         lengths = np.diff(confidences.indptr)
-        present = np.arange(width) < lengths[:, None]  # (u, w)
+        present = np.arange(lengths.max()) < lengths[:, None]  # (u, w)
         items = np.zeros(present.shape, dtype=np.int64)
         items[present] = confidences.indices
         weights = np.zeros(present.shape, dtype=np.float32)
         weights[present] = confidences.data
-        factors = self.factors[items] * present[:, :, None]  # (u, w, f)
-        solved = self._solved[items] * present[:, :, None]
-        kernel = factors @ solved.transpose(0, 2, 1)  # (u, w, w)
-        kernel *= (weights - present)[:, :, None]
+        extra = (weights - present)[:, :, None]  # C - I, and 0 where there is no item
+        factors = self.factors[items]  # (u, w, f)
+        if present.shape[1] > factors.shape[2]:
+            left = self._a.astype(np.float32) + factors.transpose(0, 2, 1) @ (extra * factors)
+            right = factors.transpose(0, 2, 1) @ weights[:, :, None]
+            return np.asarray(np.linalg.solve(left, right)[:, :, 0], dtype=np.float32)
+        solved = self._solved[items]
+        kernel = extra * (factors @ solved.transpose(0, 2, 1))  # (u, w, w)
         np.einsum("uii->ui", kernel)[:] += 1
         z = np.linalg.solve(kernel, weights[:, :, None])
         return np.asarray((solved.transpose(0, 2, 1) @ z)[:, :, 0], dtype=np.float32)
