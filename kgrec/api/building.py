@@ -78,15 +78,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
         built.save(graph.folder)
         clock.lap("graph")
         if config.graph.store:
-            from kgrec.graph.store import write_store
-
-            write_store(
-                built,
-                graph.folder / "store",
-                base_iri=config.graph.base_iri,
-                interactions=config.graph.store_interactions,
-                progress=progress,
-            )
+            _write_store(built, graph.folder, config, progress)
             clock.lap("store")
         report = _report(result, built, clock)
         graph.facts.update(report.graph)
@@ -97,7 +89,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
 def _append(project: Project, files: Sequence[Path], progress: Progress) -> BuildReport:
     from kgrec.data.additions import add_to_config, resolve_append
     from kgrec.graph.build import append_graph
-    from kgrec.graph.store import update_store, write_store
+    from kgrec.graph.store import update_store
 
     workspace, config = project.workspace, project.config
     if "graph" not in workspace.manifest():
@@ -126,11 +118,18 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
         )
         after.save(graph.folder)
         clock.lap("graph")
-        options = {"base_iri": config.graph.base_iri, "interactions": config.graph.store_interactions}
         if config.graph.store and (old / "store").is_dir():
-            update_store(old / "store", graph.folder / "store", before, after, **options, progress=progress)
+            update_store(
+                old / "store",
+                graph.folder / "store",
+                before,
+                after,
+                base_iri=config.graph.base_iri,
+                interactions=config.graph.store_interactions,
+                progress=progress,
+            )
         elif config.graph.store:
-            write_store(after, graph.folder / "store", **options, progress=progress)
+            _write_store(after, graph.folder, config, progress)
         clock.lap("store")
         report = _report(result, after, clock)
         graph.facts.update(report.graph)
@@ -138,6 +137,19 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
         add_to_config(workspace.config_file, entries)
     project.forget()
     return report
+
+
+def _write_store(graph: KnowledgeGraph, folder: Path, config: Config, progress: Progress) -> None:
+    from kgrec.graph.store import write_store
+
+    settings = config.graph
+    write_store(
+        graph,
+        folder / "store",
+        base_iri=settings.base_iri,
+        interactions=settings.store_interactions,
+        progress=progress,
+    )
 
 
 def _extend(config: Config, entries: Sequence[tuple[str, FileConfig]]) -> Config:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kgrec.errors import CorruptArtifactError
 from kgrec.plugin.registry import Spec
+from kgrec.progress import Progress
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ class FitStore:
         save_arrays(arrays, scorer.state())
         write_json(figures, found)  # last: its presence says that the arrays are whole
         return scorer, found
+
+    def equip(self, scorer: Scorer, name: str, progress: Progress) -> Scorer:
+        """Tell a scorer that trains by epochs where to keep its state and whom to tell of them."""
+        if self.folder is not None and hasattr(scorer, "checkpoint"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scorer.checkpoint = self.folder / f"{name}-epochs.safetensors"
+        if hasattr(scorer, "progress"):
+            scorer.progress = progress
+        return scorer
 
     def clear(self) -> None:
         """Forget everything; for when the training is done."""

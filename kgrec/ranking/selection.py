@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.plugin.registry import Spec
-from kgrec.progress import Task
+from kgrec.progress import Progress, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, UserIndices
@@ -114,6 +114,7 @@ def select(
     given: Mapping[str, Any],
     k: int,
     seed: int,
+    progress: Progress,
     task: Task,
     store: FitStore,
 ) -> Selected:
@@ -126,6 +127,7 @@ def select(
         given: its table in kgrec.toml.
         k: length of the lists.
         seed: of the fits.
+        progress: told of the epochs of those that train by epochs.
         task: told of every fit.
         store: keeps fits for an interrupted training.
     """
@@ -136,7 +138,9 @@ def select(
     tried: list[tuple[dict[str, Any], float]] = []
     seconds = 0.0
     for options in candidates:
-        scorer, found = store.fitted(spec, options, "fit", partial(_fit, spec, options, data, held_out, k, seed))
+        scorer, found = store.fitted(
+            spec, options, "fit", partial(_fit, spec, options, data, held_out, k, seed, progress, store)
+        )
         tried.append((options, found["ndcg"]))
         seconds += found["seconds"]
         task.advance(1 / len(candidates))
@@ -149,10 +153,18 @@ def select(
 
 
 def _fit(
-    spec: Spec, options: dict[str, Any], data: TrainingData, held_out: HeldOut, k: int, seed: int
+    spec: Spec,
+    options: dict[str, Any],
+    data: TrainingData,
+    held_out: HeldOut,
+    k: int,
+    seed: int,
+    progress: Progress,
+    store: FitStore,
 ) -> tuple[Scorer, Figures]:
     started = time.perf_counter()
-    scorer: Scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
+    built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
+    scorer = store.equip(built, spec.name, progress).fit(data, seed=seed)
     recall, ndcg = judge(scorer, held_out, k=k)
     found = getattr(scorer, "refit_options", None)
     seconds = time.perf_counter() - started

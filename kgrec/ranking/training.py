@@ -179,6 +179,7 @@ def _select_all(
                     given=config.scorers.get(spec.name, {}),
                     k=config.fusion.metric_k,
                     seed=config.seed,
+                    progress=progress,
                     task=task,
                     store=store,
                 )
@@ -220,7 +221,7 @@ def _refit(
         for chosen in wanted:
             task.note(chosen.name)
             spec = registry[chosen.name]
-            fit = partial(_fit_all, spec, chosen.refit_options, everything, config.seed)
+            fit = partial(_fit_all, spec, chosen.refit_options, everything, config.seed, progress, store)
             scorer, found = store.fitted(spec, chosen.refit_options, "everything", fit)
             scorers[chosen.name] = scorer
             seconds[chosen.name] = found["seconds"]
@@ -228,9 +229,12 @@ def _refit(
     return scorers, seconds
 
 
-def _fit_all(spec: Spec, options: dict[str, Any], data: TrainingData, seed: int) -> tuple[Scorer, Figures]:
+def _fit_all(
+    spec: Spec, options: dict[str, Any], data: TrainingData, seed: int, progress: Progress, store: FitStore
+) -> tuple[Scorer, Figures]:
     started = time.perf_counter()
-    scorer: Scorer = spec.build(options, table=f"scorers.{spec.name}").fit(data, seed=seed)
+    built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
+    scorer = store.equip(built, spec.name, progress).fit(data, seed=seed)
     return scorer, {"seconds": time.perf_counter() - started}
 
 

@@ -116,6 +116,10 @@ class GNN:
         self._history, self._state = fitted.history, fitted.state
         return self
 
+    def refit_options(self) -> dict[str, Any]:
+        """Return what a fit on all data needs to know of this one: how long to train."""
+        return {"epochs": self.best_epoch}
+
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.
 
