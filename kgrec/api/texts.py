@@ -65,7 +65,8 @@ def user_profile(project: Project, position: int) -> UserProfile:
     from kgrec.text.terms import TermIndex
 
     labels = item_labels(project.graph)
-    weights: dict[str, float] = {**project.domain.action_weights, **project.config.feedback.action_weights}
+    weights: dict[str, float] = dict(project.domain.action_weights)
+    weights.update({str(action): weight for action, weight in project.config.feedback.action_weights.items()})
     texts = item_texts(project.dataset, None, project.config.text.item_template, project.domain)
     index = TermIndex.build(texts)
     return describe(project.dataset, position, index, entities=labels, action_weights=weights)

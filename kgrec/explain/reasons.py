@@ -1,8 +1,8 @@
 """One plain, true sentence for each recommended item.
 
 What the item owes most to is asked of the scorers themselves: those that split their scores exactly name the items of
-the history that carried it. If the graph joins one of these to the item, the sentence tells the path; otherwise it names
-the strongest of them. A user without history is told what is popular.
+the history that carried it. If the graph joins one of these to the item, the sentence tells the path; otherwise it
+names the strongest of them. A user without history is told what is popular.
 """
 
 from __future__ import annotations

@@ -173,8 +173,7 @@ def test_parts_sum_to_the_fused_score_also_for_somebody_nothing_is_known_of():
 
 
 def test_nothing_liked_is_an_error_that_says_where_to_look():
+    nothing = dict.fromkeys(ACTIONS, 0)
     with pytest.raises(DataError, match="counts as a like") as error:
-        material(
-            feedback={"action_weights": dict.fromkeys(["view", "click", "like", "rate", "comment", "purchase"], 0)}
-        )
+        material(feedback={"action_weights": nothing})
     assert "action_weights" in error.value.hint
