@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from kgrec.errors import DataError
-from kgrec.models import local_ease, sparse
+from kgrec.models import local_ease
 from kgrec.models.als import ALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE, gram, pruned, solve
@@ -162,44 +162,6 @@ def test_the_graph_lets_items_without_likes_be_scored(make):
     own = np.take_along_axis(scores, (np.arange(data.n_users) % 2)[:, None], axis=1)[:, 0]
     other = np.take_along_axis(scores, 1 - (np.arange(data.n_users) % 2)[:, None], axis=1)[:, 0]
     assert own.mean() > other.mean() + 0.01
-
-
-@settings(deadline=None, max_examples=25)
-@given(seed=seeds)
-def test_gram_in_blocks_is_the_product(seed):
-    rows = draw(seed)
-    dense = rows.toarray()
-    np.testing.assert_allclose(gram(rows, None), dense.T @ dense, atol=1e-5)
-
-
-def test_gram_blocks_cover_all_rows_once(monkeypatch):
-    rows = draw(0)
-    monkeypatch.setattr(sparse, "row_blocks", lambda costs: iter([slice(0, 5), slice(5, len(costs))]))
-    seen = np.concatenate([np.arange(b.start, b.stop) for b, _ in sparse.gram_blocks(rows)])
-    np.testing.assert_array_equal(seen, np.arange(12))
-
-
-@given(costs=st.lists(st.integers(0, 20), max_size=30), limit=st.integers(1, 30))
-def test_row_blocks_are_consecutive_and_within_the_limit(costs, limit):
-    blocks = list(sparse.row_blocks(np.array(costs, dtype=np.int64), limit))
-    covered = [row for block in blocks for row in range(block.start, block.stop)]
-    assert covered == list(range(len(costs)))
-    assert all(b.stop - b.start == 1 or sum(costs[b]) <= limit for b in blocks)
-
-
-@given(seed=seeds, k=st.integers(1, 14))
-def test_top_k_keeps_the_largest_of_each_row(seed, k):
-    matrix = draw(seed, share=0.6)
-    kept = sparse.top_k(matrix, k, np.random.default_rng(0)).toarray()
-    for before, after in zip(matrix.toarray(), kept, strict=True):
-        expected = np.sort(before[before > 0])[::-1][:k]
-        np.testing.assert_array_equal(np.sort(after[after > 0])[::-1], expected)
-
-
-def test_top_k_draws_lots_between_equals():
-    matrix = csr_array(np.ones((200, 10), dtype=np.float32))
-    uses = np.diff(csr_array(sparse.top_k(matrix, 3, np.random.default_rng(0)).T).indptr)
-    assert uses.min() > 30  # 60 each are expected; by position the last seven would get none
 
 
 def test_equal_weights_become_strength_one_and_repeats_are_damped():
