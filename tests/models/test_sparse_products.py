@@ -1,11 +1,12 @@
 """Sparse products in blocks and the largest entries of each row, against plain references."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
+from kgrec.models.ease import gram
 
 seeds = st.integers(0, 10_000)
 
