@@ -175,7 +175,8 @@ def _whom(project: Project, user: str | None) -> str:
     count = int((dataset.interactions["user"] == position).sum())
     row = dataset.users.row(position, named=True)
     known = [clean(row.pop("description") or "").rstrip(".。")]
-    known += [f"{words(name)} {cell(value)}" for name, value in row.items() if value and name != "user_id"]
+    attributes = project.dataset.user_attributes
+    known += [f"{words(name)} {cell(value)}" for name, value in row.items() if value and name in attributes]
     about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
     return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 

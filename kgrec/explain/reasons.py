@@ -29,6 +29,10 @@ CARRIERS = 8
 """A path may start at one of the so many items of the history that carried the score most."""
 
 
+PATHS = 8
+"""Of the so many most informative paths the first whose entity has a readable name is told."""
+
+
 class Explainer:
     """Finds the reasons; the path index is built once."""
 
@@ -116,7 +120,9 @@ class Explainer:
         sources, strength = sources[known], shares[carriers][known]
         if not len(sources):
             return self._wording.popular(target)
-        paths: list[Path] = self._finder.best(sources, strength, np.array([target]), k=1)[0]
+        paths: list[Path] = self._finder.best(sources, strength, np.array([target]), k=PATHS)[0]
         if paths:
-            return self._wording.path(paths[0], actions.get(paths[0].nodes[0]))
+            # A name tells more than "they have something in common".
+            path = next((p for p in paths if self._wording.named(p)), paths[0])
+            return self._wording.path(path, actions.get(path.nodes[0]))
         return self._wording.similar(int(sources[0]), actions.get(int(sources[0])))

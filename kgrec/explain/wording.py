@@ -31,7 +31,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     "history": {"en": "You {verb} {item}", "zh": "您{verb}{item}"},
     "named": {"en": "{history}; {reason}", "zh": "{history}，{reason}"},
     "same": {"en": "{history}; {label}: {entity}, as there", "zh": "{history}，两者{label}同为{entity}"},
-    "unnamed": {"en": "{history}, which shares its “{label}” with it", "zh": "{history}，两者的“{label}”相同"},
+    "unnamed": {"en": "{history}; they have a “{label}” in common", "zh": "{history}，两者的“{label}”相同"},
     "mixed": {
         "en": "{history} ({first} {entity}); here: {second} {entity}",
         "zh": "{history}（{first}：{entity}），本{noun}的{second}：{entity}",
@@ -72,6 +72,11 @@ class Wording:
         tails = self._graph.training_nodes[edges["tail"].to_numpy()]
         return np.bincount(tails[tails >= 0], minlength=len(self._node_of)).astype(np.int64)
 
+    def named(self, path: Path) -> bool:
+        """Say whether everything the path would name has a name for people."""
+        middle = self._graph.nodes.row(int(self._node_of[path.nodes[1]]), named=True)
+        return _has_name(middle)
+
     def path(self, path: Path, action: str | None) -> Reason:
         """Word a path from an item of the history to the recommended one."""
         nodes = [self._graph.nodes.row(int(self._node_of[node]), named=True) for node in path.nodes]
@@ -89,9 +94,8 @@ class Wording:
         # The second step leads from the entity to the recommended item, so from the item it reads the other way round.
         forward = not path.forward[1]
         name = str(entity["label"])
-        named = entity["kind"] != "entity" or name != entity["key"]
         label = self._label(second, forward)
-        if not named:
+        if not _has_name(entity):
             return self._say("unnamed", history=history, label=label)
         if (first, path.forward[0]) != (second, forward):
             before = self._label(first, path.forward[0])
@@ -142,3 +146,7 @@ class Wording:
 
     def _say(self, sentence: str, **parts: object) -> str:
         return SENTENCES[sentence][self._language].format(**parts)
+
+
+def _has_name(node: Mapping[str, object]) -> bool:
+    return node["kind"] != "entity" or node["label"] != node["key"]

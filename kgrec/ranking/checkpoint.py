@@ -62,11 +62,11 @@ class FitStore:
         write_json(figures, found)  # last: its presence says that the arrays are whole
         return scorer, found
 
-    def equip(self, scorer: Scorer, name: str, progress: Progress) -> Scorer:
+    def equip(self, scorer: Scorer, name: str, part: str, progress: Progress) -> Scorer:
         """Tell a scorer that trains by epochs where to keep its state and whom to tell of them."""
         if self.folder is not None and hasattr(scorer, "checkpoint"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            scorer.checkpoint = self.folder / f"{name}-epochs.safetensors"
+            scorer.checkpoint = self.folder / f"{name}-{part}-epochs.safetensors"
         if hasattr(scorer, "progress"):
             scorer.progress = progress
         return scorer

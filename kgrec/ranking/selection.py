@@ -164,7 +164,7 @@ def _fit(
 ) -> tuple[Scorer, Figures]:
     started = time.perf_counter()
     built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
-    scorer = store.equip(built, spec.name, progress).fit(data, seed=seed)
+    scorer = store.equip(built, spec.name, "fit", progress).fit(data, seed=seed)
     recall, ndcg = judge(scorer, held_out, k=k)
     found = getattr(scorer, "refit_options", None)
     seconds = time.perf_counter() - started

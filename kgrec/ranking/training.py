@@ -234,7 +234,7 @@ def _fit_all(
 ) -> tuple[Scorer, Figures]:
     started = time.perf_counter()
     built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
-    scorer = store.equip(built, spec.name, progress).fit(data, seed=seed)
+    scorer = store.equip(built, spec.name, "everything", progress).fit(data, seed=seed)
     return scorer, {"seconds": time.perf_counter() - started}
 
 

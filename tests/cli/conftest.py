@@ -13,7 +13,7 @@ import pytest
 
 from kgrec.cli.app import main
 from kgrec.config import Config
-from kgrec.data.dataset import Dataset
+from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.errors import NotFoundError
 from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.neighbourhood import neighbourhood as find
@@ -41,7 +41,13 @@ class FakeProject:
         users = {"user_id": ["u0", "u1"], "description": [None, "likes\tnoir"], "age": [None, 31]}
         interactions = {"user": [1] * 39 + [0]}
         rejects = pl.DataFrame({"source": ["a.csv"], "line": [7], "reason": ["no user id"], "row": ["{}"]})
-        return Dataset(pl.DataFrame(interactions), pl.DataFrame(users), pl.DataFrame(), rejects=rejects)
+        return Dataset(
+            pl.DataFrame(interactions),
+            pl.DataFrame(users),
+            pl.DataFrame(),
+            user_attributes={"age": AttributeInfo(None, False)},
+            rejects=rejects,
+        )
 
     def _asked(self, *call):
         self.calls.append(call)

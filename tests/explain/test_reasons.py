@@ -1,0 +1,155 @@
+"""Every sentence must hold: what it names is in the history, in the graph, and carried the score."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kgrec.data.dataset import INTERACTIONS, Dataset
+from kgrec.explain.reasons import Explainer
+from kgrec.explain.wording import SENTENCES
+from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
+from kgrec.plugin.domain import Domain, RelationType
+from kgrec.plugin.protocols import Contribution
+from kgrec.types import ItemList, Profile
+
+DIRECTED = RelationType(
+    "directed_by",
+    "directed by",
+    "director_of",
+    "director of",
+    labels={"zh": "导演"},
+    reason="also directed by {entity}",
+    reasons={"zh": "同样由{entity}执导"},
+)
+DOMAIN = Domain("video", "", item_noun={"en": "film", "zh": "电影"}, relation_types=(DIRECTED,))
+FILMS = ["Alien", "Blade Runner", "Paddington", "Gladiator", "Orphan", "Cube"]
+
+
+@pytest.fixture
+def dataset():
+    rows = [(0, 0, "rate"), (0, 2, "view"), (1, 3, "like"), (1, 5, "like")]
+    columns = dict(zip(("user", "item", "action"), zip(*rows, strict=True), strict=True))
+    interactions = pl.DataFrame(columns).with_columns(split=pl.lit("train"))
+    for name, kind in INTERACTIONS.items():
+        column = pl.col(name) if name in interactions.columns else pl.lit(None)
+        interactions = interactions.with_columns(column.cast(kind).alias(name))
+    users = pl.DataFrame({"user_id": ["ann", "bob"], "description": [None, None]})
+    items = pl.DataFrame({"item_id": [f"f{k}" for k in range(6)], "title": FILMS, "description": [None] * 6})
+    return Dataset(interactions.select(list(INTERACTIONS)), users, items)
+
+
+@pytest.fixture
+def graph():
+    """Alien, Blade Runner and Gladiator share a named director; Paddington and Cube a nameless entity."""
+    kinds = ["user"] * 2 + ["item"] * 6 + ["entity"] * 2
+    keys = ["ann", "bob", *(f"f{k}" for k in range(6)), "person:scott", "m.0x"]
+    labels = ["ann", "bob", *FILMS, "Ridley Scott", "m.0x"]
+    index = [0, 1, *range(6), None, None]
+    nodes = pl.DataFrame(
+        {"kind": kinds, "index": index, "type": kinds, "key": keys, "label": labels, "aliases": [[]] * 10},
+        schema=dict(NODES),
+    )
+    names = ["directed_by", "made_in", "rate", "like"]
+    relations = pl.DataFrame({"name": names, "label": ["directed by", "made in", "rated", "liked"]})
+    relations = relations.with_columns(inverse=pl.col("name") + "_inverse", inverse_label=pl.col("label") + " of")
+    facts = [(2, 0, 8), (3, 0, 8), (5, 0, 8), (4, 1, 9), (7, 1, 9)]
+    likes = [(0, 2, 2), (0, 2, 4), (1, 3, 5), (1, 3, 7)]
+    table = pl.DataFrame(facts + likes, schema=["head", "relation", "tail"], orient="row")
+    table = table.with_columns(
+        weight=1.0, provenance=pl.Series(["catalogue"] * len(facts) + ["interaction"] * len(likes))
+    )
+    for name, kind in EDGES.items():
+        column = pl.col(name) if name in table.columns else pl.lit(None)
+        table = table.with_columns(column.cast(kind).alias(name))
+    return KnowledgeGraph(nodes, relations.select(list(RELATIONS)), table.select(list(EDGES)))
+
+
+class Additive:
+    """Splits every score over given items of the history."""
+
+    def __init__(self, sources):
+        self.sources = sources
+
+    def fit(self, data, *, seed):
+        return self
+
+    def score(self, users):
+        return np.zeros((len(users), 6), dtype=np.float32)
+
+    def state(self):
+        return {}
+
+    def load_state(self, state):
+        return self
+
+    def contributions(self, user, items):
+        return [Contribution(int(i), "item", source, value) for i in items for source, value in self.sources.items()]
+
+
+def explain(dataset, graph, item, sources, *, user="ann", language="en", domain=DOMAIN):
+    ranker = SimpleNamespace(item_ids=dataset.items["item_id"].to_list(), scorers={"a": Additive(sources)})
+    explainer = Explainer(dataset, graph, domain, ranker, language=language)
+    found = ItemList(user, (f"f{item}",), np.array([item]), np.ones(1, np.float32), {"a": np.ones(1, np.float32)})
+    return explainer.reasons(found, user=np.array([0 if user == "ann" else 1]), profile=Profile())[0]
+
+
+def test_a_path_from_what_carried_the_score(dataset, graph):
+    reason = explain(dataset, graph, 1, {0: 0.7, 2: 0.3})
+    assert reason.sentence == "You rated Alien; also directed by Ridley Scott"
+    assert reason.kind == "path"
+    assert reason.nodes == ("f0", "person:scott", "f1")
+    assert reason.relations == ("directed_by", "directed_by")
+
+
+def test_the_same_in_chinese(dataset, graph):
+    reason = explain(dataset, graph, 1, {0: 1.0}, language="zh")
+    assert reason.sentence == "您评价过《Alien》，同样由Ridley Scott执导"
+
+
+def test_no_path_is_claimed_from_an_item_that_did_not_carry_the_score(dataset, graph):
+    reason = explain(dataset, graph, 1, {2: 1.0})
+    assert reason.kind == "similar"
+    assert reason.nodes == ("f2",)
+    assert reason.sentence.startswith("You viewed Paddington")
+    assert "Scott" not in reason.sentence
+
+
+def test_a_negative_contribution_is_no_reason(dataset, graph):
+    reason = explain(dataset, graph, 1, {0: -1.0, 2: 0.1})
+    assert reason.nodes == ("f2",)
+
+
+def test_an_entity_without_a_name_is_not_shown(dataset, graph):
+    reason = explain(dataset, graph, 5, {2: 1.0})
+    assert reason.kind == "path"
+    assert "m.0x" not in reason.sentence
+    assert "made in" in reason.sentence
+
+
+def test_without_a_cause_only_popularity_is_told_and_it_is_counted(dataset, graph):
+    reason = explain(dataset, graph, 3, {})
+    assert reason.kind == "popular"
+    assert reason.sentence == "Popular: 1 people interacted with it"
+    unseen = explain(dataset, graph, 4, {})
+    assert unseen.kind == "text"
+
+
+def test_a_relation_without_words_of_its_own_uses_its_label(dataset, graph):
+    plain = Domain("video", "", relation_types=())
+    reason = explain(dataset, graph, 1, {0: 1.0}, domain=plain)
+    assert "directed by" in reason.sentence
+    assert "Ridley Scott" in reason.sentence
+
+
+def test_every_sentence_exists_in_both_languages_with_the_same_parts():
+    import string
+
+    for name, by_language in SENTENCES.items():
+        parts = {
+            language: {field for _, field, _, _ in string.Formatter().parse(text) if field} - {"noun"}
+            for language, text in by_language.items()
+        }
+        assert set(parts) == {"en", "zh"}, name
+        assert parts["en"] == parts["zh"], name
