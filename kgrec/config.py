@@ -169,7 +169,7 @@ class TrainConfig(Section):
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
     split: Literal["auto", "ratio", "time"] = "ratio"
     """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
-    max_validation_users: Positive = 20_000
+    max_validation_users: Positive = 5_000
     """At most so many users are judged on."""
     threads: Positive | None = None
     """By default what the machine has free, at most its physical cores."""
