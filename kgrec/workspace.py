@@ -37,6 +37,7 @@ __all__ = [
     "Workspace",
     "fingerprint_of",
     "load_arrays",
+    "package_versions",
     "read_json",
     "save_arrays",
     "storage_errors",
@@ -233,7 +234,7 @@ class Workspace:
             created=time.time(),
             seconds=round(time.perf_counter() - writer.started, 3),
             seed=seed,
-            versions=_versions(),
+            versions=package_versions(),
             facts=writer.facts,
         )
 
@@ -253,7 +254,8 @@ class StageWriter:
     started: float
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
     found = {}
     for name in ("kgrec", "numpy", "scipy", "polars", "torch", "torch-geometric", "transformers", "implicit"):
         try:

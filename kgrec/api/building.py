@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from kgrec.data.ingest import IngestResult, ingest
 from kgrec.errors import UserError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.progress import Progress
+from kgrec.settings import FILE_NAME
 from kgrec.workspace import StageWriter
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
         graph.facts.update(report.graph)
         # A later full build must know of the files too; recorded last, when nothing else can fail.
         add_to_config(workspace.config_file, entries)
+    # So must the next build of this very project, whose settings were read before.
+    origins = {**project.settings.origins, **{f"data.{role}": FILE_NAME for role, _ in entries}}
+    project.settings = replace(project.settings, config=extended, origins=origins)
     project.forget()
     return report
 

@@ -183,14 +183,14 @@ class Project:
         """Recommend items to many users.
 
         Args:
-            users: their ids; None for all.
+            users: their ids; None for all, in the order of their ids.
             n: length of each list; None: as in kgrec.toml.
             include_seen: also what the user interacted with; None: as in kgrec.toml.
             where: conditions ``(attribute, value)`` that all items must meet.
             progress: told where it is.
 
         Returns:
-            ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; users in the order given.
+            ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
         """
         from kgrec.api.recommending import recommend_many
 

@@ -50,7 +50,7 @@ def recommend_many(
 ) -> pl.DataFrame:
     """Answer for many users; see :meth:`kgrec.api.Project.recommend_many`."""
     ranker = project.ranker
-    wanted = list(users) if users is not None else project.dataset.users["user_id"].to_list()
+    wanted = list(dict.fromkeys(users if users is not None else project.dataset.users["user_id"].sort()))
     known = [user for user in wanted if user in ranker.user_positions]
     later = [user for user in wanted if user not in ranker.user_positions]
     project.dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it
@@ -119,8 +119,23 @@ def _who(project: Project, request: Request) -> tuple[UserIndices | None, Profil
     position = project.ranker.user_positions.get(request.user_id)
     if position is not None:
         return np.array([position], dtype=np.int64), Profile()
-    items = _history(project, request.user_id)
-    return None, Profile(items, np.ones(len(items), dtype=np.float32))
+    return None, _newcomer(project, request.user_id)
+
+
+def _newcomer(project: Project, user_id: str) -> Profile:
+    """Return what somebody who came after training likes by now, weighed as training would: a low rating is no like."""
+    from kgrec.data.split import interaction_matrix, like_threshold, like_weights, to_events
+
+    dataset, feedback = project.dataset, project.config.feedback
+    position = int(dataset.user_positions([user_id])[0])
+    own = replace(dataset, interactions=dataset.interactions.filter(pl.col("user") == position))
+    # The scale of ratings is everybody's.
+    scaled = feedback.model_copy(update={"like_threshold": like_threshold(dataset, feedback)})
+    weights = like_weights(own, scaled, project.domain)
+    events = to_events(own, np.ones(own.interactions.height, dtype=np.bool_), weights)
+    row = interaction_matrix(events, dataset.n_users, dataset.n_items)[[position]]
+    items = _training_positions(project)[row.indices]
+    return Profile(items[items >= 0], row.data[items >= 0])
 
 
 def _history(project: Project, user_id: str) -> ItemIndices:
@@ -166,19 +181,19 @@ def _seen_matrix(project: Project) -> csr_array:
 
 
 def allowed_items(project: Project, where: Sequence[tuple[str, str]]) -> Mask | None:
-    """Return which items, numbered as at training, meet all conditions; None when there are none.
+    """Return which items, numbered as at training, still exist and meet all conditions; None where all do.
 
     Raises:
         NotFoundError: there is no such attribute.
         UserError: no item meets a condition.
     """
-    if not where:
+    if not where and not project.workspace.stale("models"):
         return None
     dataset = project.dataset
     mask = np.ones(dataset.n_items, dtype=np.bool_)
     for attribute, value in where:
         mask &= _matches(project, attribute, value)
-    if not mask.any():
+    if where and not mask.any():
         conditions = " and ".join(f"{a}={v}" for a, v in where)
         raise UserError(f"no item meets {conditions}", hint="drop one of the conditions")
     positions = _training_positions(project)

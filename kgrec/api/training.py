@@ -17,6 +17,7 @@ from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.material import prepare
 from kgrec.ranking.training import TrainReport
 from kgrec.ranking.training import train as fit
+from kgrec.workspace import package_versions
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
@@ -35,6 +36,7 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
     chosen = resolve_device(device)
     threads = choose_threads(config.train.threads)
     with workspace.locked(), limited_threads(threads.count):
+        project.forget()  # another process may have built anew since something was read
         weights = like_weights(project.dataset, config.feedback, project.domain)
         split = split_validation(project.dataset, weights, config.train, config.seed)
         vectors = encode(project, split, progress)
@@ -80,6 +82,7 @@ def _run_key(project: Project, device: str) -> str:
         config.train.model_dump(mode="json", include={"validation_fraction", "split", "max_validation_users"}),
         config.fusion.metric_k,
         device,
+        package_versions(),
     ]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 

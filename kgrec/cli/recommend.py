@@ -190,9 +190,11 @@ def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str
         return
     why = explain and bool(items.reasons)
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
-    columns: dict[str, dict[str, Any]] = {"#": right, "title": {"min_width": 12, "style": "bold"}, "score": right}
+    # Folded, for Chinese has no spaces to break at and would be cut off.
+    title = {"min_width": 12, "style": "bold", "overflow": "fold"}
+    columns: dict[str, dict[str, Any]] = {"#": right, "title": title, "score": right}
     if why:
-        columns["why"] = {"min_width": 20}
+        columns["why"] = {"min_width": 20, "overflow": "fold"}
     columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
     shown = table(columns)
     for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):

@@ -2,7 +2,7 @@
 
 What the item owes most to is asked of the scorers themselves: those that split their scores exactly name the items of
 the history that carried it. If the graph joins one of these to the item, the sentence tells the path; otherwise it
-names the strongest of them. A user without history is told what is popular.
+names the strongest of them. Somebody without history is told what is close to their words, or else what is popular.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ CARRIERS = 8
 
 PATHS = 8
 """Of the so many most informative paths the first whose entity has a readable name is told."""
+
+OFTEN = 2
+"""Items that at least so many people have in common are said to be liked by the same people."""
 
 
 class Explainer:
@@ -65,7 +68,8 @@ class Explainer:
         """
         carried = self._carried(found, user, profile)
         actions = self._actions(found.user_id)
-        return tuple(self._reason(int(item), carried[k], actions) for k, item in enumerate(found.items))
+        described = profile.text_vector is not None
+        return tuple(self._reason(int(item), carried[k], actions, described) for k, item in enumerate(found.items))
 
     def _carried(self, found: ItemList, user: UserIndices | None, profile: Profile) -> NDArray[np.float64]:
         """Return how much each item of the history carried each listed item, shape ``(n, n_items)``.
@@ -111,7 +115,7 @@ class Explainer:
         last = ranked.sort("order").group_by("item", maintain_order=True).agg(pl.col("action").last())
         return dict(zip(last["item"].to_list(), last["action"].to_list(), strict=True))
 
-    def _reason(self, item: int, shares: NDArray[np.float64], actions: dict[int, str]) -> Reason:
+    def _reason(self, item: int, shares: NDArray[np.float64], actions: dict[int, str], described: bool) -> Reason:
         carriers = np.argsort(-shares, kind="stable")[:CARRIERS]
         carriers = carriers[shares[carriers] > 0]
         target = int(self._to_dataset[item])
@@ -119,10 +123,19 @@ class Explainer:
         known = sources >= 0
         sources, strength = sources[known], shares[carriers][known]
         if not len(sources):
+            if described:
+                return self._wording.described()
             return self._wording.popular(target)
         paths: list[Path] = self._finder.best(sources, strength, np.array([target]), k=PATHS)[0]
         if paths:
             # A name tells more than "they have something in common".
             path = next((p for p in paths if self._wording.named(p)), paths[0])
             return self._wording.path(path, actions.get(path.nodes[0]))
-        return self._wording.similar(int(sources[0]), actions.get(int(sources[0])))
+        source = int(sources[0])
+        return self._wording.similar(source, actions.get(source), shared=self._shared(source, target) >= OFTEN)
+
+    def _shared(self, first: int, second: int) -> int:
+        """Count the users who interacted with both items, given by position in the dataset."""
+        rows = self._dataset.interactions
+        users = (rows.filter(pl.col("item") == item)["user"].unique() for item in (first, second))
+        return len(set(next(users)) & set(next(users)))

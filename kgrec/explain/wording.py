@@ -38,6 +38,8 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     },
     "direct": {"en": "{history}, {label} this {noun}", "zh": "{history}，它与本{noun}有“{label}”的关系"},
     "similar": {"en": "{history}; often liked by the same people", "zh": "{history}，喜欢它的人也常喜欢这个"},
+    "alike": {"en": "{history}; that is what comes closest to this", "zh": "{history}，是最接近这个的"},
+    "described": {"en": "Close to what you describe", "zh": "与您的描述相近"},
     "popular": {"en": "Popular: {count} people interacted with it", "zh": "热门：{count}人与之互动过"},
     "new": {"en": "New to everyone; close to your interests", "zh": "新上架，贴近您的兴趣"},
 }
@@ -105,11 +107,15 @@ class Wording:
             return self._say("named", history=history, reason=worded.format(entity=name))
         return self._say("same", history=history, label=label, entity=name)
 
-    def similar(self, source: int, action: str | None) -> Reason:
-        """Word that the same people like both."""
+    def similar(self, source: int, action: str | None, *, shared: bool) -> Reason:
+        """Word that the same people like both or, where they are not ``shared``, only that both are close."""
         node = self._graph.nodes.row(int(self._node_of[source]), named=True)
-        sentence = self._say("similar", history=self._history(node["label"], action))
+        sentence = self._say("similar" if shared else "alike", history=self._history(node["label"], action))
         return Reason(sentence, "similar", (str(node["key"]),))
+
+    def described(self) -> Reason:
+        """Word that the item is close to the words of somebody who is not in the data."""
+        return Reason(self._say("described"), "text")
 
     def popular(self, item: int) -> Reason:
         """Word how many people interacted with the item."""

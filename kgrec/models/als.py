@@ -59,6 +59,7 @@ class ALS:
         self.iterations = options.integer("iterations", iterations, low=1)
         self.n_seeds = options.integer("n_seeds", n_seeds, low=1)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
+        self._solvers: list[FoldIn] | None = None
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -81,6 +82,7 @@ class ALS:
         seeds = np.random.SeedSequence(seed).spawn(self.n_seeds)
         runs = [self._factorise(rows, np.random.default_rng(s)) for s in seeds]
         self._items = np.concatenate(runs, axis=1) / np.float32(self.n_seeds)
+        self._solvers = None
         self._users = self._fold(self._history.matrix)
         return self
 
@@ -159,12 +161,18 @@ class ALS:
         self._history = History.from_state(state)
         self._users = state["users"]
         self._items = state["items"]
+        self._solvers = None
         self._known = np.asarray(state["known"], dtype=np.bool_)
         n_seeds, self._alpha, self._regularization = (float(value) for value in state["settings"])
         self._n_seeds = int(n_seeds)
         return self
 
     def _folders(self) -> list[FoldIn]:
+        if self._solvers is None:
+            self._solvers = self._make_folders()
+        return self._solvers
+
+    def _make_folders(self) -> list[FoldIn]:
         # The factors of the runs stand side by side; those of the items are scaled so that a product is the mean.
         runs = np.split(self._items, self._n_seeds, axis=1)
         return [FoldIn(run * np.float32(self._n_seeds), self._regularization) for run in runs]

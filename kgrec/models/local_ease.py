@@ -47,7 +47,8 @@ def fit(
     """
     n_items = rows.shape[1]
     gram = _gram(rows, rng)
-    diagonal = gram.diagonal()
+    # Not that of the Gram matrix, whose long rows are cut and may have lost it.
+    diagonal = np.asarray(rows.multiply(rows).sum(axis=0), dtype=np.float32)
     if texts is not None:
         diagonal = diagonal + np.einsum("ij,ij->i", texts, texts)
     near = _nearest(gram, texts, diagonal, min(neighbours, n_items - 1), rng)

@@ -1,5 +1,6 @@
 """Every sentence must hold: what it names is in the history, in the graph, and carried the score."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,6 +115,15 @@ def test_no_path_is_claimed_from_an_item_that_did_not_carry_the_score(dataset, g
     assert reason.nodes == ("f2",)
     assert reason.sentence.startswith("You viewed Paddington")
     assert "Scott" not in reason.sentence
+    assert "same people" not in reason.sentence  # nobody knows both
+
+
+def test_the_same_people_are_only_named_where_there_are_some(dataset, graph):
+    both = dataset.interactions.filter(pl.col("item") == 2)
+    shared = [both.with_columns(user=pl.lit(k, pl.UInt32), item=pl.lit(1, pl.UInt32)) for k in (0, 1)]
+    rows = pl.concat([dataset.interactions, both.with_columns(user=pl.lit(1, pl.UInt32)), *shared])
+    reason = explain(replace(dataset, interactions=rows), graph, 1, {2: 1.0})
+    assert reason.sentence == "You viewed Paddington; often liked by the same people"
 
 
 def test_a_negative_contribution_is_no_reason(dataset, graph):

@@ -92,6 +92,17 @@ def test_local_ease_in_small_blocks_is_the_same(monkeypatch):
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
+def test_local_ease_keeps_the_diagonal_where_long_rows_of_the_gram_matrix_are_cut(monkeypatch):
+    # An item liked weakly, by people who like the others strongly: the others' entries exceed its own.
+    rows = csr_array(np.array([[0.1, 3.0, 3.0], [0.1, 3.0, 0.0], [0.1, 0.0, 3.0]], dtype=np.float32))
+    seen = []
+    monkeypatch.setattr(local_ease, "GRAM_ENTRIES", 6)
+    monkeypatch.setattr(local_ease, "_nearest", lambda gram, *rest: seen.append(rest[1]) or gram)
+    monkeypatch.setattr(local_ease, "_regress", lambda near, *_: near)
+    local_ease.fit(rows, None, local_ease.Ridge(3.0, 0.0), 2, np.random.default_rng(0))
+    np.testing.assert_allclose(seen[0], [0.03, 18.0, 18.0], rtol=1e-5)
+
+
 def test_singular_matrix_is_an_error_with_a_hint():
     with pytest.raises(DataError) as error:
         solve(-np.ones((4, 4), dtype=np.float32), 0.001)
