@@ -191,8 +191,8 @@ def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str
     why = explain and bool(items.reasons)
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
     # Folded, for Chinese has no spaces to break at and would be cut off.
-    title = {"min_width": 12, "style": "bold", "overflow": "fold"}
-    columns: dict[str, dict[str, Any]] = {"#": right, "title": title, "score": right}
+    bold = {"min_width": 12, "style": "bold", "overflow": "fold"}
+    columns: dict[str, dict[str, Any]] = {"#": right, "title": bold, "score": right}
     if why:
         columns["why"] = {"min_width": 20, "overflow": "fold"}
     columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
