@@ -127,7 +127,7 @@ def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | No
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
-    origin = next((o for k, o in origins.items() if k == key or k.startswith(f"{key}.")), "")
+    origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(f"{key}.")), "")
     origin = origin or next((o for k, o in origins.items() if key.startswith(f"{k}.")), FILE_NAME)
     where = str(file) if origin == FILE_NAME and file else origin
     if first["type"] == "extra_forbidden":

@@ -149,6 +149,12 @@ def test_unknown_keys_name_the_nearest_known_one(toml, text, message, hint):
     assert hint in caught.value.hint
 
 
+def test_a_wrong_table_of_set_is_said_to_be_of_set(toml):
+    of_domain = {"text": {"item_template": "{title}"}}
+    with pytest.raises(ConfigError, match=r"^--set: text: "):
+        load_settings(toml("seed = 1"), ["text=3"], domain_defaults=lambda _: of_domain)
+
+
 def test_an_unknown_key_of_set_is_said_to_be_of_set(toml):
     with pytest.raises(ConfigError, match=r"^--set: unknown key 'trian'"):
         load_settings(toml("seed = 1"), ["trian.device=cpu"])

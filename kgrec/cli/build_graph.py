@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,9 +37,13 @@ def _summary(report: BuildReport) -> dict[str, str]:
     graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping)}
     parts = {key: value for key, value in report.graph.items() if isinstance(value, Mapping)}
     rejected = report.cleaning.get("rejected")
+    missing: Counter[str] = Counter()
+    for file in report.cleaning.get("files", ()):
+        missing.update(file.get("missing", {}))
     return {
         "tables": cell(report.dataset),
         **({"rejected": f"{cell(rejected)}; `kgrec info --rejects` shows them"} if rejected else {}),
+        **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
         "graph": cell(graph),
         **{key: cell(value) for key, value in parts.items() if value},
     }

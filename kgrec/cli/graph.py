@@ -86,7 +86,7 @@ def validate(
 ) -> None:
     """Check the graph against its SHACL shapes; what breaks them is named with the row it came from."""
     if shapes is not None and not shapes.is_file():
-        raise UserError(f"{shapes} does not exist", hint="--shapes takes a Turtle file")
+        raise UserError(f"there is no file {shapes}", hint="--shapes takes a Turtle file")
     violations = run.project.validate(shapes)
     records = [asdict(v) for v in violations]
     run.data(records, lambda: show_records(records, empty="the graph conforms to its shapes"))

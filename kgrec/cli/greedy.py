@@ -29,9 +29,15 @@ def expand(args: Sequence[str], options: Sequence[str]) -> list[str]:
         if arg.startswith("-") and arg != "-":
             current = arg if arg in options else ""
             expanded.append(arg)
+            if current and _is_option(args[position + 1 :]):
+                return expanded  # it lacks its value, and the parser must not take the next option for it
         elif current:
             first = args[position - 1] == current
             expanded += [arg] if first else [current, arg]
         else:
             expanded.append(arg)
     return expanded
+
+
+def _is_option(rest: Sequence[str]) -> bool:
+    return bool(rest) and rest[0].startswith("-") and rest[0] != "-"

@@ -59,7 +59,7 @@ def write_records(records: Records, form: Format, out: Path | None = None) -> No
     if form is Format.parquet:
         import polars as pl
 
-        write_frame(pl.DataFrame([plain(r) for r in records], infer_schema_length=None), form, out)
+        write_frame(pl.DataFrame([_filled(plain(r)) for r in records], infer_schema_length=None), form, out)
         return
     with _stream(form, out) as stream:
         for text in _render(records, form):
@@ -105,6 +105,13 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy arrays and scalars
         return plain(value.tolist())
     return str(value)
+
+
+def _filled(value: Any) -> Any:
+    """Turn empty mappings into null: parquet has no structs without fields."""
+    if isinstance(value, dict):
+        return {k: _filled(v) for k, v in value.items()} or None
+    return [_filled(v) for v in value] if isinstance(value, list) else value
 
 
 def _render(records: Records, form: Format) -> Iterator[str]:

@@ -67,10 +67,13 @@ def _check(path: str, mapping: Mapping, columns: Sequence[str]) -> None:
             )
         _check_column(path, f"field {field!r}", column, columns)
     for name, attribute in mapping.attributes.items():
-        if name in RESERVED:
+        if name in (*RESERVED, "id"):
             raise ConfigError(f"{path}: an attribute cannot be called {name!r}", hint="give it another name")
         _check_column(path, f"attribute {name!r}", attribute.column, columns)
     check_required(path, mapping.role, mapping.columns, columns)
+    user = mapping.columns.get("user")
+    if user is not None and user == mapping.columns.get("item"):
+        raise ConfigError(f"{path}: user and item are the same column {user!r}", hint="each has a column of its own")
 
 
 def _check_column(path: str, what: str, column: str, columns: Sequence[str]) -> None:

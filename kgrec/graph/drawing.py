@@ -64,7 +64,7 @@ def draw(shown: Neighbourhood, path: Path) -> None:
     writers = {".svg": to_svg, ".html": to_html, ".htm": to_html}
     writer = writers.get(path.suffix.lower())
     if writer is None:
-        raise UsageError(f"{path.name}: a drawing ends with .svg or .html")
+        raise UsageError(f"{path.name} names no drawing", hint="end it with .svg or .html")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")

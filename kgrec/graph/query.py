@@ -15,6 +15,8 @@ from kgrec.graph.sparql_words import check_readable, explain_syntax
 from kgrec.graph.vocabulary import prefixes
 
 _FORMS = ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")
+_LONGEST = 1e6
+"""Seconds; the operating system can count no infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def _ask_worker(request: str, timeout_s: float) -> dict[str, Any]:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=timeout_s,
+            timeout=min(timeout_s, _LONGEST),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
             check=False,
         )

@@ -64,7 +64,10 @@ class FakeProject:
             task.advance(2)
         return SimpleNamespace(
             dataset={"users": 30},
-            cleaning={"rejected": {"no user id": 2}},
+            cleaning={
+                "rejected": {"no user id": 2},
+                "files": [{"missing": {"no time": 3}}, {"missing": {"no time": 1}}],
+            },
             graph={"edges": 12345},
             seconds={"ingest": 0.5, "graph": 1.0},
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.screen import cell, clean, duration, size
 from kgrec.plugin.manager import load_plugins
 
@@ -15,6 +17,7 @@ def test_build_graph_counts_and_points_on(kgrec, project, tmp_path):
     assert [str(path) for path in project.calls[0][1]] == ["a.csv", "b.csv"]
     assert "12,345" in got.out
     assert "no user id 2; `kgrec info --rejects` shows them" in got.out
+    assert "no time 4; these rows were kept" in got.out
     assert "time: ingest 0.50 s · graph 1.0 s · together 1.5 s" in got.err
     assert f"kgrec train -w {tmp_path}" in got.err
     assert json.loads(kgrec("build-graph", "-f", "json").out)[0]["graph"] == {"edges": 12345}
@@ -53,6 +56,12 @@ def test_parquet_is_not_written_to_a_terminal(kgrec, project, monkeypatch):
     got = kgrec("info", "--format", "parquet")
     assert got.code == 2
     assert "terminal" in got.err
+
+
+def test_parquet_of_nothing_under_a_name(tmp_path):
+    file = tmp_path / "info.parquet"
+    write_records([{"a": {}, "b": {"c": {}, "d": 1}, "e": [{}]}], Format.parquet, file)
+    assert pl.read_parquet(file).row(0, named=True) == {"a": None, "b": {"c": None, "d": 1}, "e": [None]}
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ def test_a_wrong_set_is_a_usage_error(kgrec, project):
         (["u", "-n", "3"], ["u", "-n", "3"]),
         (["--from", "-", "x"], ["--from", "-", "--from", "x"]),
         (["--from"], ["--from"]),
+        (["d", "--from", "-w", "x"], ["d", "--from"]),
+        (["--from", "--force", "d"], ["--from"]),
     ],
 )
 def test_an_option_may_take_several_values(given, meant):

@@ -38,7 +38,7 @@ def test_a_query_from_a_file_or_stdin(kgrec, project, tmp_path, monkeypatch):
         (["query"], 2, "give the query"),
         (["query", "ASK {}", "--file", "q.rq"], 2, "give the query"),
         (["query", "--file", "missing.rq"], 3, "missing.rq does not exist"),
-        (["validate", "--shapes", "missing.ttl"], 3, "missing.ttl does not exist"),
+        (["validate", "--shapes", "missing.ttl"], 3, "there is no file missing.ttl"),
         (["show", "Haet (1995)"], 3, "did you mean 'Heat (1995)'"),
     ],
 )

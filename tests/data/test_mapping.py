@@ -79,9 +79,15 @@ def test_an_attribute_column_that_is_not_there():
         mapping(["id"], "items", columns={"id": "id"}, attributes={"genre": {"column": "genres"}})
 
 
-def test_reserved_attribute_names():
-    with pytest.raises(ConfigError, match="cannot be called 'title'"):
-        mapping(["id", "t"], "items", columns={"id": "id"}, attributes={"title": {"column": "t"}})
+@pytest.mark.parametrize("name", ["title", "id", "line"])
+def test_reserved_attribute_names(name):
+    with pytest.raises(ConfigError, match=f"cannot be called '{name}'"):
+        mapping(["id", "t"], "items", columns={"id": "id"}, attributes={name: {"column": "t"}})
+
+
+def test_users_and_items_come_from_two_columns():
+    with pytest.raises(ConfigError, match="user and item are the same column 'a'"):
+        mapping(["a", "b"], columns={"user": "a", "item": "a"})
 
 
 def test_a_field_that_does_not_exist():

@@ -139,6 +139,10 @@ def test_unusable_limits_and_stores(store, tmp_path):
         run_query(tmp_path / "bad", "ASK {}")
 
 
+def test_no_timeout(store):
+    assert run_query(store, "ASK {}", timeout_s=float("inf")).rows
+
+
 def test_worker_imports_no_table_library():
     import subprocess
     import sys
