@@ -37,6 +37,11 @@ class Content:
         self.own_words = options.number("own_words", own_words, low=0)
 
     @classmethod
+    def unusable(cls, data: TrainingData) -> str:
+        """Say why this scorer has nothing to go by, or nothing."""
+        return "" if data.item_text is not None and data.item_text.any() else "no item has a text"
+
+    @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
         """Try few and more neighbours and the plain mean; one setting where there are no texts."""
         if data.item_text is None or not data.item_text.any():

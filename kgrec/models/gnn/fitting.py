@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kgrec.models.gnn.graph import Floats, Graph, build_graph
 from kgrec.models.gnn.model import Network, ridge
+from kgrec.models.gnn.scorer import LARGE, MAX_BATCH
 from kgrec.models.gnn.start import spectral_start
 from kgrec.models.gnn.training import GNNTraining, StepOptions
 from kgrec.models.gnn.validation import Validation
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 SMALL = 1_000_000
 """Entries of the graph below which a second thread costs more than it gives."""
-
-LARGE = 50_000
-"""Users and items above which vectors are short by default: time and memory grow with their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def _step_options(options: GNN, data: TrainingData) -> StepOptions:
     return StepOptions(
         learning_rate=options.learning_rate,
         l2=options.l2,
-        batch_size=options.batch_size or int(np.clip(-(-data.matrix.nnz // 4), 1, 32_768)),
+        batch_size=options.batch_size or int(np.clip(-(-data.matrix.nnz // 4), 1, MAX_BATCH)),
         id_dropout=options.id_dropout,
         cold_dropout=options.cold_dropout,
     )
