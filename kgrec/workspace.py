@@ -232,7 +232,7 @@ class Workspace:
             fingerprint=fingerprint,
             made_from={s: infos[s].fingerprint for s in STAGES[: STAGES.index(stage)] if s in infos},
             created=time.time(),
-            seconds=round(time.perf_counter() - writer.started, 3),
+            seconds=round((writer.ended or time.perf_counter()) - writer.started, 3),
             seed=seed,
             versions=package_versions(),
             facts=writer.facts,
@@ -247,11 +247,18 @@ def _check_folder(stage: str, folder: str) -> None:
 
 @dataclass(slots=True)
 class StageWriter:
-    """The folder of a stage being written, and the facts that go into the manifest."""
+    """The folder of a stage being written, and the facts that go into the manifest.
+
+    Attributes:
+        folder: write here.
+        facts: for the manifest.
+        started, ended: reading of :func:`time.perf_counter`; ``ended`` is None for the end of the whole publication.
+    """
 
     folder: Path
     facts: dict[str, Any]
     started: float
+    ended: float | None = None
 
 
 def package_versions() -> dict[str, str]:

@@ -54,6 +54,13 @@ def test_a_new_version_replaces_the_old_one(workspace):
     assert not first.exists()
 
 
+def test_each_stage_says_how_long_it_took_itself(workspace):
+    with workspace.locked(), workspace.publish("dataset", "graph", seed=7) as (dataset, graph):
+        dataset.ended = graph.started = dataset.started + 5
+        graph.ended = graph.started + 2
+    assert (workspace.info("dataset").seconds, workspace.info("graph").seconds) == (5, 2)
+
+
 def test_stages_published_together_know_each_other(workspace):
     put(workspace, "dataset", "graph")
     assert workspace.info("graph").made_from == {"dataset": workspace.info("dataset").fingerprint}

@@ -63,6 +63,7 @@ def build_graph(project: Project, append: Sequence[Path], progress: Progress) ->
         result = ingest(config, project.domain, project.manager, workspace.root, progress=progress)
         _save_tables(result, tables)
         clock.lap("tables")
+        tables.ended = graph.started = clock.last
         from kgrec.graph.build import build_graph as build
 
         built = build(
@@ -104,6 +105,7 @@ def _append(project: Project, files: Sequence[Path], progress: Progress) -> Buil
         result = ingest(extended, project.domain, project.manager, workspace.root, progress=progress, previous=standing)
         _save_tables(result, tables)
         clock.lap("tables")
+        tables.ended = graph.started = clock.last
         before = KnowledgeGraph.load(old)
         after = append_graph(
             before,

@@ -44,6 +44,7 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
             vectors.save(text.folder)
             text.facts["encoder"] = vectors.encoder
             encoded = time.perf_counter()
+            text.started, text.ended, models.started = started, encoded, encoded
             material = prepare(
                 project.dataset,
                 config,

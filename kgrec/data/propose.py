@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import tomlkit
 
+from kgrec.data.guess import guess_fields
 from kgrec.data.roles import Inspected, best_domain, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
 from kgrec.data.synonyms import ACTION_WORDS, fold
@@ -18,6 +19,7 @@ from kgrec.data.values import as_text, number
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
+    from kgrec.plugin.domain import Domain
     from kgrec.plugin.manager import PluginManager
 
 _END = """\
@@ -64,6 +66,9 @@ def propose(
         for file in found:
             if file.kind == role and not file.problem:
                 lines += [*_table(file, role, folder), ""]
+    if not any(file.kind == "items" and not file.problem for file in found):
+        for file in found:
+            lines += _titles_of_events(file, domain, folder)
     attached, loose = _attach(found)
     for file, parts in attached:
         lines += [*_triples(file, parts, folder), ""]
@@ -87,6 +92,23 @@ def _table(file: Inspected, role: str, folder: Path | None) -> Iterator[str]:
     for name, a in file.attributes.items():
         stated = {"column": a.column, "separator": a.separator, "relation": a.relation}
         yield f"{_key(name)} = {_inline({k: v for k, v in stated.items() if v is not None})}"
+
+
+def _titles_of_events(file: Inspected, domain: Domain, folder: Path | None) -> list[str]:
+    """Return how to read the items' titles from a file of events; commented out, for an item has many rows there."""
+    if file.kind != "interactions" or file.problem or "item" not in file.columns:
+        return []
+    texts = {f: c for f, c in guess_fields("items", file.unused, domain).items() if f in ("title", "description")}
+    if not texts:
+        return []
+    return [
+        f"# {_one_line(', '.join(texts.values()))} tells what an item is. To use it, take away the # below; the first",
+        "# row of an item counts, the others are listed among the rejects.",
+        "# [[data.items]]",
+        f"# path = {_text(_path(file.path, folder))}",
+        f"# columns = {_inline({'id': file.columns['item'], **texts})}",
+        "",
+    ]
 
 
 def _of_interactions(file: Inspected) -> Iterator[str]:

@@ -50,6 +50,24 @@ def test_a_log_a_catalogue_and_a_graph(write, tmp_path, plugins):
     assert (built.n_users, built.n_items, built.interactions.height) == (2, 30, 2)
 
 
+def test_titles_beside_the_events_are_offered_where_there_is_no_catalogue(write, tmp_path, plugins):
+    rows = "".join(f"u{k % 4},i{k % 3},Thing {k % 3},view\n" for k in range(12))
+    write(log__csv="user_id,item_id,title,action\n" + rows, things__csv="item_id,title\ni0,Thing\n")
+    text, config = proposal(tmp_path, plugins, "log.csv")
+    assert config.data.items == []
+    offered = (
+        text.replace("# [[data.items]]", "[[data.items]]").replace("# path", "path").replace("# columns =", "columns =")
+    )
+    (tmp_path / "kgrec.toml").write_text(offered, encoding="utf-8")
+    config = load_settings(tmp_path / "kgrec.toml").config
+    assert config.data.items[0].columns == {"id": "item_id", "title": "title"}
+    built = ingest(config, plugins.domain("generic"), plugins, tmp_path).dataset
+    assert sorted(built.items["title"]) == ["Thing 0", "Thing 1", "Thing 2"]
+    assert "[[data.items]]" not in proposal(tmp_path, plugins, "log.csv", "things.csv")[0].replace(
+        "\n[[data.items]]", ""
+    )
+
+
 def test_chinese_headers(write, tmp_path, plugins):
     write(
         记录__csv="用户,物品,评分,时间,行为\n小明,苹果,5,2020年1月5日,评分\n小红,梨,,2020年1月6日,瞅\n",
