@@ -87,7 +87,7 @@ def main() -> None:
     print(f"\ndone in {time.perf_counter() - started:.0f} s; the workspace stays in {here}. Try next:\n")
     print(f"  kgrec recommend --like 50 --like 181 --explain -w {here}   # somebody who is not in the data")
     print(f"  kgrec info {user} -w {here}                                # what is known of a user")
-    print(f"  kgrec graph show 50 -w {here} --out film.html              # an item's neighbourhood, drawn")
+    print(f"  kgrec graph show item:50 -w {here} --out film.html         # an item's neighbourhood, drawn")
     print("\n(in this checkout: source .venv/bin/activate, or call .venv/bin/kgrec)")
 
 
