@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgrec.config import Config
+from kgrec.errors import NotFoundError
 from kgrec.plugin.registry import Registry, Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
@@ -106,8 +107,14 @@ def train(
         only: names of the scorers to use, or None for ``config.train.scorers`` or all.
         progress: told where it is.
         store: keeps fits for an interrupted training.
+
+    Raises:
+        NotFoundError: ``only``, ``train.scorers``, ``scorers`` or ``fusion.weights`` name a scorer that there is not.
     """
     started = time.perf_counter()
+    for name in (*config.scorers, *config.fusion.weights):
+        if name not in registry:  # a slip of the pen would otherwise change nothing and say nothing
+            raise NotFoundError.of("scorer", name, registry, where="kgrec.toml")
     specs, skipped = _usable(registry, only or config.train.scorers, material.fit)
     selected = _select_all(specs, material, config, progress, store)
     fitted = time.perf_counter()

@@ -51,3 +51,22 @@ def run(command, shown):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"{shown}\nexit code {done.returncode}\n{done.stderr}")
+
+
+def test_the_domain_that_the_page_of_plugins_shows_keeps_the_contract():
+    from kgrec.testing import DomainContract
+
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (shown,) = (code for kind, code in BLOCK.findall(text) if kind == "python" and "Domain(" in code)
+    module: dict[str, object] = {}
+    exec(shown, module)
+    (domain,) = module["kgrec_domains"]()
+
+    class Shown(DomainContract):
+        def make(self):
+            return domain
+
+    checks = [name for name in dir(Shown) if name.startswith("test_") and name != "test_sample"]  # it has none
+    assert checks
+    for name in checks:
+        getattr(Shown(), name)()

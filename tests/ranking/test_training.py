@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kgrec.config import Config
-from kgrec.errors import DataError
+from kgrec.errors import DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.registry import Owned, Registry, Spec
@@ -177,3 +177,11 @@ def test_nothing_liked_is_an_error_that_says_where_to_look():
     with pytest.raises(DataError, match="counts as a like") as error:
         material(feedback={"action_weights": nothing})
     assert "action_weights" in error.value.hint
+
+
+@pytest.mark.parametrize("settings", [{"scorers": {"eas": {"dropout": 0.3}}}, {"fusion": {"weights": {"eas": 1.0}}}])
+def test_settings_of_a_scorer_that_there_is_not_are_an_error(settings):
+    data, config = material(**settings)
+    with pytest.raises(NotFoundError, match=r"'eas' in kgrec\.toml") as error:
+        train(data, load_plugins([]).registry("scorer"), config, only=["popularity"])
+    assert "ease" in error.value.hint
