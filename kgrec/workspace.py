@@ -191,7 +191,8 @@ class Workspace:
         """Write new versions of ``stages`` aside and make them current together when the block ends without an error.
 
         Must be called with the lock held. Each stage records the fingerprints of the stages before it, as they will
-        stand. Readers see the old versions until the manifest is replaced, which is atomic.
+        stand. Readers see the old versions until the manifest is replaced, which is atomic; the folders of the old
+        versions stay for readers that are at work until the next writer sweeps them.
 
         Args:
             stages: names, in the order of :data:`STAGES`.
@@ -207,7 +208,6 @@ class Workspace:
                     writer.folder.mkdir(parents=True)
                 yield writers
                 infos = self.manifest()
-                replaced = [infos[stage].folder for stage in stages if stage in infos]
                 for stage, writer in zip(stages, writers, strict=True):
                     infos[stage] = self._finish(stage, writer, infos, seed)
             except BaseException:
@@ -216,8 +216,6 @@ class Workspace:
                 raise
             document = {"format": 1, "stages": {s: asdict(i) for s, i in infos.items()}}
             write_json(self.artifacts / "manifest.json", document)
-            for folder in replaced:
-                shutil.rmtree(self.artifacts / folder, ignore_errors=True)
 
     def _writer(self, stage: str) -> StageWriter:
         return StageWriter(self.artifacts / f".tmp-{stage}-{uuid.uuid4().hex[:12]}", {}, time.perf_counter())

@@ -51,7 +51,9 @@ def test_a_new_version_replaces_the_old_one(workspace):
     first = workspace.folder("dataset")
     put(workspace, "dataset", content="2")
     assert read(workspace, "dataset") == "2"
-    assert not first.exists()
+    assert first.exists(), "somebody may still be reading it"
+    with workspace.locked():
+        assert not first.exists()
 
 
 def test_each_stage_says_how_long_it_took_itself(workspace):

@@ -48,7 +48,8 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
     """Return how strongly each interaction counts as a like, shape ``(n_rows,)``; 0 is none, though it is still seen.
 
     The weight is that of the action (settings over domain over built-in). A row with action ``rate`` weighs 0 if its
-    value is below the threshold; one without a value counts in full.
+    value is below the threshold, and so do all other events of that user and item: who bought something and rated it
+    low does not like it. A rating without a value counts in full.
     """
     known: dict[str, float] = {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights}
     known.update({str(action): weight for action, weight in feedback.action_weights.items()})
@@ -58,7 +59,9 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
     if threshold is None:
         return weight.astype(np.float32)
     too_low = ((rows["action"] == "rate") & (rows["value"] < threshold)).fill_null(False).to_numpy()
-    return np.where(too_low, np.float32(0), weight).astype(np.float32)
+    pairs = _pairs(dataset)
+    disliked = np.isin(pairs, np.unique(pairs[too_low & (pairs >= 0)]))
+    return np.where(disliked, np.float32(0), weight).astype(np.float32)
 
 
 def like_threshold(dataset: Dataset, feedback: FeedbackConfig) -> float | None:

@@ -57,6 +57,19 @@ def test_weights_settings_over_domain_over_built_in():
     assert like_weights(data, feedback, domain).tolist() == pytest.approx([0.0, 3.0, 0.7])
 
 
+def test_a_low_rating_takes_back_what_else_the_user_did_with_the_item():
+    data = dataset(
+        [
+            (0, 0, "purchase", None, 1, "train"),
+            (0, 0, "rate", 1.0, 2, "train"),
+            (0, 1, "purchase", None, 3, "train"),
+            (0, 1, "rate", 5.0, 4, "train"),
+            (1, 0, "purchase", None, 5, "train"),
+        ]
+    )
+    assert like_weights(data, FeedbackConfig(), GENERIC).tolist() == [0, 0, 1.5, 1, 1.5]
+
+
 def test_a_rating_is_a_like_from_sixty_per_cent_of_the_scale():
     stars = [1, 2, 3, 4, 5, None]
     data = dataset([(0, k, "rate", v, None, "train") for k, v in enumerate(stars)])
