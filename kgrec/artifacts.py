@@ -6,16 +6,21 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import CorruptArtifactError, StorageError
+from kgrec.errors import CorruptArtifactError, KgrecError, StorageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+_FULL = (os.strerror(errno.ENOSPC), "Invalid thrift: transport error")
+"""The second is Polars' word for a parquet file whose last bytes cannot be written."""
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -33,14 +38,28 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn a full or read-only disk into a clear error."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except KgrecError:
+        raise
+    except Exception as error:
+        code = _errno(error)
+        if code in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
                 f"no space left for {path}", hint="free some space and run the command again; nothing was lost"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(f"{path} cannot be written: {error.strerror}", hint="check the permissions") from error
+        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+            why = os.strerror(code)
+            raise StorageError(f"{path} cannot be written: {why}", hint="check the permissions") from error
         raise
+
+
+def _errno(error: Exception) -> int | None:
+    """Return the system's number of an error; libraries that are not written in Python only tell it in their words."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    if told:
+        return int(told[1])
+    return errno.ENOSPC if any(words in str(error) for words in _FULL) else None
 
 
 def write_json(file: Path, document: Any) -> None:

@@ -154,6 +154,12 @@ def test_no_space_left_while_a_stage_is_written(workspace):
     assert leftovers(workspace) == []
 
 
+@pytest.mark.parametrize("words", ["parquet: No space left on device (os error 28)", "Invalid thrift: transport error"])
+def test_no_space_left_in_the_words_of_a_library(words, tmp_path):
+    with pytest.raises(StorageError, match="no space left"), artifacts.storage_errors(tmp_path):
+        raise RuntimeError(words)
+
+
 def test_no_space_left_for_the_manifest(workspace, monkeypatch):
     put(workspace, "dataset", "graph")
 

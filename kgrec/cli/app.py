@@ -6,6 +6,7 @@ guard, 130 interrupted, 141 nobody reads the output any more.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -60,7 +61,10 @@ def _explain(error: Exception, options: Sequence[str]) -> int:
 
 def _accept_any_text() -> None:
     """Write what the terminal's encoding lacks as an escape, rather than fail in the middle of a table."""
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
+        stream = getattr(sys, name)
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")

@@ -87,6 +87,8 @@ def read_rdf(path: Path, ending: str) -> pl.DataFrame:
         chunks = _oxigraph_rows(path, data, ending, suspect=table)
     else:
         chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
+        if _OXIGRAPH.get(ending) == "RDF_XML":
+            _check_complete(path, data)
     schema = dict(STATEMENTS)
     frames = [pl.DataFrame(rows, schema=schema, orient="row") for rows in chunks]
     return _name_blanks(pl.concat(frames) if frames else pl.DataFrame(schema=schema))
@@ -153,6 +155,18 @@ def _oxigraph_rows(
         where = f" line {line}:" if line else ""
         message = re.sub(r"^Parser error at line \d+[^:]*: ", "", error.msg)
         raise DataError(f"{path}:{where} {message}", hint=f"the file is not valid {ending[1:]}") from None
+
+
+def _check_complete(path: Path, data: bytes) -> None:
+    """Make sure that every element of an XML file ends; the parser of RDF takes a cut-off file for a whole one."""
+    from xml.parsers import expat
+
+    try:
+        expat.ParserCreate("utf-8").Parse(data, True)
+    except expat.ExpatError as error:
+        raise DataError(
+            f"{path}: line {error.lineno}: {expat.ErrorString(error.code)}", hint="is the file complete?"
+        ) from None
 
 
 def _base(path: Path, ending: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.errors import ConfigError
 from kgrec.plugin.registry import Spec
 from kgrec.progress import Progress, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
@@ -92,10 +93,16 @@ def option_sets(spec: Spec, data: TrainingData, given: Mapping[str, Any]) -> lis
     """Return the settings worth trying: the scorer's own grid under what kgrec.toml says.
 
     An option that is given as a list in kgrec.toml is tried with each of its values.
+
+    Raises:
+        ConfigError: such a list is empty.
     """
     grid = getattr(spec.load(), "grid", None)
     own: Sequence[dict[str, Any]] = grid(data) if grid else [{}]
     lists = {name: value for name, value in given.items() if isinstance(value, list)}
+    for name, values in lists.items():
+        if not values:
+            raise ConfigError(f"[scorers.{spec.name}]: {name} is an empty list", hint="give one value, or some to try")
     fixed = {name: value for name, value in given.items() if name not in lists}
     products = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
     sets: list[dict[str, Any]] = []

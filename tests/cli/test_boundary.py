@@ -172,3 +172,12 @@ def test_nothing_changes_pythons_exception_hook():
     main(["--version"])
     assert sys.excepthook is before
     assert typer.__version__
+
+
+def test_streams_that_the_caller_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    assert main(["--version"]) == 0
+    assert main(["nope"]) == 2
+    sys.stdout.close()
+    sys.stderr.close()

@@ -98,7 +98,7 @@ def test_page_stands_alone(film_graph, tmp_path):
 
 
 def test_other_suffix_is_refused(film_graph, tmp_path):
-    with pytest.raises(UsageError, match="x.png names no drawing"):
+    with pytest.raises(UsageError, match="names no drawing"):
         draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.png")
 
 

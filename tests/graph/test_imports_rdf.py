@@ -73,6 +73,7 @@ def test_lines_are_counted_over_blank_lines_comments_and_blocks(tmp_path, monkey
         ("g.nt", LINE + ".\n\n" + LINE + "\n", 3),
         ("g.nt", LINE + "<http://e.org/g> .\n", 1),
         ("g.ttl", "@prefix e: <http://e.org/> .\ne:a e:b .\n", 2),
+        ("g.rdf", '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n<r:Description>', 2),
     ],
 )
 def test_broken_rdf_names_file_and_line(tmp_path, name, text, line):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kgrec.config import Config
-from kgrec.errors import DataError, NotFoundError
+from kgrec.errors import ConfigError, DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.registry import Owned, Registry, Spec
@@ -103,6 +103,12 @@ def test_options_of_the_user_are_laid_over_the_grid_and_lists_are_tried(spied):
     train(found, spied, config, only=["spy"])
     assert {sharpness for sharpness, _ in FITS[:2]} == {0.5, 3.0}
     assert len(FITS) == 3
+
+
+def test_no_value_to_try(spied):
+    found, config = material(scorers={"spy": {"sharpness": []}})
+    with pytest.raises(ConfigError, match=r"\[scorers.spy\]: sharpness is an empty list"):
+        train(found, spied, config, only=["spy"])
 
 
 def test_rows_marked_validation_are_never_fitted_on(spied):
