@@ -63,6 +63,8 @@ def graph_features(triples: Triples, *, min_df: int = 2, max_share: float = MAX_
 def with_graph_rows(matrix: csr_array, triples: Triples | None, weight: float) -> csr_array:
     """Stack ``[X; w F']``: each feature becomes a pseudo-user who likes the items that have it, idf-weighted.
 
+    Items of which much is known would outweigh all others; so the length of an item's facts is drawn to its root.
+
     A linear model fitted on the stack learns that items alike in the graph go together: collective matrix
     factorisation (Singh and Gordon, Relational Learning via Collective Matrix Factorization, KDD 2008) with shared
     item factors, and the same idea in closed form for item-item models.
@@ -75,8 +77,12 @@ def with_graph_rows(matrix: csr_array, triples: Triples | None, weight: float) -
     if triples is None or not len(triples) or weight == 0:
         return matrix
     features = graph_features(triples)
-    rows = diags_array(features.idf() * np.float32(weight)) @ features.matrix.T
-    return sparse.csr(vstack([matrix, rows], format="csr"))
+    facts = sparse.csr(features.matrix @ diags_array(features.idf()))  # (n_items, f)
+    norms = np.sqrt(np.asarray(facts.multiply(facts).sum(axis=1), dtype=np.float32))
+    # An item of length n becomes one of length sqrt(n); the factor keeps the weight of the graph as a whole.
+    kept = np.sqrt((norms**2).sum() / max(float(norms.sum()), 1e-12))
+    scale = np.float32(weight * kept) / np.sqrt(np.where(norms > 0, norms, 1))
+    return sparse.csr(vstack([matrix, (diags_array(scale) @ facts).T], format="csr"))
 
 
 def centred(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -240,7 +240,11 @@ def test_graph_rows_come_after_the_users_and_nothing_without_graph():
     matrix = draw(0, n_items=4)
     stacked = with_graph_rows(matrix, TRIPLES, 0.5)
     np.testing.assert_array_equal(stacked[:30].toarray(), matrix.toarray())
-    np.testing.assert_allclose(stacked[30:].toarray()[1], 0.5 * np.log(2) * np.array([1, 1, 0, 0]), rtol=1e-6)
+    facts = np.log(2) * np.array([[1, 1], [0.5, 1], [0, 0], [0, 0]])
+    lengths = np.sqrt((facts**2).sum(axis=1, keepdims=True))
+    drawn = facts / np.sqrt(np.maximum(lengths, 1e-9))  # an item of length n has the length sqrt(n) now
+    expected = 0.5 * drawn * np.sqrt((facts**2).sum() / (drawn**2).sum())
+    np.testing.assert_allclose(stacked[30:].toarray(), expected.T, rtol=1e-5)
     assert with_graph_rows(matrix, None, 0.5) is matrix
     assert with_graph_rows(matrix, TRIPLES, 0.0) is matrix
 
