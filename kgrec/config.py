@@ -46,8 +46,9 @@ class InteractionsConfig(FileConfig):
     """Action of each row when there is no action column; ``rate`` if there are values, else ``view``."""
     actions: dict[str, Action] = {}
     """The file's words for actions: ``{ buy = "purchase" }``."""
-    split: Literal["train", "validation"] = "train"
-    """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending."""
+    split: Literal["train", "validation", "test"] = "train"
+    """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending.
+    ``test``: only ``kgrec evaluate --split given`` looks at it."""
 
 
 class CatalogueConfig(FileConfig):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kgrec.api.building import BuildReport
+    from kgrec.api.evaluating import EvaluationRun
     from kgrec.data.dataset import Dataset
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -85,10 +86,10 @@ class Project:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The cleaned tables."""
+        """The cleaned tables, without what is marked ``test``: only :meth:`evaluate` looks at that."""
         from kgrec.data.dataset import Dataset
 
-        return Dataset.load(self.workspace.folder("dataset"))
+        return Dataset.load(self.workspace.folder("dataset")).without_test()
 
     @cached_property
     def graph(self) -> KnowledgeGraph:
@@ -140,6 +141,37 @@ class Project:
         from kgrec.api.training import train
 
         return train(self, device or self.config.train.device, only, progress)
+
+    def evaluate(
+        self,
+        split: str = "ratio",
+        *,
+        k: Sequence[int] = (10, 20),
+        seeds: Sequence[int] = (42,),
+        fraction: float = 0.2,
+        only: Sequence[str] | None = None,
+        ablate: bool = False,
+        device: str | None = None,
+        progress: Progress = SILENT,
+    ) -> EvaluationRun:
+        """Hold out part of the data, train on the rest with the settings in force, and measure; models are not kept.
+
+        Args:
+            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item`` or ``cold-user``.
+            k: lengths of the lists that are judged.
+            seeds: everything is done once for each of them.
+            fraction: share of the data that is held out.
+            only: names of the scorers to use; None: as in kgrec.toml.
+            ablate: also judge the hybrid without each ingredient, and each scorer alone.
+            device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
+            progress: told where it is.
+        """
+        from kgrec.api.evaluating import evaluate
+        from kgrec.evaluate.run import Plan
+
+        scorers = None if only is None else tuple(only)
+        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate)
+        return evaluate(self, plan, device or self.config.train.device, progress)
 
     def recommend(
         self,

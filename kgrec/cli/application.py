@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from kgrec.cli import build_graph, doctor, graph, info, init, plugins, recommend, train
+from kgrec.cli import build_graph, doctor, evaluate, graph, info, init, plugins, recommend, train
 from kgrec.cli.greedy import GreedyCommand
 from kgrec.cli.run import Run, command
 from kgrec.errors import PluginError
@@ -78,6 +78,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("init", init.init),
         ("build-graph", build_graph.build_graph),
         ("train", train.train),
+        ("evaluate", evaluate.evaluate),
         ("recommend", recommend.recommend),
         ("info", info.info),
     ):

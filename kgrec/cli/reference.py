@@ -36,6 +36,7 @@ COMMANDS = (
     ("init",),
     ("build-graph",),
     ("train",),
+    ("evaluate",),
     ("recommend",),
     ("info",),
     ("graph",),

@@ -140,7 +140,7 @@ def _resolve(file: Inspected, config: Config, root: Path) -> Addition:
             if file.table is None or (not reads and role != file.kind) or not reads <= columns:
                 continue
             size = len(reads) if reads else proposal_reads
-            held_back = isinstance(entry, InteractionsConfig) and entry.split == "validation"
+            held_back = isinstance(entry, InteractionsConfig) and entry.split != "train"
             if not held_back and (best is None or size > best[0]):
                 best = (size, role, entry)
     path = Path(os.path.relpath(file.path.resolve(), root.resolve())).as_posix()

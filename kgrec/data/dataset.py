@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ INTERACTIONS: Mapping[str, pl.DataType] = {
     "line": pl.UInt32(),
 }
 """Columns of the interactions: positions in the vocabularies (``item`` is null for a search), the action, rating or
-amount (null: none), unix seconds (null: unknown), text of a comment or search, ``train`` or ``validation``, and the
-file and line the row came from."""
+amount (null: none), unix seconds (null: unknown), text of a comment or search, ``train``, ``validation`` or ``test``,
+and the file and line the row came from."""
 
 
 RESERVED = ("user_id", "item_id", "title", "description", "source", "line")
@@ -88,6 +88,12 @@ class Dataset:
     @cached_property
     def _item_positions(self) -> dict[str, int]:
         return {key: k for k, key in enumerate(self.items["item_id"].to_list())}
+
+    def without_test(self) -> Dataset:
+        """Return the dataset without interactions marked ``test``; users and items keep their numbers."""
+        if not (self.interactions["split"] == "test").any():
+            return self
+        return replace(self, interactions=self.interactions.filter(pl.col("split") != "test"))
 
     def user_positions(self, ids: list[str]) -> UserIndices:
         """Return the positions of users, shape ``(len(ids),)``.

@@ -69,7 +69,7 @@ def _interactions(dataset: Dataset, nodes: pl.DataFrame) -> pl.DataFrame:
     ends = nodes.with_row_index("node").filter(pl.col("kind") != "entity").select("kind", "index", "node")
     users = ends.filter(pl.col("kind") == "user").sort("index")["node"]
     items = ends.filter(pl.col("kind") == "item").sort("index")["node"]
-    rows = dataset.interactions.drop_nulls("item")
+    rows = dataset.without_test().interactions.drop_nulls("item")
     return rows.select(
         pl.Series("head", users.gather(rows["user"])),
         pl.col("action").cast(pl.String).alias("relation"),

@@ -31,6 +31,9 @@ class Content:
         own_words: weight of what users say of themselves.
     """
 
+    content_based = True
+    """It can score an item that nobody has touched."""
+
     def __init__(self, *, nearest: float = 0.5, neighbours: int = 50, own_words: float = 0.3) -> None:
         self.nearest = options.number("nearest", nearest, low=0, high=1)
         self.neighbours = options.integer("neighbours", neighbours, low=1)

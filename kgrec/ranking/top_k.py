@@ -54,21 +54,40 @@ def hits(top: NDArray[np.int64], truth: csr_array) -> NDArray[np.bool_]:
     return np.asarray(found & (top >= 0), dtype=np.bool_)
 
 
-def recall_ndcg(top: NDArray[np.int64], truth: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return recall and NDCG at ``k`` of each user, both of shape ``(u,)``, NaN for a user without truth.
+def recall(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of each user's relevant items that are in the list, shape ``(u,)``; NaN where there are none.
 
-    Recall is the share of the user's relevant items that are in the list. NDCG (Järvelin and Kekäläinen 2002) is the
-    binary gain discounted by ``1 / log2(rank + 1)`` over that of the best possible list of length ``k``.
+    Args:
+        hit: which places of the list hold a relevant item, shape ``(u, k)``.
+        relevant: how many items are relevant, shape ``(u,)``.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(relevant > 0, hit.sum(axis=1) / relevant, np.nan)
+
+
+def ndcg(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return NDCG (Järvelin and Kekäläinen 2002) of each user's list, shape ``(u,)``; NaN where nothing is relevant.
+
+    The binary gain is discounted by ``1 / log2(rank + 1)`` and divided by that of the best possible list of length
+    ``k``.
+
+    Args:
+        hit: which places of the list hold a relevant item, shape ``(u, k)``.
+        relevant: how many items are relevant, shape ``(u,)``.
+    """
+    k = hit.shape[1]
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(relevant, k)]
+    return np.asarray((hit @ discount) / ideal, dtype=np.float64)
+
+
+def recall_ndcg(top: NDArray[np.int64], truth: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return :func:`recall` and :func:`ndcg` at ``k`` of each user, both of shape ``(u,)``.
 
     Args:
         top: recommended items, best first, shape ``(u, k)``, -1 for none.
         truth: relevant items, CSR of shape ``(u, n_items)``.
     """
     hit = hits(top, truth)
-    k = top.shape[1]
-    relevant = np.diff(truth.indptr)
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(relevant, k)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(relevant > 0, hit.sum(axis=1) / relevant, np.nan)
-    return recall, (hit @ discount) / ideal
+    relevant = np.diff(truth.indptr).astype(np.int64)
+    return recall(hit, relevant), ndcg(hit, relevant)

@@ -65,6 +65,9 @@ class GNN:
         checkpoint_every: epochs between two checkpoints.
     """
 
+    content_based = True
+    """It can score an item that nobody has touched."""
+
     def __init__(
         self,
         *,

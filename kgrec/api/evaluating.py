@@ -1,0 +1,103 @@
+"""Evaluate a workspace's settings on its own data, and keep a record of the run."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from kgrec.api.training import resolve_device
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import Split
+from kgrec.evaluate.report import Evaluation, summarise
+from kgrec.evaluate.run import Inputs, Plan, run
+from kgrec.models.threads import choose_threads, limited_threads
+from kgrec.progress import Progress
+from kgrec.types import Vectors
+from kgrec.workspace import package_versions, storage_errors, write_json
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    """A finished evaluation.
+
+    Attributes:
+        evaluation: the figures.
+        record: file under the workspace that keeps them.
+        seconds: how long it took.
+    """
+
+    evaluation: Evaluation
+    record: Path
+    seconds: float
+
+
+def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> EvaluationRun:
+    """Train and judge; see :meth:`kgrec.api.Project.evaluate`. The workspace's own models stay as they are."""
+    started = time.perf_counter()
+    config, workspace = project.config, project.workspace
+    triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
+    chosen = resolve_device(device)
+    threads = choose_threads(config.train.threads)
+    inputs = Inputs(
+        dataset=Dataset.load(workspace.folder("dataset")),
+        config=config,
+        domain=project.domain,
+        registry=project.manager.registry("scorer"),
+        triples=triples if len(triples) else None,
+        encode=lambda dataset, split, names: _encode(project, dataset, split, progress, names=names),
+        device=chosen,
+    )
+    with limited_threads(threads.count):
+        rounds = run(inputs, plan, progress)
+        evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, chosen, threads.count))
+    seconds = round(time.perf_counter() - started, 2)
+    return EvaluationRun(evaluation, _keep(project, evaluation, seconds), seconds)
+
+
+def _encode(
+    project: Project, dataset: Dataset, split: Split, progress: Progress, *, names: bool
+) -> tuple[Vectors | None, Vectors | None]:
+    from kgrec.graph.labels import item_labels
+    from kgrec.text.build import encode_dataset
+
+    vectors = encode_dataset(
+        dataset,
+        project.config.text,
+        project.manager,
+        project.domain,
+        entity_labels=item_labels(project.graph) if names else None,
+        rows=pl.Series(split.fit),
+        cache_dir=project.workspace.cache / "text",
+        progress=progress,
+    )
+    return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
+
+
+def _reproduce(project: Project, device: str, threads: int) -> dict[str, Any]:
+    manifest = project.workspace.manifest()
+    return {
+        "config": project.config.model_dump(mode="json"),
+        "data": {name: manifest[name].fingerprint for name in ("dataset", "graph")},
+        "versions": package_versions(),
+        "device": device,
+        "threads": threads,
+    }
+
+
+def _keep(project: Project, evaluation: Evaluation, seconds: float) -> Path:
+    """Write the run record; its name sorts by time."""
+    now = time.time()
+    folder = project.workspace.artifacts / "runs"
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:6]}.json"
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / name, {"format": 1, "created": now, "seconds": seconds, **evaluation.to_dict()})
+    return folder / name

@@ -1,0 +1,186 @@
+"""``kgrec evaluate``: how good the recommendations are on held-out data, and what each ingredient is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli import complete
+from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.run import Run
+from kgrec.cli.screen import cell, console, table
+from kgrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kgrec.api.evaluating import EvaluationRun
+    from kgrec.evaluate.report import Comparison, Evaluation
+    from kgrec.evaluate.significance import Interval
+
+SIGNIFICANT = 0.05
+"""Corrected p-values up to this are called a difference."""
+
+RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
+LEAD: Mapping[str, Mapping[str, Any]] = {"full leads by": RIGHT, "p": RIGHT}
+
+
+class SplitName(StrEnum):
+    """What is held out."""
+
+    ratio = "ratio"
+    leave_last = "leave-last"
+    time = "time"
+    given = "given"
+    cold_item = "cold-item"
+    cold_user = "cold-user"
+
+
+def evaluate(
+    run: Run,
+    split: Annotated[
+        SplitName,
+        typer.Option(
+            help="What is held out: a share of each user's likes, each user's last like, all after one moment, files "
+            'marked split = "test", whole items, whole users.'
+        ),
+    ] = SplitName.ratio,
+    fraction: Annotated[float, typer.Option(metavar="SHARE", help="Share that is held out, below 0.5.")] = 0.2,
+    k: Annotated[str, typer.Option("-k", metavar="K,...", help="Lengths of the lists that are judged.")] = "10,20",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="SEED,...", help="Do everything once for each; by default kgrec.toml's seed.")
+    ] = None,
+    ablate: Annotated[
+        bool,
+        typer.Option("--ablate", help="Also without graph, with it shuffled, without text, and each scorer alone."),
+    ] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="SCORER,...", help="Use only these scorers.", autocompletion=complete.scorers),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
+    ] = None,
+) -> None:
+    """Hold out part of the data, train on the rest, and measure the lists.
+
+    The workspace's own models stay as they are. Every item that a user has not seen is ranked. Figures come with 95 %
+    intervals over users; docs/evaluation.md says what each of them means.
+    """
+    lengths = _numbers("-k", k, low=1)
+    chosen = _numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
+    names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
+    if names == []:
+        raise UsageError("--only names no scorer", hint="for example --only ease,als")
+    if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
+        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    with run.progress() as progress:
+        found = run.project.evaluate(
+            split.value, k=lengths, seeds=chosen, fraction=fraction, only=names, ablate=ablate, progress=progress
+        )
+    document = found.evaluation.to_dict()
+    if out is not None:
+        write_records([document], Format.json, out)
+    run.data([document], lambda: _show(found))
+    run.say(f"all figures are in {found.record}" + (f" and in {out}" if out else ""))
+    run.timings({"evaluation": found.seconds})
+
+
+def _numbers(option: str, text: str, *, low: int) -> list[int]:
+    try:
+        numbers = [int(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < low:
+        raise UsageError(
+            f"{option} {text!r} is no list of whole numbers from {low}", hint=f"for example {option} 10,20"
+        )
+    return numbers
+
+
+def _show(found: EvaluationRun) -> None:
+    evaluation, out = found.evaluation, console()
+    out.print(_data_line(evaluation), style="dim")
+    out.print(_systems(evaluation))
+    full = evaluation.systems[0]
+    rest = {m: i for m, i in full.metrics.items() if not m.startswith(("ndcg", "recall"))}
+    shown = table({"of the whole hybrid": {"no_wrap": True}, "": RIGHT, "95 % interval": RIGHT})
+    for name, interval in rest.items():
+        shown.add_row(name, _number(interval.mean), _range(interval))
+    for name, value in full.overall.items():
+        shown.add_row(name, _number(value), "")
+    out.print()
+    out.print(shown)
+    _show_slices(evaluation)
+    if evaluation.comparisons:
+        out.print("? more than 1 in 20 that it is chance (paired permutation test, Holm-corrected)", style="dim")
+    if evaluation.graph_utilisation:
+        out.print()
+        for name, interval in evaluation.graph_utilisation.items():
+            line = f"{interval.mean:+.1%} ({interval.low:+.1%} to {interval.high:+.1%})"
+            out.print(f"graph utilisation against {name}: {line} of {evaluation.metric} is owed to the graph")
+    for gap in evaluation.gaps:
+        groups = ", ".join(f"{name} {_number(value)}" for name, value in gap.groups.items())
+        out.print(f"{gap.metric} by {gap.attribute}: {groups} · gap {_number(gap.gap)}")
+
+
+def _data_line(evaluation: Evaluation) -> str:
+    data = evaluation.data
+    named = ("test_users", "test_likes", "fit_likes", "ranked_items")
+    counts = ", ".join(f"{name.replace('_', ' ')} {cell(data[name])}" for name in named)
+    return f"split {evaluation.plan.split} · {counts} · seeds {cell(evaluation.plan.seeds)}"
+
+
+def _systems(evaluation: Evaluation) -> Table:
+    """Make the table of systems; what stands for the other lengths of the list is in the record."""
+    metric, recall = evaluation.metric, f"recall@{max(evaluation.plan.ks)}"
+    compared = {c.system: c for c in evaluation.comparisons if not c.by}
+    columns: dict[str, Mapping[str, Any]] = {"system": {}, recall: RIGHT, metric: RIGHT, "95 % interval": RIGHT}
+    shown = table({**columns, **(LEAD if compared else {})})
+    for system in evaluation.systems:
+        if system.skipped:
+            shown.add_row(f"{system.name}: left out, {system.skipped}", style="dim")
+            continue
+        cells = [_number(system.metrics[name].mean) for name in (recall, metric)]
+        lead = _lead(compared.get(system.name)) if compared else ()
+        shown.add_row(system.name, *cells, _range(system.metrics[metric]), *lead)
+    return shown
+
+
+def _lead(comparison: Comparison | None) -> tuple[str, str]:
+    if comparison is None:
+        return "", ""
+    gap = comparison.paired.difference
+    lead = f"{gap / comparison.other:+.1%}" if comparison.other else f"{gap:+.4f}"
+    unsure = "" if comparison.p_holm <= SIGNIFICANT else " ?"
+    return lead + unsure, f"{comparison.p_holm:.3f}"
+
+
+def _show_slices(evaluation: Evaluation) -> None:
+    compared = {(c.by, c.slice, c.system): c for c in evaluation.comparisons if c.by}
+    for by in dict.fromkeys(s.by for s in evaluation.slices):
+        columns: dict[str, Mapping[str, Any]] = {by: {}, "system": {}, "users": RIGHT, evaluation.metric: RIGHT}
+        shown = table({**columns, **(LEAD if compared else {})})
+        before = ""
+        for part in (s for s in evaluation.slices if s.by == by):
+            name = "" if part.slice == before else part.slice
+            before = part.slice
+            lead = _lead(compared.get((part.by, part.slice, part.system))) if compared else ()
+            shown.add_row(name, part.system, cell(part.interval.n), _number(part.interval.mean), *lead)
+        out = console()
+        out.print()
+        out.print(shown)
+
+
+def _number(value: float) -> str:
+    if value != value:  # NaN: not defined
+        return ""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _range(interval: Interval) -> str:
+    return "" if interval.mean != interval.mean else f"{_number(interval.low)} to {_number(interval.high)}"

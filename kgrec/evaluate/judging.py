@@ -1,0 +1,187 @@
+"""Lists of a trained ranker for the test users, and every figure of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import interaction_matrix, to_events
+from kgrec.errors import DataError
+from kgrec.evaluate import lists
+from kgrec.evaluate.metrics import PerUser, accuracy, auc
+from kgrec.evaluate.protocols import Cut
+from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.top_k import hits, top_k
+from kgrec.ranking.training import Material
+from kgrec.types import Mask, UserIndices, Vectors
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+BESIDE = "among all items"
+"""Marks figures of lists in which cold items compete with all others."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What the systems are asked and the right answers; the same for all of them.
+
+    Attributes:
+        users: positions of the users with test likes, shape ``(u,)``.
+        truth: their test likes, CSR of shape ``(u, n_items)``.
+        masked: what is never ranked because they know it, CSR of the same shape.
+        history: what they are known to like, CSR of the same shape.
+        candidates: items that are ranked, shape ``(n_items,)``, or None for all.
+        popularity: users of the fit part who like each item, shape ``(n_items,)``.
+        n_fit_users: users who like something in the fit part.
+        features: vectors by which lists are diverse, shape ``(n_items, dim)``, or None.
+        categories: categories of the items, CSR of shape ``(n_items, g)``, or None.
+    """
+
+    users: UserIndices
+    truth: csr_array
+    masked: csr_array
+    history: csr_array
+    candidates: Mask | None
+    popularity: NDArray[np.int64]
+    n_fit_users: int
+    features: Vectors | None = None
+    categories: csr_array | None = None
+
+    @property
+    def n_candidates(self) -> int:
+        """How many items could be recommended."""
+        return self.truth.shape[1] if self.candidates is None else int(self.candidates.sum())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Figures of a system.
+
+    Attributes:
+        per_user: one figure a user by name, each of shape ``(u,)``.
+        overall: figures of all lists together, by name.
+        top: the lists, shape ``(u, k)``, -1 for none.
+    """
+
+    per_user: dict[str, PerUser]
+    overall: dict[str, float]
+    top: NDArray[np.int64]
+
+
+def make_exam(
+    dataset: Dataset,
+    cut: Cut,
+    weights: NDArray[np.float32],
+    material: Material,
+    *,
+    include_seen: bool,
+    features: Vectors | None,
+    categories: csr_array | None,
+) -> Exam:
+    """Put the questions together, and see that nothing that training may look at answers them.
+
+    Args:
+        dataset: what was cut.
+        cut: how.
+        weights: how much each row is a like, shape ``(n_rows,)``.
+        material: what the systems are trained on.
+        include_seen: also rank what the users know.
+        features: vectors of the items, shape ``(n_items, dim)``.
+        categories: categories of the items, CSR of shape ``(n_items, g)``.
+
+    Raises:
+        DataError: a test like is in a matrix of ``material``.
+    """
+    from scipy.sparse import csr_array
+
+    truth = interaction_matrix(to_events(dataset, cut.test, weights), dataset.n_users, dataset.n_items)
+    known = material.everything or material.fit
+    for name, matrix in _matrices(material):
+        if truth.multiply(matrix).nnz:
+            raise DataError(f"the split leaks: {name} holds test likes")
+    users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int64)
+    masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else material.seen[users]
+    return Exam(
+        users=users,
+        truth=csr_array(truth[users]),
+        masked=csr_array(masked),
+        history=csr_array(known.matrix[users]),
+        candidates=cut.candidates,
+        popularity=np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64),
+        n_fit_users=int((np.diff(known.matrix.indptr) > 0).sum()),
+        features=features,
+        categories=categories,
+    )
+
+
+def _matrices(material: Material) -> list[tuple[str, csr_array]]:
+    found = [("the fit part", material.fit.matrix), ("what counts as seen", material.seen)]
+    if material.fit.validation is not None:
+        found.append(("the validation part", material.fit.validation))
+    for data in (material.fit, material.everything):
+        if data is not None:
+            shape = data.matrix.shape
+            found += [("the full fit", data.matrix), ("the events", interaction_matrix(data.events, *shape))]
+    return found
+
+
+def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> Outcome:
+    """Rank all candidates for all test users and measure the lists.
+
+    Args:
+        ranker: trained on the fit part.
+        exam: questions and answers.
+        ks: lengths of the lists; what is not accuracy is taken at the longest.
+        block_size: users at once.
+    """
+    longest = max(ks)
+    tops, besides, areas, obvious = [], [], [], []
+    popularity = exam.popularity.astype(np.float32)
+    for start in range(0, len(exam.users), block_size):
+        block = slice(start, start + block_size)
+        users = exam.users[block]
+        scores = ranker.fused(ranker.parts(users), users)
+        mask_seen(scores, exam.masked[block])
+        if exam.candidates is not None:
+            besides.append(top_k(scores, longest)[0])
+            scores[:, ~exam.candidates] = -np.inf
+        tops.append(top_k(scores, longest)[0])
+        areas.append(auc(scores, exam.truth[block]))
+        popular = np.tile(popularity, (len(users), 1))
+        popular[scores == -np.inf] = -np.inf
+        obvious.append(top_k(popular, longest)[0])
+    top = np.concatenate(tops)
+    per_user = accuracy(top, exam.truth, ks)
+    per_user["auc"] = np.concatenate(areas)
+    per_user |= _list_figures(top, np.concatenate(obvious), exam)
+    if besides:
+        found = accuracy(np.concatenate(besides), exam.truth, ks)
+        per_user |= {
+            f"{name} {BESIDE}": values for name, values in found.items() if name.startswith(("ndcg", "recall"))
+        }
+    overall = {
+        f"coverage@{longest}": lists.coverage(top, exam.n_candidates),
+        f"gini@{longest}": lists.gini(top, exam.n_candidates),
+    }
+    return Outcome(per_user, overall, top)
+
+
+def _list_figures(top: NDArray[np.int64], obvious: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
+    k = top.shape[1]
+    found = {
+        f"novelty@{k}": lists.novelty(top, exam.popularity, exam.n_fit_users),
+        f"popularity@{k}": lists.recommended_popularity(top, exam.popularity),
+        f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), obvious),
+    }
+    if exam.features is not None:
+        found[f"diversity@{k}"] = lists.diversity(top, exam.features)
+    if exam.categories is not None:
+        found[f"miscalibration@{k}"] = lists.miscalibration(top, exam.history, exam.categories)
+    return found

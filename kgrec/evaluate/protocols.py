@@ -1,0 +1,232 @@
+"""What is held out for testing, and proof that nothing of it is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.config import FeedbackConfig, TrainConfig
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import like_weights, split_validation
+from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
+from kgrec.plugin.domain import Domain
+from kgrec.types import Mask
+
+FRACTION = 0.2
+"""Share that is held out for testing when nothing else is said."""
+
+LAST_ONLY = 1e-9
+"""A share so small that it is one item of each user."""
+
+_SEED_SHIFT = 1_000_003
+"""The test part and the validation part must not be cut by the same draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which interactions are fitted on (and, within, validated on) and which are tested on.
+
+    No pair of user and item is in both. Rows may be in neither.
+
+    Attributes:
+        name: of the protocol.
+        fit: shape ``(n_rows,)``.
+        test: likes only, shape ``(n_rows,)``.
+        candidates: items that are ranked, shape ``(n_items,)``, or None for all.
+        facts: what a reader should know of the cut.
+    """
+
+    name: str
+    fit: Mask
+    test: Mask
+    candidates: Mask | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cut(
+    dataset: Dataset, feedback: FeedbackConfig, domain: Domain, name: str, *, fraction: float = FRACTION, seed: int
+) -> tuple[Dataset, Cut]:
+    """Hold out likes for testing.
+
+    ========== ==========================================================================================
+    ratio      a share of each user's liked items, at random
+    leave-last each user's latest liked item
+    time       all likes after one moment for everybody; what came before is fitted on
+    given      the rows of files marked ``split = "test"``
+    cold-item  all rows of a share of the items; only those items are ranked
+    cold-user  all rows of a share of the users, who are then known by their own words at most
+    ========== ==========================================================================================
+
+    Args:
+        dataset: all interactions, test rows included.
+        feedback: what counts as a like.
+        domain: the domain in force.
+        name: of the protocol.
+        fraction: share held out by ``ratio`` (of a user's liked items), ``time`` (of all likes), ``cold-item`` (of the
+            items) and ``cold-user`` (of the users).
+        seed: of the random choices.
+
+    Returns:
+        the dataset that the masks of the split belong to: for all protocols but ``given`` without rows marked ``test``,
+        and with rows marked ``validation`` taken as training rows, because a new validation part is cut.
+
+    Raises:
+        NotFoundError: there is no such protocol.
+        UsageError: the fraction is not between 0 and 0.5.
+        ConfigError: the data has no times, or no rows are marked ``test``, and the protocol needs them.
+        DataError: nothing is left to fit on, or nothing to test on.
+    """
+    if name not in PROTOCOLS:
+        raise NotFoundError.of("split", name, PROTOCOLS)
+    if not 0 < fraction < 0.5:
+        raise UsageError(f"a share of {fraction} cannot be held out", hint="give a fraction above 0 and below 0.5")
+    if name != "given":
+        rows = dataset.interactions.filter(pl.col("split") != "test").with_columns(split=pl.lit("train"))
+        dataset = replace(dataset, interactions=rows)
+    weights = like_weights(dataset, feedback, domain)
+    liked = (weights > 0) & dataset.interactions["item"].is_not_null().to_numpy()
+    split = PROTOCOLS[name](dataset, liked, fraction, seed)
+    if not (split.fit & liked).any() or not split.test.any():
+        part = "test" if (split.fit & liked).any() else "fit"
+        raise DataError(f"split {name!r} leaves no like to {part} on", hint="try another --split or --fraction")
+    held = check(dataset, split, liked)
+    return dataset, replace(split, facts={**split.facts, "checked": held})
+
+
+def fit_part(dataset: Dataset, split: Cut) -> Dataset:
+    """Return the dataset as it would be had nobody ever seen the test part; the numbering stays."""
+    return replace(dataset, interactions=dataset.interactions.filter(pl.Series(split.fit)))
+
+
+def check(dataset: Dataset, split: Cut, liked: Mask) -> list[str]:
+    """Look for leaks in a split; return what was found to hold, in words.
+
+    Args:
+        dataset: what was split.
+        split: how.
+        liked: which rows are likes, shape ``(n_rows,)``.
+
+    Raises:
+        DataError: something of the test part is in the fit part.
+    """
+    rows, pairs = dataset.interactions, pair_numbers(dataset)
+    fit, test = rows.filter(pl.Series(split.fit)), rows.filter(pl.Series(split.test))
+    _hold(not bool(np.isin(pairs[split.test], pairs[split.fit]).any()), "a pair of user and item is in both parts")
+    held = ["no pair of user and item is both fitted and tested on"]
+    if split.name == "time":
+        _hold(fit["time"].null_count() == 0, "a row without a time is fitted on")
+        first = int(test["time"].to_numpy().min())
+        _hold(not (fit["time"] >= first).any(), "something is fitted on that came after the first test like")
+        held.append("all that is fitted on came before all that is tested on")
+    if split.name == "leave-last":
+        latest_known = fit.filter(pl.Series(liked[split.fit])).group_by("user").agg(known=pl.col("time").max())
+        late = test.group_by("user").agg(tested=pl.col("time").max()).join(latest_known, on="user")
+        _hold(not (late["known"] > late["tested"]).any(), "a like is fitted on that came after the user's test like")
+        held.append("no like of a user is fitted on that came after the one tested on")
+    for name, column in (("cold-item", "item"), ("cold-user", "user")):
+        if split.name == name:
+            _hold(not test[column].is_in(fit[column].drop_nulls().implode()).any(), f"a cold {column} is fitted on")
+            held.append(f"no row of a tested {column} is fitted on")
+    return held
+
+
+def pair_numbers(dataset: Dataset) -> NDArray[np.int64]:
+    """Return a number for each row's user and item, -1 where there is no item, shape ``(n_rows,)``."""
+    rows = dataset.interactions
+    items = rows["item"].cast(pl.Int64).fill_null(-1).to_numpy()
+    pairs = rows["user"].cast(pl.Int64).to_numpy() * max(dataset.n_items, 1) + items
+    return np.where(items < 0, np.int64(-1), pairs)
+
+
+def _hold(condition: bool, leak: str) -> None:
+    if not condition:
+        raise DataError(f"the split leaks: {leak}")
+
+
+def _ratio(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+    return _per_user("ratio", dataset, liked, fraction, seed, "ratio")
+
+
+def _leave_last(dataset: Dataset, liked: Mask, _: float, seed: int) -> Cut:
+    _needs_times(dataset, "leave-last")
+    return _per_user("leave-last", dataset, liked, LAST_ONLY, seed, "time")
+
+
+def _per_user(name: str, dataset: Dataset, liked: Mask, fraction: float, seed: int, kind: Any) -> Cut:
+    """Cut as validation is cut, but from everybody who likes enough."""
+    everybody = max(dataset.n_users, 1)
+    config = TrainConfig(validation_fraction=fraction, split=kind, max_validation_users=everybody)
+    split = split_validation(dataset, liked.astype(np.float32), config, seed + _SEED_SHIFT)
+    return Cut(name, split.fit, split.validation)
+
+
+def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # noqa: ARG001
+    """Rows without a time are in neither part: they may have come later."""
+    _needs_times(dataset, "time")
+    times = dataset.interactions["time"]
+    known = times.is_not_null().to_numpy()
+    at = times.fill_null(0).to_numpy()
+    if not (known & liked).any():
+        raise ConfigError('split "time" needs likes with a time, and there are none', hint="take --split ratio")
+    moment = int(np.quantile(at[known & liked], 1 - fraction, method="higher"))
+    fit = known & (at < moment)
+    pairs = pair_numbers(dataset)
+    test = known & (at >= moment) & liked & ~np.isin(pairs, pairs[fit])
+    return Cut("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
+
+
+def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # noqa: ARG001
+    marked = (dataset.interactions["split"] == "test").to_numpy()
+    if not marked.any():
+        raise ConfigError(
+            "no rows are marked for testing",
+            hint='give a file of [[data.interactions]] split = "test" and build again, or take --split ratio',
+        )
+    pairs = pair_numbers(dataset)
+    repeated = np.isin(pairs, pairs[~marked])
+    return Cut(
+        "given", ~marked, marked & liked & ~repeated, facts={"known_before": int((marked & liked & repeated).sum())}
+    )
+
+
+def _cold_item(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+    items = dataset.interactions["item"].cast(pl.Int64).fill_null(-1).to_numpy()
+    cold = _draw(items[liked], dataset.n_items, fraction, seed)
+    among = np.where(items < 0, False, cold[items])
+    return Cut("cold-item", ~among, among & liked, cold, {"cold_items": int(cold.sum())})
+
+
+def _cold_user(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+    users = dataset.interactions["user"].cast(pl.Int64).to_numpy()
+    cold = _draw(users[liked], dataset.n_users, fraction, seed)
+    return Cut("cold-user", ~cold[users], cold[users] & liked, None, {"cold_users": int(cold.sum())})
+
+
+def _draw(positions: NDArray[np.int64], size: int, fraction: float, seed: int) -> Mask:
+    """Mark a share of those among ``positions``, shape ``(size,)``."""
+    present = np.unique(positions)
+    rng = np.random.default_rng([seed, _SEED_SHIFT])
+    cold = np.zeros(size, dtype=np.bool_)
+    cold[rng.permutation(present)[: max(1, round(fraction * len(present)))]] = bool(len(present))
+    return cold
+
+
+def _needs_times(dataset: Dataset, name: str) -> None:
+    if not dataset.interactions["time"].count():
+        raise ConfigError(f"split {name!r} needs times, and the interactions have none", hint="take --split ratio")
+
+
+PROTOCOLS: Mapping[str, Callable[[Dataset, Mask, float, int], Cut]] = {
+    "ratio": _ratio,
+    "leave-last": _leave_last,
+    "time": _time,
+    "given": _given,
+    "cold-item": _cold_item,
+    "cold-user": _cold_user,
+}
+"""How the test part is cut, by name."""

@@ -1,0 +1,252 @@
+"""Train and judge every system on every split: what stands behind ``kgrec evaluate``."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kgrec.config import Config
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import Split, like_weights, split_validation
+from kgrec.evaluate.ablation import FULL, GraphState, System, shuffle_tails, systems
+from kgrec.evaluate.features import item_categories, list_features
+from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
+from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
+from kgrec.plugin.domain import Domain
+from kgrec.plugin.registry import Registry
+from kgrec.progress import SILENT, Progress
+from kgrec.ranking.checkpoint import FitStore
+from kgrec.ranking.material import prepare
+from kgrec.ranking.training import Material, train
+from kgrec.types import Triples, Vectors
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Encode = Callable[[Dataset, Split, bool], tuple[Vectors | None, Vectors | None]]
+"""Makes text vectors of items and users from a dataset, the split of its rows, and whether names of the graph's
+entities may stand in the items' texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to evaluate.
+
+    Attributes:
+        split: name of the protocol.
+        fraction: share that is held out.
+        ks: lengths of the lists.
+        seeds: everything is done once for each.
+        only: scorers to use, or None for all.
+        ablate: also judge the hybrid without each ingredient, and each scorer alone.
+    """
+
+    split: str = "ratio"
+    fraction: float = FRACTION
+    ks: tuple[int, ...] = (10, 20)
+    seeds: tuple[int, ...] = (42,)
+    only: tuple[str, ...] | None = None
+    ablate: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is evaluated on.
+
+    Attributes:
+        dataset: the tables, with rows marked ``test`` where there are any.
+        config: settings.
+        domain: the domain in force.
+        registry: the scorers on offer.
+        triples: the graph without users and interactions, or None.
+        encode: makes text vectors.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    dataset: Dataset
+    config: Config
+    domain: Domain
+    registry: Registry
+    triples: Triples | None
+    encode: Encode
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A system on one split.
+
+    Attributes:
+        system: what was trained.
+        outcome: its figures, or None when it could not be trained.
+        weights: of its scorers.
+        seconds: of training and judging.
+        skipped: why it could not be trained.
+    """
+
+    system: System
+    outcome: Outcome | None
+    weights: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Round:
+    """All systems on one split with one seed.
+
+    Attributes:
+        seed: of split and fits.
+        cut: what was held out.
+        exam: what the systems were asked.
+        judged: the systems.
+        facts: counts worth showing.
+    """
+
+    seed: int
+    cut: Cut
+    exam: Exam
+    judged: tuple[Judged, ...]
+    facts: dict[str, Any]
+
+
+def run(inputs: Inputs, plan: Plan, progress: Progress = SILENT) -> list[Round]:
+    """Train and judge all systems of a plan, once a seed.
+
+    Nothing is written; fits that several systems share are done once.
+
+    Raises:
+        NotFoundError: a scorer or the split is unknown.
+        ConfigError: the data lacks what the split needs.
+    """
+    return [_round(inputs, plan, seed, progress) for seed in plan.seeds]
+
+
+def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
+    config = inputs.config.model_copy(update={"seed": seed})
+    dataset, held = cut(inputs.dataset, config.feedback, inputs.domain, plan.split, fraction=plan.fraction, seed=seed)
+    factory = _Materials(inputs, config, fit_part(dataset, held), progress)
+    material = factory.make("true", text=True)
+    categories = item_categories(dataset)
+    matrix: csr_array | None = categories[1] if categories else None
+    exam = make_exam(
+        dataset,
+        held,
+        like_weights(dataset, config.feedback, inputs.domain),
+        material,
+        include_seen=config.recommend.include_seen,
+        features=list_features(material.fit.item_text, matrix),
+        categories=matrix,
+    )
+    only = plan.only or (tuple(config.train.scorers) if config.train.scorers else None)
+    wanted = [System(FULL, scorers=only)]
+    if plan.ablate:
+        has_graph, has_text = inputs.triples is not None, material.fit.item_text is not None
+        wanted = systems(inputs.registry, only, graph=has_graph, text=has_text)
+    with tempfile.TemporaryDirectory(prefix="kgrec-evaluate-") as folder:
+        judged = tuple(_judged(inputs, plan, config, factory, exam, wanted, Path(folder), progress))
+    facts = {
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "fit_likes": int((material.everything or material.fit).matrix.nnz),
+        "test_users": len(exam.users),
+        "test_likes": int(exam.truth.nnz),
+        "ranked_items": exam.n_candidates,
+        "categories": categories[0] if categories else None,
+        "diversity_by": "texts" if material.fit.item_text is not None else "categories",
+        **held.facts,
+    }
+    return Round(seed, held, exam, judged, facts)
+
+
+def _judged(
+    inputs: Inputs,
+    plan: Plan,
+    config: Config,
+    factory: _Materials,
+    exam: Exam,
+    wanted: Sequence[System],
+    folder: Path,
+    progress: Progress,
+) -> Iterator[Judged]:
+    with progress.task(f"evaluating, seed {config.seed}", total=len(wanted)) as task:
+        for system in wanted:
+            task.note(system.name)
+            started = time.perf_counter()
+            material = factory.make(system.graph, text=system.text)
+            settings = config
+            if system.alone is not None:
+                fusion = config.fusion.model_copy(update={"weights": {system.alone: 1.0}})
+                settings = config.model_copy(update={"fusion": fusion})
+            # Systems that train on the same data share the fits of the scorers.
+            data = f"{system.graph}-{system.text}"
+            store = FitStore(folder / data, data)
+            only = list(system.scorers) if system.scorers else None
+            ranker, report = train(material, inputs.registry, settings, only=only, store=store)
+            skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
+            if system.alone in skipped:
+                yield Judged(system, None, skipped=skipped[system.alone])
+            else:
+                outcome = judge(ranker, exam, plan.ks, block_size=config.recommend.block_size)
+                seconds = round(time.perf_counter() - started, 2)
+                yield Judged(system, outcome, dict(ranker.weights), seconds)
+            task.advance()
+
+
+class _Materials:
+    """What each system is trained on; made once for each state of graph and text."""
+
+    def __init__(self, inputs: Inputs, config: Config, dataset: Dataset, progress: Progress) -> None:
+        self._inputs = inputs
+        self._config = config
+        self._dataset = dataset
+        weights = like_weights(dataset, config.feedback, inputs.domain)
+        self._split = split_validation(dataset, weights, config.train, config.seed)
+        self._progress = progress
+        self._made: dict[tuple[GraphState, bool], Material] = {}
+        self._texts: dict[bool, tuple[Vectors | None, Vectors | None]] = {}
+
+    def make(self, graph: GraphState, *, text: bool) -> Material:
+        """Return the material with the graph in this state, with or without text vectors."""
+        if (graph, text) not in self._made:
+            items, users = self._encoded(names=graph == "true") if text else (None, None)
+            if not self._made:
+                self._made[graph, text] = self._prepare(graph, items, users)
+            else:  # only the graph and the vectors differ
+                first = next(iter(self._made.values()))
+                swap = partial(replace, triples=self._triples(graph), item_text=items, user_text=users)
+                everything = None if first.everything is None else swap(first.everything)
+                self._made[graph, text] = replace(first, fit=swap(first.fit), everything=everything)
+        return self._made[graph, text]
+
+    def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> Material:
+        return prepare(
+            self._dataset,
+            self._config,
+            self._inputs.domain,
+            triples=self._triples(graph),
+            item_text=items,
+            user_text=users,
+            device=self._inputs.device,
+        )
+
+    def _encoded(self, *, names: bool) -> tuple[Vectors | None, Vectors | None]:
+        """Return the vectors; names of entities come from the graph, so they leave the texts together with it."""
+        if names not in self._texts:
+            self._texts[names] = self._inputs.encode(self._dataset, self._split, names)
+        return self._texts[names]
+
+    def _triples(self, graph: GraphState) -> Triples | None:
+        triples = self._inputs.triples
+        if triples is None or graph == "none":
+            return None
+        if graph == "shuffled":
+            return shuffle_tails(triples, np.random.default_rng([self._config.seed, 11]))
+        return triples

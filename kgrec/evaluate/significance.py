@@ -1,0 +1,147 @@
+"""How sure a figure is: intervals over users, paired tests, correction for many comparisons, effect sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 2000
+"""Resamples of an interval and of a test."""
+
+LEVEL = 0.95
+"""Of the intervals."""
+
+BLOCK = 1 << 22
+"""Numbers drawn at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over users and the range in which it would lie for other users of the same kind.
+
+    Attributes:
+        mean: over users.
+        low, high: ends of the interval.
+        n: users with a value.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """How much one system differs from another on the same users.
+
+    Attributes:
+        difference: mean of ``a - b``.
+        low, high: bootstrap interval of the difference.
+        p: of the paired permutation test, two-sided.
+        effect: Cohen's d of paired samples: mean over standard deviation of the differences.
+        n: users with a value in both.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    n: int
+
+
+def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> Interval:
+    """Return the mean with its percentile bootstrap interval over users (Efron 1979).
+
+    Args:
+        values: one a user, shape ``(u,)``; NaN is left out.
+        rng: draws the users.
+        draws: resamples.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    means = np.concatenate([known[rng.integers(len(known), size=size)].mean(axis=1) for size in _blocks(known, draws)])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(known.mean()), float(low), float(high), len(known))
+
+
+def compare(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> Paired:
+    """Compare two systems on the same users: paired bootstrap interval and paired permutation test.
+
+    Under the null hypothesis the sign of each user's difference is a toss of a coin; ``p`` is the share of tosses with
+    a mean at least as far from 0, counting the observed one (Fisher 1935; Smucker et al., CIKM 2007).
+
+    Args:
+        a: one figure a user, shape ``(u,)``; pairs with a NaN are left out.
+        b: the same users in the same order.
+        rng: draws users and signs.
+        draws: resamples of each kind.
+    """
+    difference = a - b
+    interval = bootstrap(difference, rng, draws=draws)
+    known = difference[~np.isnan(difference)]
+    if not len(known):
+        nan = float("nan")
+        return Paired(nan, nan, nan, nan, nan, 0)
+    observed = abs(known.sum())
+    tolerance = 1e-12 * np.abs(known).sum()  # the sums of the same numbers in another order
+    extreme = 0
+    for size in _blocks(known, draws):
+        signs = rng.integers(2, size=size, dtype=np.int8) * 2 - 1
+        extreme += int((np.abs(signs @ known) >= observed - tolerance).sum())
+    spread = known.std(ddof=1) if len(known) > 1 else 0.0
+    effect = float(known.mean() / spread) if spread > 0 else 0.0
+    p = (1 + extreme) / (1 + draws)
+    return Paired(interval.mean, interval.low, interval.high, p, effect, interval.n)
+
+
+def share(
+    part: NDArray[np.float64], whole: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS
+) -> Interval:
+    """Return ``mean(part) / mean(whole)`` with its percentile bootstrap interval over users.
+
+    Args:
+        part: one figure a user, shape ``(u,)``; pairs with a NaN are left out.
+        whole: the same users in the same order.
+        rng: draws the users.
+        draws: resamples.
+    """
+    known = ~(np.isnan(part) | np.isnan(whole))
+    part, whole = part[known], whole[known]
+    if not len(part) or not whole.any():
+        return Interval(float("nan"), float("nan"), float("nan"), len(part))
+    ratios = []
+    for size in _blocks(part, draws):
+        users = rng.integers(len(part), size=size)
+        below = whole[users].sum(axis=1)
+        ratios.append(np.divide(part[users].sum(axis=1), below, out=np.full(size[0], np.nan), where=below != 0))
+    low, high = np.nanquantile(np.concatenate(ratios), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(part.sum() / whole.sum()), float(low), float(high), len(part))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct for several comparisons: Holm's step-down adjustment (1979), which holds for dependent tests too.
+
+    Args:
+        p_values: one a comparison, of any order; NaN stays NaN and does not count.
+
+    Returns:
+        adjusted, in the same order: the hypothesis falls where it is at most the level one would use for one test.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]
+    stepped = p[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def _blocks(values: NDArray[np.float64], draws: int) -> Iterator[tuple[int, int]]:
+    """Iterate over shapes ``(rows, len(values))`` that sum up to ``draws`` rows."""
+    rows = max(1, BLOCK // len(values))
+    return ((min(rows, draws - start), len(values)) for start in range(0, draws, rows))

@@ -1,0 +1,105 @@
+"""Figures beyond accuracy: each against its definition, written with loops."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from scipy.sparse import csr_array
+
+from kgrec.evaluate import lists
+
+N_ITEMS = 8
+
+
+@st.composite
+def tops(draw, k=4, n_users=3):
+    """Lists without repetitions, some shorter than ``k``."""
+    rows = []
+    for _ in range(n_users):
+        items = draw(st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=k, unique=True))
+        rows.append(items + [-1] * (k - len(items)))
+    return np.array(rows, dtype=np.int64)
+
+
+def listed(row):
+    return [int(i) for i in row if i >= 0]
+
+
+@given(tops())
+def test_coverage_and_gini(top):
+    counts = sorted(int((top == i).sum()) for i in range(N_ITEMS))
+    assert lists.coverage(top, N_ITEMS) == sum(c > 0 for c in counts) / N_ITEMS
+    pairs = sum(abs(a - b) for a in counts for b in counts)  # half the relative mean absolute difference
+    assert lists.gini(top, N_ITEMS) == pytest.approx(pairs / (2 * N_ITEMS * sum(counts)))
+
+
+def test_gini_of_equal_and_of_one_sided_lists():
+    assert lists.gini(np.array([[0, 1], [2, 3]]), 4) == pytest.approx(0)
+    assert lists.gini(np.array([[0], [0], [0]]), 4) == pytest.approx(0.75)
+    assert np.isnan(lists.gini(np.array([[-1]]), 4))
+
+
+@given(tops(), npst.arrays(np.int64, N_ITEMS, elements=st.integers(0, 30)))
+def test_novelty_and_popularity(top, popularity):
+    novelty, arp = lists.novelty(top, popularity, 30), lists.recommended_popularity(top, popularity)
+    for row, bits, mean in zip(top, novelty, arp, strict=True):
+        items = listed(row)
+        assert mean == pytest.approx(sum(popularity[i] for i in items) / len(items))
+        assert bits == pytest.approx(sum(-math.log2((popularity[i] + 1) / 31) for i in items) / len(items))
+
+
+@given(tops(), npst.arrays(np.float32, (N_ITEMS, 3), elements=st.sampled_from([0.0, 1.0, -1.0, 2.0])))
+def test_diversity(top, features):
+    norms = np.linalg.norm(features, axis=1)
+    for row, found in zip(top, lists.diversity(top, features), strict=True):
+        pairs = list(itertools.combinations([i for i in listed(row) if norms[i] > 0], 2))
+        if not pairs:
+            assert np.isnan(found)
+        else:
+            cosines = [features[a] @ features[b] / (norms[a] * norms[b]) for a, b in pairs]
+            assert found == pytest.approx(1 - sum(cosines) / len(pairs), abs=1e-5)
+
+
+@given(tops(), tops(), npst.arrays(np.bool_, (3, 4)))
+def test_serendipity(top, obvious, hit):
+    hit &= top >= 0
+    for row, good, known, found in zip(top, hit, obvious, lists.serendipity(top, hit, obvious), strict=True):
+        surprising = [i for i, g in zip(row, good, strict=True) if g and i not in listed(known)]
+        assert found == len(surprising) / 4
+
+
+@given(
+    tops(),
+    npst.arrays(np.float32, (3, N_ITEMS), elements=st.sampled_from([0.0, 0.0, 1.0, 2.0])),
+    npst.arrays(np.bool_, (N_ITEMS, 3)),
+)
+def test_miscalibration(top, history, categories):
+    found = lists.miscalibration(top, csr_array(history), csr_array(categories))
+
+    def distribution(weights):
+        total = np.zeros(3)
+        for item, weight in weights:
+            if categories[item].any():
+                total += weight * categories[item] / categories[item].sum()
+        return total / total.sum() if total.sum() else None
+
+    for row, past, value in zip(top, history, found, strict=True):
+        p = distribution(list(enumerate(past)))
+        q = distribution([(i, 1.0) for i in listed(row)])
+        if p is None or q is None:
+            assert np.isnan(value)
+        else:
+            mixed = 0.99 * q + 0.01 * p
+            assert value == pytest.approx(sum(a * math.log(a / b) for a, b in zip(p, mixed, strict=True) if a > 0))
+
+
+def test_a_list_like_the_history_is_calibrated():
+    categories = csr_array(np.eye(2, dtype=bool)[[0, 1, 0, 1]])
+    history = csr_array(np.array([[1.0, 1.0, 0.0, 0.0]]))
+    even, uneven = np.array([[2, 3]]), np.array([[2, 0]])
+    assert lists.miscalibration(even, history, categories)[0] == pytest.approx(0)
+    assert lists.miscalibration(uneven, history, categories)[0] > 1
