@@ -44,6 +44,7 @@ class EASE(ItemItemScorer):
         text_weight: how strongly the text similarities count; 0 leaves them out.
         max_dense_items: up to this many items the exact solution is computed (4 bytes an item squared).
         neighbours: how many items a local model looks at.
+        decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class EASE(ItemItemScorer):
         text_weight: float = 0.0,
         max_dense_items: int = 10_000,
         neighbours: int = 100,
+        decay: float | None = None,
     ) -> None:
+        super().__init__(decay=decay)
         self.regularization = options.number("regularization", regularization, low=0, above=True)
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from kgrec.models import sparse
+from kgrec.models import options, recency, sparse
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -20,7 +20,19 @@ Weights = NDArray[np.float32] | csr_array
 
 
 class ItemItemScorer(ABC):
-    """A linear item-item model. Subclasses only say how the weights are learned."""
+    """A linear item-item model. Subclasses only say how the weights are learned.
+
+    Args:
+        decay: an item of the history counts ``decay ** i`` if the user turned to ``i`` others since, in ``(0, 1]``;
+            only when scoring, the weights are learned from whole histories. None, where the data has times: what
+            ranks held-out likes best.
+    """
+
+    decays: ClassVar[tuple[float, ...]] = recency.DECAYS
+    """What is tried where no ``decay`` is given."""
+
+    def __init__(self, *, decay: float | None = None) -> None:
+        self.decay = None if decay is None else options.number("decay", decay, low=0, high=1, above=True)
 
     _history: History
     _weights: Weights
@@ -35,7 +47,16 @@ class ItemItemScorer(ABC):
         self._history = History.of(data.matrix)
         self._weights, known = self._learn(self._history, data, np.random.default_rng(seed))
         self._known = np.asarray(known, dtype=np.bool_)
+        whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
+        self._decay = self.decay
+        if self._decay is None:
+            self._decay = recency.choose_decay(self._score, whole, data, steps, decays=self.decays)
+        self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
         return self
+
+    def refit_options(self) -> dict[str, Any]:
+        """Return the decay that was found best, for a fit with nothing held out."""
+        return {"decay": self._decay}
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.

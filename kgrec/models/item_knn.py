@@ -26,9 +26,18 @@ class ItemKNN(ItemItemScorer):
         shrinkage: what is added to the denominator.
         weighting: ``"none"``, or ``"idf"``: a user counts by ``log(n_items / length of history)``, so that people
             who like nearly everything do not make all items alike.
+        decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
-    def __init__(self, *, neighbours: int = 100, shrinkage: float = 10.0, weighting: str = "none") -> None:
+    def __init__(
+        self,
+        *,
+        neighbours: int = 100,
+        shrinkage: float = 10.0,
+        weighting: str = "none",
+        decay: float | None = None,
+    ) -> None:
+        super().__init__(decay=decay)
         self.neighbours = options.integer("neighbours", neighbours, low=1)
         self.shrinkage = options.number("shrinkage", shrinkage, low=0)
         self.weighting = options.choice("weighting", weighting, ("none", "idf"))
