@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kgrec.data.values import canonical_id
 from kgrec.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def user_info(project: Project, user_id: str) -> dict[str, Any]:
     from kgrec.api.texts import user_profile
 
     dataset = project.dataset
+    user_id = canonical_id(user_id)
     position = int(dataset.user_positions([user_id])[0])
     rows = dataset.interactions.filter(pl.col("user") == position)
     actions = rows["action"].value_counts(sort=True)

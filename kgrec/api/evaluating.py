@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
+from kgrec.api.texts import encode
 from kgrec.api.training import resolve_device
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split
@@ -65,19 +64,7 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
 def _encode(
     project: Project, dataset: Dataset, split: Split, progress: Progress, *, names: bool
 ) -> tuple[Vectors | None, Vectors | None]:
-    from kgrec.graph.labels import item_labels
-    from kgrec.text.build import encode_dataset
-
-    vectors = encode_dataset(
-        dataset,
-        project.config.text,
-        project.manager,
-        project.domain,
-        entity_labels=item_labels(project.graph) if names else None,
-        rows=pl.Series(split.fit),
-        cache_dir=project.workspace.cache / "text",
-        progress=progress,
-    )
+    vectors = encode(project, dataset, split, progress, entity_names=names)
     return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
 
 

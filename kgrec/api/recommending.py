@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.data.values import canonical_id
 from kgrec.errors import NotFoundError, UserError
 from kgrec.progress import Progress
 from kgrec.types import ItemIndices, ItemList, Mask, Profile, Request, UserIndices
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 def recommend(project: Project, request: Request, *, explain: bool) -> ItemList:
     """Answer one request; see :meth:`kgrec.api.Project.recommend`."""
     ranker = project.ranker
+    if request.user_id is not None:
+        request = replace(request, user_id=canonical_id(request.user_id))
     users, profile = _who(project, request)
     parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
     scores = ranker.fused(parts, users)
@@ -50,7 +53,8 @@ def recommend_many(
 ) -> pl.DataFrame:
     """Answer for many users; see :meth:`kgrec.api.Project.recommend_many`."""
     ranker = project.ranker
-    wanted = list(dict.fromkeys(users if users is not None else project.dataset.users["user_id"].sort()))
+    asked = project.dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
+    wanted = list(dict.fromkeys(asked))
     known = [user for user in wanted if user in ranker.user_positions]
     later = [user for user in wanted if user not in ranker.user_positions]
     project.dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it
@@ -98,10 +102,11 @@ def _table(
 def profile(project: Project, text: str, like: list[str]) -> Profile:
     """Describe somebody who is not in the data; see :meth:`kgrec.api.Project.profile`."""
     positions = project.ranker.item_positions
-    for key in like:
+    wanted = list(dict.fromkeys(map(canonical_id, like)))
+    for key in wanted:
         if key not in positions:
             raise NotFoundError.of("item", key, positions)
-    items = np.array([positions[key] for key in dict.fromkeys(like)], dtype=np.int64)
+    items = np.array([positions[key] for key in wanted], dtype=np.int64)
     vector = None
     if text.strip():
         from kgrec.api.texts import encode_words

@@ -31,17 +31,27 @@ def linking_encoder(project: Project, dataset: Dataset, progress: Progress) -> T
     return CachedEncoder(encoder, project.workspace.cache / "text")
 
 
-def encode(project: Project, split: Split, progress: Progress) -> TextVectors:
-    """Encode all items, and the users' own words as far as the fit part holds them."""
+def encode(
+    project: Project, dataset: Dataset, split: Split, progress: Progress, *, entity_names: bool = True
+) -> TextVectors:
+    """Encode all items, and the users' own words as far as the fit part holds them.
+
+    Args:
+        project: the workspace.
+        dataset: its tables, or a part of them.
+        split: of the rows of ``dataset``.
+        progress: told where it is.
+        entity_names: whether items' texts may name the entities that the graph connects them with.
+    """
     from kgrec.graph.labels import item_labels
     from kgrec.text.build import encode_dataset
 
     return encode_dataset(
-        project.dataset,
+        dataset,
         project.config.text,
         project.manager,
         project.domain,
-        entity_labels=item_labels(project.graph),
+        entity_labels=item_labels(project.graph) if entity_names else None,
         rows=pl.Series(split.fit),
         cache_dir=project.workspace.cache / "text",
         progress=progress,

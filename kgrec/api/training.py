@@ -32,6 +32,9 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
 
     workspace, config = project.workspace, project.config
     workspace.info("graph")
+    registry = project.manager.registry("scorer")
+    for name in only or config.train.scorers or ():
+        registry[name]  # a misspelt name is an error now, not after the texts are encoded
     started = time.perf_counter()
     chosen = resolve_device(device)
     threads = choose_threads(config.train.threads)
@@ -39,7 +42,7 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
         project.forget()  # another process may have built anew since something was read
         weights = like_weights(project.dataset, config.feedback, project.domain)
         split = split_validation(project.dataset, weights, config.train, config.seed)
-        vectors = encode(project, split, progress)
+        vectors = encode(project, project.dataset, split, progress)
         with workspace.publish("text", "models", seed=config.seed) as (text, models):
             vectors.save(text.folder)
             text.facts["encoder"] = vectors.encoder
@@ -55,7 +58,6 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
                 device=chosen,
             )
             store = FitStore(workspace.cache / "training", _run_key(project, chosen))
-            registry = project.manager.registry("scorer")
             ranker, report = fit(material, registry, config, only=only, progress=progress, store=store)
             ranker.save(models.folder)
             facts = {

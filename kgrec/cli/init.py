@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.run import Run
 from kgrec.cli.screen import console
-from kgrec.errors import PluginError, UsageError, UserError
+from kgrec.errors import DataError, PluginError, UsageError, UserError
 from kgrec.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ def _propose(run: Run, files: list[Path], domain: str | None, target: Path) -> N
         if not file.exists():
             raise UserError(f"{file} does not exist", hint="check the path")
     text = propose(files, domain, run.manager, folder=target.parent)
+    if not tomllib.loads(text).get("data"):
+        why = next(
+            (line.removeprefix("# not used: ") for line in text.splitlines() if line.startswith("# not used")), ""
+        )
+        raise DataError(f"none of the files can be used: {why}", hint="see docs/configuration.md for what files hold")
     _make(target.parent)
     with atomic(target) as stream:
         stream.write(text.encode())

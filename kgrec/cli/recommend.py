@@ -66,6 +66,7 @@ def recommend(
 
     Give one of: USER; --all; --users FILE; --profile TEXT, --like ITEMS or both for somebody who is not in the data.
     """
+    profile = (profile or "").strip()
     asked = {"USER": user, "--all": everybody, "--users": users, "--profile or --like": profile or like}
     given = [name for name, value in asked.items() if value]
     if len(given) != 1:
@@ -79,7 +80,7 @@ def recommend(
             raise UsageError("--explain works for one user at a time", hint="give a USER instead")
         _for_many(run, _ids(users) if users else None, number, include_seen, conditions, out)
     else:
-        _for_one(run, user, profile or "", like or [], number, explain, include_seen, conditions, out)
+        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, out)
 
 
 def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:

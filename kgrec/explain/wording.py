@@ -40,7 +40,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     "similar": {"en": "{history}; often liked by the same people", "zh": "{history}，喜欢它的人也常喜欢这个"},
     "alike": {"en": "{history}; that is what comes closest to this", "zh": "{history}，是最接近这个的"},
     "described": {"en": "Close to what you describe", "zh": "与您的描述相近"},
-    "popular": {"en": "Popular: {count} people interacted with it", "zh": "热门：{count}人与之互动过"},
+    "popular": {"en": "A popular choice (users who took to it: {count})", "zh": "热门：{count}人与之互动过"},
     "new": {"en": "New to everyone; close to your interests", "zh": "新上架，贴近您的兴趣"},
 }
 

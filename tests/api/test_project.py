@@ -206,3 +206,17 @@ def test_info_tells_what_there_is(project):
     user = project.user_info("u00")
     assert user["interactions"] == sum(user["actions"].values())
     assert user["terms"]
+
+
+def test_ids_are_understood_as_files_are_read(project):
+    exact = project.recommend("u00", n=3).item_ids
+    assert project.recommend("  u00 ", n=3).item_ids == exact
+    assert project.recommend_many([" u00"], n=3)["item_id"].to_list() == list(exact)
+    assert project.user_info("u00 ")["user_id"] == "u00"
+
+
+def test_a_misspelt_scorer_is_an_error_before_any_work(project, monkeypatch):
+    monkeypatch.setattr("kgrec.api.texts.encode", lambda *_: pytest.fail("texts were encoded first"))
+    with pytest.raises(NotFoundError, match="scorer 'eese'") as error:
+        project.train(only=["eese"])
+    assert "ease" in error.value.hint

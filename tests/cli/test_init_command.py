@@ -108,3 +108,12 @@ def test_a_sample_without_settings_is_the_plugins_fault(kgrec, sampler, tmp_path
     got = kgrec("init", tmp_path / "ws", "--domain", "toy")
     assert got.code == 3
     assert "a_sampler:write must write one" in got.err
+
+
+def test_files_of_no_use_leave_nothing_behind(kgrec, tmp_path):
+    notes = tmp_path / "notes.csv"
+    notes.write_text("a,b\n1,2\n", encoding="utf-8")
+    got = kgrec("init", str(tmp_path / "ws"), "--from", str(notes))
+    assert got.code == 5
+    assert "columns do not tell" in got.err
+    assert not (tmp_path / "ws").exists()

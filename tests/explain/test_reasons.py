@@ -141,7 +141,7 @@ def test_an_entity_without_a_name_is_not_shown(dataset, graph):
 def test_without_a_cause_only_popularity_is_told_and_it_is_counted(dataset, graph):
     reason = explain(dataset, graph, 3, {})
     assert reason.kind == "popular"
-    assert reason.sentence == "Popular: 1 people interacted with it"
+    assert reason.sentence == "A popular choice (users who took to it: 1)"
     unseen = explain(dataset, graph, 4, {})
     assert unseen.kind == "text"
 
