@@ -64,7 +64,7 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
 def _encode(
     project: Project, dataset: Dataset, split: Split, progress: Progress, *, names: bool
 ) -> tuple[Vectors | None, Vectors | None]:
-    vectors = encode(project, dataset, split, progress, entity_names=names)
+    vectors = encode(project, split, progress, dataset=dataset, entity_names=names)
     return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
 
 

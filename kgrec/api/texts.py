@@ -32,22 +32,27 @@ def linking_encoder(project: Project, dataset: Dataset, progress: Progress) -> T
 
 
 def encode(
-    project: Project, dataset: Dataset, split: Split, progress: Progress, *, entity_names: bool = True
+    project: Project,
+    split: Split,
+    progress: Progress,
+    *,
+    dataset: Dataset | None = None,
+    entity_names: bool = True,
 ) -> TextVectors:
     """Encode all items, and the users' own words as far as the fit part holds them.
 
     Args:
         project: the workspace.
-        dataset: its tables, or a part of them.
         split: of the rows of ``dataset``.
         progress: told where it is.
+        dataset: its tables, or a part of them; None for all.
         entity_names: whether items' texts may name the entities that the graph connects them with.
     """
     from kgrec.graph.labels import item_labels
     from kgrec.text.build import encode_dataset
 
     return encode_dataset(
-        dataset,
+        dataset or project.dataset,
         project.config.text,
         project.manager,
         project.domain,

@@ -80,7 +80,7 @@ def reciprocal_rank(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerU
 
 def hit_rate(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
     """Hit@k: 1 if any place holds a relevant item, else 0 (TREC: ``success_k``)."""
-    return _defined(hit.any(axis=1).astype(np.float64), relevant)
+    return _defined(np.asarray(hit.any(axis=1), dtype=np.float64), relevant)
 
 
 def auc(scores: Scores, truth: csr_array) -> PerUser:

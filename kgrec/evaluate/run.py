@@ -191,8 +191,8 @@ def _judged(
             only = list(system.scorers) if system.scorers else None
             ranker, report = train(material, inputs.registry, settings, only=only, store=store)
             skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
-            if system.alone in skipped:
-                yield Judged(system, None, skipped=skipped[system.alone])
+            if system.alone is not None and system.alone not in ranker.weights:
+                yield Judged(system, None, skipped=skipped.get(system.alone, "it does not rank by itself"))
             else:
                 outcome = judge(ranker, exam, plan.ks, block_size=config.recommend.block_size)
                 seconds = round(time.perf_counter() - started, 2)

@@ -159,6 +159,15 @@ def _groupings(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
             continue
         numbers = column.cast(pl.Float64, strict=False)
         if column.n_unique() > MOST_GROUPS and numbers.count() == column.count():
-            yield name, numbers.qcut(N_BANDS, allow_duplicates=True).cast(pl.String)
+            yield name, _bands(numbers)
         elif column.drop_nulls().n_unique() <= MOST_GROUPS:
             yield name, column.cast(pl.String)
+
+
+def _bands(numbers: pl.Series) -> pl.Series:
+    """Cut numbers into bands of about the same size, named by their ends."""
+    values = numbers.to_numpy()
+    edges = np.nanquantile(values, np.arange(1, N_BANDS) / N_BANDS)
+    bands = pl.DataFrame({"value": numbers, "band": np.searchsorted(edges, values, side="right")})
+    ends = pl.format("{} to {}", pl.col("value").min().over("band"), pl.col("value").max().over("band"))
+    return bands.select(pl.when(pl.col("value").is_not_null()).then(ends)).to_series()

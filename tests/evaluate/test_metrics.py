@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.stats  # noqa: F401  (slow to import, and examples have a deadline)
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-import scipy.stats  # noqa: F401  (slow to import, and examples have a deadline)
 from scipy.sparse import csr_array
 
 from kgrec.evaluate.metrics import accuracy, auc, mae, rmse
