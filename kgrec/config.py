@@ -198,6 +198,9 @@ class RecommendConfig(Section):
     """Recommend what the user has interacted with, too; held-out likes are then judged the same way."""
     block_size: Positive = 512
     """Users scored at once."""
+    cold_share: Fraction = 0.02
+    """Share of the accuracy on other items that may be spent on letting items without likes into the lists, if a fifth
+    of the items has none; less where fewer have none. 0 keeps them out."""
     language: Literal["en", "zh"] = "en"
     """Of the reasons."""
 

@@ -58,5 +58,6 @@ def kgrec_scorers() -> list[Spec]:
         Spec("als", "kgrec.models.als:ALS", "implicit matrix factorisation; graph rows"),
         Spec("als-wide", "kgrec.models.als:WideALS", "the same with many factors, for sparse data"),
         Spec("content", "kgrec.models.content:Content", "items whose texts are near the history's"),
+        Spec("cold-items", "kgrec.models.cold:ColdItems", "items without likes, by texts and graph"),
         Spec("gnn", "kgrec.models.gnn.scorer:GNN", "linear propagation over users, items, entities and texts"),
     ]

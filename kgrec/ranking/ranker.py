@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
+from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k
@@ -39,6 +40,7 @@ class Ranker:
         scorers: fitted scorers by name: those with a weight, and the fallback.
         weights: weight of each scorer in the fused score, summing to 1.
         summary: options and validation figures of every scorer, JSON values.
+        cold: how items without likes come beside the others, or None where there are none.
     """
 
     user_ids: Sequence[str]
@@ -47,6 +49,7 @@ class Ranker:
     scorers: Mapping[str, Scorer]
     weights: Mapping[str, float]
     summary: Mapping[str, Any] = field(default_factory=dict)
+    cold: ColdItems | None = None
 
     @cached_property
     def user_positions(self) -> dict[str, int]:
@@ -60,17 +63,27 @@ class Ranker:
 
     def parts(self, users: UserIndices) -> dict[str, Scores]:
         """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name."""
-        return {
-            name: np.float32(weight) * standardise(np.asarray(self.scorers[name].score(users), dtype=np.float32))
-            for name, weight in self.weights.items()
-        }
+        names = [*self.weights, *(self.cold.members if self.cold else ())]
+        return self._weighed({name: self.scorers[name].score(users) for name in dict.fromkeys(names)})
 
     def parts_new(self, profile: Profile) -> dict[str, Scores]:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
-        able = {name: s for name in self.weights if hasattr(s := self.scorers[name], "score_new")}
-        norm = sum(self.weights[name] for name in able)
-        scores = {name: np.asarray(s.score_new(profile), dtype=np.float32)[None, :] for name, s in able.items()}
-        return {name: np.float32(self.weights[name] / norm) * standardise(s) for name, s in scores.items()}
+        names = [*self.weights, *(self.cold.members if self.cold else ())]
+        able = {name: s for name in dict.fromkeys(names) if hasattr(s := self.scorers[name], "score_new")}
+        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()})
+
+    def _weighed(self, scores: Mapping[str, Scores]) -> dict[str, Scores]:
+        """Standardise, weigh and put the cold items in their place; weights of absent scorers go to the others."""
+        scores = {name: np.asarray(given, dtype=np.float32) for name, given in scores.items()}
+        norm = sum(weight for name, weight in self.weights.items() if name in scores)
+        parts = {
+            name: np.float32(weight / norm) * standardise(scores[name])
+            for name, weight in self.weights.items()
+            if name in scores
+        }
+        if self.cold is not None:
+            self.cold.place(parts, scores)
+        return parts
 
     def fused(self, parts: dict[str, Scores], users: UserIndices | None) -> Scores:
         """Sum up ``parts``; rows in which no scorer has anything to say become the fallback's.
@@ -147,7 +160,12 @@ class Ranker:
         )
         for name, scorer in self.scorers.items():
             save_arrays(folder / f"{name}.safetensors", scorer.state())
-        document = {"weights": dict(self.weights), "scorers": list(self.scorers), "summary": self.summary}
+        document = {
+            "weights": dict(self.weights),
+            "scorers": list(self.scorers),
+            "summary": self.summary,
+            "cold": None if self.cold is None else self.cold.state(),
+        }
         write_json(folder / "ranker.json", document)
 
     @classmethod
@@ -172,4 +190,5 @@ class Ranker:
             scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
         indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
         matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
-        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"])
+        cold = ColdItems.from_state(document["cold"]) if document.get("cold") else None
+        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold)

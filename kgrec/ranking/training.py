@@ -16,6 +16,7 @@ from kgrec.plugin.registry import Registry, Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore
+from kgrec.ranking.cold_training import add_cold, is_cold_only
 from kgrec.ranking.fusion import learn_weights
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.selection import HeldOut, Selected, select
@@ -153,7 +154,10 @@ def train(
             for r in results
         },
     }
-    return Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary), report
+    ranker = Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary)
+    judged = {s.name: s.scorer for s in selected}
+    names = list(only or config.train.scorers or registry)
+    return add_cold(ranker, judged, material, registry, config, names=names, progress=progress, store=store), report
 
 
 def _usable(
@@ -162,6 +166,8 @@ def _usable(
     specs, skipped = [], []
     for name in dict.fromkeys([*(names or registry), FALLBACK]):
         spec = registry[name]
+        if is_cold_only(spec):  # it has nothing to say of what is fused by held-out likes
+            continue
         needs = getattr(spec.load(), "unusable", None)
         reason = needs(data) if needs else ""
         if reason:

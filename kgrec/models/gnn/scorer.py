@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,9 @@ class GNN:
         self.progress: Progress = SILENT
         self.best_epoch = 0
         self.best_metric = float("nan")
+
+    inductive: ClassVar[bool] = True
+    """Items without likes are scored too, by text and entities."""
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:

@@ -1,0 +1,162 @@
+"""Cold items beside warm ones: how high an item that next to nobody has touched may come, by a stated budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.ranking.fusion import standardise
+from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.top_k import hits, ndcg, top_k
+from kgrec.types import ItemIndices, Scores
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+SCALE = 1.0
+"""Spread of the cold items' scores, that of the warm ones counting 1."""
+
+STEPS = 24
+"""Halvings of the interval in which the height is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColdItems:
+    """Which items are cold, who scores them, and where their scores lie among those of the others.
+
+    The scorers of warm items have nothing to say of an item that nobody touched: its score is their mean, and no list
+    is that long; the raw scores of a content scorer would fill the list instead. So the members' standard scores among
+    the cold items are added up, standardised again to ``z``, and the cold item gets ``m + d * (height + scale * z)``,
+    where ``m`` and ``d`` are mean and standard deviation of the user's fused scores of the warm items. For a user of
+    whom nothing is known cold items keep the mean.
+
+    Attributes:
+        items: positions of the cold items, shape ``(c,)``.
+        members: names of the scorers that score them, at equal weight.
+        height: what is added, in deviations of the user's warm scores.
+        scale: spread of the cold scores, in the same unit.
+    """
+
+    items: ItemIndices
+    members: tuple[str, ...]
+    height: float
+    scale: float = SCALE
+
+    def place(self, parts: dict[str, Scores], scores: Mapping[str, Scores]) -> None:
+        """Replace the cold items' columns of ``parts``, in place; they still sum to the fused score.
+
+        Args:
+            parts: each scorer's share of the fused score, shape ``(u, n_items)``; members are added.
+            scores: raw scores of those members that can score, same shape.
+        """
+        standing = {name: standardise(scores[name][:, self.items]) for name in self.members if name in scores}
+        total = _sum(parts)
+        warm = np.ones(total.shape[1], dtype=np.bool_)
+        warm[self.items] = False
+        mean = total[:, warm].mean(axis=1, keepdims=True)
+        deviation = total[:, warm].std(axis=1, keepdims=True)
+        for part in parts.values():
+            part[:, self.items] = 0
+        z = _sum(standing) if standing else np.zeros((len(total), len(self.items)), dtype=np.float32)
+        spread = z.std(axis=1, keepdims=True)
+        known = spread > 1e-6  # else nothing is known of the user, or the members cancel out
+        unit = np.where(known, self.scale * deviation / np.where(known, spread, 1), 0)
+        level = (mean + np.where(known, deviation * self.height, 0)) / max(len(standing), 1)
+        for name, member in standing.items():
+            if name not in parts:
+                parts[name] = np.zeros_like(total)
+            parts[name][:, self.items] = level + unit * member
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "items": self.items.tolist(),
+            "members": list(self.members),
+            "height": self.height,
+            "scale": self.scale,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild what :meth:`state` took apart."""
+        items = np.array(state["items"], dtype=np.int64)
+        return cls(items, tuple(state["members"]), float(state["height"]), float(state["scale"]))
+
+
+def budget(share: float, n_cold: int, n_items: int) -> float:
+    """Return what may be spent: ``share``, and less where few items are cold, a tenth of their share of the items."""
+    return min(share, 0.1 * n_cold / max(n_items, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The best warm and the best cold items of each user, to be merged at any height.
+
+    Attributes:
+        warm: scores of the warm items less their mean, in their deviations, falling, shape ``(u, k)``.
+        cold: standard scores of the cold items, falling, shape ``(u, k)``; -inf where there are fewer.
+        hit: which of the warm items are held-out likes, shape ``(u, k)``.
+        relevant: held-out likes of warm items, of each user, shape ``(u,)``.
+    """
+
+    warm: NDArray[np.float32]
+    cold: NDArray[np.float32]
+    hit: NDArray[np.bool_]
+    relevant: NDArray[np.int64]
+
+    def ndcg(self, height: float, scale: float = SCALE) -> float:
+        """Return the mean NDCG of the warm items when cold ones are let in at ``height``."""
+        k = self.warm.shape[1]
+        merged = np.concatenate([self.warm, np.float32(height) + np.float32(scale) * self.cold], axis=1)
+        best, _ = top_k(merged, k)
+        found = np.concatenate([self.hit, np.zeros_like(self.cold, dtype=np.bool_)], axis=1)
+        hit = np.take_along_axis(found, np.maximum(best, 0), axis=1) & (best >= 0)
+        return float(np.nanmean(ndcg(hit, self.relevant)))
+
+
+def merging(total: Scores, cold: Scores, items: ItemIndices, masked: csr_array, truth: csr_array, k: int) -> Merging:
+    """Pick what can come into the lists of a block of users.
+
+    Args:
+        total: fused scores, shape ``(u, n_items)``.
+        cold: standard scores of the cold items, shape ``(u, c)``.
+        items: the cold items, shape ``(c,)``.
+        masked: items that are never ranked, shape ``(u, n_items)``.
+        truth: held-out likes, shape ``(u, n_items)``.
+        k: length of the lists.
+    """
+    warm = np.ones(total.shape[1], dtype=np.bool_)
+    warm[items] = False
+    scores = total - total[:, warm].mean(axis=1, keepdims=True)
+    scores /= np.maximum(total[:, warm].std(axis=1, keepdims=True), 1e-9)
+    mask_seen(scores, masked)
+    scores[:, items] = -np.inf
+    best, values = top_k(scores, k)
+    rest = cold.copy()
+    mask_seen(rest, masked[:, items])
+    rest[~cold.any(axis=1)] = -np.inf
+    relevant = np.diff(truth[:, np.flatnonzero(warm)].indptr)
+    return Merging(values, top_k(rest, k)[1], hits(best, truth), relevant.astype(np.int64))
+
+
+def learn_height(parts: Merging, budget: float) -> float:
+    """Return the greatest height at which the warm items lose at most the share ``budget`` of their NDCG.
+
+    Args:
+        parts: of the held-out users.
+        budget: a share of NDCG, such as 0.02.
+    """
+    low, high = -20.0, 20.0  # in deviations: nothing comes in, nothing else comes in
+    least = (1 - budget) * parts.ndcg(low)
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if parts.ndcg(middle) >= least else (low, middle)
+    return low
+
+
+def _sum(parts: Mapping[str, Scores]) -> Scores:
+    return np.asarray(np.sum(list(parts.values()), axis=0), dtype=np.float32)
