@@ -40,6 +40,7 @@ class Exam:
         candidates: items that are ranked, shape ``(n_items,)``, or None for all.
         popularity: users of the fit part who like each item, shape ``(n_items,)``.
         n_fit_users: users who like something in the fit part.
+        obvious: the most popular items that each user does not know, shape ``(u, k)``, -1 for none.
         features: vectors by which lists are diverse, shape ``(n_items, dim)``, or None.
         categories: categories of the items, CSR of shape ``(n_items, g)``, or None.
     """
@@ -51,6 +52,7 @@ class Exam:
     candidates: Mask | None
     popularity: NDArray[np.int64]
     n_fit_users: int
+    obvious: NDArray[np.int64]
     features: Vectors | None = None
     categories: csr_array | None = None
 
@@ -81,6 +83,7 @@ def make_exam(
     weights: NDArray[np.float32],
     material: Material,
     *,
+    k: int,
     include_seen: bool,
     features: Vectors | None,
     categories: csr_array | None,
@@ -92,6 +95,7 @@ def make_exam(
         cut: how.
         weights: how much each row is a like, shape ``(n_rows,)``.
         material: what the systems are trained on.
+        k: length of the longest list.
         include_seen: also rank what the users know.
         features: vectors of the items, shape ``(n_items, dim)``.
         categories: categories of the items, CSR of shape ``(n_items, g)``.
@@ -108,17 +112,35 @@ def make_exam(
             raise DataError(f"the split leaks: {name} holds test likes")
     users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int64)
     masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else material.seen[users]
+    popularity = np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64)
     return Exam(
         users=users,
         truth=csr_array(truth[users]),
         masked=csr_array(masked),
         history=csr_array(known.matrix[users]),
         candidates=cut.candidates,
-        popularity=np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64),
+        popularity=popularity,
         n_fit_users=int((np.diff(known.matrix.indptr) > 0).sum()),
+        obvious=_most_popular(popularity, csr_array(masked), cut.candidates, k),
         features=features,
         categories=categories,
     )
+
+
+def _most_popular(
+    popularity: NDArray[np.int64], masked: csr_array, candidates: Mask | None, k: int, block_size: int = 512
+) -> NDArray[np.int64]:
+    """Return each user's most popular unseen candidates, shape ``(u, k)``, -1 where there are fewer."""
+    scores = popularity.astype(np.float32)
+    if candidates is not None:
+        scores[~candidates] = -np.inf
+    tops = []
+    for start in range(0, masked.shape[0], block_size):
+        block = masked[start : start + block_size]
+        rows = np.tile(scores, (block.shape[0], 1))
+        mask_seen(rows, block)
+        tops.append(top_k(rows, k)[0])
+    return np.concatenate(tops)
 
 
 def _matrices(material: Material) -> list[tuple[str, csr_array]]:
@@ -142,8 +164,7 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> 
         block_size: users at once.
     """
     longest = max(ks)
-    tops, besides, areas, obvious = [], [], [], []
-    popularity = exam.popularity.astype(np.float32)
+    tops, besides, areas = [], [], []
     for start in range(0, len(exam.users), block_size):
         block = slice(start, start + block_size)
         users = exam.users[block]
@@ -154,13 +175,10 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> 
             scores[:, ~exam.candidates] = -np.inf
         tops.append(top_k(scores, longest)[0])
         areas.append(auc(scores, exam.truth[block]))
-        popular = np.tile(popularity, (len(users), 1))
-        popular[scores == -np.inf] = -np.inf
-        obvious.append(top_k(popular, longest)[0])
     top = np.concatenate(tops)
     per_user = accuracy(top, exam.truth, ks)
     per_user["auc"] = np.concatenate(areas)
-    per_user |= _list_figures(top, np.concatenate(obvious), exam)
+    per_user |= _list_figures(top, exam)
     if besides:
         found = accuracy(np.concatenate(besides), exam.truth, ks)
         per_user |= {
@@ -173,12 +191,12 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> 
     return Outcome(per_user, overall, top)
 
 
-def _list_figures(top: NDArray[np.int64], obvious: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
+def _list_figures(top: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
     k = top.shape[1]
     found = {
         f"novelty@{k}": lists.novelty(top, exam.popularity, exam.n_fit_users),
         f"popularity@{k}": lists.recommended_popularity(top, exam.popularity),
-        f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), obvious),
+        f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), exam.obvious),
     }
     if exam.features is not None:
         found[f"diversity@{k}"] = lists.diversity(top, exam.features)

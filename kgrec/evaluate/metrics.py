@@ -96,18 +96,40 @@ def auc(scores: Scores, truth: csr_array) -> PerUser:
     Returns:
         shape ``(u,)``; NaN where no item is relevant or all are.
     """
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.where(np.isnan(scores), LOWEST, scores), axis=1)
+    ordered = np.where(np.isnan(scores), LOWEST, scores)
     rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
     ranked = scores[rows, truth.indices] != -np.inf
     rows, columns = rows[ranked], truth.indices[ranked]
+    values = ordered[rows, columns]
+    ordered.sort(axis=1)  # the truth is short: two searches for each of it are far cheaper than the ranks of all items
+    ranks = (_places(ordered, rows, values, np.less) + _places(ordered, rows, values, np.less_equal) + 1) / 2
     left_out = (scores == -np.inf).sum(axis=1)
     n_relevant = np.bincount(rows, minlength=len(scores)).astype(np.float64)
     n_other = scores.shape[1] - left_out - n_relevant
-    total = np.bincount(rows, weights=ranks[rows, columns] - left_out[rows], minlength=len(scores))
+    total = np.bincount(rows, weights=ranks - left_out[rows], minlength=len(scores))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((total - n_relevant * (n_relevant + 1) / 2) / (n_relevant * n_other), dtype=np.float64)
+
+
+def _places(
+    ordered: Scores, rows: NDArray[np.int64], values: NDArray[np.float32], before: np.ufunc
+) -> NDArray[np.int64]:
+    """Count the entries of sorted rows that stand ``before`` a value, by bisection of all at once -> shape ``(p,)``.
+
+    Args:
+        ordered: rising rows, shape ``(u, n)``.
+        rows: which row each value is looked up in, shape ``(p,)``.
+        values: shape ``(p,)``.
+        before: ``np.less`` or ``np.less_equal``.
+    """
+    n = ordered.shape[1]
+    low, high = np.zeros(len(rows), dtype=np.int64), np.full(len(rows), n, dtype=np.int64)
+    for _ in range(n.bit_length()):
+        middle = (low + high) // 2
+        right = (low < high) & before(ordered[rows, np.minimum(middle, n - 1)], values)
+        high = np.where((low < high) & ~right, middle, high)
+        low = np.where(right, middle + 1, low)
+    return low
 
 
 def rmse(predicted: NDArray[np.float64], actual: NDArray[np.float64]) -> float:

@@ -141,6 +141,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
         held,
         like_weights(dataset, config.feedback, inputs.domain),
         material,
+        k=max(plan.ks),
         include_seen=config.recommend.include_seen,
         features=list_features(material.fit.item_text, matrix),
         categories=matrix,

@@ -63,7 +63,7 @@ def test_shuffling_destroys():
 def test_the_systems_differ_in_one_thing_each():
     registry = load_plugins([]).registry("scorer")
     found = {s.name: s for s in systems(registry, ["ease", "content"], graph=True, text=True)}
-    assert list(found)[0] == "full"
+    assert next(iter(found)) == "full"
     assert found["without graph"].graph == "none"
     assert found["without graph"].text
     assert found["without text"].graph == "true"
@@ -141,7 +141,8 @@ def exam(known, popularity, truth):
         history[user, :count] = 1
     history, truth = csr_array(history[:, : max(n_items, 30)]), csr_array(truth)
     empty = csr_array(truth.shape, dtype=bool)
-    return Exam(np.arange(n_users), truth, empty, history, None, np.array(popularity), n_users)
+    nothing = np.zeros((n_users, 0), int)
+    return Exam(np.arange(n_users), truth, empty, history, None, np.array(popularity), n_users, nothing)
 
 
 def test_slices_cover_every_user_and_every_test_like_once():

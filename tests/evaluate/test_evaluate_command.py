@@ -1,14 +1,17 @@
 """``kgrec evaluate`` as a user types it, on a workspace with a file marked for testing."""
 
 import json
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 import kgrec
 from kgrec.cli.app import main
+from kgrec.evaluate.protocols import PROTOCOLS
 from kgrec.testing import toy_tables, toy_workspace
 
 SETTINGS = ["--set", "text.encoder=hashing", "--set", "linking.enabled=false"]
@@ -30,9 +33,8 @@ def workspace(tmp_path_factory):
     marked = (rows["action"] != "search").to_numpy() & (pl.Series(range(rows.height)) % 6 == 0).to_numpy()
     rows.filter(~pl.Series(marked)).write_csv(root / "interactions.csv")
     rows.filter(pl.Series(marked)).write_csv(root / "test.csv")
-    columns = (
-        'user = "user_id", item = "item_id", action = "action", value = "rating", time = "timestamp", text = "text"'
-    )
+    fields = {"user": "user_id", "item": "item_id", "action": "action", "value": "rating", "time": "timestamp"}
+    columns = ", ".join(f'{field} = "{column}"' for field, column in fields.items())
     with (root / "kgrec.toml").open("a", encoding="utf-8") as stream:
         stream.write(f'\n[[data.interactions]]\npath = "test.csv"\nsplit = "test"\ncolumns = {{ {columns} }}\n')
     code, _, err = command("build-graph", "-w", root, *SETTINGS)
@@ -107,3 +109,13 @@ def test_mistakes_are_told(workspace, words, code, told):
     got, _, err = command("evaluate", "-w", workspace, *SETTINGS, *words)
     assert got == code, err
     assert told in err
+
+
+def test_the_page_explains_every_figure(workspace):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    found = kgrec.open(workspace, overrides=["text.encoder=hashing"]).evaluate("ratio", only=["popularity"])
+    full = found.evaluation.systems[0]
+    for name in {name.partition("@")[0] for name in (*full.metrics, *full.overall)}:
+        assert re.search(rf"^\| `{name}` \| .{{30,}} \|$", page, re.MULTILINE), name
+    for split in PROTOCOLS:
+        assert re.search(rf"^\| `{split}` \|", page, re.MULTILINE), split

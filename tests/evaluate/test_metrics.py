@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.stats  # noqa: F401  (slow to import, and examples have a deadline)
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

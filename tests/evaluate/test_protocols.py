@@ -27,9 +27,8 @@ def make(rows):
     """A dataset from rows ``(user, item, value, time, split)``."""
     columns = ("user", "item", "value", "time", "split")
     table = pl.DataFrame(rows, schema=list(columns), orient="row")
-    table = table.with_columns(
-        action=pl.lit("rate"), text=pl.lit(None), source=pl.lit("x"), line=pl.int_range(pl.len())
-    )
+    table = table.with_columns(action=pl.lit("rate"), text=pl.lit(None), source=pl.lit("x"))
+    table = table.with_columns(line=pl.int_range(pl.len()))
     users = pl.DataFrame({"user_id": [f"u{k}" for k in range(6)], "description": [None] * 6})
     items = pl.DataFrame({"item_id": [f"i{k}" for k in range(8)], "title": [None] * 8, "description": [None] * 8})
     return Dataset(table.select(list(INTERACTIONS)).cast(pl.Schema(INTERACTIONS)), users, items)
@@ -89,7 +88,7 @@ def test_the_matrices_of_training_do_not_know_the_answers(name):
     whole = prepare(dataset, CONFIG, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu")
     fit = fit_part(dataset, held)
     material = prepare(fit, CONFIG, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu")
-    settings = {"include_seen": False, "features": None, "categories": None}
+    settings = {"k": 5, "include_seen": False, "features": None, "categories": None}
     exam = make_exam(dataset, held, weights, material, **settings)
     assert exam.truth.nnz > 0
     assert exam.truth.multiply(exam.masked).nnz == 0
