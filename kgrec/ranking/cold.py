@@ -17,8 +17,8 @@ from kgrec.types import ItemIndices, Scores
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-SCALE = 1.0
-"""Spread of the cold items' scores, that of the warm ones counting 1."""
+SCALE = 0.5
+"""Spread of the cold items' scores, that of the warm ones counting 1; found best on MovieLens and Last.fm."""
 
 STEPS = 24
 """Halvings of the interval in which the height is looked for."""
