@@ -186,9 +186,9 @@ def _judged(
             if system.alone is not None:
                 fusion = config.fusion.model_copy(update={"weights": {system.alone: 1.0}})
                 settings = config.model_copy(update={"fusion": fusion})
-            # Systems that train on the same data share the fits of the scorers.
+            # Systems that train on the same data share the fits of the scorers; one system has nobody to share with.
             data = f"{system.graph}-{system.text}"
-            store = FitStore(folder / data, data)
+            store = FitStore(folder / data if len(wanted) > 1 else None, data)
             only = list(system.scorers) if system.scorers else None
             ranker, report = train(material, inputs.registry, settings, only=only, store=store)
             skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
