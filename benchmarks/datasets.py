@@ -253,7 +253,6 @@ def retailrocket(source: Path, out: Path) -> Prepared:
     )
     config = """domain = "ecommerce"
 train.split = "time"
-recommend.include_seen = true
 
 [[data.interactions]]
 path = "train.tsv"
@@ -268,9 +267,9 @@ columns = { id = "item_id" }
 path = "kg.tsv"
 columns = { head = "head_item", relation = "relation_id", tail = "tail_item" }
 """
-    # A viewed item may well be the test purchase, so the protocol ranks seen items too.
+    # All items are ranked, and no test purchase is of an item that its user had even viewed.
     known = write(pairs(train.filter(pl.col("behavior") == "buy")), out / "known.tsv")
-    return Prepared("ecommerce", files, config, write(pairs(test), out / "test.tsv"), known, include_seen=True)
+    return Prepared("ecommerce", files, config, write(pairs(test), out / "test.tsv"), known)
 
 
 def _item_columns(train: pl.DataFrame, test: pl.DataFrame, kg: pl.DataFrame) -> list[tuple[pl.DataFrame, str]]:

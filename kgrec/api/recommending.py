@@ -28,8 +28,9 @@ def recommend(project: Project, request: Request, *, explain: bool) -> ItemList:
     users, profile = _who(project, request)
     parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
     scores = ranker.fused(parts, users)
-    seen = None if request.include_seen else _seen_row(project, request.user_id, profile)
-    best, values = ranker.rank(scores, request.n, seen=seen, allowed=allowed_items(project, request.where))
+    seen = _seen_row(project, request.user_id, profile)
+    allowed = allowed_items(project, request.where)
+    best, values = ranker.rank(scores, request.n, seen=seen, allowed=allowed, include_seen=request.include_seen)
     items = best[0][best[0] >= 0]
     found = ItemList(
         user_id=request.user_id or "",
@@ -65,8 +66,9 @@ def recommend_many(
         blocks = ranker.recommend_blocks(
             positions,
             n,
-            seen=None if include_seen else _seen_matrix(project),
+            seen=_seen_matrix(project),
             allowed=allowed,
+            include_seen=include_seen,
             block_size=project.config.recommend.block_size,
         )
         for block, best, values in blocks:

@@ -154,6 +154,17 @@ def interaction_matrix(events: Events, n_users: int, n_items: int) -> csr_array:
     return matrix
 
 
+def share_of_returns(dataset: Dataset) -> float:
+    """Return the share of the training events by which a user did again what he had done to the item before.
+
+    Events that cleaning dropped as repeated count, too: they happened.
+    """
+    rows = dataset.interactions.filter((pl.col("split") == "train") & pl.col("item").is_not_null())
+    dropped = dataset.rejects.filter(pl.col("reason") == "repeated event").height
+    kept = rows.height - rows.select(pl.struct("user", "item", "action").n_unique()).item()
+    return float((dropped + kept) / max(rows.height + dropped, 1))
+
+
 def seen_matrix(dataset: Dataset) -> csr_array:
     """Return what each user ever interacted with, liked or not, validation included: boolean CSR (n_users, n_items)."""
     from scipy.sparse import coo_array

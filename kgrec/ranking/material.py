@@ -10,7 +10,15 @@ import polars as pl
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
-from kgrec.data.split import Split, interaction_matrix, like_weights, seen_matrix, split_validation, to_events
+from kgrec.data.split import (
+    Split,
+    interaction_matrix,
+    like_weights,
+    seen_matrix,
+    share_of_returns,
+    split_validation,
+    to_events,
+)
 from kgrec.errors import DataError
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.selection import HeldOut
@@ -19,6 +27,9 @@ from kgrec.types import TrainingData, Triples, Vectors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+RARE_RETURNS = 0.02
+"""Where a smaller share of the events returns to an item, what a user knows comes after all else, not just anywhere."""
 
 
 def prepare(
@@ -54,7 +65,8 @@ def prepare(
             "no interaction counts as a like, so there is nothing to learn from",
             hint="look at feedback.like_threshold and feedback.action_weights (`kgrec info --config`)",
         )
-    held_out = _held_out(dataset, split, weights, include_seen=config.recommend.include_seen)
+    seen_last = share_of_returns(dataset) < RARE_RETURNS
+    held_out = _held_out(dataset, split, weights, include_seen=config.recommend.include_seen and not seen_last)
     everything = None
     if not marked:
         rows = np.ones(dataset.interactions.height, dtype=np.bool_)
@@ -66,6 +78,7 @@ def prepare(
         seen=seen_matrix(dataset),
         user_ids=dataset.users["user_id"].to_list(),
         item_ids=dataset.items["item_id"].to_list(),
+        seen_last=seen_last,
     )
 
 

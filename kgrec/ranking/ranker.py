@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
 from kgrec.ranking.cold import ColdItems
-from kgrec.ranking.fusion import standardise
+from kgrec.ranking.fusion import by_user, standardise
+from kgrec.ranking.gate import Gate
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k
 from kgrec.types import Mask, Profile, Scores, UserIndices
@@ -40,6 +41,7 @@ class Ranker:
         scorers: fitted scorers by name: those with a weight, and the fallback.
         weights: weight of each scorer in the fused score, summing to 1.
         summary: options and validation figures of every scorer, JSON values.
+        gate: how weights move with how much is known of a user, or None where they do not.
         cold: how items without likes come beside the others, or None where there are none.
     """
 
@@ -50,6 +52,7 @@ class Ranker:
     weights: Mapping[str, float]
     summary: Mapping[str, Any] = field(default_factory=dict)
     cold: ColdItems | None = None
+    gate: Gate | None = None
 
     @cached_property
     def user_positions(self) -> dict[str, int]:
@@ -64,23 +67,34 @@ class Ranker:
     def parts(self, users: UserIndices) -> dict[str, Scores]:
         """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name."""
         names = [*self.weights, *(self.cold.members if self.cold else ())]
-        return self._weighed({name: self.scorers[name].score(users) for name in dict.fromkeys(names)})
+        return self._weighed({name: self.scorers[name].score(users) for name in dict.fromkeys(names)}, self.seen[users])
 
     def parts_new(self, profile: Profile) -> dict[str, Scores]:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
         names = [*self.weights, *(self.cold.members if self.cold else ())]
         able = {name: s for name in dict.fromkeys(names) if hasattr(s := self.scorers[name], "score_new")}
-        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()})
+        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, self._seen_new(profile))
 
-    def _weighed(self, scores: Mapping[str, Scores]) -> dict[str, Scores]:
-        """Standardise, weigh and put the cold items in their place; weights of absent scorers go to the others."""
+    def _seen_new(self, profile: Profile) -> csr_array:
+        from scipy.sparse import csr_array
+
+        items = np.unique(profile.items[profile.items < len(self.item_ids)])
+        parts = (np.ones(len(items), dtype=np.bool_), items, np.array([0, len(items)]))
+        return csr_array(parts, shape=(1, len(self.item_ids)))
+
+    def _weighed(self, scores: Mapping[str, Scores], seen: csr_array) -> dict[str, Scores]:
+        """Standardise, weigh and put the cold items in their place; weights of absent scorers go to the others.
+
+        Args:
+            scores: of each scorer, shape ``(u, n_items)``.
+            seen: what the users have seen, CSR of the same shape.
+        """
         scores = {name: np.asarray(given, dtype=np.float32) for name, given in scores.items()}
-        norm = sum(weight for name, weight in self.weights.items() if name in scores)
-        parts = {
-            name: np.float32(weight / norm) * standardise(scores[name])
-            for name, weight in self.weights.items()
-            if name in scores
-        }
+        names = [name for name in self.weights if name in scores]
+        norm = sum(self.weights[name] for name in names)
+        gate, counts = self.gate or Gate(0.0, 1.0, {}), np.diff(seen.indptr)
+        weights = by_user(names, self.weights, gate, counts) / np.float32(norm)
+        parts = {name: weights[s][:, None] * standardise(scores[name], seen) for s, name in enumerate(names)}
         if self.cold is not None:
             self.cold.place(parts, scores)
         return parts
@@ -109,39 +123,53 @@ class Ranker:
         return np.asarray(scorer.score(users[silent]), dtype=np.float32)
 
     def rank(
-        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None
+        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None, include_seen: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions and scores of the best ``n`` items of each row, -1 and -inf where there are fewer.
 
         Args:
             scores: fused, shape ``(u, n_items)``; not changed.
             n: length of the lists.
-            seen: items to leave out, CSR of the same shape, or None.
+            seen: items the users know, CSR of the same shape, or None.
             allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+            include_seen: do not leave out ``seen``. Where training found that users hardly ever return to an item,
+                these are lowered by the range of the row's scores, so that they come after all others.
         """
         ranked = scores.copy()
-        if seen is not None:
+        if seen is not None and not include_seen:
             mask_seen(ranked, seen)
+        elif seen is not None and self.summary.get("seen_last", False):
+            rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+            ranked[rows, seen.indices] -= (np.ptp(scores, axis=1) + 1e-3)[rows]
         if allowed is not None:
             ranked[:, ~allowed] = -np.inf
         return top_k(ranked, n)
 
     def recommend_blocks(
-        self, users: UserIndices, n: int, *, seen: csr_array | None, allowed: Mask | None, block_size: int
+        self,
+        users: UserIndices,
+        n: int,
+        *,
+        seen: csr_array | None,
+        allowed: Mask | None,
+        block_size: int,
+        include_seen: bool = False,
     ) -> Iterator[tuple[UserIndices, NDArray[np.int64], NDArray[np.float32]]]:
         """Iterate over blocks of users with the positions and scores of their best ``n`` items.
 
         Args:
             users: their positions.
             n: length of the lists.
-            seen: items to leave out, CSR of shape ``(n_users, n_items)``, or None.
+            seen: items the users know, CSR of shape ``(n_users, n_items)``, or None.
             allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
             block_size: users at once.
+            include_seen: see :meth:`rank`.
         """
         for start in range(0, len(users), block_size):
             block = users[start : start + block_size]
             scores = self.fused(self.parts(block), block)
-            best, values = self.rank(scores, n, seen=None if seen is None else seen[block], allowed=allowed)
+            known = None if seen is None else seen[block]
+            best, values = self.rank(scores, n, seen=known, allowed=allowed, include_seen=include_seen)
             yield block, best, values
 
     def save(self, folder: Path) -> None:
@@ -164,6 +192,7 @@ class Ranker:
             "weights": dict(self.weights),
             "scorers": list(self.scorers),
             "summary": self.summary,
+            "gate": None if self.gate is None else self.gate.state(),
             "cold": None if self.cold is None else self.cold.state(),
         }
         write_json(folder / "ranker.json", document)
@@ -191,4 +220,5 @@ class Ranker:
         indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
         matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
         cold = ColdItems.from_state(document["cold"]) if document.get("cold") else None
-        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold)
+        gate = Gate(**document["gate"]) if document.get("gate") else None
+        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold, gate)

@@ -17,7 +17,8 @@ from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.cold_training import add_cold, is_cold_only
-from kgrec.ranking.fusion import learn_weights
+from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
+from kgrec.ranking.gate import Gate
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.selection import HeldOut, Selected, select
 from kgrec.types import TrainingData
@@ -56,7 +57,7 @@ class TrainReport:
 
     Attributes:
         scorers: one a scorer, best weight first.
-        fused_ndcg: of the fusion, on the held-out likes it was learned on (so a little flattering).
+        fused_ndcg: of the fusion, on the held-out likes of users that its weights were not learned on (two halves).
         k: recall and NDCG are taken at this length.
         seconds: by step.
         facts: device, threads, counts.
@@ -80,6 +81,7 @@ class Material:
         held_out: whom the scorers are judged on.
         seen: every interaction, CSR of shape ``(n_users, n_items)``.
         user_ids, item_ids: the numbering.
+        seen_last: users hardly ever return to an item, so what they know comes last where it is recommended at all.
     """
 
     fit: TrainingData
@@ -88,6 +90,7 @@ class Material:
     seen: csr_array
     user_ids: Sequence[str]
     item_ids: Sequence[str]
+    seen_last: bool = False
 
 
 def train(
@@ -119,7 +122,7 @@ def train(
     specs, skipped = _usable(registry, only or config.train.scorers, material.fit)
     selected = _select_all(specs, material, config, progress, store)
     fitted = time.perf_counter()
-    weights, fused_ndcg = _learn(selected, material.held_out, config)
+    weights, gate, fused_ndcg = _learn(selected, material, config)
     fused = time.perf_counter()
     scorers, refit_seconds = _refit(selected, weights, material, registry, config, progress, store)
     results = [
@@ -143,6 +146,7 @@ def train(
     summary = {
         "k": report.k,
         "fused_ndcg": _json_number(fused_ndcg),
+        "seen_last": material.seen_last,
         "scorers": {
             r.name: {
                 "options": dict(r.options),
@@ -154,7 +158,7 @@ def train(
             for r in results
         },
     }
-    ranker = Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary)
+    ranker = Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary, gate=gate)
     judged = {s.name: s.scorer for s in selected}
     names = list(only or config.train.scorers or registry)
     return add_cold(ranker, judged, material, registry, config, names=names, progress=progress, store=store), report
@@ -200,19 +204,23 @@ def _select_all(
     return selected
 
 
-def _learn(selected: Sequence[Selected], held_out: HeldOut, config: Config) -> tuple[dict[str, float], float]:
-    names = [s.name for s in selected]
+def _learn(
+    selected: Sequence[Selected], material: Material, config: Config
+) -> tuple[dict[str, float], Gate | None, float]:
+    """Return weights, how they move with the user, and what the fusion is worth on users it was not learned on."""
+    names, held_out = [s.name for s in selected], material.held_out
     fixed = {name: weight for name, weight in config.fusion.weights.items() if name in names and weight > 0}
     if fixed:
-        return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, float("nan")
+        return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, None, float("nan")
     if config.fusion.method == "equal" or not len(held_out.users):
-        return {name: 1.0 / len(names) for name in names}, float("nan")
-    candidates = collect({s.name: s.scorer for s in selected}, held_out)
+        return {name: 1.0 / len(names) for name in names}, None, float("nan")
+    candidates = collect({s.name: s.scorer for s in selected}, held_out, material.fit.matrix)
+    counts = np.diff(material.seen.indptr)[held_out.users]
     rng = np.random.default_rng([config.seed, 7])
-    k = config.fusion.metric_k
-    weights = learn_weights(names, candidates, k=k, max_members=config.fusion.max_members, rng=rng)
-    vector = np.array([weights.get(name, 0.0) for name in names], dtype=np.float32)
-    return weights, candidates.ndcg(vector, k)
+    k, max_members = config.fusion.metric_k, config.fusion.max_members
+    weights, gate = learn_fusion(names, candidates, counts, k=k, max_members=max_members, rng=rng)
+    ndcg = cross_fitted_ndcg(names, candidates, counts, k=k, max_members=max_members, rng=rng)
+    return weights, gate, ndcg
 
 
 def _refit(

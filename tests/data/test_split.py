@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +13,7 @@ from kgrec.data.split import (
     like_threshold,
     like_weights,
     seen_matrix,
+    share_of_returns,
     split_validation,
     to_events,
 )
@@ -222,3 +225,17 @@ def test_nothing_to_split():
     split = split_validation(data, weights, TrainConfig(), 1)
     assert split.fit.shape == split.validation.shape == (0,)
     assert interaction_matrix(to_events(data, split.fit, weights), 2, 2).nnz == 0
+
+
+def test_returns_are_those_that_cleaning_dropped_and_those_it_kept():
+    rows = [
+        (0, 0, "view", None, 1, "train"),
+        (0, 0, "purchase", None, 2, "train"),
+        (0, 1, "view", None, 3, "train"),
+        (0, 1, "view", None, 4, "train"),
+    ]
+    data = dataset(rows)
+    assert share_of_returns(data) == 1 / 4
+    assert share_of_returns(dataset([])) == 0
+    dropped = pl.DataFrame({"source": ["f"], "line": [6], "reason": ["repeated event"], "row": ["{}"]})
+    assert share_of_returns(replace(data, rejects=dropped)) == 2 / 5

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from kgrec.config import Config
 from kgrec.errors import ConfigError, DataError, NotFoundError
@@ -191,3 +192,17 @@ def test_settings_of_a_scorer_that_there_is_not_are_an_error(settings):
     with pytest.raises(NotFoundError, match=r"'eas' in kgrec\.toml") as error:
         train(data, load_plugins([]).registry("scorer"), config, only=["popularity"])
     assert "ease" in error.value.hint
+
+
+@pytest.mark.parametrize(("seen_last", "first"), [(True, 2), (False, 0)])
+def test_what_is_known_comes_last_only_where_users_hardly_return(seen_last, first):
+    seen = csr_array(np.array([[True, True, False, False]]))
+    ranker = Ranker(["u"], list("abcd"), seen, {}, {}, {"seen_last": seen_last})
+    scores = np.array([[9.0, 8.0, 2.0, -5.0]], dtype=np.float32)
+    best, values = ranker.rank(scores, 4, seen=seen, allowed=None, include_seen=True)
+    assert best[0, 0] == first
+    assert sorted(best[0].tolist()) == [0, 1, 2, 3]
+    assert (np.diff(values[0]) <= 0).all()
+    assert best[0, :2].tolist() == ([2, 3] if seen_last else [0, 1])
+    left_out, _ = ranker.rank(scores, 4, seen=seen, allowed=None)
+    assert left_out[0].tolist() == [2, 3, -1, -1]
