@@ -21,6 +21,10 @@ LARGE = 300_000
 """Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
 
 
+LARGE_CATALOGUE = 10_000
+"""Catalogues of more items need more factors."""
+
+
 class ALS:
     """Weighted matrix factorisation by alternating least squares.
 
@@ -203,5 +207,7 @@ class WideALS(ALS):
         """Try without the graph and with it; means of several runs where they are cheap."""
         n_seeds = 1 if data.matrix.nnz > LARGE else 2
         many = {"factors": 256, "regularization": 80.0, "alpha": 40.0, "iterations": 10, "n_seeds": n_seeds}
+        if data.n_items > LARGE_CATALOGUE:
+            many |= {"factors": 512, "regularization": 120.0, "alpha": 60.0}
         has_graph = data.triples is not None and len(data.triples) > 0
         return [many, {**many, "graph_weight": 0.12}] if has_graph else [many]

@@ -13,11 +13,13 @@ from kgrec.ranking.selection import HeldOut, mask_seen
 from kgrec.ranking.top_k import hits, top_k
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from kgrec.plugin.protocols import Scorer
 
 
 def collect(
-    scorers: Mapping[str, Scorer], held_out: HeldOut, *, per_scorer: int = 100, block_size: int = 256
+    scorers: Mapping[str, Scorer], held_out: HeldOut, known: csr_array, *, per_scorer: int = 100, block_size: int = 256
 ) -> Candidates:
     """Score the union of each scorer's best items by all scorers, for the held-out users.
 
@@ -27,10 +29,11 @@ def collect(
     Args:
         scorers: fitted, by name.
         held_out: for whom.
+        known: likes that the scorers were fitted on, shape ``(n_users, n_items)``; they are no part of the standard.
         per_scorer: how many of each scorer's best items.
         block_size: users at once.
     """
-    parts = [_block(scorers, held_out, block, per_scorer) for block in held_out.blocks(block_size)]
+    parts = [_block(scorers, held_out, known, block, per_scorer) for block in held_out.blocks(block_size)]
     width = max((items.shape[1] for _, items in parts), default=1)
     scores = [np.pad(s, ((0, 0), (0, 0), (0, width - s.shape[2])), constant_values=-np.inf) for s, _ in parts]
     items = [np.pad(i, ((0, 0), (0, width - i.shape[1])), constant_values=-1) for _, i in parts]
@@ -42,15 +45,17 @@ def collect(
 
 
 def _block(
-    scorers: Mapping[str, Scorer], held_out: HeldOut, block: slice, per_scorer: int
+    scorers: Mapping[str, Scorer], held_out: HeldOut, known: csr_array, block: slice, per_scorer: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return standard scores ``(s, u, c)`` and items ``(u, c)`` of a block of users; -inf and -1 are padding."""
     masked = held_out.masked[block]
+    users = held_out.users[block]
+    fitted = known[users]
     standard = []
     wanted = np.zeros(masked.shape, dtype=np.bool_)
     rows = np.arange(masked.shape[0])[:, None]
     for scorer in scorers.values():
-        scores = standardise(np.asarray(scorer.score(held_out.users[block]), dtype=np.float32))
+        scores = standardise(np.asarray(scorer.score(users), dtype=np.float32), fitted)
         standard.append(scores)
         ranked = scores.copy()
         mask_seen(ranked, masked)

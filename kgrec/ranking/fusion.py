@@ -8,42 +8,65 @@ stop when none does; repeated on random halves of the users and averaged, which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.ranking.gate import Gate, conditional_logit
 from kgrec.ranking.top_k import top_k
 from kgrec.types import Scores
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
 """Shares of a newcomer that forward selection tries."""
+
+GATED_FROM = 300
+"""Fewer validation users cannot tell how weights depend on the user."""
+
+LEAST_WEIGHT = 0.01
+"""Scorers of a smaller weight are left out."""
 
 LEAST_GAIN = 1e-4
 """A newcomer must raise NDCG by more."""
 
 
-def standardise(scores: Scores) -> Scores:
+def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
     """Return each row shifted to mean 0 and scaled to deviation 1; what a scorer cannot score becomes 0, the mean.
 
     A row without spread (a user nothing is known of) becomes 0 throughout, so other scorers decide.
 
     Args:
         scores: shape ``(u, n_items)``, NaN where the scorer cannot score.
+        seen: items that do not count for mean and deviation, CSR of the same shape: what a scorer gives to the items
+            that it was fitted on differs from scorer to scorer, and none of them is ranked.
     """
     known = np.isfinite(scores)
-    if known.all():
-        mean = scores.mean(axis=1, keepdims=True, dtype=np.float32)
-        centred = scores - mean
-        deviation = np.sqrt(np.einsum("ij,ij->i", centred, centred)[:, None] / max(scores.shape[1], 1))
-    else:
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        mean = np.where(known, scores, 0).sum(axis=1, keepdims=True) / count
-        centred = np.where(known, scores - mean, 0)
-        deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
+    complete = bool(known.all())
+    rows, columns = _known_places(seen, known)
+    filled = scores if complete else np.where(known, scores, np.float32(0))
+    count = np.maximum(known.sum(axis=1) - np.bincount(rows, minlength=len(scores)), 1)
+    total = filled.sum(axis=1) - np.bincount(rows, filled[rows, columns], len(scores))
+    mean = (total / count).astype(np.float32)[:, None]
+    centred = filled - mean
+    if not complete:
+        centred[~known] = 0
+    squares = np.einsum("ij,ij->i", centred, centred) - np.bincount(rows, centred[rows, columns] ** 2, len(scores))
+    deviation = np.sqrt(np.maximum(squares, 0) / count)[:, None]
     flat = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    centred *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
+    centred *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation)).astype(np.float32)
     return np.asarray(centred, dtype=np.float32)
+
+
+def _known_places(seen: csr_array | None, known: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if seen is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+    kept = known[rows, seen.indices]
+    return rows[kept], seen.indices[kept].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +88,14 @@ class Candidates:
         return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users])
 
     def ndcg(self, weights: NDArray[np.float32], k: int) -> float:
-        """Return mean NDCG@k of the weighted sum."""
-        members = np.flatnonzero(weights)
-        fused = np.tensordot(weights[members], self.scores[members], axes=1)
+        """Return mean NDCG@k of the weighted sum; weights of shape ``(s,)``, or ``(s, u)`` where users differ."""
+        members = np.flatnonzero(weights.reshape(len(weights), -1).any(axis=1))
+        if weights.ndim == 1:
+            fused = np.tensordot(weights[members], self.scores[members], axes=1)
+        else:
+            present = np.isfinite(self.scores[0])
+            scores = np.where(present, self.scores[members], np.float32(0))
+            fused = np.where(present, np.einsum("su,suc->uc", weights[members], scores), -np.inf)
         best, _ = top_k(fused, k)
         hit = np.take_along_axis(self.relevant, np.maximum(best, 0), axis=1) & (best >= 0)
         discount = 1.0 / np.log2(np.arange(2, k + 2))
@@ -106,7 +134,7 @@ def learn_weights(
         total += _forward(candidates.subset(half), k=k, max_members=max_members)
     weights = total / total.sum()
     order = np.argsort(-weights)[:max_members]
-    kept = {names[s]: float(weights[s]) for s in order if weights[s] >= 0.01}
+    kept = {names[s]: float(weights[s]) for s in order if weights[s] >= LEAST_WEIGHT}
     norm = sum(kept.values())
     return {name: weight / norm for name, weight in kept.items()}
 
@@ -130,6 +158,83 @@ def _forward(candidates: Candidates, *, k: int, max_members: int, max_steps: int
             break
         weights, best = trials[chosen], figures[chosen]
     return weights
+
+
+def learn_fusion(
+    names: Sequence[str],
+    candidates: Candidates,
+    counts: NDArray[np.int64],
+    *,
+    k: int,
+    max_members: int,
+    rng: np.random.Generator,
+    max_users: int = 3000,
+) -> tuple[dict[str, float], Gate]:
+    """Return the scorers' weights, summing to 1, and how they move with how much is known of a user.
+
+    The weights are the mean of those by forward selection, which looks at NDCG, and those of a conditional logit model,
+    which is steadier; the slopes are the latter's. Together they ranked held-out halves of the validation users better
+    than either alone. With few users only forward selection is used.
+
+    Args:
+        names: the scorers, in the order of ``candidates.scores``.
+        candidates: of the validation users.
+        counts: items that each of them has seen, shape ``(u,)``.
+        k: NDCG is taken at this length.
+        max_members: scorers at most.
+        rng: draws users.
+        max_users: at most so many users are learned from at once.
+    """
+    forward = learn_weights(names, candidates, k=k, max_members=max_members, rng=rng, max_users=max_users)
+    gate = Gate.of(counts)
+    if len(counts) < GATED_FROM or len(names) == 1:
+        return forward, gate
+    drawn = np.sort(rng.permutation(len(counts))[:max_users])
+    logit, slopes = conditional_logit(candidates.subset(drawn), gate.levels(counts[drawn]))
+    if not logit.any():
+        return forward, gate
+    weights = (np.array([forward.get(name, 0.0) for name in names]) + logit / logit.sum()) / 2
+    kept = [s for s in np.argsort(-weights)[:max_members] if weights[s] >= LEAST_WEIGHT]
+    norm = weights[kept].sum()
+    moving = {names[s]: float(slopes[s] / logit.sum() / norm) for s in kept}
+    return {names[s]: float(weights[s] / norm) for s in kept}, replace(gate, slopes=moving)
+
+
+def by_user(
+    names: Sequence[str], weights: Mapping[str, float], gate: Gate, counts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the weight of each scorer for each user, shape ``(s, u)``."""
+    base = np.array([weights.get(name, 0.0) for name in names], dtype=np.float32)
+    slopes = np.array([gate.slopes.get(name, 0.0) for name in names], dtype=np.float32)
+    return np.asarray(base[:, None] + slopes[:, None] * gate.levels(counts), dtype=np.float32)
+
+
+def cross_fitted_ndcg(
+    names: Sequence[str],
+    candidates: Candidates,
+    counts: NDArray[np.int64],
+    *,
+    k: int,
+    max_members: int,
+    rng: np.random.Generator,
+) -> float:
+    """Return NDCG@k of a fusion learned on one half of the users and judged on the other, mean of both ways.
+
+    A fusion judged on the users it was learned on looks better than it is.
+    """
+    if len(counts) < 2:
+        return float("nan")
+    halves = np.array_split(rng.permutation(len(counts)), 2)
+    figures = []
+    for learned, judged in (halves, halves[::-1]):
+        part = candidates.subset(np.sort(learned))
+        weights, gate = learn_fusion(
+            names, part, counts[np.sort(learned)], k=k, max_members=max_members, rng=rng, max_users=1000
+        )
+        judged = np.sort(judged)
+        moved = by_user(names, weights, gate, counts[judged])
+        figures.append(candidates.subset(judged).ndcg(moved, k) * len(judged))
+    return float(np.sum(figures) / len(counts))
 
 
 def fuse(standard: Mapping[str, Scores], weights: Mapping[str, float]) -> Scores:
