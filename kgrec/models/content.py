@@ -160,3 +160,14 @@ def _neighbours(vectors: Vectors, k: int, rng: np.random.Generator) -> csr_array
         np.maximum(cosines, 0, out=cosines)
         blocks.append(sparse.top_k(csr_array(cosines), k, rng))
     return sparse.csr(vstack(blocks, format="csr").T)
+
+
+def nearest_texts(texts: Vectors, k: int, rng: np.random.Generator) -> csr_array:
+    """Return the cosines of each item (row) to the ``k`` items of the nearest texts, CSR of shape ``(n, n)``.
+
+    Args:
+        texts: shape ``(n, dim)``, zero rows where an item has no text.
+        k: neighbours an item.
+        rng: draws lots between equally near ones.
+    """
+    return sparse.csr(_neighbours(centred(texts)[0], k, rng).T)

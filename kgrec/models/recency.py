@@ -59,7 +59,7 @@ def choose_decay(
     *,
     decays: Sequence[float] = DECAYS,
 ) -> float:
-    """Return the decay under which ``score`` ranks the held-out likes best; 1 without times or held-out likes.
+    """Return the decay under which ``score`` ranks the held-out likes best; 1 without times.
 
     The model is fitted once; only the histories it is asked with change. Items of the history are not ranked.
 
@@ -68,15 +68,17 @@ def choose_decay(
         history: of all users.
         data: what is held out.
         steps: as of :func:`steps_back`.
-        decays: what to try; the first one is kept unless another is clearly better.
+        decays: what to try; the first one holds unless another is clearly better, and where nothing is held out.
     """
-    if steps is None or data.validation is None or not data.validation.nnz:
+    if steps is None:
         return 1.0
+    if data.validation is None or not data.validation.nnz:
+        return decays[0]
     held_out = data.validation
     users = np.flatnonzero((np.diff(held_out.indptr) > 0) & (np.diff(history.indptr) > 1))
     users = users[:: max(-(-len(users) // JUDGED), 1)]
     if not len(users):
-        return 1.0
+        return decays[0]
     gains = [_gain(score, decayed(history, steps, decay), held_out, users) for decay in decays]
     best = int(np.argmax(gains))
     return decays[best] if gains[best] > gains[0] * (1 + LEAST_GAIN) else decays[0]

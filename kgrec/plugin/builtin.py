@@ -59,5 +59,6 @@ def kgrec_scorers() -> list[Spec]:
         Spec("als-wide", "kgrec.models.als:WideALS", "the same with many factors, for sparse data"),
         Spec("content", "kgrec.models.content:Content", "items whose texts are near the history's"),
         Spec("cold-items", "kgrec.models.cold:ColdItems", "items without likes, by texts and graph"),
+        Spec("transitions", "kgrec.models.transitions:Transitions", "what users turned to next; texts where few did"),
         Spec("gnn", "kgrec.models.gnn.scorer:GNN", "linear propagation over users, items, entities and texts"),
     ]

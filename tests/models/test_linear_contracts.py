@@ -10,6 +10,7 @@ from kgrec.models.content import Content
 from kgrec.models.ease import EASE
 from kgrec.models.item_knn import ItemKNN
 from kgrec.models.popularity import Popularity
+from kgrec.models.transitions import Transitions
 from kgrec.plugin.protocols import AdditiveScorer, NewUserScorer
 from kgrec.testing import ScorerContract, toy_training_data
 from kgrec.types import Profile
@@ -161,6 +162,18 @@ class TestWideALS(LinearContract):
         return WideALS(factors=4, regularization=0.5, n_seeds=2)
 
 
+class TestTransitions(LinearContract):
+    solves = ("text",)
+
+    def make(self):
+        return Transitions(neighbours=12)
+
+
+class TestTransitionsWithoutTexts(LinearContract):
+    def make(self):
+        return Transitions(window=2, backward=0.0, backoff=0.0, decay=0.5)
+
+
 class TestContent(LinearContract):
     solves = ("text", "own_words")
 
@@ -191,6 +204,9 @@ class TestContentByMeans(LinearContract):
         (ALS, {"n_seeds": True}),
         (ALS, {"alpha": "4"}),
         (Content, {"nearest": 1.1}),
+        (Transitions, {"window": 0}),
+        (Transitions, {"fade": 0}),
+        (Transitions, {"backward": 2}),
     ],
 )
 def test_unusable_option_is_named(scorer, options):
