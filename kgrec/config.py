@@ -180,8 +180,8 @@ class FusionConfig(Section):
     """How scores become one."""
 
     method: Literal["forward", "equal"] = "forward"
-    """``forward``: weights by forward selection on validation NDCG and a logit model that lets them move with how much is
-    known of the user; ``equal``: the mean of all scorers."""
+    """``forward``: weights by forward selection on validation NDCG and a logit model that lets them move with how much
+    is known of the user; ``equal``: the mean of all scorers."""
     metric_k: Positive = 20
     """Length of the lists on which settings and weights are judged."""
     max_members: Positive = 6
