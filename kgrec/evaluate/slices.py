@@ -168,6 +168,8 @@ def _bands(numbers: pl.Series) -> pl.Series:
     """Cut numbers into bands of about the same size, named by their ends."""
     values = numbers.to_numpy()
     edges = np.nanquantile(values, np.arange(1, N_BANDS) / N_BANDS)
-    bands = pl.DataFrame({"value": numbers, "band": np.searchsorted(edges, values, side="right")})
+    whole = bool((numbers.drop_nulls() % 1 == 0).all())
+    shown = numbers.cast(pl.Int64) if whole else numbers
+    bands = pl.DataFrame({"value": shown, "band": np.searchsorted(edges, values, side="right")})
     ends = pl.format("{} to {}", pl.col("value").min().over("band"), pl.col("value").max().over("band"))
     return bands.select(pl.when(pl.col("value").is_not_null()).then(ends)).to_series()
