@@ -142,7 +142,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
         like_weights(dataset, config.feedback, inputs.domain),
         material,
         k=max(plan.ks),
-        include_seen=config.recommend.include_seen,
+        include_seen=config.recommend.include_seen and not material.seen_last,
         features=list_features(material.fit.item_text, matrix),
         categories=matrix,
     )
