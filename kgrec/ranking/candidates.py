@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def collect(
-    scorers: Mapping[str, Scorer], held_out: HeldOut, known: csr_array, *, per_scorer: int = 100, block_size: int = 256
+    scorers: Mapping[str, Scorer], held_out: HeldOut, known: csr_array, *, per_scorer: int = 60, block_size: int = 256
 ) -> Candidates:
     """Score the union of each scorer's best items by all scorers, for the held-out users.
 
-    A dense array of all items, users and scorers would exhaust memory on large catalogues; beyond the best hundred of
+    A dense array of all items, users and scorers would exhaust memory on large catalogues; beyond the best sixty of
     every scorer nothing reaches a list of twenty.
 
     Args:

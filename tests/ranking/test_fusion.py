@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from kgrec.ranking.fusion import Candidates, fuse, learn_weights, standardise
+from kgrec.ranking.top_k import top_k
 
 
 @given(npst.arrays(np.float32, (3, 8), elements=st.one_of(st.floats(-100, 100, width=32), st.just(np.nan))))
@@ -67,6 +68,26 @@ def test_padding_is_never_recommended():
     scores = np.array([[[1.0, -np.inf, -np.inf]]], dtype=np.float32)
     padded = Candidates(scores, np.array([[False, True, False]]), np.array([1]))
     assert padded.ndcg(np.ones(1, dtype=np.float32), 3) == 0
+
+
+@pytest.mark.parametrize("n_likes", [1, 12])
+def test_figure_from_ranks_is_that_of_the_lists(n_likes):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(1, 50, 30)).astype(np.float32)
+    relevant = np.argsort(rng.random((50, 30)), axis=1) < n_likes
+    missed = rng.integers(3, size=50)  # held-out likes that are no candidates
+    found = Candidates(scores, relevant, relevant.sum(axis=1) + missed)
+    best, _ = top_k(scores[0], 5)
+    discount = 1 / np.log2(np.arange(2, 7))
+    ideal = np.cumsum(discount)[np.minimum(n_likes + missed, 5) - 1]
+    expected = np.mean(np.take_along_axis(relevant, best, axis=1) @ discount / ideal)
+    assert found.ndcg(np.ones(1, dtype=np.float32), 5) == pytest.approx(expected)
+    assert found.ndcg(np.ones((1, 50), dtype=np.float32), 5) == pytest.approx(expected)
+
+
+def test_equal_scores_count_against_a_like():
+    flat = Candidates(np.zeros((1, 1, 4), np.float32), np.array([[True, False, False, False]]), np.array([1]))
+    assert flat.ndcg(np.ones(1, dtype=np.float32), 3) == 0
 
 
 def test_fused_scores_are_the_weighted_sum():
