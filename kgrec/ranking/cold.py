@@ -88,8 +88,11 @@ class ColdItems:
 
 
 def budget(share: float, n_cold: int, n_items: int) -> float:
-    """Return what may be spent: ``share``, and less where few items are cold, a tenth of their share of the items."""
-    return min(share, 0.1 * n_cold / max(n_items, 1))
+    """Return what may be spent: ``share`` if a fifth of the items or more are cold, falling with its square below.
+
+    Where few items are cold there is little to win by letting them in, and what they cost would be in vain.
+    """
+    return share * min(1.0, 5.0 * n_cold / max(n_items, 1)) ** 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def add_cold(
         return ranker
     also = [name for name in ranker.weights if getattr(registry[name].load(), "inductive", False)]
     members = (*found, *also)
-    before = replace(ranker, scorers=dict(judged))
+    before = replace(ranker, scorers=dict(judged), seen=material.fit.matrix)  # nothing of what is held out
     parts = _merging(before, {**judged, **found}, members, items, material.held_out, config.fusion.metric_k)
     height = learn_height(parts, budget(share, len(items), len(ranker.item_ids)))
     if material.everything is not None:

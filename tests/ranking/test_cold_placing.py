@@ -41,7 +41,8 @@ def test_no_budget_lets_nothing_in_that_costs_anything():
 
 def test_budget_shrinks_with_the_number_of_cold_items():
     assert budget(0.02, 200, 1000) == 0.02
-    assert budget(0.02, 10, 1000) == pytest.approx(0.001)
+    assert budget(0.02, 100, 1000) == pytest.approx(0.005)
+    assert budget(0.02, 10, 1000) == pytest.approx(0.00005)
 
 
 def test_parts_sum_to_affine_scores_and_warm_items_keep_theirs():
