@@ -24,6 +24,10 @@ LIKE_FRACTION = 0.6
 MIN_LIKES = 3
 """Users with fewer liked items keep them all for training."""
 
+ENOUGH_STRONG = 1_000
+"""Pairs with the heaviest action (purchases beside views) from which on only they are held out: a shop wants to know
+what will be bought, and settings that are best at foretelling clicks need not be best at that."""
+
 MAX_EVENTS_A_PAIR = 2.0
 """Summed weights of a user and an item are cut off at so many times the heaviest event: a page that reloads itself a
 hundred times is no stronger a sign than a purchase with all that led to it."""
@@ -83,7 +87,8 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
 
     Rows of files marked ``validation`` are the validation part if there are any, except pairs that were also trained
     on. Otherwise a share of each user's liked items is cut off, at random or the latest; all of the user's rows on
-    such an item leave the fit part, not just the like.
+    such an item leave the fit part, not just the like. Where actions differ in weight, only items with the heaviest one
+    are cut off, if there are enough of them.
 
     Args:
         dataset: the interactions.
@@ -104,7 +109,7 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
         users = np.unique(rows["user"].to_numpy()[held])
         chosen = _choose(users, config.max_validation_users, rng)
         return Split(train, held & np.isin(rows["user"].to_numpy(), chosen))
-    held_pairs = _cut(dataset, pairs, liked, config, rng)
+    held_pairs = _cut(dataset, pairs, weights, liked, config, rng)
     in_held = np.isin(pairs, held_pairs)
     return Split(~in_held, in_held & liked)
 
@@ -190,10 +195,16 @@ def _choose(users: NDArray[np.generic], most: int, rng: np.random.Generator) -> 
 
 
 def _cut(
-    dataset: Dataset, pairs: NDArray[np.int64], liked: Mask, config: TrainConfig, rng: np.random.Generator
+    dataset: Dataset,
+    pairs: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    liked: Mask,
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """Return the liked pairs to hold out."""
     latest = _cuts_latest(dataset, config)
+    liked = liked & np.isin(pairs, _strongest(pairs, weights, liked))
     likes = (
         pl.DataFrame({"pair": pairs, "user": dataset.interactions["user"], "time": dataset.interactions["time"]})
         .filter(pl.Series(liked))
@@ -211,6 +222,12 @@ def _cut(
     rank = pl.int_range(pl.len()).over("user")
     held = likes.filter(rank < (pl.col("n") * config.validation_fraction).round().clip(lower_bound=1))
     return held["pair"].to_numpy()
+
+
+def _strongest(pairs: NDArray[np.int64], weights: NDArray[np.float32], liked: Mask) -> NDArray[np.int64]:
+    """Return the liked pairs on which a system is judged: those with the heaviest action, if they are enough."""
+    heaviest = np.unique(pairs[liked & (weights == weights[liked].max(initial=0))])
+    return heaviest if len(heaviest) >= ENOUGH_STRONG else pairs[liked]
 
 
 def _cuts_latest(dataset: Dataset, config: TrainConfig) -> bool:

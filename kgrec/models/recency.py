@@ -10,12 +10,12 @@ from scipy.sparse import csr_array
 
 from kgrec.types import Events, Scores, TrainingData
 
-DECAYS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.45)
+DECAYS = (1.0, 0.85, 0.7, 0.5)
 """What is tried; 1 counts all items alike."""
 LEAST_GAIN = 0.005
 """A decay must raise the gain by this share, or all items count alike."""
-JUDGED = 2_000
-"""On at most so many users."""
+JUDGED = 1 << 24
+"""At most so many scores are looked at for a decay; users beyond are left out."""
 LENGTH = 20
 """Length of the lists on which a decay is judged."""
 
@@ -76,7 +76,7 @@ def choose_decay(
         return decays[0]
     held_out = data.validation
     users = np.flatnonzero((np.diff(held_out.indptr) > 0) & (np.diff(history.indptr) > 1))
-    users = users[:: max(-(-len(users) // JUDGED), 1)]
+    users = users[:: max(-(-len(users) * history.shape[1] // JUDGED), 1)]
     if not len(users):
         return decays[0]
     gains = [_gain(score, decayed(history, steps, decay), held_out, users) for decay in decays]

@@ -33,7 +33,7 @@ class Transitions(ItemItemScorer):
         decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
-    decays: ClassVar[tuple[float, ...]] = (0.8, 0.6, 0.4, 0.2, 1.0)
+    decays: ClassVar[tuple[float, ...]] = (0.7, 0.4, 0.2, 1.0)
 
     def __init__(
         self,

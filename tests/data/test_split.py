@@ -239,3 +239,17 @@ def test_returns_are_those_that_cleaning_dropped_and_those_it_kept():
     assert share_of_returns(dataset([])) == 0
     dropped = pl.DataFrame({"source": ["f"], "line": [6], "reason": ["repeated event"], "row": ["{}"]})
     assert share_of_returns(replace(data, rejects=dropped)) == 2 / 5
+
+
+def test_only_the_heaviest_action_is_held_out_where_there_is_enough_of_it():
+    views = [(u, i, "view", None, i, "train") for u in range(300) for i in range(8)]
+    bought = [(u, i, "purchase", None, 10 + i, "train") for u in range(300) for i in (1, 3, 5, 7)]
+    data = dataset(views + bought)
+    weights = like_weights(data, FeedbackConfig(), GENERIC)
+    split = split_validation(data, weights, TrainConfig(), 1)
+    held = pair_set(data, split.validation)
+    assert len(held) == 300
+    assert {item for _, item in held} <= {1, 3, 5, 7}
+    few = dataset(views + bought[:400])
+    split = split_validation(few, like_weights(few, FeedbackConfig(), GENERIC), TrainConfig(), 1)
+    assert {item for _, item in pair_set(few, split.validation)} & {0, 2, 4, 6}

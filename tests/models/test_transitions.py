@@ -42,7 +42,7 @@ def test_the_next_item_of_the_others_comes_first():
 def test_weights_are_those_of_the_formula():
     text = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]], dtype=np.float32)
     data = walk([0, 2], [0, 2], [0, 3], item_text=text)
-    weights = Transitions(window=1, backward=0.0, backoff=2.0, neighbours=1).fit(data, seed=1).state()
+    weights = Transitions(window=1, backward=0.0, backoff=2.0, neighbours=1, decay=0.8).fit(data, seed=1).state()
     scorer = Transitions().load_state(weights)
     (part,) = [p for p in scorer.contributions(0, np.array([2])) if p.source == 0]
     assert part.value == pytest.approx(2 / (3 + 2) * 0.8)  # left three times, twice for item 2; one step back
