@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from kgrec.errors import DataError
 from kgrec.models import local_ease
-from kgrec.models.als import ALS
+from kgrec.models.als import ALS, WideALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE, gram, pruned, solve
 from kgrec.models.features import centred, graph_features, with_graph_rows
@@ -279,3 +279,12 @@ def test_scorers_load_without_implicit_and_torch():
         "assert not {'implicit', 'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_large_catalogues_get_more_factors_and_large_matrices_fewer_runs():
+    data = toy_training_data()
+    wide = TrainingData(csr_array((3, 10_001), dtype=np.float32), data.events)
+    assert {setting["factors"] for setting in WideALS.grid(wide)} == {512}
+    assert {setting["factors"] for setting in WideALS.grid(data)} == {256}
+    heavy = TrainingData(csr_array(np.ones((700, 500), dtype=np.float32)), data.events)
+    assert {setting["n_seeds"] for setting in [*WideALS.grid(heavy), *ALS.grid(heavy)]} == {1}
