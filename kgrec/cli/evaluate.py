@@ -106,6 +106,9 @@ def _show(found: EvaluationRun) -> None:
     evaluation, out = found.evaluation, console()
     out.print(_data_line(evaluation), style="dim")
     out.print(_systems(evaluation))
+    for system in evaluation.systems:
+        if system.skipped:
+            out.print(f"{system.name}: left out, {system.skipped}", style="dim")
     full = evaluation.systems[0]
     rest = {m: i for m, i in full.metrics.items() if not m.startswith(("ndcg", "recall"))}
     shown = table({"of the whole hybrid": {"no_wrap": True}, "": RIGHT, "95 % interval": RIGHT})
@@ -143,7 +146,6 @@ def _systems(evaluation: Evaluation) -> Table:
     shown = table({**columns, **(LEAD if compared else {})})
     for system in evaluation.systems:
         if system.skipped:
-            shown.add_row(f"{system.name}: left out, {system.skipped}", style="dim")
             continue
         cells = [_number(system.metrics[name].mean) for name in (recall, metric)]
         lead = _lead(compared.get(system.name)) if compared else ()

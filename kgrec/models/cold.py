@@ -48,6 +48,8 @@ class ColdItems(ItemItemScorer):
 
     cold_only: ClassVar[bool] = True
     """Training keeps it out of the fusion of warm items; see :mod:`kgrec.ranking.cold`."""
+    content_based = True
+    """It can score an item that nobody has touched."""
 
     def __init__(
         self,
