@@ -196,7 +196,7 @@ class RecommendConfig(Section):
     n: Positive = 10
     """Length of a list."""
     include_seen: bool = False
-    """Recommend what the user has interacted with, too; held-out likes are then judged the same way."""
+    """Recommend what the user has interacted with, too; last, where users hardly ever return to an item."""
     block_size: Positive = 512
     """Users scored at once."""
     cold_share: Fraction = 0.02
