@@ -42,7 +42,7 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
         project.forget()  # another process may have built anew since something was read
         weights = like_weights(project.dataset, config.feedback, project.domain)
         split = split_validation(project.dataset, weights, config.train, config.seed)
-        vectors = encode(project, project.dataset, split, progress)
+        vectors = encode(project, split, progress)
         with workspace.publish("text", "models", seed=config.seed) as (text, models):
             vectors.save(text.folder)
             text.facts["encoder"] = vectors.encoder
