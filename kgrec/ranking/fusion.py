@@ -46,15 +46,16 @@ def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
         seen: items that do not count for mean and deviation, CSR of the same shape: what a scorer gives to the items
             that it was fitted on differs from scorer to scorer, and none of them is ranked.
     """
-    known = np.isfinite(scores)
-    complete = bool(known.all())
+    complete = bool(np.isfinite(scores.sum(axis=1)).all())  # one pass, no mask: nearly all scorers score everything
+    known = None if complete else np.isfinite(scores)
     rows, columns = _known_places(seen, known)
-    filled = scores if complete else np.where(known, scores, np.float32(0))
-    count = np.maximum(known.sum(axis=1) - np.bincount(rows, minlength=len(scores)), 1)
+    filled = scores if known is None else np.where(known, scores, np.float32(0))
+    scored = np.full(len(scores), scores.shape[1]) if known is None else known.sum(axis=1)
+    count = np.maximum(scored - np.bincount(rows, minlength=len(scores)), 1)
     total = filled.sum(axis=1) - np.bincount(rows, filled[rows, columns], len(scores))
     mean = (total / count).astype(np.float32)[:, None]
     centred = filled - mean
-    if not complete:
+    if known is not None:
         centred[~known] = 0
     squares = np.einsum("ij,ij->i", centred, centred) - np.bincount(rows, centred[rows, columns] ** 2, len(scores))
     deviation = np.sqrt(np.maximum(squares, 0) / count)[:, None]
@@ -63,11 +64,13 @@ def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
     return np.asarray(centred, dtype=np.float32)
 
 
-def _known_places(seen: csr_array | None, known: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _known_places(
+    seen: csr_array | None, known: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if seen is None:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    kept = known[rows, seen.indices]
+    kept = slice(None) if known is None else known[rows, seen.indices]
     return rows[kept], seen.indices[kept].astype(np.int64)
 
 
@@ -253,9 +256,3 @@ def cross_fitted_ndcg(
         moved = by_user(names, weights, gate, counts[judged])
         figures.append(candidates.subset(judged).ndcg(moved, k) * len(judged))
     return float(np.sum(figures) / len(counts))
-
-
-def fuse(standard: Mapping[str, Scores], weights: Mapping[str, float]) -> Scores:
-    """Return the weighted sum of standard scores, shape ``(u, n_items)``."""
-    parts = [np.float32(weight) * standard[name] for name, weight in weights.items()]
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)

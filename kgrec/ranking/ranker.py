@@ -94,7 +94,9 @@ class Ranker:
         norm = sum(self.weights[name] for name in names)
         gate, counts = self.gate or Gate(0.0, 1.0, {}), np.diff(seen.indptr)
         weights = by_user(names, self.weights, gate, counts) / np.float32(norm)
-        parts = {name: weights[s][:, None] * standardise(scores[name], seen) for s, name in enumerate(names)}
+        parts = {name: standardise(scores[name], seen) for name in names}
+        for s, name in enumerate(names):
+            parts[name] *= weights[s][:, None]
         if self.cold is not None:
             self.cold.place(parts, scores)
         return parts

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from kgrec.ranking.fusion import Candidates, fuse, learn_weights, standardise
+from kgrec.ranking.fusion import Candidates, learn_weights, standardise
 from kgrec.ranking.top_k import top_k
 
 
@@ -88,8 +88,3 @@ def test_figure_from_ranks_is_that_of_the_lists(n_likes):
 def test_equal_scores_count_against_a_like():
     flat = Candidates(np.zeros((1, 1, 4), np.float32), np.array([[True, False, False, False]]), np.array([1]))
     assert flat.ndcg(np.ones(1, dtype=np.float32), 3) == 0
-
-
-def test_fused_scores_are_the_weighted_sum():
-    standard = {"a": np.ones((1, 2), np.float32), "b": np.full((1, 2), 3, np.float32)}
-    assert fuse(standard, {"a": 0.25, "b": 0.75}).tolist() == [[2.5, 2.5]]
