@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import coo_array, csr_array
 
 from kgrec.models import ease, local_ease, options, sparse
@@ -109,6 +108,8 @@ class ColdItems(ItemItemScorer):
         rng: np.random.Generator,
     ) -> NDArray[np.float32]:
         """Return what a like of each item says for each cold item, shape ``(n_items, c)``."""
+        from scipy.linalg import cho_factor, cho_solve  # costs a tenth of a second, and only fitting needs it
+
         counts = np.asarray(likes.sum(axis=0))[warm]
         most = np.sort(np.argsort(-counts, kind="stable")[: self.max_landmarks])
         system = kernel.between(warm[most], warm[most])

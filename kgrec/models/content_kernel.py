@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 from scipy.sparse import csr_array, diags_array, hstack
 
 from kgrec.models import sparse
@@ -127,6 +126,8 @@ def _regress(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Return the weights of texts (if any) and of the parts of the graph, not yet scaled."""
+    from scipy.optimize import nnls  # costs a tenth of a second, and only fitting needs it
+
     n_kernels = (texts is not None) + len(graph)
     if len(warm) < 2:
         return np.zeros(n_kernels)

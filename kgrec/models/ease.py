@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
 from kgrec.errors import DataError
@@ -117,6 +116,8 @@ def solve(gram_matrix: NDArray[np.float32], regularization: float, dropout: floa
     Raises:
         DataError: the matrix is not positive definite in float32; a larger ridge helps.
     """
+    from scipy.linalg import lapack  # costs a tenth of a second, and only fitting needs it
+
     diagonal = np.einsum("ii->i", gram_matrix)  # a view
     diagonal += regularization + dropout / (1 - dropout) * diagonal
     # The transpose of the symmetric matrix is in the column order that LAPACK overwrites without a copy.
