@@ -40,7 +40,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except KgrecError:
         raise
-    except Exception as error:
+    except Exception as error:  # Polars and safetensors wrap the system's error in types of their own
         code = _errno(error)
         if code in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
