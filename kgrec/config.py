@@ -163,7 +163,8 @@ class TrainConfig(Section):
     """Training."""
 
     scorers: list[str] | None = None
-    """By default every scorer that can use what the data has."""
+    """By default every scorer that can use what the data has; those that `kgrec plugins` says are used "only where
+    named" join when this list, a table `[scorers.NAME]` or a weight of the fusion names them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes a GPU if there is one."""
     validation_fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1

@@ -49,7 +49,8 @@ def _offers(manager: PluginManager) -> tuple[Offers, list[PluginError]]:
             clashes.append(error)
             continue
         for name, item in registry.items():
-            offers.setdefault((registry.owner(name), kind), []).append((name, item.summary))
+            summary = item.summary if getattr(item, "default", True) else f"{item.summary}; only where named"
+            offers.setdefault((registry.owner(name), kind), []).append((name, summary))
     return offers, clashes
 
 

@@ -41,7 +41,7 @@ class System:
     alone: str | None = None
 
 
-def systems(registry: Registry, only: Sequence[str] | None, *, graph: bool, text: bool) -> list[System]:
+def systems(registry: Registry, names: Sequence[str], *, graph: bool, text: bool) -> list[System]:
     """Return the whole hybrid and all that it is compared with.
 
     A scorer counts as content-based if its class says ``content_based = True``: it can score an item that nobody has
@@ -49,12 +49,11 @@ def systems(registry: Registry, only: Sequence[str] | None, *, graph: bool, text
 
     Args:
         registry: the scorers on offer.
-        only: names of the scorers to use, or None for all.
+        names: the scorers to use.
         graph: whether there is a graph to take away.
         text: whether there are text vectors to take away.
     """
-    names = tuple(dict.fromkeys(only or registry))
-    chosen = names if only else None
+    chosen = names = tuple(dict.fromkeys(names))
     found = [System(FULL, scorers=chosen)]
     if graph:
         found.append(System(WITHOUT_GRAPH, "none", scorers=chosen))

@@ -24,7 +24,7 @@ from kgrec.plugin.registry import Registry
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.material import prepare
-from kgrec.ranking.training import Material, train
+from kgrec.ranking.training import Material, train, wanted
 from kgrec.types import Triples, Vectors
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Plan:
         fraction: share that is held out.
         ks: lengths of the lists.
         seeds: everything is done once for each.
-        only: scorers to use, or None for all.
+        only: scorers to use, or None for those that a training would take.
         ablate: also judge the hybrid without each ingredient, and each scorer alone.
     """
 
@@ -146,13 +146,13 @@ def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
         features=list_features(material.fit.item_text, matrix),
         categories=matrix,
     )
-    only = plan.only or (tuple(config.train.scorers) if config.train.scorers else None)
-    wanted = [System(FULL, scorers=only)]
+    names = wanted(inputs.registry, config, plan.only)
+    compared = [System(FULL, scorers=tuple(names))]
     if plan.ablate:
         has_graph, has_text = inputs.triples is not None, material.fit.item_text is not None
-        wanted = systems(inputs.registry, only, graph=has_graph, text=has_text)
+        compared = systems(inputs.registry, names, graph=has_graph, text=has_text)
     with tempfile.TemporaryDirectory(prefix="kgrec-evaluate-") as folder:
-        judged = tuple(_judged(inputs, plan, config, factory, exam, wanted, Path(folder), progress))
+        judged = tuple(_judged(inputs, plan, config, factory, exam, compared, Path(folder), progress))
     facts = {
         "users": dataset.n_users,
         "items": dataset.n_items,
@@ -173,12 +173,12 @@ def _judged(
     config: Config,
     factory: _Materials,
     exam: Exam,
-    wanted: Sequence[System],
+    compared: Sequence[System],
     folder: Path,
     progress: Progress,
 ) -> Iterator[Judged]:
-    with progress.task(f"evaluating, seed {config.seed}", total=len(wanted)) as task:
-        for system in wanted:
+    with progress.task(f"evaluating, seed {config.seed}", total=len(compared)) as task:
+        for system in compared:
             task.note(system.name)
             started = time.perf_counter()
             material = factory.make(system.graph, text=system.text)
@@ -188,7 +188,7 @@ def _judged(
                 settings = config.model_copy(update={"fusion": fusion})
             # Systems that train on the same data share the fits of the scorers; one system has nobody to share with.
             data = f"{system.graph}-{system.text}"
-            store = FitStore(folder / data if len(wanted) > 1 else None, data)
+            store = FitStore(folder / data if len(compared) > 1 else None, data)
             only = list(system.scorers) if system.scorers else None
             ranker, report = train(material, inputs.registry, settings, only=only, store=store)
             skipped = {r.name: r.skipped for r in report.scorers if r.skipped}

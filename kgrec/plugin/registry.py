@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ class Spec:
         summary: one line for ``kgrec plugins``.
         extra: extra of kgrec that brings what the class imports, or None.
         rank: lower is tried first where the first that fits is taken (data sources); otherwise order of listing.
+        default: a scorer is trained without being asked for; False where it costs much and only some data want it: then
+            ``train.scorers``, ``--only``, a table ``[scorers.NAME]`` or a weight in ``fusion.weights`` names it.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Spec:
     summary: str
     extra: str | None = None
     rank: int = 100
+    default: bool = True
 
     def load(self) -> type[Any]:
         """Import the class.
@@ -115,6 +118,10 @@ class Registry:
     def owner(self, name: str) -> str:
         """Return the name of the plugin that offers ``name``."""
         return self._offers[name].owner
+
+    def defaults(self, also: Collection[str] = ()) -> list[str]:
+        """Return the names of the Specs used where nobody lists any: those with ``default`` and those in ``also``."""
+        return [name for name, spec in self.items() if spec.default or name in also]
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over names and things, in the order they were offered."""

@@ -108,7 +108,7 @@ def train(
         material: the data.
         registry: the scorers on offer.
         config: settings; ``seed``, ``fusion`` and ``scorers`` are read.
-        only: names of the scorers to use, or None for ``config.train.scorers`` or all.
+        only: names of the scorers to use, or None for those of :func:`wanted`.
         progress: told where it is.
         store: keeps fits for an interrupted training.
 
@@ -119,7 +119,8 @@ def train(
     for name in (*config.scorers, *config.fusion.weights):
         if name not in registry:  # a slip of the pen would otherwise change nothing and say nothing
             raise NotFoundError.of("scorer", name, registry, where="kgrec.toml")
-    specs, skipped = _usable(registry, only or config.train.scorers, material.fit)
+    names = wanted(registry, config, only)
+    specs, skipped = _usable(registry, names, material.fit)
     selected = _select_all(specs, material, config, progress, store)
     fitted = time.perf_counter()
     weights, gate, fused_ndcg = _learn(selected, material, config)
@@ -160,15 +161,24 @@ def train(
     }
     ranker = Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary, gate=gate)
     judged = {s.name: s.scorer for s in selected}
-    names = list(only or config.train.scorers or registry)
     return add_cold(ranker, judged, material, registry, config, names=names, progress=progress, store=store), report
 
 
-def _usable(
-    registry: Registry, names: Sequence[str] | None, data: TrainingData
-) -> tuple[list[Spec], list[ScorerResult]]:
+def wanted(registry: Registry, config: Config, only: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the scorers to train: those listed, else the default ones and those kgrec.toml has words for.
+
+    Args:
+        registry: the scorers on offer.
+        config: settings; ``train.scorers``, ``scorers`` and ``fusion.weights`` are read.
+        only: goes before ``train.scorers``.
+    """
+    listed = only or config.train.scorers
+    return list(dict.fromkeys(listed or registry.defaults({*config.scorers, *config.fusion.weights})))
+
+
+def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tuple[list[Spec], list[ScorerResult]]:
     specs, skipped = [], []
-    for name in dict.fromkeys([*(names or registry), FALLBACK]):
+    for name in dict.fromkeys([*names, FALLBACK]):
         spec = registry[name]
         if is_cold_only(spec):  # it has nothing to say of what is fused by held-out likes
             continue

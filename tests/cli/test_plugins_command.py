@@ -109,3 +109,12 @@ def test_a_plugin_that_fails_to_add_its_command_is_a_warning(kgrec, project, ins
     installed(clumsy=_module(kgrec_commands=hookimpl(kgrec_commands)))
     assert kgrec("info").code == 0
     assert "failed in kgrec_commands: RuntimeError: oops" in kgrec("plugins").err
+
+
+def test_a_scorer_that_is_no_default_is_said_to_be_one(kgrec, installed):
+    def kgrec_scorers():
+        return [Spec("dear", "m:C", "costs much", default=False), Spec("cheap", "m:C", "costs little")]
+
+    installed(shop=_module(kgrec_scorers=hookimpl(kgrec_scorers)))
+    offers = json.loads(kgrec("plugins", "-f", "json").out)[-1]["offers"]["scorer"]
+    assert offers == {"dear": "costs much; only where named", "cheap": "costs little"}

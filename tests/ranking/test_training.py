@@ -14,7 +14,7 @@ from kgrec.plugin.registry import Owned, Registry, Spec
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.training import train
+from kgrec.ranking.training import train, wanted
 from kgrec.testing import toy_dataset
 
 DOMAIN = Domain(name="generic", summary="")
@@ -57,7 +57,8 @@ def spied():
     builtin = load_plugins([]).registry("scorer")["popularity"]
     spy = Spec("spy", f"{__name__}:Spy", "remembers")
     # importmode=importlib gives test modules names that cannot be imported again, so the Spec is handed the class.
-    spy_spec = type("SpySpec", (), {"name": "spy", "target": spy.target, "load": lambda _: Spy, "build": _build_spy})()
+    stated = {"name": "spy", "target": spy.target, "default": True}
+    spy_spec = type("SpySpec", (), {**stated, "load": lambda _: Spy, "build": _build_spy})()
     return Registry("scorer", [Owned(spy_spec, "test"), Owned(builtin, "kgrec")])
 
 
@@ -206,3 +207,18 @@ def test_what_is_known_comes_last_only_where_users_hardly_return(seen_last, firs
     assert best[0, :2].tolist() == ([2, 3] if seen_last else [0, 1])
     left_out, _ = ranker.rank(scores, 4, seen=seen, allowed=None)
     assert left_out[0].tolist() == [2, 3, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "only", "expected"),
+    [
+        ({}, None, ["a", "c"]),
+        ({"scorers": {"b": {}}}, None, ["a", "b", "c"]),
+        ({"fusion": {"weights": {"b": 1.0}}}, None, ["a", "b", "c"]),
+        ({"train": {"scorers": ["b", "a", "b"]}}, None, ["b", "a"]),
+        ({"train": {"scorers": ["a"]}, "scorers": {"b": {}}}, ["b"], ["b"]),
+    ],
+)
+def test_a_scorer_that_is_no_default_is_trained_only_where_it_is_named(settings, only, expected):
+    offers = [Owned(Spec(name, "m:C", name, default=name != "b"), "me") for name in "abc"]
+    assert wanted(Registry("scorer", offers), Config.model_validate(settings), only) == expected
