@@ -12,6 +12,7 @@ from kgrec.api.texts import encode
 from kgrec.api.training import resolve_device
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split
+from kgrec.evaluate.ratings import RatingsEvaluation, RatingsPlan, run_ratings, summarise_ratings
 from kgrec.evaluate.report import Evaluation, summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.models.threads import choose_threads, limited_threads
@@ -58,7 +59,29 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
         rounds = run(inputs, plan, progress)
         evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, chosen, threads.count))
     seconds = round(time.perf_counter() - started, 2)
-    return EvaluationRun(evaluation, _keep(project, evaluation, seconds), seconds)
+    return EvaluationRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsRun:
+    """A finished evaluation of foretold ratings; the fields are those of :class:`EvaluationRun`."""
+
+    evaluation: RatingsEvaluation
+    record: Path
+    seconds: float
+
+
+def evaluate_ratings(project: Project, plan: RatingsPlan, progress: Progress) -> RatingsRun:
+    """Fit and judge; see :meth:`kgrec.api.Project.evaluate_ratings`."""
+    started = time.perf_counter()
+    threads = choose_threads(project.config.train.threads)
+    dataset = Dataset.load(project.workspace.folder("dataset"))
+    with limited_threads(threads.count):
+        judged, facts = run_ratings(dataset, plan, progress)
+        reproduce = _reproduce(project, "cpu", threads.count)
+        evaluation = summarise_ratings(judged, plan, facts, reproduce)
+    seconds = round(time.perf_counter() - started, 2)
+    return RatingsRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
 
 
 def _encode(
@@ -79,12 +102,12 @@ def _reproduce(project: Project, device: str, threads: int) -> dict[str, Any]:
     }
 
 
-def _keep(project: Project, evaluation: Evaluation, seconds: float) -> Path:
+def _keep(project: Project, document: dict[str, Any], seconds: float) -> Path:
     """Write the run record; its name sorts by time."""
     now = time.time()
     folder = project.workspace.artifacts / "runs"
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:6]}.json"
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / name, {"format": 1, "created": now, "seconds": seconds, **evaluation.to_dict()})
+        write_json(folder / name, {"format": 1, "created": now, "seconds": seconds, **document})
     return folder / name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kgrec.api.building import BuildReport
-    from kgrec.api.evaluating import EvaluationRun
+    from kgrec.api.evaluating import EvaluationRun, RatingsRun
     from kgrec.data.dataset import Dataset
+    from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.neighbourhood import Neighbourhood
@@ -53,17 +54,8 @@ def open_project(
             hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
         )
     plugins = manager or load_plugins()
-    settings = load_settings(workspace.config_file, overrides, domain_defaults=lambda name: _defaults(plugins, name))
+    settings = load_settings(workspace.config_file, overrides, domain_defaults=plugins.domain_defaults)
     return Project(workspace, settings, plugins)
-
-
-def _defaults(plugins: PluginManager, name: str) -> Mapping[str, Any]:
-    """Return what a domain states about settings."""
-    domain: Domain = plugins.registry("domain")[name]
-    feedback: dict[str, Any] = {"action_weights": dict(domain.action_weights)}
-    if domain.half_life_days is not None:
-        feedback["half_life_days"] = domain.half_life_days
-    return {"feedback": feedback, "text": {"item_template": domain.item_template}}
 
 
 class Project:
@@ -172,6 +164,13 @@ class Project:
         scorers = None if only is None else tuple(only)
         plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate)
         return evaluate(self, plan, device or self.config.train.device, progress)
+
+    def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:
+        """Foretell held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
+        from kgrec.api.evaluating import evaluate_ratings
+        from kgrec.evaluate.ratings import RatingsPlan
+
+        return evaluate_ratings(self, plan or RatingsPlan(), progress)
 
     def recommend(
         self,

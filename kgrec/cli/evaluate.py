@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.screen import cell, console, table
@@ -18,7 +20,8 @@ from kgrec.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kgrec.api.evaluating import EvaluationRun
+    from kgrec.api.evaluating import EvaluationRun, RatingsRun
+    from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.evaluate.report import Comparison, Evaluation
     from kgrec.evaluate.significance import Interval
 
@@ -62,6 +65,13 @@ def evaluate(
         str | None,
         typer.Option(metavar="SCORER,...", help="Use only these scorers.", autocompletion=complete.scorers),
     ] = None,
+    ratings: Annotated[
+        bool,
+        typer.Option("--ratings", help="Foretell ratings instead of ranking items: RMSE and MAE, cross-validated."),
+    ] = False,
+    folds: Annotated[
+        int, typer.Option(metavar="N", min=2, help="With --ratings and no --split given: parts that are foretold.")
+    ] = 5,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
     ] = None,
@@ -69,25 +79,47 @@ def evaluate(
     """Hold out part of the data, train on the rest, and measure the lists.
 
     The workspace's own models stay as they are. Every item that a user has not seen is ranked. Figures come with 95 %
-    intervals over users; docs/evaluation.md says what each of them means.
+    intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of foretold
+    ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors, stack.
     """
-    lengths = _numbers("-k", k, low=1)
     chosen = _numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
     names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     if names == []:
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
     if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
         raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
-    with run.progress() as progress:
-        found = run.project.evaluate(
-            split.value, k=lengths, seeds=chosen, fraction=fraction, only=names, ablate=ablate, progress=progress
-        )
+    found: EvaluationRun | RatingsRun
+    if ratings:
+        plan = _ratings_plan(split, folds, chosen, names, ablate=ablate)
+        with run.progress() as progress:
+            found = of_ratings = run.project.evaluate_ratings(plan, progress=progress)
+        show = partial(show_ratings, of_ratings.evaluation)
+    else:
+        lengths = _numbers("-k", k, low=1)
+        with run.progress() as progress:
+            found = of_lists = run.project.evaluate(
+                split.value, k=lengths, seeds=chosen, fraction=fraction, only=names, ablate=ablate, progress=progress
+            )
+        show = partial(_show, of_lists)
     document = found.evaluation.to_dict()
     if out is not None:
         write_records([document], Format.json, out)
-    run.data([document], lambda: _show(found))
+    run.data([document], show)
     run.say(f"all figures are in {found.record}" + (f" and in {out}" if out else ""))
     run.timings({"evaluation": found.seconds})
+
+
+def _ratings_plan(
+    split: SplitName, folds: int, seeds: Sequence[int], only: Sequence[str] | None, *, ablate: bool
+) -> RatingsPlan:
+    from kgrec.evaluate.ratings import RatingsPlan
+
+    if ablate:
+        raise UsageError("--ablate takes scorers away, and --ratings has none", hint="leave one of the two out")
+    if split not in (SplitName.ratio, SplitName.given):
+        raise UsageError(f"--ratings knows no split {split.value}", hint="--split given, or none: --folds 5")
+    kind = "given" if split is SplitName.given else "folds"
+    return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
 
 
 def _numbers(option: str, text: str, *, low: int) -> list[int]:

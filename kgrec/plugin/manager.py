@@ -80,6 +80,14 @@ class PluginManager:
                 _add_relation(known, relation, impl.plugin_name, name)
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
 
+    def domain_defaults(self, name: str) -> dict[str, Any]:
+        """Return what a domain states about settings, as the tables of kgrec.toml."""
+        domain: Domain = self.registry("domain")[name]
+        feedback: dict[str, Any] = {"action_weights": dict(domain.action_weights)}
+        if domain.half_life_days is not None:
+            feedback["half_life_days"] = domain.half_life_days
+        return {"feedback": feedback, "text": {"item_template": domain.item_template}}
+
     def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
         """Ask the plugins how a file is to be read; the first that knows is believed, the latest loaded asked first."""
         for impl in reversed(self._implementations("kgrec_schema_mapping")):

@@ -53,7 +53,8 @@ class Biases:
 
     def clip(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Cut values off at the ends of the scale -> float32 of the same shape."""
-        return np.clip(values, *self._scale).astype(np.float32)
+        found: NDArray[np.float32] = np.clip(values, *self._scale).astype(np.float32)
+        return found
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the biases."""

@@ -32,8 +32,8 @@ class Neighbours:
     (Koren 2010, equation 3; ``KNNBaseline`` of Surprise is this with ``damping`` 0, which lets one far neighbour speak
     as loud as forty near ones). The baseline is :class:`Biases`. Similarities, of the deviations ``e = r - b``:
 
-    * ``cosine``: ``e_i . e_j / (|e_i| |e_j| + shrinkage)``, the adjusted cosine (Sarwar et al., WWW 2001), shrunk: pairs
-      who share little are not similar, however much they agree there;
+    * ``cosine``: ``e_i . e_j / (|e_i| |e_j| + shrinkage)``, the adjusted cosine (Sarwar et al., WWW 2001), shrunk:
+      pairs who share little are not similar, however much they agree there;
     * ``pearson``: the cosine over the common raters only, times ``(n_ij - 1) / (n_ij - 1 + 20 shrinkage)``
       (Koren 2010, equation 2). It takes four sparse products instead of one.
 
@@ -113,7 +113,9 @@ class Neighbours:
         rng = np.random.default_rng(0)  # only among equals, who all say the same or weigh nothing
         for pairs in sparse.row_blocks(costs):
             here = others[pairs]
-            weights = sparse.top_k(sparse.csr(self._similar[targets[pairs]].multiply(pattern[here])), self.neighbours, rng)
+            weights = sparse.top_k(
+                sparse.csr(self._similar[targets[pairs]].multiply(pattern[here])), self.neighbours, rng
+            )
             spoken = np.asarray(weights.multiply(raters[here]).sum(axis=1), dtype=np.float32)
             total = np.asarray(weights.sum(axis=1), dtype=np.float32) + np.float32(self.damping)
             said[pairs] = spoken / np.maximum(total, np.float32(1e-12))

@@ -79,13 +79,12 @@ class Side:
         self.ridge = rng.gamma((1 + self.link.size) / 2) / ((1 + energy) / 2)
 
 
-def draw_rows(
-    side: Side, ratings: csr_array, others: Floats, precision: float, rng: np.random.Generator
-) -> float:
+def draw_rows(side: Side, ratings: csr_array, others: Floats, precision: float, rng: np.random.Generator) -> float:
     """Draw the vectors of one side given the other: one small Gaussian for each row.
 
-    Row ``i`` has precision ``P = L + a Z'Z`` and mean ``P^-1 (L c_i + a Z' t)`` with the prior's precision ``L`` and centre
-    ``c_i``, the noise's precision ``a``, the vectors ``Z = [q_j, 1]`` of what ``i`` rated and ``t = r_ij - b_j``.
+    Row ``i`` has precision ``P = L + a Z'Z`` and mean ``P^-1 (L c_i + a Z' t)`` with the prior's precision ``L`` and
+    centre ``c_i``, the noise's precision ``a``, the vectors ``Z = [q_j, 1]`` of what ``i`` rated and
+    ``t = r_ij - b_j``.
 
     Args:
         side: its ``rows`` are replaced.
@@ -113,8 +112,8 @@ def draw_rows(
         gram[:, low[0], low[1]] = gram[:, low[1], low[0]] = packed
         pulled = csr_array((targets[at], *parts), shape=shape) @ loadings  # (b, k)
         right = precision * pulled + side.centres(block) @ side.precision
-        root = np.linalg.cholesky(precision * gram + side.precision)  # (b, k, k)
-        half = _forward(root, right) + rng.standard_normal(right.shape)
+        root = np.asarray(np.linalg.cholesky(precision * gram + side.precision), dtype=np.float64)  # (b, k, k)
+        half: Floats = _forward(root, right) + rng.standard_normal(right.shape)
         rows = side.rows[block] = _backward(root, half)
         error += float(np.einsum("bk,bkl,bl->", rows, gram, rows, optimize=True) - 2 * (rows * pulled).sum())
     return error

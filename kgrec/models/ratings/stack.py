@@ -25,6 +25,9 @@ PARTS: Mapping[str, Make] = {
 }
 """What is combined, on top of the baseline."""
 
+PREDICTORS: Mapping[str, Make] = {"baseline": Biases, **PARTS, "stack": lambda: Stack()}
+"""Every predictor by name; the last is the one to use."""
+
 FEWEST = 20
 """With fewer ratings held out, weights would be noise: all parts count alike."""
 
@@ -33,7 +36,8 @@ class Stack:
     """The baseline plus a non-negative combination of what each part adds to it.
 
     ``r_ui = b_ui + sum_k w_k (r^k_ui - b_ui)`` with ``w`` by non-negative least squares (Lawson and Hanson 1974) on a
-    share of the ratings that no part was fitted on; then all are fitted again on everything. Stacking with weights that
+    share of the ratings that no part was fitted on; then those that count are fitted again
+    on everything. Stacking with weights that
     cannot be negative is Breiman's (Stacked regressions, Machine Learning 24, 1996); that very different predictors
     together beat the best one is the lesson of the Netflix Prize (Jahrer, Töscher and Legenstein, KDD 2010).
 
@@ -51,7 +55,8 @@ class Stack:
         """Learn the weights on a part of the ratings, then fit all parts on all of them."""
         self._learn_weights(ratings, seed)
         self._baseline = Biases().fit(ratings)
-        self._parts = {name: make().fit(ratings, seed=seed) for name, make in self._make.items()}
+        used = [name for name in self._make if self.weights[name] > 0]
+        self._parts = {name: self._make[name]().fit(ratings, seed=seed) for name in used}
         return self
 
     def _learn_weights(self, ratings: Ratings, seed: int) -> None:
@@ -72,8 +77,7 @@ class Stack:
         baseline = self._baseline.raw(users, items)
         found = baseline.copy()
         for name, part in self._parts.items():
-            if self.weights[name] > 0:
-                found += self.weights[name] * (part.predict(users, items) - baseline)
+            found += self.weights[name] * (part.predict(users, items) - baseline)
         return self._baseline.clip(found)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -89,6 +93,7 @@ class Stack:
             return {key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")}
 
         self._baseline = Biases().load_state(of("baseline"))
-        self._parts = {name: make().load_state(of(name)) for name, make in self._make.items()}
         self.weights = dict(zip(self._make, (float(weight) for weight in state["weights"]), strict=True))
+        used = [name for name in self._make if self.weights[name] > 0]
+        self._parts = {name: self._make[name]().load_state(of(name)) for name in used}
         return self

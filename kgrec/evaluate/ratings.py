@@ -1,0 +1,289 @@
+"""How near foretold ratings come to those that people gave: RMSE and MAE, by folds or on a given test part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.data.dataset import Dataset
+from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
+from kgrec.evaluate.report import plain
+from kgrec.evaluate.significance import Interval, Paired, compare, holm, share
+from kgrec.models.ratings.stack import PREDICTORS, Stack
+from kgrec.models.ratings.table import Ratings, folds
+from kgrec.progress import SILENT, Progress
+
+SPLITS = ("folds", "given")
+"""How ratings are held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsPlan:
+    """What to evaluate.
+
+    Attributes:
+        split: ``folds`` (each rating is foretold once, by predictors fitted on the other folds) or ``given`` (the rows
+            of files marked ``split = "test"``).
+        folds: how many.
+        seeds: the folds are drawn, and everything is done, once for each.
+        only: predictors, or None for all of :data:`kgrec.models.ratings.stack.PREDICTORS`.
+    """
+
+    split: str = "folds"
+    folds: int = 5
+    seeds: tuple[int, ...] = (42,)
+    only: tuple[str, ...] | None = None
+
+
+@dataclass
+class Judged:
+    """Errors of a predictor, summed up by user over all that it was asked.
+
+    Attributes:
+        name: of the predictor.
+        squared, absolute: sums of ``(p - r)^2`` and ``|p - r|``, shape ``(n_users,)``.
+        counts: ratings asked, shape ``(n_users,)``.
+        rmse_by_fold: of each fold of each seed.
+        fit_seconds, predict_seconds: CPU seconds of all folds.
+        weights: of the parts of a stack, by fold.
+    """
+
+    name: str
+    squared: NDArray[np.float64]
+    absolute: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    rmse_by_fold: list[float] = field(default_factory=list)
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    weights: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorFigures:
+    """A predictor over all folds and seeds; see :func:`summarise_ratings` for rmse and mae."""
+
+    name: str
+    rmse: Interval
+    mae: Interval
+    rmse_by_fold: Sequence[float]
+    fit_seconds: float
+    predict_seconds: float
+    weights: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsComparison:
+    """The last predictor of the plan against another on the same ratings.
+
+    Attributes:
+        predictor: the other one.
+        rmse_difference: its RMSE minus that of the last: above 0 the last is better.
+        mse_difference: the same of the mean squared errors, with its interval over users.
+        paired: of the users' mean squared errors, other minus last: permutation test and effect.
+        p_holm: corrected for all comparisons.
+    """
+
+    predictor: str
+    rmse_difference: float
+    mse_difference: Interval
+    paired: Paired
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class RatingsEvaluation:
+    """The result of ``kgrec evaluate --ratings``.
+
+    Attributes:
+        plan: what was asked for.
+        data: counts, scale and distribution.
+        predictors: figures of each.
+        comparisons: the last predictor against each other.
+        reproduce: config, fingerprints, versions.
+    """
+
+    plan: RatingsPlan
+    data: Mapping[str, Any]
+    predictors: tuple[PredictorFigures, ...]
+    comparisons: tuple[RatingsComparison, ...] = ()
+    reproduce: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values; numbers that are not defined become None."""
+        found: dict[str, Any] = plain(asdict(self))
+        return found
+
+
+def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
+    """Return the ratings of a dataset: rows with action ``rate`` and a value; of several of a pair the latest.
+
+    Args:
+        dataset: its interactions stand in the order of time.
+        test: the rows marked ``test`` instead of all others.
+
+    Raises:
+        DataError: there are none, or all are the same.
+    """
+    marked = pl.col("split") == "test"
+    rated = (pl.col("action") == "rate") & pl.col("value").is_not_null() & pl.col("item").is_not_null()
+    rows = dataset.interactions.filter(rated & (marked if test else ~marked))
+    columns = (rows[name].to_numpy() for name in ("user", "item", "value"))
+    return Ratings.of(*columns, n_users=dataset.n_users, n_items=dataset.n_items)
+
+
+def run_ratings(
+    dataset: Dataset, plan: RatingsPlan, progress: Progress = SILENT
+) -> tuple[list[Judged], dict[str, Any]]:
+    """Fit all predictors of a plan on each part and foretell what was held out.
+
+    Returns:
+        the errors, and what a reader should know of the data.
+
+    Raises:
+        NotFoundError: a predictor or the split is unknown.
+        UsageError: fewer than two folds.
+        ConfigError: no rows are marked ``test`` and the plan needs them.
+        DataError: the data has no ratings, or not enough for the folds.
+    """
+    if plan.split not in SPLITS:
+        raise NotFoundError.of("split", plan.split, SPLITS)
+    names = tuple(dict.fromkeys(plan.only or PREDICTORS))
+    for name in names:
+        if name not in PREDICTORS:
+            raise NotFoundError.of("predictor of ratings", name, PREDICTORS)
+    parts = [(seed, *part) for seed in plan.seeds for part in _parts(dataset, plan, seed)]
+    empty = np.zeros(dataset.n_users)
+    judged = [Judged(name, empty.copy(), empty.copy(), empty.astype(np.int64)) for name in names]
+    with progress.task("foretelling ratings", total=len(parts) * len(names)) as task:
+        for seed, known, asked in parts:
+            for found in judged:
+                task.note(found.name)
+                _judge(found, known, asked, seed)
+                task.advance()
+    return judged, _facts(*parts[0][1:], plan)
+
+
+def _parts(dataset: Dataset, plan: RatingsPlan, seed: int) -> Iterator[tuple[Ratings, Ratings]]:
+    """Yield what is fitted on and what is foretold."""
+    ratings = explicit_ratings(dataset)
+    if plan.split == "given":
+        if not (dataset.interactions["split"] == "test").any():
+            raise ConfigError(
+                "no file is marked for testing", hint='mark one with split = "test" under [[data.interactions]]'
+            )
+        test = explicit_ratings(dataset, test=True)
+        known, asked = (r.users * r.n_items + r.items for r in (ratings, test))
+        fresh = test.where(~np.isin(asked, known))
+        if not len(fresh):
+            raise DataError("all ratings of the test files are of pairs that are known from the other files")
+        yield ratings, fresh
+        return
+    if plan.folds < 2:
+        raise UsageError(f"{plan.folds} folds leave nothing to learn from", hint="give --folds 2 or more")
+    if plan.folds > len(ratings):
+        raise DataError(f"{len(ratings)} ratings cannot be cut into {plan.folds} folds", hint="give fewer --folds")
+    fold = folds(len(ratings), plan.folds, seed)
+    for k in range(plan.folds):
+        yield ratings.where(fold != k), ratings.where(fold == k)
+
+
+def _judge(found: Judged, known: Ratings, asked: Ratings, seed: int) -> None:
+    """Fit a predictor, foretell, and add its errors up."""
+    started = time.process_time()
+    predictor = PREDICTORS[found.name]().fit(known, seed=seed)
+    fitted = time.process_time()
+    error = predictor.predict(asked.users, asked.items).astype(np.float64) - asked.values
+    found.fit_seconds += fitted - started
+    found.predict_seconds += time.process_time() - fitted
+    found.squared += np.bincount(asked.users, error**2, minlength=len(found.squared))
+    found.absolute += np.bincount(asked.users, np.abs(error), minlength=len(found.absolute))
+    found.counts += np.bincount(asked.users, minlength=len(found.counts))
+    found.rmse_by_fold.append(float(np.sqrt(np.mean(error**2))))
+    if isinstance(predictor, Stack):
+        found.weights.append(predictor.weights)
+
+
+def _facts(known: Ratings, asked: Ratings, plan: RatingsPlan) -> dict[str, Any]:
+    values = np.concatenate([known.values, asked.values])
+    facts: dict[str, Any] = {
+        "ratings": len(values),
+        "users": len(np.unique(np.concatenate([known.users, asked.users]))),
+        "items": len(np.unique(np.concatenate([known.items, asked.items]))),
+        "scale": [known.low, known.high],
+        "mean": float(values.mean(dtype=np.float64)),
+    }
+    return {**facts, "foretold": len(asked)} if plan.split == "given" else facts
+
+
+def summarise_ratings(
+    judged: Sequence[Judged], plan: RatingsPlan, facts: Mapping[str, Any], reproduce: Mapping[str, Any]
+) -> RatingsEvaluation:
+    """Turn errors into figures.
+
+    ``RMSE = sqrt(sum (p - r)^2 / n)`` and ``MAE = sum |p - r| / n`` over all held-out ratings, of all folds and seeds
+    together (Herlocker, Konstan, Terveen and Riedl, Evaluating collaborative filtering recommender systems, ACM TOIS
+    22(1), 2004). Ratings of one user are not independent of each other, so the intervals draw users, each with all of
+    his ratings (cluster bootstrap; Davison and Hinkley 1997, section 3.8); the test compares the users' mean squared
+    errors.
+
+    Args:
+        judged: the errors; the last predictor is compared with the others.
+        plan: what was asked for.
+        facts: of the data.
+        reproduce: config, fingerprints, versions.
+    """
+    rng = np.random.default_rng([plan.seeds[0], 29])
+    last = judged[-1]
+    counts = last.counts.astype(np.float64)
+    asked = counts > 0
+    comparisons = []
+    for other in judged[:-1]:
+        gap = _rmse(other) - _rmse(last)
+        mse = share((other.squared - last.squared)[asked], counts[asked], rng)
+        comparisons.append(
+            RatingsComparison(other.name, gap, mse, compare(_by_user(other), _by_user(last), rng), float("nan"))
+        )
+    corrected = holm([c.paired.p for c in comparisons])
+    return RatingsEvaluation(
+        plan=plan,
+        data=facts,
+        predictors=tuple(_figures(j, rng) for j in judged),
+        comparisons=tuple(
+            RatingsComparison(c.predictor, c.rmse_difference, c.mse_difference, c.paired, p)
+            for c, p in zip(comparisons, corrected, strict=True)
+        ),
+        reproduce=reproduce,
+    )
+
+
+def _by_user(judged: Judged) -> NDArray[np.float64]:
+    """Return the mean squared error of each user, NaN for those who were not asked, shape ``(n_users,)``."""
+    counts = judged.counts
+    found: NDArray[np.float64] = np.divide(judged.squared, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return found
+
+
+def _rmse(judged: Judged) -> float:
+    return float(np.sqrt(judged.squared.sum() / judged.counts.sum()))
+
+
+def _figures(judged: Judged, rng: np.random.Generator) -> PredictorFigures:
+    asked = judged.counts > 0
+    counts = judged.counts[asked].astype(np.float64)
+    mse, mae = (share(sums[asked], counts, rng) for sums in (judged.squared, judged.absolute))
+    mean, low, high = (float(np.sqrt(value)) for value in (mse.mean, mse.low, mse.high))
+    return PredictorFigures(
+        name=judged.name,
+        rmse=Interval(mean, low, high, mse.n),
+        mae=mae,
+        rmse_by_fold=judged.rmse_by_fold,
+        fit_seconds=round(judged.fit_seconds, 2),
+        predict_seconds=round(judged.predict_seconds, 2),
+        weights=judged.weights,
+    )
