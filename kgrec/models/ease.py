@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from kgrec.errors import DataError
 from kgrec.models import local_ease, options, sparse
@@ -135,15 +135,11 @@ def solve(gram_matrix: NDArray[np.float32], regularization: float, dropout: floa
 def pruned(weights: NDArray[np.float32], kept: int) -> csr_array:
     """Keep the ``kept`` weights of the largest size of each column -> CSR of shape ``(n_items, n_items)``."""
     columns = weights.T
-    blocks = []
-    for block in sparse.row_blocks(np.full(len(columns), len(columns))):
-        part = np.ascontiguousarray(columns[block])
-        rank = np.argpartition(-np.abs(part), kept, axis=1)[:, :kept]
-        values = np.take_along_axis(part, rank, axis=1)
-        blocks.append((values.ravel(), rank.ravel().astype(np.int32)))
-    values, indices = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    starts = np.arange(len(columns) + 1, dtype=np.int64) * kept
-    return sparse.csr(csr_array((values, indices, starts), shape=weights.shape).T)
+    blocks = [
+        sparse.largest(np.ascontiguousarray(columns[block]), kept)
+        for block in sparse.row_blocks(np.full(len(columns), len(columns)))
+    ]
+    return sparse.csr(vstack(blocks, format="csr").T)
 
 
 def _mirror(matrix: NDArray[np.float32], size: int = 1_024) -> None:

@@ -93,3 +93,12 @@ def top_k(matrix: csr_array, k: int, rng: np.random.Generator) -> csr_array:
     counts = np.minimum(lengths, k)
     parts = (matrix.data[kept], matrix.indices[kept], np.concatenate([[0], np.cumsum(counts)]))
     return csr(csr_array(parts, shape=matrix.shape))
+
+
+def largest(rows: NDArray[np.float32], k: int) -> csr_array:
+    """Keep the ``k`` entries of the largest size of each row of a dense matrix, all of them where there are no more."""
+    k = max(min(k, rows.shape[1]), 1)
+    columns = np.argpartition(-np.abs(rows), k - 1, axis=1)[:, :k]
+    values = np.take_along_axis(rows, columns, axis=1)
+    starts = np.arange(len(rows) + 1, dtype=np.int64) * k
+    return csr_array((values.ravel(), columns.ravel().astype(np.int32), starts), shape=rows.shape)

@@ -59,6 +59,25 @@ def kgrec_scorers() -> list[Spec]:
         Spec("als-wide", "kgrec.models.als:WideALS", "the same with many factors, for sparse data"),
         Spec("content", "kgrec.models.content:Content", "items whose texts are near the history's"),
         Spec("cold-items", "kgrec.models.cold:ColdItems", "items without likes, by texts and graph"),
+        Spec(
+            "graph-filter",
+            "kgrec.models.graph_filter:GraphFilter",
+            "likes smoothed over the graph of users and items, closed form",
+            default=False,
+        ),
         Spec("transitions", "kgrec.models.transitions:Transitions", "what users turned to next; texts where few did"),
         Spec("gnn", "kgrec.models.gnn.scorer:GNN", "linear propagation over users, items, entities and texts"),
+        Spec(
+            "interest",
+            "kgrec.models.neural.interest:TextInterest",
+            "what a user is after as a mixture of texts; updated by every event",
+            default=False,
+        ),
+        Spec("mult-vae", "kgrec.models.neural.mult_vae:MultVAE", "variational autoencoder", default=False),
+        Spec(
+            "sequence",
+            "kgrec.models.neural.sequence:Sequence",
+            "small transformer over the order of the history",
+            default=False,
+        ),
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from kgrec.models.fingerprint import fingerprint
 from kgrec.models.gnn.graph import Floats, Graph, build_graph
 from kgrec.models.gnn.model import Network, ridge
 from kgrec.models.gnn.scorer import LARGE, MAX_BATCH
@@ -65,7 +64,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
         training = GNNTraining(network, graph, data.matrix, validation, _step_options(options, data), seed)
         course = Course()
         if data.matrix.nnz:
-            schedule = options.schedule(training.n_steps, _fingerprint(options, data, seed))
+            schedule = options.schedule(training.n_steps, fingerprint(options, data, seed))
             course = run(training, schedule, progress=options.progress)
         return Fitted(course, history, _state(network, history, mean, item_text))
 
@@ -117,23 +116,3 @@ def _state(network: Network, history: History, mean: Floats | None, item_text: F
         known = np.any(item_text != 0, axis=1)
         state |= {"text_mean": mean, "text_in": ridge(item_text[known], items_in[known])}
     return state
-
-
-def _fingerprint(options: GNN, data: TrainingData, seed: int) -> str:
-    """Hash what the course of a training depends on."""
-    known = {k: v for k, v in vars(options).items() if not k.startswith("_")}
-    ignored = {"progress", "checkpoint", "checkpoint_every", "threads", "best_epoch", "best_metric"}
-    digest = hashlib.sha256(repr((sorted((k, v) for k, v in known.items() if k not in ignored), seed)).encode())
-    for array in _inputs(data):
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _inputs(data: TrainingData) -> list[NDArray[Any]]:
-    arrays: list[NDArray[Any] | None] = [data.item_text, data.user_text]
-    for matrix in (data.matrix, data.validation):
-        arrays += [] if matrix is None else [matrix.data, matrix.indices, matrix.indptr]
-    if data.triples is not None:
-        arrays += [data.triples.heads, data.triples.relations, data.triples.tails, data.triples.weights]
-    return [array for array in arrays if array is not None]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from kgrec.models.adam import AdamTraining
 from kgrec.models.gnn.graph import Graph
 from kgrec.models.gnn.model import Masks, Network
 from kgrec.models.gnn.validation import Validation
-from kgrec.models.loop import Arrays
 
 MAX_CANDIDATES = 4096
 """Catalogues up to this size are scored whole; larger ones by a sample of so many items."""
@@ -43,7 +40,7 @@ class StepOptions:
     cold_dropout: float
 
 
-class GNNTraining:
+class GNNTraining(AdamTraining):
     """A network under training, for :func:`kgrec.models.loop.run`.
 
     The loss of a step is the multinomial one of Liang et al. (Variational Autoencoders for Collaborative Filtering,
@@ -57,9 +54,6 @@ class GNNTraining:
         validation: how it is judged, or None.
         options: how a step is made.
         seed: of everything drawn.
-
-    Attributes:
-        n_steps: steps in an epoch.
     """
 
     def __init__(
@@ -71,36 +65,15 @@ class GNNTraining:
         options: StepOptions,
         seed: int,
     ) -> None:
+        users = torch.from_numpy(np.flatnonzero(np.diff(matrix.indptr))).to(network.ids.device)
+        n_steps = math.ceil(matrix.nnz / options.batch_size)
+        super().__init__(network, users, n_steps, options.learning_rate, seed)
         self.network, self.validation, self.options = network, validation, options
-        self.device = network.ids.device
-        self._generator = torch.Generator(self.device).manual_seed(seed)
-        degree = np.diff(matrix.indptr)
-        self._users = torch.from_numpy(np.flatnonzero(degree)).to(self.device)
         self._indptr = torch.from_numpy(matrix.indptr.astype(np.int64)).to(self.device)
         self._columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(self.device)
-        self.n_steps = max(1, math.ceil(matrix.nnz / options.batch_size))
         entries = torch.from_numpy(graph.interactions).to(self.device)
         self._entries = torch.stack([entries, torch.from_numpy(graph.mirror).to(self.device)[entries]])
         self._liked = torch.unique(self._columns)
-        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._optimiser = torch.optim.Adam(self._trained, lr=options.learning_rate, fused=True)
-
-    def train_epoch(self) -> float:
-        """Go once over all users, in random order; the loss is brought to the host once, at the end."""
-        order = self._users[torch.randperm(len(self._users), generator=self._generator, device=self.device)]
-        total = torch.zeros((), device=self.device)
-        blocks = order.chunk(self.n_steps)
-        for block in blocks:
-            total += self.step(block)
-        return float(total) / len(blocks)
-
-    def step(self, users: Tensor) -> Tensor:
-        """Take one step on ``users`` of shape ``(b,)`` and return its loss, on the device."""
-        self._optimiser.zero_grad()
-        loss = self.loss(users)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        return loss.detach()
 
     def loss(self, users: Tensor) -> Tensor:
         """Return the mean loss over the likes of ``users`` and the penalty."""
@@ -126,38 +99,6 @@ class GNNTraining:
             return None
         with torch.no_grad():
             return self.validation.ndcg(*self.network())
-
-    def weights(self) -> Arrays:
-        """Return a copy of the parameters."""
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.network.named_parameters()}
-
-    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Take over parameters."""
-        with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(torch.from_numpy(np.array(weights[name])))
-
-    def state(self) -> Arrays:
-        """Return parameters, Adam's moments and the generator's state."""
-        arrays = {f"weights.{name}": array for name, array in self.weights().items()}
-        for position, parameter in enumerate(self._trained):
-            for name, value in self._optimiser.state[parameter].items():
-                arrays[f"adam.{position}.{name}"] = np.atleast_1d(value.cpu().numpy().copy())
-        arrays["generator"] = self._generator.get_state().numpy()
-        return arrays
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what :meth:`state` returned."""
-        self.load_weights(
-            {name.removeprefix("weights."): a for name, a in state.items() if name.startswith("weights.")}
-        )
-        for position, parameter in enumerate(self._trained):
-            prefix = f"adam.{position}."
-            values = {n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)}
-            if values:
-                moments = {n: v.to(self.device).reshape(parameter.shape) for n, v in values.items() if n != "step"}
-                self._optimiser.state[parameter] = {"step": values["step"][0].to(self.device), **moments}
-        self._generator.set_state(torch.from_numpy(np.array(state["generator"])))
 
     def _draw_masks(self) -> Masks:
         n_users, n_items, n_entities = self.network.sizes

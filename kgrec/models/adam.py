@@ -1,0 +1,115 @@
+"""A network under training by Adam: what every torch training of the epoch loop shares."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kgrec.models.loop import Arrays
+
+
+class AdamTraining(ABC):
+    """Goes over rows of training data in random order, in blocks; for :func:`kgrec.models.loop.run`.
+
+    Args:
+        network: what is trained; its parameters are all that a step changes.
+        rows: numbers of the rows of training data, shape ``(r,)``, on the network's device.
+        n_steps: blocks that an epoch is cut into.
+        learning_rate: of Adam.
+        seed: of everything drawn.
+
+    Attributes:
+        n_steps: steps in an epoch.
+        steps_done: steps taken so far.
+    """
+
+    def __init__(self, network: nn.Module, rows: Tensor, n_steps: int, learning_rate: float, seed: int) -> None:
+        self.device = rows.device
+        self.n_steps, self.steps_done = max(1, n_steps), 0
+        self._module, self._rows = network, rows
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimiser = torch.optim.Adam(self._trained, lr=learning_rate, fused=True)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of training data."""
+        return len(self._rows)
+
+    @abstractmethod
+    def loss(self, rows: Tensor) -> Tensor:
+        """Return the mean loss over ``rows`` of shape ``(b,)``."""
+
+    @abstractmethod
+    def validate(self) -> float | None:
+        """Return how good the network is on held-out data, larger is better, or None where nothing is held out."""
+
+    def train_epoch(self) -> float:
+        """Go once over all rows, in random order; the loss is brought to the host once, at the end."""
+        order = self._rows[torch.randperm(len(self._rows), generator=self._generator, device=self.device)]
+        total = torch.zeros((), device=self.device)
+        blocks = order.chunk(self.n_steps)
+        for block in blocks:
+            total += self.step(block)
+        return float(total) / len(blocks)
+
+    def step(self, rows: Tensor) -> Tensor:
+        """Take one step on ``rows`` of shape ``(b,)`` and return its loss, on the device."""
+        self._optimiser.zero_grad()
+        loss = self.loss(rows)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.steps_done += 1
+        return loss.detach()
+
+    def weights(self) -> Arrays:
+        """Return a copy of the parameters."""
+        return {name: value.detach().cpu().numpy().copy() for name, value in self._module.named_parameters()}
+
+    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take over parameters."""
+        with torch.no_grad():
+            for name, parameter in self._module.named_parameters():
+                parameter.copy_(torch.from_numpy(np.array(weights[name])))
+
+    def state(self) -> Arrays:
+        """Return parameters, Adam's moments, the generator's state and the number of steps."""
+        arrays = {f"weights.{name}": array for name, array in self.weights().items()}
+        for position, parameter in enumerate(self._trained):
+            for name, value in self._optimiser.state[parameter].items():
+                arrays[f"adam.{position}.{name}"] = np.atleast_1d(value.cpu().numpy().copy())
+        arrays["generator"] = self._generator.get_state().numpy()
+        arrays["steps_done"] = np.array([self.steps_done])
+        return arrays
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`state` returned."""
+        self.load_weights(
+            {name.removeprefix("weights."): a for name, a in state.items() if name.startswith("weights.")}
+        )
+        for position, parameter in enumerate(self._trained):
+            prefix = f"adam.{position}."
+            values = {n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)}
+            if values:
+                # A moment must lie in memory as its parameter does, or the fused kernel pairs the wrong entries.
+                moments = {
+                    n: torch.empty_like(parameter, requires_grad=False).copy_(v.reshape(parameter.shape))
+                    for n, v in values.items()
+                    if n != "step"
+                }
+                self._optimiser.state[parameter] = {"step": values["step"][0].to(self.device), **moments}
+        self._generator.set_state(torch.from_numpy(np.array(state["generator"])))
+        self.steps_done = int(state["steps_done"][0])
+
+    def dropped(self, x: Tensor, share: float) -> Tensor:
+        """Set a random ``share`` of the entries to 0 and scale the others up, drawn from the training's generator."""
+        if share == 0:
+            return x
+        kept = torch.rand(x.shape, generator=self._generator, device=self.device) >= share
+        return x * kept / (1 - share)
