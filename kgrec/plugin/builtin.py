@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgrec.plugin.domain import Domain
+from kgrec.plugin.generation import PromptTemplate
 from kgrec.plugin.registry import Spec
 from kgrec.plugin.spec import hookimpl
 
@@ -81,3 +82,51 @@ def kgrec_scorers() -> list[Spec]:
             default=False,
         ),
     ]
+
+
+@hookimpl
+def kgrec_language_models() -> list[Spec]:
+    """Offer the language models."""
+    models = "kgrec.generate.models"
+    return [
+        Spec("smollm2", f"{models}.llama:LlamaModel", "embedded SmolLM2-135M, or any GGUF file; English", extra="llm"),
+        Spec("transformers", f"{models}.transformer:TransformersModel", "any causal or seq2seq model of transformers"),
+        Spec("openai", f"{models}.endpoint:EndpointModel", "any endpoint of OpenAI's protocol", extra="endpoint"),
+        Spec("recorded", f"{models}.recorded:RecordedModel", "answers from a file; for tests"),
+    ]
+
+
+@hookimpl
+def kgrec_generators() -> list[Spec]:
+    """Offer the generators of texts."""
+    return [
+        Spec("template", "kgrec.generate.template:TemplateGenerator", "phrases filled with facts; en + zh; no model"),
+        Spec("prompt", "kgrec.generate.prompted:PromptGenerator", "asks the language model by the kind's prompt"),
+    ]
+
+
+@hookimpl
+def kgrec_guards() -> list[Spec]:
+    """Offer the guards, the cheapest first."""
+    guards = "kgrec.generate.guards"
+    return [
+        Spec("length", f"{guards}.form:Length", "too long or too short", rank=10),
+        Spec("language", f"{guards}.form:Languages", "not in the language asked for", rank=20),
+        Spec("banned", f"{guards}.safety:Banned", "abuse, scams, markup, addresses, traces of prompts", rank=30),
+        Spec("privacy", f"{guards}.safety:Privacy", "personal data, the reader's own words", rank=40),
+        Spec("required", f"{guards}.form:Required", "does not name the item", rank=50),
+        Spec("tone", f"{guards}.form:Tone", "exclamations, capitals, emoji, contractions", rank=60),
+        Spec("repetition", f"{guards}.form:Repetition", "says it twice, or what was shown last", rank=70),
+        Spec("copying", f"{guards}.form:Copying", "copies the catalogue's description", rank=80),
+        Spec("numbers", f"{guards}.numbers:Numbers", "numbers that no fact holds; units, rounding", rank=90),
+        Spec("entities", f"{guards}.entities:Entities", "names that no fact holds", rank=100),
+        Spec("claims", f"{guards}.claims:Claims", "negation, wrong relation, unsupported words", rank=110),
+    ]
+
+
+@hookimpl
+def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:  # noqa: ARG001
+    """Give the prompt for items of no particular field."""
+    from kgrec.generate.prompted import default_prompt
+
+    return default_prompt(task)

@@ -99,6 +99,31 @@ class TextPattern:
 
 
 @dataclass(frozen=True, slots=True)
+class TextKind:
+    """A kind of text that a domain's items can have.
+
+    Attributes:
+        name: what stands on the command line: ``why-watch``.
+        summary: one line for ``kgrec plugins`` and prompts.
+        phrases: language -> where the template generator's phrases are: ``kgrec_video:phrases/blurb.en.txt``.
+        personal: written for a user; otherwise about the item alone.
+        max_items: how many items it joins: 1, or more for a digest.
+        max_length: by language, words (``en``) or characters (``zh``) at most.
+        min_length: the same, at least.
+        requires: names of facts of which one value each must be mentioned, where it is known.
+    """
+
+    name: str
+    summary: str
+    phrases: AbstractMapping[str, str]
+    personal: bool = True
+    max_items: int = 1
+    max_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 60, "zh": 120})
+    min_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 3, "zh": 6})
+    requires: tuple[str, ...] = ("title",)
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A field of application.
 
@@ -117,6 +142,10 @@ class Domain:
         half_life_days: after how many days an interaction counts half in time-aware scorers; None: never.
         sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample into an
             empty folder, with the kgrec.toml that reads it.
+        kinds: texts that can be written about items, the usual one first; a domain without any has the generic ones.
+        units: unit of a numeric attribute, by attribute and language: ``{"minutes": {"en": "minutes", "zh": "分钟"}}``.
+        cues: words that state a relation in running text, by relation and language, besides its labels:
+            ``{"directed_by": {"en": ("director", "directs")}}``.
     """
 
     name: str
@@ -131,6 +160,9 @@ class Domain:
     patterns: tuple[TextPattern, ...] = ()
     half_life_days: float | None = None
     sample: str | None = None
+    kinds: tuple[TextKind, ...] = ()
+    units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
+    cues: AbstractMapping[str, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {

@@ -14,6 +14,7 @@ import pluggy
 from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
 from kgrec.plugin.domain import Domain, Mapping, RelationType
+from kgrec.plugin.generation import PromptTemplate
 from kgrec.plugin.registry import Owned, Registry, Spec
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ OFFERS = {
     "entity linker": "kgrec_entity_linkers",
     "text encoder": "kgrec_text_encoders",
     "scorer": "kgrec_scorers",
+    "language model": "kgrec_language_models",
+    "generator": "kgrec_generators",
+    "guard": "kgrec_guards",
 }
 """Kind of thing on offer -> the hook that offers it."""
 
@@ -95,6 +99,15 @@ class PluginManager:
             if answer is not None:
                 mapping: Mapping = _checked(impl, "kgrec_schema_mapping", [answer], Mapping)[0]
                 return mapping
+        return None
+
+    def prompt_template(self, domain: str, task: str) -> PromptTemplate | None:
+        """Ask the plugins for a prompt; the latest loaded first, kgrec's own last."""
+        for impl in reversed(self._implementations("kgrec_prompt_template")):
+            answer = _ask(impl, "kgrec_prompt_template", domain=domain, task=task)
+            if answer is not None:
+                prompt: PromptTemplate = _checked(impl, "kgrec_prompt_template", [answer], PromptTemplate)[0]
+                return prompt
         return None
 
     def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:

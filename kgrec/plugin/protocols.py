@@ -6,10 +6,10 @@ kgrec.toml (``[scorers.als]``, ``[encoders.transformers]``...); an option that t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from kgrec.plugin.generation import Fact, TextRequest, Violation
     from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
 
 
@@ -164,3 +165,83 @@ class Contribution:
     kind: str
     source: int
     value: float
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """Continues texts."""
+
+    @property
+    def name(self) -> str:
+        """Names model and version in the record of what it wrote: ``smollm2-135m-instruct-q4_1``."""
+        ...
+
+    def complete(
+        self, prompts: Sequence[str], *, max_new_tokens: int, seed: int, schema: AbstractMapping[str, Any] | None = None
+    ) -> list[str]:
+        """Return what follows each prompt, in their order; the same prompt and seed give the same text.
+
+        Args:
+            prompts: instruction, facts and examples, ready to be answered.
+            max_new_tokens: length of an answer at most.
+            seed: another seed gives another candidate.
+            schema: JSON schema that an answer must meet, or None for plain text.
+
+        Returns:
+            One text a prompt; empty where the model had nothing usable to say.
+
+        Raises:
+            ModelError: none of the prompts could be answered: no connection, no key, no memory.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingModel(LanguageModel, Protocol):
+    """A language model that can be watched."""
+
+    def stream(self, prompt: str, *, max_new_tokens: int, seed: int) -> Iterator[str]:
+        """Yield the pieces of what ``complete([prompt])`` returns, as they are made."""
+        ...
+
+
+@runtime_checkable
+class ScoringModel(LanguageModel, Protocol):
+    """A language model that tells how likely it finds a text."""
+
+    def log_likelihood(self, prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """Return the mean log probability of a token of each text after its prompt, natural logarithm."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes texts from facts."""
+
+    def write(self, requests: Sequence[TextRequest], *, model: LanguageModel | None, seed: int) -> list[str]:
+        """Return a text for each request, in their order; the same request and seed give the same text.
+
+        Args:
+            requests: facts, interests and kind.
+            model: the language model in use, or None; a generator that needs none ignores it.
+            seed: another seed gives another wording.
+
+        Returns:
+            One text a request, empty where it could not write any.
+        """
+        ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Rejects texts."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """Return what is wrong with ``text``; nothing when it may be shown.
+
+        Args:
+            request: what was to be written.
+            facts: all that may be said; ``request.facts``, unless somebody checks against others.
+            text: what was written.
+        """
+        ...

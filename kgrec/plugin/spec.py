@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import typer
 
     from kgrec.plugin.domain import Domain, Mapping, RelationType
+    from kgrec.plugin.generation import PromptTemplate
     from kgrec.plugin.registry import Spec
 
 PROJECT_NAME = "kgrec"
@@ -76,6 +77,40 @@ def kgrec_scorers() -> list[Spec]:
     """Offer scorers (:class:`kgrec.plugin.protocols.Scorer`).
 
     :return: one Spec a scorer
+    """
+
+
+@hookspec
+def kgrec_language_models() -> list[Spec]:
+    """Offer language models (:class:`kgrec.plugin.protocols.LanguageModel`).
+
+    :return: one Spec a model or a way to reach models
+    """
+
+
+@hookspec
+def kgrec_generators() -> list[Spec]:
+    """Offer generators of texts (:class:`kgrec.plugin.protocols.Generator`).
+
+    :return: one Spec a generator
+    """
+
+
+@hookspec
+def kgrec_guards() -> list[Spec]:
+    """Offer guards, which reject texts (:class:`kgrec.plugin.protocols.Guard`); all of them are asked, by rank.
+
+    :return: one Spec a guard
+    """
+
+
+@hookspec(firstresult=True)
+def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
+    """Give the prompt for a language model.
+
+    :param domain: name of the domain
+    :param task: kind of text and language: ``blurb.en``, or ``repair.en`` for the second attempt
+    :return: the prompt, or None to leave it to others; kgrec's own comes last
     """
 
 

@@ -13,11 +13,20 @@ import pytest
 
 # Plain asserts in a library explain nothing unless pytest is told before the modules are imported.
 pytest.register_assert_rewrite(
-    *(f"kgrec.testing.{name}" for name in ("contract", "scorers", "texts", "linkers", "sources", "domains", "plugins"))
+    *(
+        f"kgrec.testing.{name}"
+        for name in ("contract", "scorers", "texts", "linkers", "sources", "domains", "generation", "plugins")
+    )
 )
 
 from kgrec.testing.contract import Contract, untouched_random_state  # noqa: E402
 from kgrec.testing.domains import DomainContract  # noqa: E402
+from kgrec.testing.generation import (  # noqa: E402
+    GeneratorContract,
+    GuardContract,
+    LanguageModelContract,
+    toy_request,
+)
 from kgrec.testing.linkers import EntityLinkerContract  # noqa: E402
 from kgrec.testing.plugins import CommandsContract, PluginContract  # noqa: E402
 from kgrec.testing.scorers import ScorerContract  # noqa: E402
@@ -43,6 +52,9 @@ __all__ = [
     "DataSourceContract",
     "DomainContract",
     "EntityLinkerContract",
+    "GeneratorContract",
+    "GuardContract",
+    "LanguageModelContract",
     "PluginContract",
     "ScorerContract",
     "TextEncoderContract",
@@ -53,6 +65,7 @@ __all__ = [
     "own_words_toy",
     "text_toy",
     "toy_dataset",
+    "toy_request",
     "toy_tables",
     "toy_training_data",
     "toy_workspace",

@@ -84,7 +84,7 @@ def user_profile(
     """
     allowed = dataset.interactions.filter(_allowed(dataset, rows))
     mine = allowed.filter(pl.col("user") == user)
-    weighted = _weighted(mine, action_weights, _rating_scale(allowed))
+    weighted = weighted_items(mine, action_weights, rating_scale(allowed))
     terms = _terms(weighted, _own(dataset, mine, pl.col("user") == user), index, n_terms)
     words = _own_texts(dataset, mine, pl.col("user") == user)
     own_words = words["text"][0] if words.height else ""
@@ -113,7 +113,7 @@ def profile_texts(
     """
     allowed = dataset.interactions.filter(_allowed(dataset, rows))
     everyone = pl.lit(value=True)
-    weighted = _weighted(allowed, action_weights, _rating_scale(allowed))
+    weighted = weighted_items(allowed, action_weights, rating_scale(allowed))
     own = _own(dataset, allowed, everyone)
     blocks = []
     for start in range(0, max(dataset.n_users, 1), USER_BLOCK):
@@ -144,7 +144,7 @@ def _allowed(dataset: Dataset, rows: pl.Series | None) -> pl.Series:
     return dataset.interactions["split"] == "train" if rows is None else rows
 
 
-def _rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
+def rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
     """Return the lowest and the highest rating; where they do not differ, a scale on which each of them is a like."""
     values = interactions.filter(pl.col("action") == "rate")["value"].drop_nulls().to_numpy()
     if not len(values) or values.min() == values.max():
@@ -152,7 +152,7 @@ def _rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _weighted(
+def weighted_items(
     interactions: pl.DataFrame, action_weights: Mapping[str, float], scale: tuple[float, float]
 ) -> pl.DataFrame:
     """Return ``user``, ``item`` and ``weight``: action times rating (0 to 1 over the scale) times recency."""

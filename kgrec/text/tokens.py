@@ -64,12 +64,12 @@ def tokenise(texts: Sequence[str] | pl.Series) -> pl.DataFrame:
 
 
 def _cut(runs: list[str]) -> list[list[str]]:
-    tokeniser = _jieba()
+    tokeniser = chinese_tokeniser()
     return [tokeniser.lcut(run) for run in runs]
 
 
 @cache
-def _jieba() -> jieba.Tokenizer:
+def chinese_tokeniser() -> jieba.Tokenizer:
     """Return a Chinese tokeniser that reads jieba's dictionary itself.
 
     ``Tokenizer.initialize`` would log, and keep a marshalled copy in the machine's shared temporary folder, which

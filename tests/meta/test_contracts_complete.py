@@ -14,6 +14,9 @@ CONTRACTS = {
     "entity linker": "EntityLinkerContract",
     "text encoder": "TextEncoderContract",
     "scorer": "ScorerContract",
+    "language model": "LanguageModelContract",
+    "generator": "GeneratorContract",
+    "guard": "GuardContract",
 }
 SPECS = [
     (kind, name, offer) for kind in OFFERS if kind != "domain" for name, offer in load_plugins().registry(kind).items()

@@ -1,0 +1,247 @@
+"""Facts: all that a text about an item may say to a user, with where it stands."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import polars as pl
+
+from kgrec.data.dataset import Dataset
+from kgrec.generate.profile import InterestProfile, item_entities
+from kgrec.generate.screening import plain, safe_name, safe_text
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.linking.names import name_variants
+from kgrec.plugin.domain import Domain, RelationType
+from kgrec.plugin.generation import Fact
+from kgrec.types import Reason
+
+MOST = 6
+"""Values of one relation that are told."""
+
+DESCRIPTION = 600
+"""Characters of a description that may be drawn on."""
+
+SHARED = 2
+"""So many touched items must share an entity before it is told as an interest."""
+
+_YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
+_ISO_DATE = re.compile(r"([12]\d{3})-(\d{2})-(\d{2})(?:[T ].*)?")
+_NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
+
+
+class FactBook:
+    """Collects facts from the catalogue and the graph; built once for a workspace and a language.
+
+    Values that try to be instructions, carry markup or addresses are left out: what is no fact is never said.
+
+    Args:
+        dataset: the tables.
+        graph: the knowledge graph.
+        domain: labels of relations, units.
+        language: ``en`` or ``zh``; of labels and units, not of the catalogue's values.
+        verbs: how a past action is named, by action.
+    """
+
+    def __init__(
+        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, language: str, verbs: Mapping[str, str]
+    ) -> None:
+        self._dataset, self._graph, self._domain = dataset, graph, domain
+        self._language, self._verbs = language, verbs
+        self._relations = {relation.name: relation for relation in domain.relation_types}
+        self._order = {name: k for k, name in enumerate(self._relations)}
+        self._known: dict[int, tuple[Fact, ...]] = {}
+
+    @cached_property
+    def _stated(self) -> Mapping[str, tuple[str, str]]:
+        """Label of each relation of the graph and of its inverse, for relations that the domain does not name."""
+        rows = self._graph.relations.select("name", "label", "inverse", "inverse_label").iter_rows()
+        found: dict[str, tuple[str, str]] = {}
+        for name, label, inverse, inverse_label in rows:
+            found[name] = (label, inverse_label)
+            found.setdefault(inverse, (inverse_label, label))
+        return found
+
+    @cached_property
+    def _node_keys(self) -> Mapping[tuple[str, str], tuple[str, int]]:
+        """Kind and key of a node -> its label and number: reasons name nodes by key alone."""
+        rows = self._graph.nodes.select("kind", "key", "label").iter_rows()
+        return {(kind, key): (label, number) for number, (kind, key, label) in enumerate(rows)}
+
+    def items(self, items: Sequence[int]) -> list[tuple[Fact, ...]]:
+        """Return the facts about each of ``items`` (positions), without ids."""
+        new = [item for item in dict.fromkeys(items) if item not in self._known]
+        if new:
+            entities = self._entities(new)
+            for item, row in zip(new, self._dataset.items[new].iter_rows(named=True), strict=True):
+                self._known[item] = (*self._literals(row), *entities.get(item, ()))
+        return [self._known[item] for item in items]
+
+    def title(self, item: int) -> str:
+        """Return what an item is called in sentences, or nothing where its title cannot be used."""
+        value = self._dataset.items["title"][item]
+        name = display(str(value)) if value else ""
+        return name if safe_name(name) else ""
+
+    def personal(self, item: int, profile: InterestProfile, reason: Reason | None = None) -> list[Fact]:
+        """Return what may be said of a user and an item: the reason, the item of the history behind it, interests.
+
+        Args:
+            item: position of the item.
+            profile: of the user.
+            reason: from the explanation of a recommendation; None: what the history itself tells.
+        """
+        found = self._of_reason(profile, reason) if reason else []
+        about = self.items([item])[0]
+        subject = str(self._dataset.items["item_id"][item])
+        shared = [
+            (profile.counts.get(self._keys[item, fact.value], 0), -k, fact)
+            for k, fact in enumerate(about)
+            if fact.type == "entity" and (item, fact.value) in self._keys
+        ]
+        shared = sorted((row for row in shared if row[0] >= SHARED), reverse=True)
+        wanted = {interest.name for interest in profile.interests}
+        shared.sort(key=lambda row: row[2].value not in wanted)  # what the profile names comes first
+        for count, _, fact in shared[:2]:
+            found.append(replace(fact, type="interest", name="interest", number=float(count), source="interactions"))
+        return [replace(fact, subject=subject) for fact in found]
+
+    @cached_property
+    def _keys(self) -> dict[tuple[int, str], str]:
+        """Item and value of an entity fact -> the entity's key; filled with the facts."""
+        return {}
+
+    def _literals(self, row: Mapping[str, object]) -> list[Fact]:
+        item_id = str(row["item_id"])
+        line = row.get("line")
+        source = f"{row['source']}:{line}" if row.get("source") and line is not None else str(row.get("source") or "")
+        found = []
+        if row.get("title"):
+            title = display(str(row["title"]))
+            if safe_name(title):
+                aliases = tuple(v for v in name_variants(plain(str(row["title"]))) if v != title)
+                found.append(Fact("", "title", "title", title, aliases=aliases, source=source, subject=item_id))
+        for name, info in self._dataset.item_attributes.items():
+            value = row.get(name)
+            if info.relation is None and value not in (None, "", []):
+                found += self._literal(name, value, source, item_id)
+        if row.get("description"):
+            text = safe_text(str(row["description"]), DESCRIPTION)
+            if text:
+                found.append(Fact("", "text", "description", text, source=source, subject=item_id))
+        return found
+
+    def _literal(self, name: str, value: object, source: str, item_id: str) -> list[Fact]:
+        values = value if isinstance(value, list) else [value]
+        unit = self._domain.units.get(name, {}).get(self._language, "")
+        label = name.replace("_", " ")
+        found = []
+        for one in values[:MOST]:
+            text = plain(str(one))
+            if not safe_name(text):
+                continue
+            number = _NUMBER.fullmatch(text)
+            if date := _ISO_DATE.fullmatch(text):
+                found.append(Fact("", "date", name, _date(date, self._language), label, source=source, subject=item_id))
+            elif number:
+                figure = float(text.replace(",", ""))
+                shown = f"{figure:.10g}" if text.endswith(".0") else text
+                found.append(Fact("", "number", name, shown, label, unit, figure, (), source, item_id))
+            else:
+                found.append(Fact("", "attribute", name, text, label, source=source, subject=item_id))
+        return found
+
+    def _entities(self, items: Sequence[int]) -> dict[int, list[Fact]]:
+        rows = item_entities(self._graph, items)
+        nodes = self._graph.nodes[rows["node"]].select("key", "label", "aliases")
+        table = pl.concat([rows, nodes], how="horizontal").with_columns(
+            order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64)
+        )
+        table = table.sort(["item", "order"], maintain_order=True)
+        table = table.filter(pl.int_range(pl.len()).over("item", "relation") < MOST)
+        ids = self._dataset.items["item_id"]
+        found: dict[int, list[Fact]] = {}
+        for row in table.iter_rows(named=True):
+            value = display(row["label"]) if row["kind"] == "item" else plain(row["label"])
+            if not safe_name(value):
+                continue
+            label = self._label(row["relation"])
+            source = f"{row['source']}:{row['line']}" if row["line"] is not None else str(row["source"] or "")
+            aliases = tuple(a for a in map(plain, row["aliases"] or ()) if a and a != value and safe_name(a))
+            subject = str(ids[row["item"]])
+            fact = Fact("", "entity", row["relation"], value, label, aliases=aliases, source=source, subject=subject)
+            found.setdefault(row["item"], []).append(fact)
+            self._keys[row["item"], value] = row["key"]
+        return found
+
+    def _label(self, relation: str) -> str:
+        kind: RelationType | None = self._relations.get(relation)
+        if kind is not None:
+            return kind.label if self._language == "en" else kind.labels.get(self._language, kind.label)
+        inverse = next((r for r in self._relations.values() if r.inverse == relation), None)
+        if inverse is not None:
+            if self._language == "en":
+                return inverse.inverse_label
+            return inverse.inverse_labels.get(self._language, inverse.inverse_label)
+        return self._stated.get(relation, (relation.replace("_", " "), ""))[0]
+
+    def _of_reason(self, profile: InterestProfile, reason: Reason) -> list[Fact]:
+        if reason.kind not in ("path", "similar") or not reason.nodes:
+            return []
+        start = reason.nodes[0]
+        position = self._dataset._item_positions.get(start)
+        touched = profile.history.get(position) if position is not None else None
+        title = self.title(position) if position is not None else ""
+        if position is None or touched is None or not title:
+            return []
+        verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
+        aliases = tuple(v for v in name_variants(plain(str(self._dataset.items["title"][position]))) if v != title)
+        found = [Fact("", "history", "history", title, verb, aliases=aliases, source="interactions")]
+        clause = self._because(reason, title)
+        if clause:
+            found.append(Fact("", "reason", "because", clause, source="explanation"))
+        return found
+
+    def _because(self, reason: Reason, history: str) -> str:
+        """Return how the path is worded: ``also directed by Ada Orbit``; nothing where its two steps differ."""
+        if not reason.relations or len(set(reason.relations)) != 1:
+            return ""
+        relation = self._relations.get(reason.relations[0])
+        if relation is None:
+            return ""
+        worded = relation.reason if self._language == "en" else relation.reasons.get(self._language, "")
+        if len(reason.nodes) == 2:
+            name = history
+        else:
+            kinds = ("entity", "item") if relation.tail not in ("item", "user") else ("item", "entity")
+            node = next(
+                (self._node_keys[k, reason.nodes[1]] for k in kinds if (k, reason.nodes[1]) in self._node_keys), None
+            )
+            name = plain(node[0]) if node and node[0] != reason.nodes[1] else ""
+        return worded.format(entity=name) if worded and name and safe_name(name) else ""
+
+
+def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+    """Give facts their ids: ``f1``, ``f2``..."""
+    return tuple(replace(fact, id=f"f{k}") for k, fact in enumerate(facts, start=1))
+
+
+def display(title: str) -> str:
+    """Write a title as in running text: without the year, the article in front.
+
+    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)")
+    ('The Matrix', '霸王别姬')
+    """
+    bare = _YEAR.sub("", plain(title))
+    variants = name_variants(bare)
+    return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
+
+
+def _date(found: re.Match[str], language: str) -> str:
+    year, month, day = (int(part) for part in found.groups())
+    if language == "zh":
+        return f"{year}年{month}月{day}日"
+    return f"{day} {calendar.month_name[month]} {year}" if 1 <= month <= 12 else f"{year}"

@@ -1,0 +1,153 @@
+"""Form: required mentions, length, language, repetition, copied catalogue text, tone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from kgrec.generate.language import han, length, sentences, words
+from kgrec.generate.spans import COVER, masked, spans_of
+from kgrec.graph.linking.names import tokenize
+from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.text.tokens import STOP_WORDS
+
+_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
+_SHOUT = re.compile(r"\b[A-Z]{4,}\b")
+_SHORT = re.compile(r"\b\w+['’](?:s|re|ll|ve|d|m|t)\b|n['’]t\b", re.I)
+EXCLAMATIONS = {"formal": 0, "neutral": 1, "warm": 2, "playful": 3}
+"""How many exclamation marks a text of each tone may have."""
+
+
+class Required:
+    """Rejects texts that do not name what the kind of text requires."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        named = {(fact.name, fact.subject) for span in spans_of(text, tuple(facts)) for fact in span.facts}
+        missing = []
+        for name in request.kind.requires:
+            due = {fact.subject: fact.value for fact in reversed(facts) if fact.name == name}
+            absent = [value for subject, value in due.items() if (name, subject) not in named]
+            # A digest may leave out an article; a text about one item may not leave it unnamed.
+            if absent and (request.kind.max_items == 1 or len(absent) == len(due)):
+                missing += absent
+        return [Violation("required", f"{value!r} must be mentioned", value) for value in missing]
+
+
+class Length:
+    """Rejects texts that are too long or too short; long names of the catalogue are not held against a text."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        language, kind = request.language, request.kind
+        unit, spared = ("characters", 12) if language == "zh" else ("words", 4)
+        spans = spans_of(text, tuple(facts))
+        surplus = sum(max(0, length(text[s.start : s.end], language) - spared) for s in spans)
+        found = length(text, language)
+        longest, shortest = kind.max_length.get(language, 10**6), kind.min_length.get(language, 1)
+        if found - surplus > longest:
+            return [Violation("length", f"{found} {unit} are too long, at most {longest} are allowed")]
+        if found < shortest:
+            return [Violation("length", f"{found} {unit} are too short, at least {shortest} are needed")]
+        return []
+
+
+class Languages:
+    """Rejects texts that are not in the language asked for; names stay as the catalogue writes them."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        covered = masked(text, spans_of(text, tuple(facts))).replace(COVER, "")
+        chinese, latin = han(covered), words(covered)
+        other = sum(c.isalpha() and not c.isascii() and not han(c) and ord(c) > 0x24F for c in covered)
+        if request.language == "zh":
+            wrong = chinese < 2 * len(latin) or (chinese < 2 and len(covered.strip()) > 2)
+        else:
+            strange = len(latin) >= 5 and not any(word.lower() in STOP_WORDS for word in latin)
+            wrong = chinese > 0 or strange
+        if wrong or other > 2:
+            name = "Chinese" if request.language == "zh" else "English"
+            return [Violation("language", f"the text must be in {name}")]
+        return []
+
+
+class Repetition:
+    """Rejects texts that say the same twice, or what the reader was shown last.
+
+    Args:
+        similar: share of words in common from which a text counts as shown before.
+    """
+
+    def __init__(self, *, similar: float = 0.9) -> None:
+        if not 0 < similar <= 1:
+            raise ValueError(f"similar must lie between 0 and 1, not {similar}")
+        self.similar = similar
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        found = [Violation("repetition", f"{said!r} is said more than once", said) for said in _twice(text, facts)]
+        own = set(tokenize(text).folded)
+        for shown in request.shown:
+            other = set(tokenize(shown).folded)
+            if own and len(own & other) / len(own | other) >= self.similar:
+                found.append(Violation("repetition", "the reader has just been shown the same text"))
+                break
+        return found
+
+
+def _twice(text: str, facts: Sequence[Fact]) -> Iterator[str]:
+    covered = masked(text, spans_of(text, tuple(facts)))
+    parts = [part.lower() for part in sentences(text) if len(part) > 8]
+    yield from (part for part, count in Counter(parts).items() if count > 1)
+    tokens = [t for t in tokenize(covered).folded if t not in STOP_WORDS]
+    size = 6 if han(covered) > len(covered) / 4 else 3
+    runs = Counter(tuple(tokens[k : k + size]) for k in range(len(tokens) - size + 1))
+    yield from (" ".join(run) for run, count in runs.items() if count > 2)
+
+
+class Copying:
+    """Rejects texts that copy the catalogue's description instead of saying it anew.
+
+    Args:
+        words: so many words in a row count as copied.
+        characters: the same in Chinese.
+    """
+
+    def __init__(self, *, words: int = 8, characters: int = 16) -> None:
+        if words < 2 or characters < 2:
+            raise ValueError("words and characters must be at least 2")
+        self.words, self.characters = words, characters
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        size = self.characters if request.language == "zh" else self.words
+        covered = masked(text, spans_of(text, tuple(facts)))
+        tokens = tokenize(covered.replace(COVER, "\n")).folded
+        runs = {" ".join(tokens[k : k + size]) for k in range(len(tokens) - size + 1)}
+        for fact in facts:
+            if fact.type == "text" and runs:
+                source = f" {' '.join(tokenize(fact.value).folded)} "
+                for run in runs:
+                    if f" {run} " in source:
+                        return [Violation("copying", f"{run!r} is copied from the catalogue", run)]
+        return []
+
+
+class Tone:
+    """Rejects texts that do not keep to the tone: exclamation marks, capitals, contractions, emoji."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        covered = masked(text, spans_of(text, tuple(facts)))
+        allowed = EXCLAMATIONS.get(request.tone, 1)
+        found = []
+        if sum(covered.count(mark) for mark in "!！") > allowed:
+            found.append(Violation("tone", f"at most {allowed} exclamation marks suit a {request.tone} tone", "!"))
+        if shouted := _SHOUT.search(covered):
+            found.append(Violation("tone", f"{shouted[0]!r} should not be in capitals", shouted[0]))
+        if (emoji := _EMOJI.search(covered)) and request.tone != "playful":
+            found.append(Violation("tone", f"no emoji in a {request.tone} tone", emoji[0]))
+        if request.tone == "formal" and (short := _SHORT.search(covered)):
+            found.append(Violation("tone", f"{short[0]!r} should be written out in a formal tone", short[0]))
+        return found

@@ -1,0 +1,62 @@
+"""Safety: banned words, traces of prompts and markup, personal data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kgrec.generate.language import phrase_list
+from kgrec.generate.screening import address, instruction, markup
+from kgrec.generate.spans import masked, spans_of
+from kgrec.graph.linking.names import name_key, tokenize
+from kgrec.plugin.generation import Fact, TextRequest, Violation
+
+_LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
+QUOTED = 5
+"""So many of the user's own words in a row count as quoted."""
+
+
+class Banned:
+    """Rejects abuse, scams, markup, addresses, and what language models say of themselves or of their prompt.
+
+    Args:
+        words: further words or phrases that no text may contain.
+    """
+
+    def __init__(self, *, words: Sequence[str] = ()) -> None:
+        if isinstance(words, str):
+            raise ValueError("words is a list")
+        self.words = tuple(words)
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:  # noqa: ARG002
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        return [Violation("banned", f"{said!r} must not be in the text", said) for said in self._said(facts, text)]
+
+    def _said(self, facts: Sequence[Fact], text: str) -> Iterator[str]:
+        yield from (said.strip()[:40] for said in (markup(text), address(text), instruction(text)) if said)
+        covered = masked(text, spans_of(text, tuple(facts)))
+        for phrase in (*phrase_list("banned"), *self.words):
+            bounds = r"\b" if phrase.isascii() else ""
+            if match := re.search(bounds + re.escape(phrase) + bounds, covered, re.I):
+                yield match[0]
+
+
+class Privacy:
+    """Rejects personal data: numbers of telephones and cards, the user's id, their own words quoted."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        covered = masked(text, spans_of(text, tuple(facts)))
+        found = [Violation("privacy", "personal data must not be told", m[0]) for m in _LONG_NUMBER.finditer(covered)]
+        said = name_key(covered)
+        if any(_told(private, said) for private in request.private):
+            found.append(Violation("privacy", "the reader's own data must not be repeated"))
+        return found
+
+
+def _told(private: str, said: str) -> bool:
+    tokens = tokenize(private).folded
+    if len(tokens) <= 2:  # an id: figures alone are left to the guard of numbers
+        return len(private) >= 3 and not private.isdigit() and bool(name_key(private)) and name_key(private) in said
+    runs = (tokens[k : k + QUOTED] for k in range(max(len(tokens) - QUOTED + 1, 1)))
+    return any(len(run) == QUOTED and "".join(f" {token} " for token in run) in said for run in runs)

@@ -1,0 +1,1 @@
+"""Language models: embedded, by transformers, behind an endpoint, recorded."""

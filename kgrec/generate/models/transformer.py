@@ -1,0 +1,186 @@
+"""Any causal or sequence-to-sequence model of transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from kgrec.errors import MissingExtraError, ModelError
+from kgrec.generate.models.answers import first_line, valid_json
+
+FEATURE = "a transformers language model"
+
+
+class TransformersModel:
+    """Completes by ``generate`` of transformers.
+
+    Args:
+        model: folder, or name on the hub. Required.
+        gguf_file: name of a GGUF file in that folder, where the weights are in one.
+        dtype: ``float32``, ``bfloat16`` (half the memory; slower on CPUs without it) or ``int8`` (linear layers only,
+            CPU only, a quarter of the memory).
+        device: ``cpu``, ``cuda`` or ``auto``.
+        chat: wrap prompts by the tokenizer's chat template; None: where it has one and the model is causal.
+        compile: let torch compile the model; worth it for long runs on a GPU.
+        batch_size: prompts at once.
+        temperature, top_p: 0 always takes the likeliest token; see :class:`~kgrec.generate.models.llama.LlamaModel`.
+
+    Raises:
+        ValueError: an option is out of range, or ``model`` is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        gguf_file: str | None = None,
+        dtype: Literal["float32", "bfloat16", "int8"] = "float32",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        chat: bool | None = False,
+        compile: bool = False,  # noqa: A002
+        batch_size: int = 8,
+        temperature: float = 0.7,
+        top_p: float = 0.9,
+    ) -> None:
+        if not model:
+            raise ValueError("model must name a folder or a model of the hub, for example --model transformers:FOLDER")
+        if dtype not in ("float32", "bfloat16", "int8") or device not in ("auto", "cpu", "cuda"):
+            raise ValueError("dtype is float32, bfloat16 or int8, device auto, cpu or cuda")
+        if batch_size < 1 or temperature < 0 or not 0 < top_p <= 1:
+            raise ValueError("batch_size >= 1, temperature >= 0 and 0 < top_p <= 1 are needed")
+        if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+            raise MissingExtraError.of(FEATURE, "models")
+        folder = Path(model).expanduser()
+        self.model = str(folder) if folder.is_dir() else model
+        self.gguf_file, self.dtype, self.device, self.chat, self.compile = gguf_file, dtype, device, chat, compile
+        self.batch_size, self.temperature, self.top_p = int(batch_size), float(temperature), float(top_p)
+
+    @property
+    def name(self) -> str:
+        """Name of the folder or of the hub's model."""
+        return Path(self.model).name
+
+    def complete(
+        self, prompts: Sequence[str], *, max_new_tokens: int, seed: int, schema: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        """Return the first line of what follows each prompt; see :class:`~kgrec.plugin.protocols.LanguageModel`.
+
+        Batches hold prompts of like length, and sampling is seeded for each prompt alone, so that a prompt's answer
+        does not depend on its neighbours: sampled prompts go one by one, greedy ones together.
+        """
+        step = self.batch_size if self.temperature == 0 else 1
+        answers: list[str] = []
+        for start in range(0, len(prompts), step):
+            answers += self._batch(list(prompts[start : start + step]), max_new_tokens, seed)
+        return [first_line(text) if schema is None else valid_json(text, schema) for text in answers]
+
+    def stream(self, prompt: str, *, max_new_tokens: int, seed: int) -> Iterator[str]:
+        """Yield the pieces of the answer as they are made."""
+        import threading
+
+        from transformers import TextIteratorStreamer
+
+        tokenizer, _ = self._loaded
+        pieces = TextIteratorStreamer(tokenizer, skip_prompt=not self._pairs, skip_special_tokens=True)
+        worker = threading.Thread(
+            target=self._batch, args=([prompt], max_new_tokens, seed), kwargs={"streamer": pieces}, daemon=True
+        )
+        worker.start()
+        yield from (piece for piece in pieces if piece)
+        worker.join()
+
+    def log_likelihood(self, prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """Return the mean log probability of a token of each text after its prompt."""
+        import torch
+
+        tokenizer, model = self._loaded
+        found = []
+        for prompt, text in zip(prompts, texts, strict=True):
+            before = tokenizer(self._wrapped(prompt), return_tensors="pt").input_ids
+            after = tokenizer(f" {text.lstrip()}", return_tensors="pt", add_special_tokens=False).input_ids
+            with torch.inference_mode():
+                if self._pairs:
+                    logits = model(input_ids=before.to(model.device), labels=after.to(model.device)).logits[0]
+                else:
+                    both = torch.cat([before, after], dim=1).to(model.device)
+                    logits = model(input_ids=both).logits[0, before.shape[1] - 1 : -1]
+            chosen = logits.float().log_softmax(-1).gather(1, after[0, :, None].to(logits.device))  # (t, 1)
+            found.append(float(chosen.mean()))
+        return found
+
+    def _wrapped(self, prompt: str) -> str:
+        tokenizer, _ = self._loaded
+        chat = self.chat if self.chat is not None else bool(tokenizer.chat_template) and not self._pairs
+        if not chat:
+            return prompt
+        message = [{"role": "user", "content": prompt}]
+        return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+
+    def _batch(self, prompts: list[str], n: int, seed: int, streamer: Any = None) -> list[str]:
+        import torch
+
+        tokenizer, model = self._loaded
+        batch = tokenizer([self._wrapped(p) for p in prompts], return_tensors="pt", padding=True).to(model.device)
+        batch.pop("token_type_ids", None)
+        sampled = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
+        how = sampled if self.temperature > 0 else {"do_sample": False}
+        cuda = [model.device] if model.device.type == "cuda" else []
+        # generate() draws from torch's global generators, which are put back as they were.
+        with torch.inference_mode(), torch.random.fork_rng(devices=cuda):
+            torch.default_generator.manual_seed(seed)
+            if cuda:
+                torch.cuda.manual_seed_all(seed)
+            try:
+                out = model.generate(
+                    **batch, max_new_tokens=n, pad_token_id=tokenizer.pad_token_id, streamer=streamer, **how
+                )
+            except (RuntimeError, ValueError, IndexError) as error:
+                raise ModelError(f"{self.name}: {str(error).splitlines()[0][:160]}") from None
+        start = 0 if self._pairs else batch["input_ids"].shape[1]
+        return [str(text) for text in tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)]
+
+    @property
+    def _pairs(self) -> bool:
+        """Whether the model maps a sequence to another one."""
+        return bool(self._loaded[1].config.is_encoder_decoder)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        import torch
+        import transformers
+
+        more: dict[str, Any] = {"gguf_file": self.gguf_file} if self.gguf_file else {}
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **more)
+            config = transformers.AutoConfig.from_pretrained(self.model, **more)
+            pairs = config.is_encoder_decoder
+            kind = transformers.AutoModelForSeq2SeqLM if pairs else transformers.AutoModelForCausalLM
+            dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+            model: Any = kind.from_pretrained(self.model, dtype=dtype, **more)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+            raise ModelError(f"{self.model} cannot be loaded: {told}", hint="a folder with config.json") from None
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model.eval()
+        if self.dtype == "int8":
+            model = _int8(model)
+        elif self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()):
+            model = model.to("cuda")
+        return tokenizer, torch.compile(model) if self.compile else model
+
+
+def _int8(model: Any) -> Any:
+    """Quantise the linear layers, weights by row and activations as they come."""
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch points to a package of its own
+        quantise: Any = torch.ao.quantization.quantize_dynamic
+        return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)

@@ -1,0 +1,227 @@
+"""From requests to texts: drafts, guards, the best of several, one repair, and the template where all else fails."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kgrec.errors import GuardRefusedError, ModelError
+from kgrec.generate.prompted import PromptGenerator, default_prompt
+from kgrec.generate.prompts import version_of
+from kgrec.generate.rerank import scores
+from kgrec.generate.template import TemplateGenerator
+from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation
+from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
+
+Watch = Callable[[str], None]
+"""Told the pieces of a draft as they are made."""
+
+
+@dataclass(slots=True)
+class _Drafts:
+    """What a model wrote for one request, and what guards say of it."""
+
+    texts: list[str] = field(default_factory=list)
+    problems: list[list[Violation]] = field(default_factory=list)
+
+    def passed(self) -> list[str]:
+        """Return the drafts that guards let pass, each once."""
+        return list(dict.fromkeys(t for t, found in zip(self.texts, self.problems, strict=True) if t and not found))
+
+    def nearest(self) -> tuple[str, list[Violation]]:
+        """Return the draft with the fewest faults."""
+        rows = [(len(found), k) for k, (t, found) in enumerate(zip(self.texts, self.problems, strict=True)) if t]
+        return (self.texts[min(rows)[1]], self.problems[min(rows)[1]]) if rows else ("", [])
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes texts that guards let pass.
+
+    A dead model is noticed once: what remains is then written by the template.
+
+    Attributes:
+        guards: asked in turn; a text is shown only if none of them objects.
+        model: the language model, or None for templates only.
+        generator: asks the model.
+        template: steps in where the model fails.
+        repair_prompts: language -> prompt of the second attempt; a language without one is not repaired.
+        candidates: drafts a text.
+        repair: try once more with the faults named.
+        check_template: let guards judge the template's texts, too; they pass by construction, and tests hold that.
+    """
+
+    guards: Sequence[Guard]
+    model: LanguageModel | None = None
+    generator: Generator = field(default_factory=PromptGenerator)
+    template: Generator = field(default_factory=TemplateGenerator)
+    repair_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
+    candidates: int = 1
+    repair: bool = True
+    check_template: bool = False
+
+    def write(
+        self,
+        requests: Sequence[TextRequest],
+        *,
+        seed: int,
+        user_ids: Sequence[str] = (),
+        watch: Watch | None = None,
+        allow_fallback: bool = True,
+    ) -> list[GeneratedText]:
+        """Write a text for each request.
+
+        Args:
+            requests: what is wanted.
+            seed: another seed gives other texts.
+            user_ids: for whom, one a request; for the record only.
+            watch: told the pieces of the first draft, where the model can be watched and there is one request.
+            allow_fallback: let the template step in; otherwise a text that does not pass is an error.
+
+        Raises:
+            GuardRefusedError: nothing passed, and no fallback was allowed.
+        """
+        users = list(user_ids) or [""] * len(requests)
+        started = time.perf_counter()
+        drafts, note = self._drafts(requests, seed, watch)
+        if note and not allow_fallback:
+            raise GuardRefusedError(note, hint="see `kgrec doctor`, or let the template step in")
+        spent = (time.perf_counter() - started) / max(len(requests), 1)
+        return [
+            self._finish(request, made, user, seed, note, spent, allow_fallback)
+            for request, made, user in zip(requests, drafts, users, strict=True)
+        ]
+
+    def check(self, request: TextRequest, text: str) -> list[Violation]:
+        """Return what the guards have against a text."""
+        return [found for guard in self.guards for found in guard.check(request, request.facts, text)]
+
+    def _drafts(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> tuple[list[_Drafts], str]:
+        """Return drafts of each request, and why there are none where the model failed."""
+        drafts = [_Drafts() for _ in requests]
+        note = ""
+        if self.model is None or not requests:
+            return drafts, note
+        for number in range(self.candidates):
+            try:
+                texts = self._asked(requests, seed + number, watch if number == 0 else None)
+            except ModelError as error:
+                note = error.message
+                break
+            for made, request, text in zip(drafts, requests, texts, strict=True):
+                made.texts.append(text)
+                made.problems.append(self.check(request, text) if text else [])
+        return drafts, note if not any(made.texts for made in drafts) else ""
+
+    def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
+        if watch is not None and len(requests) == 1 and isinstance(self.model, StreamingModel):
+            return self.generator.write(requests, model=_Watched(self.model, watch), seed=seed)
+        return self.generator.write(requests, model=self.model, seed=seed)
+
+    def _finish(
+        self, request: TextRequest, made: _Drafts, user: str, seed: int, note: str, spent: float, allow_fallback: bool
+    ) -> GeneratedText:
+        started = time.perf_counter()
+        text, judged = self._best(request, made.passed())
+        faults = [] if text else [found for problems in made.problems for found in problems]
+        repaired = False
+        if not text and made.texts and self.model is not None and self.repair:
+            text, further = self._repaired(request, made, seed)
+            faults += further
+            repaired = bool(text)
+        if not text and not allow_fallback and self.model is not None:
+            told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "the model wrote nothing"
+            raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
+        fallback = not text and self.model is not None
+        by_model = bool(text) and self.model is not None
+        if not text:
+            text = self.template.write([request], model=None, seed=seed)[0]
+            if self.check_template:
+                faults += self.check(request, text)
+        return GeneratedText(
+            text=text,
+            kind=request.kind.name,
+            language=request.language,
+            model=self.model.name if by_model and self.model is not None else "template",
+            user_id=user,
+            item_ids=request.item_ids,
+            facts=request.facts,
+            violations=tuple(dict.fromkeys(faults)),
+            repaired=repaired,
+            fallback=fallback,
+            seconds=round(spent + time.perf_counter() - started, 4),
+            prompt=self._prompt_of(request) if by_model else "",
+            note=note,
+            text_id=text_id(user, request, text),
+            scores=judged,
+        )
+
+    def _best(self, request: TextRequest, texts: Sequence[str]) -> tuple[str, dict[str, float]]:
+        if len(texts) < 2:
+            return (texts[0] if texts else ""), {}
+        likelihoods = [math.nan] * len(texts)
+        if isinstance(self.model, ScoringModel):
+            try:
+                likelihoods = self.model.log_likelihood([""] * len(texts), texts)
+            except ModelError:
+                likelihoods = [math.nan] * len(texts)  # fluency then decides nothing
+        judged = scores(request, texts, likelihoods)
+        best = max(range(len(texts)), key=lambda k: (judged[k]["total"], -k))
+        return texts[best], judged[best]
+
+    def _repaired(self, request: TextRequest, made: _Drafts, seed: int) -> tuple[str, list[Violation]]:
+        template = self.repair_prompts.get(request.language)
+        draft, problems = made.nearest()
+        if template is None or not draft or self.model is None or not isinstance(self.generator, PromptGenerator):
+            return "", []
+        try:
+            text = self.generator.repair(
+                request, draft, problems, template=template, model=self.model, seed=seed + self.candidates
+            )
+        except ModelError:
+            return "", []
+        found = self.check(request, text) if text else []
+        return ("" if found else text), found
+
+    def _prompt_of(self, request: TextRequest) -> str:
+        template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
+        return version_of(template) if template else ""
+
+
+class _Watched:
+    """A streaming model that tells somebody else what it says."""
+
+    def __init__(self, model: StreamingModel, watch: Watch) -> None:
+        self._model, self._watch = model, watch
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        seed: int,
+        schema: Mapping[str, object] | None = None,  # noqa: ARG002
+    ) -> list[str]:
+        from kgrec.generate.models.answers import first_line
+
+        answers = []
+        for prompt in prompts:
+            text = ""
+            for piece in self._model.stream(prompt, max_new_tokens=max_new_tokens, seed=seed):
+                text += piece
+                self._watch(piece)
+            answers.append(first_line(text))
+        return answers
+
+
+def text_id(user: str, request: TextRequest, text: str) -> str:
+    """Return an id that is the same for the same user, items, kind, language and text."""
+    parts = "\x1f".join((user, *request.item_ids, request.kind.name, request.language, text))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]

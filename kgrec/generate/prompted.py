@@ -1,0 +1,64 @@
+"""The generator that asks a language model, by the prompt of the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kgrec.generate.prompts import load_prompt, render
+from kgrec.plugin.generation import PromptTemplate, TextRequest, Violation
+from kgrec.plugin.protocols import LanguageModel
+
+TOKENS_A_WORD = {"en": 1.6, "zh": 1.4}
+"""Tokens that a word (en) or character (zh) takes, generously."""
+
+
+def default_prompt(task: str) -> PromptTemplate | None:
+    """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``…, or None for a language that it has none for."""
+    kind, _, language = task.rpartition(".")
+    name = "repair" if kind == "repair" else "default"
+    return load_prompt("kgrec.generate", f"prompts/{name}.{language}.txt", f"{name}.{language}")
+
+
+class PromptGenerator:
+    """Writes by a language model; without one it writes nothing."""
+
+    @property
+    def name(self) -> str:
+        """Always ``prompt``."""
+        return "prompt"
+
+    def write(self, requests: Sequence[TextRequest], *, model: LanguageModel | None, seed: int) -> list[str]:
+        """Return a draft for each request; see :class:`kgrec.plugin.protocols.Generator`.
+
+        Raises:
+            ModelError: the model answered none of the prompts.
+        """
+        if model is None or not requests:
+            return [""] * len(requests)
+        prompts = [render(_prompt(request), request) for request in requests]
+        return model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
+
+    def repair(
+        self,
+        request: TextRequest,
+        draft: str,
+        problems: Sequence[Violation],
+        *,
+        template: PromptTemplate,
+        model: LanguageModel,
+        seed: int,
+    ) -> str:
+        """Return a second draft that is told what was wrong with the first."""
+        prompt = render(template, request, draft=draft, problems=problems)
+        return model.complete([prompt], max_new_tokens=token_limit(request), seed=seed)[0]
+
+
+def token_limit(request: TextRequest) -> int:
+    """Return how many tokens the longest allowed text may take."""
+    longest = request.kind.max_length.get(request.language, 60)
+    return int(longest * TOKENS_A_WORD.get(request.language, 2.0)) + 16
+
+
+def _prompt(request: TextRequest) -> PromptTemplate:
+    template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
+    return template or PromptTemplate("bare", "{facts}\n")

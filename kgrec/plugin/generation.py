@@ -1,0 +1,217 @@
+"""What generators and guards work on: facts, interests, kinds of text, prompts, violations. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from kgrec.plugin.domain import TextKind
+
+__all__ = [
+    "Evidence",
+    "Fact",
+    "FactType",
+    "GeneratedText",
+    "Interest",
+    "KnownNames",
+    "NameMention",
+    "PromptTemplate",
+    "TextKind",
+    "TextRequest",
+    "Violation",
+]
+
+FactType = Literal["title", "entity", "number", "date", "attribute", "text", "history", "interest", "reason"]
+"""``title``: the item's name · ``entity``: something the graph joins it with · ``number``, ``date``, ``attribute``: a
+literal of the catalogue · ``text``: its description · ``history``: an item the user touched · ``interest``: what many
+touched items share with this one · ``reason``: why it was recommended, as a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that may be said.
+
+    Attributes:
+        id: short, unique within a request: ``f3``.
+        type: see :data:`FactType`.
+        name: the relation or attribute: ``directed_by``, ``year``, ``title``; ``history``, ``interest``, ``because``.
+        value: as a reader sees it.
+        label: how the relation reads in the request's language: ``directed by``; of a history, the verb: ``watched``.
+        unit: of a number, in the request's language: ``minutes``.
+        number: the value of a number; of an interest, how many touched items share it.
+        aliases: other names under which ``value`` may appear.
+        source: where it stands: ``films.csv:2``, ``graph.ttl``, ``interactions``.
+        subject: id of the item it is about.
+    """
+
+    id: str
+    type: FactType
+    name: str
+    value: str
+    label: str = ""
+    unit: str = ""
+    number: float | None = None
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An event that an interest rests on.
+
+    Attributes:
+        what: title of the item, or the words that were searched for.
+        action: what the user did.
+        weight: how strongly it counts.
+        time: unix seconds, or None.
+    """
+
+    what: str
+    action: str
+    weight: float
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Something a user is interested in.
+
+    Attributes:
+        kind: ``entity`` (of the graph), ``category`` (an entity that many items share), ``term`` (a word of texts) or
+            ``words`` (the user's own).
+        name: as a reader sees it.
+        relation: how items are joined with it, empty for a term.
+        weight: share of the user's interest, in [0, 1].
+        count: how many touched items share it.
+        evidence: the strongest events behind it.
+        key: the entity's key in the graph, empty for a term.
+    """
+
+    kind: Literal["entity", "category", "term", "words"]
+    name: str
+    relation: str
+    weight: float
+    count: int
+    evidence: tuple[Evidence, ...] = ()
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A prompt with placeholders in braces.
+
+    Attributes:
+        name: ``video/blurb.en``; stands in the record of what was written.
+        text: with ``{facts}`` (required), ``{profile}``, ``{noun}``, ``{tone}``, ``{length}`` and ``{problems}``.
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameMention:
+    """A known name in a text: ``text[start:end]``; ``name`` is how the workspace writes it."""
+
+    start: int
+    end: int
+    name: str
+
+
+class KnownNames(Protocol):
+    """All names that the workspace knows: entities and items."""
+
+    def mentions(self, text: str) -> Sequence[NameMention]:
+        """Return the names in ``text``, longest first where they overlap, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextRequest:
+    """What is to be written. A generator sees ``kind``, ``facts`` and ``interests`` and how to say it, nothing else.
+
+    Attributes:
+        kind: what kind of text.
+        facts: all that may be said.
+        language: ``en`` or ``zh``.
+        tone: ``neutral``, ``warm``, ``playful``, ``formal``.
+        interests: of the user, strongest first; empty for a text without a user.
+        noun: what an item is called in ``language``.
+        item_ids: what the text is about.
+        key: differs from reader to reader, so that texts vary; names nobody.
+        shown: texts that the user was shown last.
+        prompt: for a language model, or None.
+        known: all names of the workspace, for guards; None: only ``facts`` are known.
+        cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
+        private: what must not be told, for guards: the user's id and own words.
+    """
+
+    kind: TextKind
+    facts: tuple[Fact, ...]
+    language: str = "en"
+    tone: str = "neutral"
+    interests: tuple[Interest, ...] = ()
+    noun: str = "item"
+    item_ids: tuple[str, ...] = ()
+    key: str = ""
+    shown: tuple[str, ...] = ()
+    prompt: PromptTemplate | None = None
+    known: KnownNames | None = None
+    cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a guard rejects a text.
+
+    Attributes:
+        guard: its name.
+        message: what is wrong, in a sentence that a language model can act on.
+        text: the words it is about, or empty.
+    """
+
+    guard: str
+    message: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A text and how it came to be.
+
+    Attributes:
+        text: what the reader sees.
+        kind: name of the kind.
+        language: of the text.
+        model: who wrote it: ``template``, ``smollm2``.
+        user_id: for whom, or empty.
+        item_ids: about what.
+        facts: what could be said.
+        violations: what guards had against drafts; of the text itself there are none.
+        repaired: whether it is a second draft.
+        fallback: whether the template generator had to step in.
+        seconds: how long it took.
+        prompt: name and version of the prompt, or empty.
+        note: why a model did not write it, or empty.
+        text_id: stable for user, items, kind and text.
+        scores: what the reranker made of it, by criterion; empty where there was nothing to choose from.
+    """
+
+    text: str
+    kind: str
+    language: str
+    model: str
+    user_id: str
+    item_ids: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    violations: tuple[Violation, ...] = ()
+    repaired: bool = False
+    fallback: bool = False
+    seconds: float = 0.0
+    prompt: str = ""
+    note: str = ""
+    text_id: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,258 @@
+"""The contracts of language models, generators and guards, and requests to try them on."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from kgrec.generate.kinds import BLURB
+from kgrec.plugin.generation import Evidence, Fact, Interest, TextRequest, Violation
+from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
+from kgrec.testing.contract import Contract, untouched_random_state
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "maxLength": 40}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+ODD_TEXTS = ("", " ", "\x00\n\t", "🎬🍿", "？！", "word " * 400, "电影 movie кино فيلم", "{facts} {0} %s", "<<<>>>")
+
+
+def toy_request(language: str = "en", **changes: Any) -> TextRequest:
+    """Return a request about an invented film, in English or Chinese; ``changes`` replace its attributes."""
+    if language == "zh":
+        values = ("银河来信", "王星河", "太空", "看过", "行星传奇", "同样由王星河执导", "分钟", "影片")
+        labels = ("导演", "类型", "片长")
+    else:
+        values = (
+            "Comet Letters",
+            "Ada Orbit",
+            "Space",
+            "watched",
+            "The Planet",
+            "also directed by Ada Orbit",
+            "minutes",
+            "film",
+        )
+        labels = ("directed by", "has genre", "runtime")
+    title, person, genre, verb, history, because, unit, noun = values
+    facts = (
+        Fact("f1", "title", "title", title, source="items.csv:2", subject="i1"),
+        Fact("f2", "entity", "directed_by", person, labels[0], source="items.csv:2", subject="i1"),
+        Fact("f3", "entity", "has_genre", genre, labels[1], source="items.csv:2", subject="i1"),
+        Fact("f4", "number", "minutes", "95", labels[2], unit, 95.0, source="items.csv:2", subject="i1"),
+        Fact("f5", "history", "history", history, verb, source="interactions", subject="i1"),
+        Fact("f6", "reason", "because", because, source="explanation", subject="i1"),
+        Fact("f7", "interest", "interest", person, labels[0], number=3.0, source="interactions", subject="i1"),
+    )
+    told = (Evidence(history, "view", 1.0, 1_700_000_000),)
+    interests = (Interest("entity", person, "directed_by", 0.5, 3, told, f"person:{person}"),)
+    request = TextRequest(BLURB, facts, language, interests=interests, noun=noun, item_ids=("i1",), key="reader-1")
+    return replace(request, **changes)
+
+
+class LanguageModelContract(Contract):
+    """What every language model must keep.
+
+    Attributes:
+        prompts: some that it can answer.
+        max_new_tokens: of an answer in these tests.
+    """
+
+    prompts: ClassVar[tuple[str, ...]] = ("Facts: a film by Ada\nText:", "Facts: a book by Ben\nText:")
+    max_new_tokens: ClassVar[int] = 8
+    _made: ClassVar[dict[type, LanguageModel]] = {}
+
+    @abstractmethod
+    def make(self) -> LanguageModel:
+        """Return a new model."""
+
+    def model(self) -> LanguageModel:
+        """Return a model, made once a class: loading takes time."""
+        if type(self) not in self._made:
+            self._made[type(self)] = self.make()
+        return self._made[type(self)]
+
+    def ask(self, prompts: Sequence[str], seed: int = 1, schema: Mapping[str, Any] | None = None) -> list[str]:
+        """Complete ``prompts``."""
+        return self.model().complete(list(prompts), max_new_tokens=self.max_new_tokens, seed=seed, schema=schema)
+
+    def test_is_a_language_model(self) -> None:
+        """It has the members of the protocol; its name can stand in a record."""
+        model = self.model()
+        assert isinstance(model, LanguageModel)
+        assert model.name.isprintable()
+        assert 0 < len(model.name) <= 100
+
+    def test_one_answer_a_prompt(self) -> None:
+        """Answers are strings, as many as there are prompts, in one line."""
+        answers = self.ask(self.prompts)
+        assert len(answers) == len(self.prompts)
+        assert all(isinstance(answer, str) and "\n" not in answer for answer in answers)
+        assert self.ask([]) == []
+
+    def test_same_seed_same_text(self) -> None:
+        """The same prompt and seed give the same text, whichever others are asked with it."""
+        answers = self.ask(self.prompts)
+        assert self.ask(self.prompts) == answers
+        assert [self.ask([prompt])[0] for prompt in self.prompts] == answers
+
+    def test_schema(self) -> None:
+        """With a schema the answer is JSON that meets it, or empty."""
+        for answer in self.ask(self.prompts, schema=SCHEMA):
+            found = json.loads(answer) if answer else {"text": ""}
+            assert set(found) == {"text"}
+            assert isinstance(found["text"], str)
+
+    def test_any_characters(self) -> None:
+        """No prompt makes it fail."""
+        assert len(self.ask([text or "." for text in ODD_TEXTS[1:5]])) == 4
+
+    def test_random_state_untouched(self) -> None:
+        """It draws from nothing global."""
+        self.ask(self.prompts[:1])  # imports what it needs, so that torch's state can be looked at
+        with untouched_random_state():
+            self.ask(self.prompts[:1], seed=5)
+
+    def test_stream(self) -> None:
+        """A streamed answer is the answer, in pieces."""
+        model = self.model()
+        if not isinstance(model, StreamingModel):
+            return
+        pieces = list(model.stream(self.prompts[0], max_new_tokens=self.max_new_tokens, seed=1))
+        assert all(isinstance(piece, str) for piece in pieces)
+        assert "".join("".join(pieces).split("\n")[0]).strip(' "') == self.ask(self.prompts[:1])[0].strip(' "')
+
+    def test_log_likelihood(self) -> None:
+        """Likelihoods are of one text each, negative and the same every time."""
+        model = self.model()
+        if not isinstance(model, ScoringModel):
+            return
+        texts = ["A film by Ada.", "A book by Ben."]
+        found = model.log_likelihood(self.prompts[:2], texts)
+        assert len(found) == 2
+        assert all(math.isfinite(value) and value <= 0 for value in found)
+        again = model.log_likelihood(self.prompts[:2], texts)
+        assert all(math.isclose(a, b, abs_tol=0.02) for a, b in zip(found, again, strict=True))
+
+
+class GeneratorContract(Contract):
+    """What every generator must keep.
+
+    Attributes:
+        languages: in which it must write something.
+    """
+
+    languages: ClassVar[tuple[str, ...]] = ("en", "zh")
+
+    @abstractmethod
+    def make(self) -> Generator:
+        """Return a new generator."""
+
+    def model(self) -> LanguageModel | None:
+        """Return the language model it is tried with, or None."""
+        return None
+
+    def requests(self) -> list[TextRequest]:
+        """Return requests in its languages."""
+        made = [toy_request(language) for language in self.languages]
+        return [*made, *(replace(request, key="reader-2") for request in made)]
+
+    def write(self, requests: Sequence[TextRequest], seed: int = 1) -> list[str]:
+        """Write."""
+        return self.make().write(list(requests), model=self.model(), seed=seed)
+
+    def test_is_a_generator(self) -> None:
+        """It has the members of the protocol."""
+        assert isinstance(self.make(), Generator)
+
+    def test_one_text_a_request(self) -> None:
+        """Texts are as many as requests, and something is written."""
+        texts = self.write(self.requests())
+        assert len(texts) == len(self.requests())
+        assert all(isinstance(text, str) and text.strip() for text in texts)
+        assert self.write([]) == []
+
+    def test_same_seed_same_text(self) -> None:
+        """The same request and seed give the same text, whichever others are asked with it."""
+        texts = self.write(self.requests())
+        assert self.write(self.requests()) == texts
+        assert [self.write([request])[0] for request in self.requests()] == texts
+
+    def test_few_facts(self) -> None:
+        """A request without facts is no error."""
+        bare = [replace(request, facts=(), interests=()) for request in self.requests()]
+        assert len(self.write(bare)) == len(bare)
+
+    def test_random_state_untouched(self) -> None:
+        """It draws from nothing global."""
+        self.write(self.requests())
+        with untouched_random_state():
+            self.write(self.requests(), seed=7)
+
+
+class GuardContract(Contract):
+    """What every guard must keep."""
+
+    @abstractmethod
+    def make(self) -> Guard:
+        """Return a new guard."""
+
+    @abstractmethod
+    def accepted(self) -> list[tuple[TextRequest, str]]:
+        """Return texts that it must let pass."""
+
+    @abstractmethod
+    def rejected(self) -> list[tuple[TextRequest, str]]:
+        """Return texts that it must reject."""
+
+    def test_is_a_guard(self) -> None:
+        """It has the members of the protocol."""
+        assert isinstance(self.make(), Guard)
+
+    def test_accepts_what_is_right(self) -> None:
+        """It has nothing against texts that are as they should be."""
+        guard = self.make()
+        assert self.accepted()
+        for request, text in self.accepted():
+            assert guard.check(request, request.facts, text) == [], text
+
+    def test_rejects_what_is_wrong(self) -> None:
+        """It says what is wrong, in words that a writer can act on."""
+        guard = self.make()
+        assert self.rejected()
+        for request, text in self.rejected():
+            found = guard.check(request, request.facts, text)
+            assert found, text
+            assert all(isinstance(v, Violation) and v.guard and v.message.strip() for v in found)
+            assert all("\n" not in v.message for v in found)
+
+    def test_facts_may_be_any_sequence(self) -> None:
+        """A list of facts is as good as a tuple, and is left alone."""
+        guard = self.make()
+        for request, text in [*self.accepted(), *self.rejected()]:
+            facts = list(request.facts)
+            assert guard.check(request, facts, text) == guard.check(request, request.facts, text)
+            assert facts == list(request.facts)
+
+    def test_any_text(self) -> None:
+        """No text makes it fail, in any language, with and without facts."""
+        guard = self.make()
+        for language in ("en", "zh"):
+            request = toy_request(language)
+            for text in ODD_TEXTS:
+                assert isinstance(guard.check(request, request.facts, text), list)
+                assert isinstance(guard.check(request, (), text), list)
+
+    def test_random_state_untouched(self) -> None:
+        """It draws from nothing global."""
+        guard = self.make()
+        request, text = self.accepted()[0]
+        guard.check(request, request.facts, text)
+        with untouched_random_state():
+            guard.check(request, request.facts, text)
