@@ -94,7 +94,7 @@ class Profiler:
 
     @cached_property
     def _entities(self) -> pl.DataFrame:
-        """``column``, ``node``, ``degree``, commonest ``relation``, ``key``, ``label``, ``share`` of items' entities."""
+        """Items' entities: ``column``, ``node``, ``degree``, commonest ``relation``, ``key``, ``label``, ``share``."""
         pairs = item_entities(self._graph)
         linked = max(pairs["item"].n_unique(), 1)
         commonest = (
