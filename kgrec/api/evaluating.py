@@ -94,7 +94,7 @@ def _encode(
 def _reproduce(project: Project, device: str, threads: int) -> dict[str, Any]:
     manifest = project.workspace.manifest()
     return {
-        "config": project.config.model_dump(mode="json", exclude={"language_models"})  # may hold a key,
+        "config": project.config.model_dump(mode="json", exclude={"language_models"}),  # may hold a key
         "data": {name: manifest[name].fingerprint for name in ("dataset", "graph")},
         "versions": package_versions(),
         "device": device,

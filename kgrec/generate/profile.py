@@ -94,7 +94,7 @@ class Profiler:
 
     @cached_property
     def _entities(self) -> pl.DataFrame:
-        """Items' entities: ``column``, ``node``, ``degree``, commonest ``relation``, ``key``, ``label``, ``share``."""
+        """Items' entities: ``column``, ``node``, ``degree``, main ``relation``, ``key``, ``label``, ``share``."""
         pairs = item_entities(self._graph)
         linked = max(pairs["item"].n_unique(), 1)
         commonest = (

@@ -25,7 +25,7 @@ _AND = r"[》”\"」』]?(?:\s*,\s*(?:and )?|\s+and\s+|\s*&\s*|、|和|与|及|
 _LIST = rf"(?:the |a |an |by |[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_AND}{_ONE})*)"
 _DEEDS = (
     "watched|bought|read|saw|viewed|rated|purchased|reviewed|liked|loved|enjoyed|shared|saved|clicked on|clicked"
-    "|looked at|commented on|collected|searched for|put in your cart|put into your cart|put on your list|put on your wish list"
+    "|looked at|commented on|collected|searched for|put in(?:to)? your cart|put on your (?:wish )?list"
 )
 _DEEDS_ZH = (
     "看过|买过|读过|看了|买了|读了|购买过|购买了|购买|喜欢过|喜欢|喜爱|收藏过|收藏了|收藏|点赞过|点赞|评论过|评论|评价过|评价|分享过|分享"

@@ -181,6 +181,6 @@ def _int8(model: Any) -> Any:
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch points to a package of its own
+        warnings.simplefilter("ignore")  # torch points to a package of its own, which transformers does not need
         quantise: Any = torch.ao.quantization.quantize_dynamic
         return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
