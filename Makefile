@@ -6,13 +6,14 @@ PLUGINS := $(wildcard plugins/kgrec-*)
 # Two OpenMP threads that spin while waiting for each other slow a busy machine down several times.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo test test-slow lint format bench benchmarks clean
 
 help:
 	@echo "make demo        build a knowledge graph from MovieLens-100k, train, recommend (workspace: build/demo)"
 	@echo "make test        all checks: lint, types, layers, tests, documentation examples"
 	@echo "make test-slow   checks on real data (KGREC_DATA names the folder of the datasets)"
 	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"
+	@echo "make benchmarks  kgrec and its peers on all datasets, and the tables of benchmarks/README.md (hours; resumable)"
 	@echo "make format      tidy the code;  make clean   remove build/ and .venv/"
 
 # The stamps record which pyproject.toml the environment was made from.
@@ -50,6 +51,9 @@ format: $(VENV)/stamp-dev
 DATASET ?= ml-100k
 bench: $(VENV)/stamp-demo
 	$(BIN)/python benchmarks/bench.py $(DATASET)
+
+benchmarks: $(VENV)/stamp-dev
+	$(BIN)/python benchmarks/run_all.py
 
 clean:
 	rm -rf build $(VENV)

@@ -1,9 +1,9 @@
 """Run kgrec through its command line on a real dataset, as a user would, and score what it recommends.
 
-usage: python benchmarks/bench.py DATASET [--set a.b=c ...]
+usage: python benchmarks/bench.py DATASET [--set a.b=c ...] [--folder DIR]
 
-Leaves build/bench/DATASET/recs.tsv and figures.json (metrics; wall seconds and peak memory of each command), and prints
-the line of the independent scorer that lies beside the datasets.
+Leaves recs.tsv and figures.json (metrics; wall seconds and peak memory of each command) in build/bench/DATASET or in
+DIR, and prints the line of the independent scorer that lies beside the datasets.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def stages(prepared: Prepared, folder: Path, overrides: list[str]) -> dict[str, 
     figures["build-graph"] = run([*kgrec, "build-graph", *at, *options], log)
     figures["train"] = run([*kgrec, "train", *at, *options], log)
     seen = ["--include-seen"] if prepared.include_seen else []
-    out = ["-n", str(max(20, prepared.k)), "--out", str(folder / "recs.tsv"), *seen]
+    out = ["-n", str(prepared.length), "--out", str(folder / "recs.tsv"), *seen]
     figures["recommend"] = run([*kgrec, "recommend", "--all", *at, *out, *options], log)
     return figures
 
@@ -75,8 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="A.B=C")
+    parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
-    folder = ROOT / "build" / "bench" / arguments.dataset
+    folder: Path = arguments.folder or ROOT / "build" / "bench" / arguments.dataset
     folder.mkdir(parents=True, exist_ok=True)
     prepared = prepare(arguments.dataset, folder / "data")
     figures: dict[str, object] = {"dataset": arguments.dataset, "overrides": arguments.overrides}

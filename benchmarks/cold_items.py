@@ -187,6 +187,7 @@ def measure(name: str, draws: list[int], encoder: str | None, gnn: bool) -> dict
     print(f"{name} (bar: {bar})")
     for key, value in means.items():
         print(f"  {key:18} {value:.4f} {value / means['bar'] - 1:+.1%}", flush=True)
+    print(json.dumps({"bar": bar, "means": _rounded(means)}), flush=True)
     return {"bar": bar, "draws": rows, "means": means}
 
 

@@ -27,6 +27,7 @@ class Prepared:
         known: interactions that must not be recommended again (train and validation), for the leak count.
         k: length of the lists the published figures use.
         include_seen: the protocol ranks items of the user's history too.
+        length: of the lists asked for.
     """
 
     domain: str
@@ -36,6 +37,17 @@ class Prepared:
     known: Path
     k: int = 20
     include_seen: bool = False
+    length: int = 20
+
+    @property
+    def train(self) -> Path:
+        """Interactions to fit on."""
+        return self.files[0]
+
+    @property
+    def valid(self) -> Path | None:
+        """Interactions to choose settings on, where the published split has them."""
+        return next((file for file in self.files if file.name == "valid.tsv"), None)
 
 
 def table(path: Path) -> pl.DataFrame:

@@ -38,7 +38,7 @@ category = { column = "categories", separator = ", ", relation = "in_category" }
 """
     )
     test = write(pairs(rows.filter(pl.col("position") == pl.col("last"))), out / "test.tsv")
-    return Prepared("ecommerce", tuple(files), config, test, out / "train.tsv", k=10, include_seen=True)
+    return Prepared("ecommerce", tuple(files), config, test, out / "train.tsv", k=10, include_seen=True, length=50)
 
 
 def retailrocket(source: Path, out: Path) -> Prepared:

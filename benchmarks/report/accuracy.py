@@ -1,0 +1,154 @@
+"""Tables of accuracy: intervals over users, and kgrec against the best peer on the same users."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cells import RANKED, VARIANTS
+from peers.registry import PEERS
+from results import FEW, PerUser, Place, figures_of
+
+from kgrec.evaluate.significance import Interval, bootstrap, share
+
+METRICS = {
+    "lastfm": ("recall@10", "mrr@10", "recall@20", "ndcg@20"),
+    "scientific": ("recall@10", "ndcg@10", "recall@50", "ndcg@50"),
+}
+"""What is shown of a dataset, where it is not the usual."""
+USUAL = ("recall@20", "ndcg@20")
+
+SLICED = ("scientific", "goodreads")
+"""Datasets on which users with few train rows are shown apart."""
+
+NOTES = {
+    "ml-100k": "Split `pos4-811`: ratings of 4 and 5 are likes, the others are not used. Fitted on train, settings "
+    "chosen on valid.",
+    "lastfm": "LightKG's split. Fitted on train, settings chosen on valid.",
+    "dbbook": "CIKGRec's split. Settings chosen on a tenth of each user's train items, then fitted on all of train.",
+    "scientific": "UniSRec's split, leave one out, nothing masked. All but the last item are known to kgrec "
+    "and to the peers; settings chosen on the item before last.",
+    "amazon-book": "KGAT's split, without its graph. Settings chosen as on dbbook.",
+    "ml-1m": "CoLaKG's split. Settings chosen as on dbbook.",
+    "retailrocket": "SSLRec's split: one purchase of each user. Every peer chooses between all actions and purchases "
+    "as input. Nothing a user did anything with is ranked (no test item is of that kind). Settings chosen on the "
+    "latest tenth of each user's purchases.",
+    "douban": "The course's split. Settings chosen as on dbbook.",
+    "goodreads": "Last item test, the one before it validation, for users with five and more. Fitted on train, "
+    "settings chosen on valid.",
+}
+
+
+def sections() -> Iterable[str]:
+    """Return a section a dataset that has any result."""
+    for dataset in RANKED:
+        found = {name: result for name in [*VARIANTS, *PEERS] if (result := Place(dataset, name).read())}
+        if found:
+            yield section(dataset, found)
+
+
+def section(dataset: str, found: dict[str, dict[str, Any]]) -> str:
+    """Return the section of a dataset."""
+    metrics = METRICS.get(dataset, USUAL)
+    per_user = {name: figures_of(Place(dataset, name)) for name, result in found.items() if result["status"] == "done"}
+    lines = [f"### {dataset}", "", NOTES[dataset], ""]
+    lines += table(metrics, found, per_user, published().get(dataset, []))
+    lines += ["", *versus(metrics, per_user)]
+    if dataset in SLICED:
+        few = tuple(f"few {name}" for name in metrics[:2])
+        users = int(next((~np.isnan(one[few[0]])).sum() for one in per_user.values())) if per_user else 0
+        lines += ["", f"Users with at most {FEW} train rows, warm items ({users:,} users):", ""]
+        lines += table(few, {name: found[name] for name in per_user}, per_user, [])
+        lines += ["", *versus(few, per_user)]
+    return "\n".join(lines)
+
+
+def table(
+    metrics: tuple[str, ...],
+    found: dict[str, dict[str, Any]],
+    per_user: dict[str, PerUser],
+    other: list[dict[str, Any]],
+) -> list[str]:
+    """Return a table of models, the best last metric first."""
+    head = ["model", *(_title(metric) for metric in metrics), "fit: CPU s", "all lists: s", "peak MiB", "settings"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    means = {name: float(np.nanmean(values[metrics[-1]])) for name, values in per_user.items()}
+    for name in sorted(per_user, key=lambda one: -means[one]):
+        cells = [_interval(_of(per_user[name][metric])) for metric in metrics]
+        lines.append(_row([title(name), *cells, *_costs(found[name]), _settings(found[name])]))
+    for name, result in found.items():
+        if name not in per_user:
+            lines.append(_row([title(name), *["–"] * (len(head) - 2), f"{result['status']}: {result['message'][:90]}"]))
+    for one in other:
+        cells = [_figure(one["metrics"][metric]) if metric in one["metrics"] else "–" for metric in metrics]
+        lines.append(_row([f"*{one['model']}*", *cells, "–", "–", "–", f"published: {one['source']}"]))
+    return lines
+
+
+def versus(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list[str]:
+    """Say how kgrec compares with the best peer by each metric, paired by user."""
+    peers = [name for name in per_user if name not in VARIANTS]
+    if "kgrec" not in per_user or not peers:
+        return ["kgrec: not measured yet."]
+    said = []
+    for metric in metrics:
+        own = per_user["kgrec"][metric]
+        best = max(peers, key=lambda one: float(np.nanmean(per_user[one][metric])))
+        ratio = share(own, per_user[best][metric], np.random.default_rng(0))
+        interval = f"[{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}]"
+        said.append(f"{_title(metric)} **{ratio.mean - 1:+.1%}** {interval} over {title(best)}")
+    return ["kgrec against the peer that is best on the test users: " + "; ".join(said) + "."]
+
+
+def title(name: str) -> str:
+    return f"**{name}**" if name in VARIANTS else PEERS[name].title
+
+
+@cache
+def published() -> dict[str, list[dict[str, Any]]]:
+    file = Path(__file__).parents[1] / "published.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _of(values: Any) -> Interval:
+    return bootstrap(values, np.random.default_rng(0), draws=1000)
+
+
+def _costs(result: dict[str, Any]) -> list[str]:
+    if "stages" in result:
+        stages = result["stages"]
+        peak = max(stage["peak_mib"] for stage in stages.values())
+        cost = f"{stages['train']['cpu_seconds']:,.0f} (`train`, tuning and all)"
+        return [cost, f"{stages['recommend']['seconds']:,.1f}", f"{peak:,.0f}"]
+    fit, rank = result["fit"]["cpu_seconds"], result["rank"]["seconds"]
+    tune = result["tune"]["cpu_seconds"]
+    return [f"{fit:,.1f} (tuning {tune:,.0f})", f"{rank:,.1f}", f"{result['peak_mib']:,.0f}"]
+
+
+def _settings(result: dict[str, Any]) -> str:
+    if "tried" not in result:
+        return "default" if not result["options"] else ", ".join(result["options"])
+    options = {name: value for name, value in result["options"].items() if name not in {"seconds", "als", "ease"}}
+    chosen = ", ".join(f"{name} {value}" for name, value in options.items())
+    return f"{chosen} ({len(result['tried'])} of {result['grid']} tried)" if result["grid"] > 1 else chosen
+
+
+def _interval(found: Interval) -> str:
+    return f"{_figure(found.mean)} [{_figure(found.low)}, {_figure(found.high)}]"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")
+
+
+def _title(metric: str) -> str:
+    name, k = metric.removeprefix("few ").split("@")
+    return f"{'Recall' if name == 'recall' else name.upper()}@{k}"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,83 @@
+import itertools
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+PAGE = "head\n<!-- begin one -->\nold\n<!-- end one -->\ntail\n"
+
+
+def test_only_what_is_between_the_markers_changes(load):
+    render = load("report.render").render
+    page = render(PAGE, {"one": lambda: [r"new \1 table", "second"]})
+    assert page == "head\n<!-- begin one -->\n\nnew \\1 table\n\nsecond\n\n<!-- end one -->\ntail\n"
+    assert render(page, {"one": lambda: [r"new \1 table", "second"]}) == page
+
+
+def test_a_missing_marker_is_told(load):
+    with pytest.raises(ValueError, match="no markers for two"):
+        load("report.render").render(PAGE, {"two": list})
+
+
+def test_the_page_has_all_markers(load):
+    render = load("report.render")
+    page = (load("datasets").ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert render.render(page, dict.fromkeys(render.PARTS, list))
+
+
+def test_kgrec_is_compared_with_the_best_peer_on_the_same_users(load):
+    rng = np.random.default_rng(0)
+    weak, strong = rng.random(500), 0.5 + rng.random(500)
+    per_user = {"kgrec": {"ndcg@20": strong * 1.1}, "ease": {"ndcg@20": strong}, "als": {"ndcg@20": weak}}
+    (said,) = load("report.accuracy").versus(("ndcg@20",), per_user)
+    assert "NDCG@20 **+10.0%** [+10.0%, +10.0%] over EASE" in said
+
+
+def test_a_peer_that_could_not_be_installed_is_in_the_table(load):
+    found = {"ease": {"status": "not installed", "message": "no such package"}}
+    lines = load("report.accuracy").table(("ndcg@20",), found, {}, [])
+    assert "not installed: no such package" in lines[-1]
+
+
+def test_unknown_cells_are_refused(load):
+    run_all, cells = load("run_all"), load("cells").cells()
+    assert {cell.place.name for cell in run_all.chosen(cells, ["lastfm-lightkg,ease"], [])} == {"ease"}
+    assert all(cell.place.name != "kgrec" for cell in run_all.chosen(cells, ["ml-100k"], ["kgrec"]))
+    with pytest.raises(SystemExit, match="unknown: esae"):
+        run_all.chosen(cells, ["ml-100k,esae"], [])
+
+
+def test_results_that_a_cell_needs_come_before_it(load):
+    places = [cell.place for cell in load("cells").cells()]
+    assert len(set(places)) == len(places)
+    for cell in load("cells").cells():
+        assert all(places.index(need) < places.index(cell.place) for need in cell.needs)
+
+
+def test_auc_counts_pairs(load):
+    auc = load("click_auc").auc
+    rng = np.random.default_rng(1)
+    scores, clicked = rng.integers(0, 5, 40).astype(float), rng.random(40) < 0.4
+    pairs = list(itertools.product(scores[clicked], scores[~clicked]))
+    expected = np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs])
+    assert auc(scores, clicked) == pytest.approx(expected)
+
+
+def test_the_slope_of_a_power_law_is_its_exponent(load):
+    cost = load("cost_vs_size")
+    sizes = [1000, 2000, 4000, 8000]
+    assert cost.slopes(sizes, [1e-4 * n**1.5 for n in sizes]) == {"slope": 1.5, "last": 1.5}
+
+
+def test_made_pairs_are_distinct_and_unequal(load):
+    cost = load("cost_vs_size")
+    pairs = cost.pairs(np.random.default_rng(0), 200, 100, 3000)
+    assert len(np.unique(pairs, axis=0)) == 3000
+    degrees = np.sort(np.bincount(pairs[:, 1], minlength=100))[::-1]
+    assert degrees[0] > 4 * np.median(degrees)
+
+
+def test_the_chart_is_well_formed(load):
+    point = {"train": {"cpu_seconds": 2.0, "peak_mib": 300.0}}
+    svg = load("cost_plot").plot({"items": {1000: point, 2000: point}}, ["train"])
+    assert len(ET.fromstring(svg).findall(".//{*}polyline")) == 2
