@@ -45,6 +45,38 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorScores:
+    """Scores as a product, ``users @ items.T``; NaN in the rows and columns of what is not known.
+
+    Attributes:
+        users: one vector a user, float32 of shape ``(u, k)``.
+        items: one vector an item, float32 of shape ``(n_items, k)``; the same whoever is asked for.
+        known_users: who can be scored, shape ``(u,)``.
+        known_items: what can be scored, shape ``(n_items,)``; the same whoever is asked for.
+    """
+
+    users: NDArray[np.float32]
+    items: NDArray[np.float32]
+    known_users: NDArray[np.bool_]
+    known_items: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseScores:
+    """Scores that are 0 but for few items; NaN in the rows and columns of what is not known.
+
+    Attributes:
+        matrix: the scores, CSR float32 of shape ``(u, n_items)``, each item of a row at most once.
+        known_users: who can be scored, shape ``(u,)``.
+        known_items: what can be scored, shape ``(n_items,)``; the same whoever is asked for.
+    """
+
+    matrix: csr_array
+    known_users: NDArray[np.bool_]
+    known_items: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Who wants how many recommendations under which conditions.
 

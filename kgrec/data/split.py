@@ -144,10 +144,23 @@ def to_events(dataset: Dataset, mask: Mask, weights: NDArray[np.float32]) -> Eve
     )
 
 
-def interaction_matrix(events: Events, n_users: int, n_items: int) -> csr_array:
+def heaviest_weight(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> float:
+    """Return the weight of the heaviest action that occurs."""
+    known: dict[str, float] = {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights}
+    known.update({str(action): weight for action, weight in feedback.action_weights.items()})
+    return max((known.get(action, 0.0) for action in dataset.interactions["action"].unique()), default=0.0)
+
+
+def interaction_matrix(events: Events, n_users: int, n_items: int, *, heaviest: float | None = None) -> csr_array:
     """Return how strongly each user likes each item: float32 CSR ``(n_users, n_items)``, entries > 0, sorted indices.
 
     Weights of several events of a pair are summed up to :data:`MAX_EVENTS_A_PAIR` times the heaviest event of all.
+
+    Args:
+        events: likes.
+        n_users: number of rows.
+        n_items: number of columns.
+        heaviest: weight of the heaviest event, where ``events`` are not all; None: that of ``events``.
     """
     from scipy.sparse import coo_array
 
@@ -155,7 +168,8 @@ def interaction_matrix(events: Events, n_users: int, n_items: int) -> csr_array:
     matrix = coo_array((events.weights, (events.users, events.items)), shape=shape, dtype=np.float32).tocsr()
     matrix.sum_duplicates()
     if len(events):
-        np.minimum(matrix.data, np.float32(MAX_EVENTS_A_PAIR * events.weights.max()), out=matrix.data)
+        most = events.weights.max() if heaviest is None else heaviest
+        np.minimum(matrix.data, np.float32(MAX_EVENTS_A_PAIR * most), out=matrix.data)
     return matrix
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from kgrec.models.features import with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
-from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 LARGE = 300_000
 """Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
@@ -130,11 +130,21 @@ class ALS:
 
         NaN for users without history and for items that nothing is known of.
         """
+        given = self.compact(users)
+        return self._score(given.users, given.known_users)
+
+    def compact(self, users: UserIndices) -> FactorScores:
+        """Return the factors that :meth:`score` multiplies."""
         users = np.asarray(users, dtype=np.int64)
         known = users < len(self._users)
         factors = np.zeros((len(users), self._users.shape[1]), dtype=np.float32)
         factors[known] = self._users[users[known]]
-        return self._score(factors, np.diff(self._history.rows(users).indptr) > 0)
+        return FactorScores(factors, self._items, self._history.lengths(users) > 0, self._known)
+
+    def compact_new(self, profiles: Sequence[Profile]) -> FactorScores:
+        """Return the factors of people who were not there at training."""
+        rows = self._history.new_rows(profiles)
+        return FactorScores(self._fold(rows), self._items, np.diff(rows.indptr) > 0, self._known)
 
     def score_new(self, profile: Profile) -> NDArray[np.float32]:
         """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""

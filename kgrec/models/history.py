@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,14 +64,31 @@ class History:
         parts = (found.data, found.indices, np.concatenate([[0], np.cumsum(lengths)]))
         return csr_array(parts, shape=(len(users), self.n_items))
 
+    def lengths(self, users: UserIndices) -> NDArray[np.int64]:
+        """Return how many items each of ``users`` liked, shape ``(u,)``."""
+        starts = self.matrix.indptr
+        if not len(users) or not self.matrix.shape[0]:
+            return np.zeros(len(users), dtype=np.int64)
+        inside = np.minimum(users, self.matrix.shape[0] - 1)
+        counts = starts[inside + 1] - starts[inside]
+        return np.where(users < self.matrix.shape[0], counts, 0).astype(np.int64)
+
     def new(self, profile: Profile) -> csr_array:
         """Return the likes of ``profile`` as a matrix of one row; items that came after training are left out."""
-        kept = (profile.items < self.n_items) & (profile.weights > 0)
-        items = profile.items[kept]
-        row = csr_array((profile.weights[kept], (np.zeros_like(items), items)), shape=(1, self.n_items))
-        row = sparse.csr(row)  # an item named twice counts with the sum
-        row.data = strength(row.data, self.unit)
-        return row
+        return self.new_rows([profile])
+
+    def new_rows(self, profiles: Sequence[Profile]) -> csr_array:
+        """Return the likes of people who were not there at training, one row a profile, as :meth:`new` does."""
+        if not profiles:
+            return csr_array((0, self.n_items), dtype=np.float32)
+        rows = np.repeat(np.arange(len(profiles)), [len(profile.items) for profile in profiles])
+        items = np.concatenate([profile.items for profile in profiles])
+        weights = np.concatenate([profile.weights for profile in profiles])
+        kept = (items < self.n_items) & (weights > 0)
+        likes = csr_array((weights[kept], (rows[kept], items[kept])), shape=(len(profiles), self.n_items))
+        likes = sparse.csr(likes)  # an item named twice counts with the sum
+        likes.data = strength(likes.data, self.unit)
+        return likes
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the history as arrays, keys starting with ``history``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, issparse
 from kgrec.models import options, recency, sparse
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
-from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
 
 Weights = NDArray[np.float32] | csr_array
 """How much a like of the row's item says for the column's item, shape ``(n_items, n_items)``."""
@@ -68,6 +68,19 @@ class ItemItemScorer(ABC):
     def score_new(self, profile: Profile) -> NDArray[np.float32]:
         """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
         return np.asarray(self._score(self._history.new(profile))[0])
+
+    def compact(self, users: UserIndices) -> SparseScores | None:
+        """Return the product before it is written out; None where the weights are dense."""
+        return self._compact(self._history.rows(users))
+
+    def compact_new(self, profiles: Sequence[Profile]) -> SparseScores | None:
+        """Return the same for people who were not there at training."""
+        return self._compact(self._history.new_rows(profiles))
+
+    def _compact(self, rows: csr_array) -> SparseScores | None:
+        if isinstance(self._weights, np.ndarray):
+            return None
+        return SparseScores(csr_array(rows @ self._weights), np.diff(rows.indptr) > 0, self._known)
 
     def _score(self, rows: csr_array) -> Scores:
         product = rows @ self._weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from kgrec.models import options, sparse
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
-from kgrec.types import Events, ItemIndices, Profile, Scores, TrainingData, UserIndices
+from kgrec.types import Events, FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 DAY = 86_400.0
 
@@ -56,6 +56,19 @@ class Popularity:
     def score_new(self, profile: Profile) -> NDArray[np.float32]:  # noqa: ARG002
         """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
         return self._scores.copy()
+
+    def compact(self, users: UserIndices) -> FactorScores:
+        """Return the scores as a product with ones."""
+        return self._compact(len(users))
+
+    def compact_new(self, profiles: Sequence[Profile]) -> FactorScores:
+        """Return the same for people who were not there at training."""
+        return self._compact(len(profiles))
+
+    def _compact(self, n_users: int) -> FactorScores:
+        ones = np.ones((n_users, 1), dtype=np.float32)
+        known = np.ones(len(self._scores), dtype=np.bool_)
+        return FactorScores(ones, self._scores[:, None], np.ones(n_users, dtype=np.bool_), known)
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:  # noqa: ARG002
         """Give each of ``items`` its score as one contribution."""

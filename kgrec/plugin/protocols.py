@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kgrec.plugin.generation import Fact, TextRequest, Violation
-    from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
+    from kgrec.types import (
+        FactorScores,
+        ItemIndices,
+        Profile,
+        Scores,
+        SparseScores,
+        TrainingData,
+        UserIndices,
+        Vectors,
+    )
 
 
 @runtime_checkable
@@ -138,6 +147,22 @@ class NewUserScorer(Scorer, Protocol):
 
     def score_new(self, profile: Profile) -> NDArray[np.float32]:
         """Score all items for ``profile`` -> float32 ``(n_items,)``, NaN where it cannot."""
+        ...
+
+
+@runtime_checkable
+class CompactScorer(Scorer, Protocol):
+    """A scorer that can hand over its scores in the form they are computed from.
+
+    Lists for many users are then found without writing down every score of every scorer: products are fused into one.
+    """
+
+    def compact(self, users: UserIndices) -> FactorScores | SparseScores | None:
+        """Return what ``score(users)`` returns, compactly; None where this model has no such form (then always)."""
+        ...
+
+    def compact_new(self, profiles: Sequence[Profile]) -> FactorScores | SparseScores | None:
+        """Return the same for people who were not there at training, one row a profile."""
         ...
 
 

@@ -55,21 +55,38 @@ class ColdItems:
         """
         standing = {name: standardise(scores[name][:, self.items]) for name in self.members if name in scores}
         total = _sum(parts)
-        warm = np.ones(total.shape[1], dtype=np.bool_)
-        warm[self.items] = False
-        mean = total[:, warm].mean(axis=1, keepdims=True)
-        deviation = total[:, warm].std(axis=1, keepdims=True)
         for part in parts.values():
             part[:, self.items] = 0
+        level, unit, _ = self._places(total, standing)
+        for name, member in standing.items():
+            if name not in parts:
+                parts[name] = np.zeros_like(total)
+            parts[name][:, self.items] = level / len(standing) + unit * member
+
+    def place_fused(self, fused: Scores, scores: Mapping[str, Scores]) -> None:
+        """Replace the cold items' columns of fused scores, in place, as :meth:`place` does with their parts.
+
+        Args:
+            fused: shape ``(u, n_items)``.
+            scores: raw scores that the members give to the cold items, shape ``(u, c)``.
+        """
+        standing = {name: standardise(scores[name]) for name in self.members if name in scores}
+        level, unit, z = self._places(fused, standing)
+        fused[:, self.items] = level + unit * z if standing else 0
+
+    def _places(self, total: Scores, standing: Mapping[str, Scores]) -> tuple[Scores, Scores, Scores]:
+        """Return level and unit of each user's cold scores, shapes ``(u, 1)``, and their sum in the members' units."""
+        n_warm = total.shape[1] - len(self.items)
+        among = total[:, self.items]
+        mean = (total.sum(axis=1) - among.sum(axis=1)) / max(n_warm, 1)
+        squares = np.einsum("ui,ui->u", total, total) - np.einsum("ui,ui->u", among, among)
+        deviation = np.sqrt(np.maximum(squares / max(n_warm, 1) - mean**2, 0))[:, None]
         z = _sum(standing) if standing else np.zeros((len(total), len(self.items)), dtype=np.float32)
         spread = z.std(axis=1, keepdims=True)
         known = spread > 1e-6  # else nothing is known of the user, or the members cancel out
         unit = np.where(known, self.scale * deviation / np.where(known, spread, 1), 0)
-        level = (mean + np.where(known, deviation * self.height, 0)) / max(len(standing), 1)
-        for name, member in standing.items():
-            if name not in parts:
-                parts[name] = np.zeros_like(total)
-            parts[name][:, self.items] = level + unit * member
+        level = mean[:, None] + np.where(known, deviation * self.height, 0)
+        return level.astype(np.float32), unit.astype(np.float32), z
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON values."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +57,19 @@ def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
     centred = filled - mean
     if known is not None:
         centred[~known] = 0
-    squares = np.einsum("ij,ij->i", centred, centred) - np.bincount(rows, centred[rows, columns] ** 2, len(scores))
+    apart = centred[rows, columns]
+    centred[rows, columns] = 0  # not subtracted afterwards: they may be larger than all others together
+    squares = np.vecdot(centred, centred)
+    centred[rows, columns] = apart
     deviation = np.sqrt(np.maximum(squares, 0) / count)[:, None]
-    flat = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    flat = is_flat(mean, deviation)
     centred *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation)).astype(np.float32)
     return np.asarray(centred, dtype=np.float32)
+
+
+def is_flat(mean: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which rows have no spread beyond rounding."""
+    return np.asarray(deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6), dtype=np.bool_)
 
 
 def _known_places(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kgrec.plugin.protocols import Scorer
     from kgrec.plugin.registry import Registry
+    from kgrec.ranking.joint import Joint
 
 FALLBACK = "popularity"
 """Scores those of whom nothing is known."""
@@ -73,14 +74,32 @@ class Ranker:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
         names = [*self.weights, *(self.cold.members if self.cold else ())]
         able = {name: s for name in dict.fromkeys(names) if hasattr(s := self.scorers[name], "score_new")}
-        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, self._seen_new(profile))
+        seen = self.seen_new([profile])
+        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, seen)
 
-    def _seen_new(self, profile: Profile) -> csr_array:
+    def seen_new(self, profiles: Sequence[Profile]) -> csr_array:
+        """Return what the profiles name, CSR of shape ``(len(profiles), n_items)``."""
         from scipy.sparse import csr_array
 
-        items = np.unique(profile.items[profile.items < len(self.item_ids)])
-        parts = (np.ones(len(items), dtype=np.bool_), items, np.array([0, len(items)]))
-        return csr_array(parts, shape=(1, len(self.item_ids)))
+        items = [np.unique(profile.items[profile.items < len(self.item_ids)]) for profile in profiles]
+        starts = np.cumsum([0, *map(len, items)])
+        indices = np.concatenate([np.zeros(0, dtype=np.int64), *items])
+        parts = (np.ones(len(indices), dtype=np.bool_), indices, starts)
+        return csr_array(parts, shape=(len(profiles), len(self.item_ids)))
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The same fusion for many users at once; :func:`kgrec.ranking.bulk.rank_blocks` uses it."""
+        from kgrec.ranking.joint import Joint
+
+        return Joint(
+            self.scorers,
+            self.weights,
+            gate=self.gate,
+            cold=self.cold,
+            fallback=self.scorers[FALLBACK],
+            n_items=len(self.item_ids),
+        )
 
     def _weighed(self, scores: Mapping[str, Scores], seen: csr_array) -> dict[str, Scores]:
         """Standardise, weigh and put the cold items in their place; weights of absent scorers go to the others.
@@ -137,42 +156,20 @@ class Ranker:
             include_seen: do not leave out ``seen``. Where training found that users hardly ever return to an item,
                 these are lowered by the range of the row's scores, so that they come after all others.
         """
-        ranked = scores.copy()
+        return self.rank_in_place(scores.copy(), n, seen=seen, allowed=allowed, include_seen=include_seen)
+
+    def rank_in_place(
+        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None, include_seen: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Do as :meth:`rank`, but overwrite ``scores``."""
         if seen is not None and not include_seen:
-            mask_seen(ranked, seen)
+            mask_seen(scores, seen)
         elif seen is not None and self.summary.get("seen_last", False):
             rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-            ranked[rows, seen.indices] -= (np.ptp(scores, axis=1) + 1e-3)[rows]
+            scores[rows, seen.indices] -= (np.ptp(scores, axis=1) + 1e-3)[rows]
         if allowed is not None:
-            ranked[:, ~allowed] = -np.inf
-        return top_k(ranked, n)
-
-    def recommend_blocks(
-        self,
-        users: UserIndices,
-        n: int,
-        *,
-        seen: csr_array | None,
-        allowed: Mask | None,
-        block_size: int,
-        include_seen: bool = False,
-    ) -> Iterator[tuple[UserIndices, NDArray[np.int64], NDArray[np.float32]]]:
-        """Iterate over blocks of users with the positions and scores of their best ``n`` items.
-
-        Args:
-            users: their positions.
-            n: length of the lists.
-            seen: items the users know, CSR of shape ``(n_users, n_items)``, or None.
-            allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
-            block_size: users at once.
-            include_seen: see :meth:`rank`.
-        """
-        for start in range(0, len(users), block_size):
-            block = users[start : start + block_size]
-            scores = self.fused(self.parts(block), block)
-            known = None if seen is None else seen[block]
-            best, values = self.rank(scores, n, seen=known, allowed=allowed, include_seen=include_seen)
-            yield block, best, values
+            scores[:, ~allowed] = -np.inf
+        return top_k(scores, n)
 
     def save(self, folder: Path) -> None:
         """Write everything as parquet, safetensors and JSON."""

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.plugin.protocols import AdditiveScorer, NewUserScorer, Scorer
+from kgrec.plugin.protocols import AdditiveScorer, CompactScorer, NewUserScorer, Scorer
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.testing.toys import TOYS, toy_training_data
-from kgrec.types import Profile, Scores, TrainingData
+from kgrec.types import FactorScores, Profile, Scores, SparseScores, TrainingData
 from kgrec.workspace import load_arrays, save_arrays
 
 KINDS = {"item", "entity", "text", "popularity", "bias"}
@@ -144,6 +144,24 @@ class ScorerContract(Contract):
         self.same(scorer.score_new(profile), scorer.score_new(profile))
         _check(scorer.score_new(Profile())[None, :], 1, n_items)
 
+    def test_compact_scores(self) -> None:
+        """The compact form, where there is one, says what ``score`` and ``score_new`` say."""
+        scorer, data = self.fitted(), self.training_data()
+        if not isinstance(scorer, CompactScorer):
+            return
+        users = np.array([data.n_users - 1, 0, 2, 0])
+        form = scorer.compact(users)
+        if form is None:
+            assert scorer.compact_new([Profile()]) is None
+            return
+        self.same(_written_out(form), scorer.score(users))
+        _check(_written_out(_form(scorer.compact(users[:0]))), 0, data.n_items)
+        if isinstance(scorer, NewUserScorer):
+            liked = Profile(np.array([0, 2]), np.array([1.0, 0.5], dtype=np.float32))
+            scores = _written_out(_form(scorer.compact_new([liked, Profile(), liked])))
+            for row, profile in zip(scores, [liked, Profile(), liked], strict=True):
+                self.same(row, scorer.score_new(profile))
+
     def test_contributions(self) -> None:
         """The parts of an additive score sum to it."""
         scorer, data = self.fitted(), self.training_data()
@@ -177,6 +195,18 @@ class ScorerContract(Contract):
         loaded = self.make().load_state(load_arrays(file))
         assert isinstance(loaded, Scorer), "load_state() must return the scorer"
         self.same(loaded.score(users), scores)
+
+
+def _form(form: FactorScores | SparseScores | None) -> FactorScores | SparseScores:
+    assert form is not None, "a scorer has a compact form for everybody or for nobody"
+    return form
+
+
+def _written_out(form: FactorScores | SparseScores) -> Scores:
+    scores = form.users @ form.items.T if isinstance(form, FactorScores) else form.matrix.toarray()
+    scores[:, ~form.known_items] = np.nan
+    scores[~form.known_users] = np.nan
+    return np.asarray(scores)
 
 
 def _check(scores: Scores, n_users: int, n_items: int) -> None:

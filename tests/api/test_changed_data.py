@@ -47,7 +47,7 @@ def test_what_a_newcomer_rated_low_is_no_like(folder):
     project = kgrec.open(folder, overrides=[*HASHING, "feedback.like_threshold=4"])
     rows_of(project, "critic", "rate", [1.0, 5.0, 1.0]).write_csv(folder / "critic.csv")
     project.build_graph(append=[folder / "critic.csv"])
-    users, profile = _who(project, Request("critic"))
+    users, profile, _ = _who(project, Request("critic"))
     assert users is None
     liked = [project.ranker.item_ids[item] for item in profile.items]
     assert liked == [project.dataset.items["item_id"].sort()[1]]

@@ -29,6 +29,30 @@ def test_top_k_equals_sorting_each_row(scores, k):
         assert np.all(row[taken] == value[: len(taken)])
 
 
+@pytest.mark.parametrize("k", [1, 20, 200])
+@pytest.mark.parametrize("case", ["plain", "holes", "few", "ties", "nothing"])
+def test_top_k_of_long_rows_equals_sorting_each_row(case, k):
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(6, 5_003)).astype(np.float32)
+    if case == "holes":
+        scores[rng.random(scores.shape) < 0.5] = np.nan
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+    elif case == "few":
+        scores[:, 7:] = -np.inf
+    elif case == "ties":
+        scores = np.round(scores)
+        scores[0] = 1.0
+    elif case == "nothing":
+        scores[:3] = np.nan
+    positions, values = top_k(scores, k)
+    usable = np.where(np.isnan(scores), -np.inf, scores)
+    np.testing.assert_array_equal(values, -np.sort(-usable, axis=1)[:, :k])
+    assert np.all((positions >= 0) == (values > -np.inf))
+    np.testing.assert_array_equal(np.take_along_axis(usable, positions, axis=1)[positions >= 0], values[positions >= 0])
+    for row in positions:
+        assert len(set(row[row >= 0])) == (row >= 0).sum()
+
+
 def test_no_items_give_empty_lists():
     positions, values = top_k(np.zeros((2, 0), dtype=np.float32), 3)
     assert positions.tolist() == [[-1] * 3] * 2

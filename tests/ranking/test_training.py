@@ -11,6 +11,7 @@ from kgrec.errors import ConfigError, DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.registry import Owned, Registry, Spec
+from kgrec.ranking.bulk import rank_blocks
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
@@ -162,10 +163,10 @@ def test_seen_items_are_not_recommended_and_lists_are_full():
     ranker, _ = train(found, registry, config, only=NAMES)
     users = np.arange(len(found.user_ids))
     seen = pairs(found.seen)
-    for block, best, values in ranker.recommend_blocks(users, 5, seen=ranker.seen, allowed=None, block_size=7):
-        assert best.shape == (len(block), 5)
+    for block, best, values in rank_blocks(ranker, users, 5, seen=ranker.seen, allowed=None, block_size=7):
+        assert best.shape == (len(users[block]), 5)
         assert np.all(np.diff(values, axis=1) <= 0)
-        assert not {(int(u), int(i)) for u, row in zip(block, best, strict=True) for i in row} & seen
+        assert not {(int(u), int(i)) for u, row in zip(users[block], best, strict=True) for i in row} & seen
 
 
 def test_parts_sum_to_the_fused_score_also_for_somebody_nothing_is_known_of():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ from kgrec.models import options
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
 from kgrec.progress import SILENT, Progress
-from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
     from kgrec.models.loop import Schedule
@@ -158,6 +158,24 @@ class GNN:
         if profile.text_vector is not None and "text_in" in self._state:
             vector = vector + self._centred(profile.text_vector[None, :]) @ self._state["text_in"]
         return np.asarray(self._score(vector)[0])
+
+    def compact(self, users: UserIndices) -> FactorScores:
+        """Return the vectors that :meth:`score` multiplies."""
+        users = np.asarray(users, dtype=np.int64)
+        return self._compact(self._own(users) + self._from_history(self._history.rows(users)))
+
+    def compact_new(self, profiles: Sequence[Profile]) -> FactorScores:
+        """Return the vectors of people who were not there at training."""
+        vectors = self._from_history(self._history.new_rows(profiles))
+        if "text_in" in self._state:
+            width = len(self._state["text_mean"])
+            words = [np.zeros(width, np.float32) if p.text_vector is None else p.text_vector for p in profiles]
+            vectors = vectors + self._centred(np.reshape(words, (len(profiles), width))) @ self._state["text_in"]
+        return self._compact(vectors)
+
+    def _compact(self, vectors: Floats) -> FactorScores:
+        items = self._state["items"]
+        return FactorScores(vectors, items, vectors.any(axis=1), items.any(axis=1))
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the history; what is left is the user's own vector."""
