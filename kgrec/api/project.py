@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.api.writing import Writing
 from kgrec.config import Config
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
@@ -58,7 +59,7 @@ def open_project(
     return Project(workspace, settings, plugins)
 
 
-class Project:
+class Project(Writing):
     """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
 
     def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:
@@ -106,7 +107,7 @@ class Project:
 
     def forget(self) -> None:
         """Drop what was loaded, so that it is read again."""
-        for name in ("dataset", "graph", "ranker", "explainer"):
+        for name in ("dataset", "graph", "ranker", "explainer", "studio"):
             self.__dict__.pop(name, None)
 
     def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:

@@ -57,6 +57,10 @@ def recommend(
             autocompletion=complete.items,
         ),
     ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--generate", metavar="KIND", help="Also write a text of this kind about each item: blurb, ..."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
@@ -78,9 +82,11 @@ def recommend(
     if everybody or users:
         if explain:
             raise UsageError("--explain works for one user at a time", hint="give a USER instead")
+        if kind:
+            raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
         _for_many(run, _ids(users) if users else None, number, include_seen, conditions, out)
     else:
-        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, out)
+        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, out, kind)
 
 
 def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
@@ -136,8 +142,12 @@ def _for_one(
     include_seen: bool,
     where: tuple[tuple[str, str], ...],
     out: Path | None,
+    kind: str | None,
 ) -> None:
     from kgrec.types import Request
+
+    if kind and user is None:
+        raise UsageError("--generate writes for a user of the data", hint="give a USER")
 
     project = run.project
     defaults = project.config.recommend
@@ -145,7 +155,18 @@ def _for_one(
     request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
-    run.data(_records(items, titles, explain), lambda: _show(run, items, titles, explain, _whom(project, user)), out)
+    texts = project.generate(user, item=items.item_ids, kind=kind) if kind and len(items) else []
+    written = {key: text.text for text in texts for key in text.item_ids}
+    records = _records(items, titles, explain)
+    if kind:
+        records = [{**record, "text": written.get(record["item_id"])} for record in records]
+
+    def show() -> None:
+        _show(run, items, titles, explain, _whom(project, user))
+        for text in dict.fromkeys(text.text for text in texts):
+            console().print(f"\n{clean(text)}")
+
+    run.data(records, show, out)
 
 
 def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str, Any]]:

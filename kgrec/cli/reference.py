@@ -38,6 +38,8 @@ COMMANDS = (
     ("train",),
     ("evaluate",),
     ("recommend",),
+    ("generate",),
+    ("profile",),
     ("info",),
     ("graph",),
     *(("graph", name) for name in ("stats", "query", "export", "validate", "show")),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kgrec.errors import GuardRefusedError, ModelError
-from kgrec.generate.prompted import PromptGenerator, default_prompt
+from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of
 from kgrec.generate.rerank import scores
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation
+from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 
 Watch = Callable[[str], None]

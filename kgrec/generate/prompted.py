@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.generate.prompts import load_prompt, render
+from kgrec.generate.prompts import render
 from kgrec.plugin.generation import PromptTemplate, TextRequest, Violation
+from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.protocols import LanguageModel
 
 TOKENS_A_WORD = {"en": 1.6, "zh": 1.4}
 """Tokens that a word (en) or character (zh) takes, generously."""
-
-
-def default_prompt(task: str) -> PromptTemplate | None:
-    """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``…, or None for a language that it has none for."""
-    kind, _, language = task.rpartition(".")
-    name = "repair" if kind == "repair" else "default"
-    return load_prompt("kgrec.generate", f"prompts/{name}.{language}.txt", f"{name}.{language}")
 
 
 class PromptGenerator:

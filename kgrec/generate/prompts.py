@@ -6,8 +6,6 @@ import hashlib
 import re
 import string
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 
 from kgrec.errors import PluginError, did_you_mean
 from kgrec.plugin.generation import Fact, Interest, PromptTemplate, TextRequest, Violation
@@ -57,25 +55,6 @@ def check_prompt(template: PromptTemplate) -> PromptTemplate:
     if any(spec or conversion for _, _, spec, conversion in pieces):
         raise PluginError(f"prompt {template.name}: placeholders take no format")
     return template
-
-
-def load_prompt(package: str, path: str, name: str) -> PromptTemplate | None:
-    """Read a prompt that comes with a package, or None where there is no such file.
-
-    Raises:
-        PluginError: its placeholders are not those that a prompt has.
-    """
-    return _load(package, path, name)
-
-
-@cache
-def _load(package: str, path: str, name: str) -> PromptTemplate | None:
-    file = files(package).joinpath(*path.split("/"))
-    if not file.is_file():
-        return None
-    lines = file.read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("#!"))  # remarks for authors
-    return check_prompt(PromptTemplate(name, text))
 
 
 def version_of(template: PromptTemplate) -> str:

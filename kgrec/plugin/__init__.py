@@ -13,6 +13,7 @@ and in its pyproject.toml::
 
 from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
 from kgrec.plugin.generation import PromptTemplate
+from kgrec.plugin.prompts import read_prompt
 from kgrec.plugin.registry import Spec
 from kgrec.plugin.spec import hookimpl
 
@@ -27,4 +28,5 @@ __all__ = [
     "TextKind",
     "TextPattern",
     "hookimpl",
+    "read_prompt",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.generation import PromptTemplate
+from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.registry import Spec
 from kgrec.plugin.spec import hookimpl
 
@@ -127,6 +128,4 @@ def kgrec_guards() -> list[Spec]:
 @hookimpl
 def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:  # noqa: ARG001
     """Give the prompt for items of no particular field."""
-    from kgrec.generate.prompted import default_prompt
-
     return default_prompt(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgrec.plugin import Attribute, Domain, RelationType, TextPattern
+from kgrec_ecommerce.kinds import CUES, KINDS
 
 
 def _schema(*names: str) -> tuple[str, ...]:
@@ -280,4 +281,6 @@ ECOMMERCE = Domain(
     ),
     half_life_days=60.0,
     sample="kgrec_ecommerce.sample:write",
+    kinds=KINDS,
+    cues=CUES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Domain, Mapping, hookimpl
+from kgrec.plugin import Domain, Mapping, PromptTemplate, hookimpl, read_prompt
 from kgrec_ecommerce.domain import ECOMMERCE
 
 
@@ -12,6 +12,14 @@ from kgrec_ecommerce.domain import ECOMMERCE
 def kgrec_domains() -> list[Domain]:
     """Offer online shops."""
     return [ECOMMERCE]
+
+
+@hookimpl
+def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
+    """Give the prompts of the domain's kinds of text."""
+    if domain != "ecommerce":
+        return None
+    return read_prompt("kgrec_ecommerce", f"prompts/{task}.txt", f"ecommerce/{task}")
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgrec.plugin import Attribute, Domain, RelationType, TextPattern
+from kgrec_news.kinds import CUES, KINDS
 
 
 def _wikidata(*properties: str) -> tuple[str, ...]:
@@ -217,4 +218,6 @@ NEWS = Domain(
     ),
     half_life_days=3.0,
     sample="kgrec_news.sample:write",
+    kinds=KINDS,
+    cues=CUES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Attribute, Domain, Mapping, RelationType, hookimpl
+from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, RelationType, hookimpl, read_prompt
 from kgrec_news.domain import NEWS
 
 
@@ -36,6 +36,14 @@ def kgrec_relation_types(domain: str) -> list[RelationType]:
             reasons={"zh": "同见于报道《{entity}》"},
         )
     ]
+
+
+@hookimpl
+def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
+    """Give the prompts of the domain's kinds of text."""
+    if domain != "news":
+        return None
+    return read_prompt("kgrec_news", f"prompts/{task}.txt", f"news/{task}")
 
 
 @hookimpl

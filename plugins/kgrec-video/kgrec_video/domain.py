@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgrec.plugin import Attribute, Domain, TextPattern
+from kgrec_video.kinds import CUES, KINDS, UNITS
 from kgrec_video.relations import RELATION_TYPES
 
 _WORD = r"(?:[A-Z]\.|[A-Z][\w'’-]*)"
@@ -129,4 +130,7 @@ VIDEO = Domain(
     ),
     half_life_days=365.0,
     sample="kgrec_video.sample:write",
+    kinds=KINDS,
+    units=UNITS,
+    cues=CUES,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kgrec.plugin import Attribute, Domain, Mapping, Spec, hookimpl
+from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, Spec, hookimpl, read_prompt
 from kgrec_video.domain import VIDEO
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ def kgrec_data_sources() -> list[Spec]:
     return [
         Spec("movielens", "kgrec_video.movielens:MovieLensSource", "MovieLens .dat, u.data, u.item, u.user", rank=5),
     ]
+
+
+@hookimpl
+def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
+    """Give the prompts of the domain's kinds of text."""
+    if domain != "video":
+        return None
+    return read_prompt("kgrec_video", f"prompts/{task}.txt", f"video/{task}")
 
 
 @hookimpl

@@ -1,0 +1,82 @@
+"""Texts about items, for a user or for nobody in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from kgrec.api.studio import Studio, Wish
+from kgrec.data.values import canonical_id
+from kgrec.errors import UsageError
+from kgrec.generate.kinds import kind_of
+from kgrec.generate.pipeline import Watch
+from kgrec.plugin.generation import GeneratedText
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.plugin.domain import TextKind
+    from kgrec.types import Reason
+
+
+def with_note(texts: Iterable[GeneratedText], note: str) -> list[GeneratedText]:
+    """Say in each text's record why a model did not write it."""
+    from dataclasses import replace
+
+    return [replace(text, note=note, fallback=True) if note and not text.note else text for text in texts]
+
+
+def generate(
+    project: Project, user: str | None, items: Sequence[str], n: int, wish: Wish, watch: Watch | None
+) -> list[GeneratedText]:
+    """Write texts; see :meth:`kgrec.api.Project.generate`."""
+    studio = project.studio
+    kind = kind_of(project.domain, wish.kind)
+    if kind.personal and user is None:
+        raise UsageError(f"a text of the kind {kind.name!r} is written for a user", hint="give a USER")
+    user_id = canonical_id(user) if user is not None and kind.personal else ""
+    positions, reasons = _what(studio, user, items, n, kind, wish)
+    if kind.max_items > 1:
+        groups = [
+            list(range(k, min(k + kind.max_items, len(positions)))) for k in range(0, len(positions), kind.max_items)
+        ]
+    else:
+        groups = [[k] for k in range(len(positions))]
+    requests = [
+        studio.request(
+            kind,
+            [positions[k] for k in group],
+            wish,
+            user_id=user_id,
+            reasons=[reasons[k] for k in group] if reasons else (),
+        )
+        for group in groups
+    ]
+    writer = studio.writer(wish)
+    texts = writer.write(
+        requests,
+        seed=project.config.seed if wish.seed is None else wish.seed,
+        user_ids=[user_id] * len(requests),
+        watch=watch,
+        allow_fallback=wish.allow_fallback,
+    )
+    return with_note(texts, studio.notes.get(studio.named(wish), ""))
+
+
+def _what(
+    studio: Studio, user: str | None, items: Sequence[str], n: int, kind: TextKind, wish: Wish
+) -> tuple[list[int], tuple[Reason, ...]]:
+    """Return the positions of the items that are written about, and why each was recommended."""
+    project = studio.project
+    if not items:
+        if user is None:
+            raise UsageError("about which item?", hint="give --item ITEM, or a USER")
+        wanted = n if kind.max_items == 1 else max(n * kind.max_items, kind.max_items)
+        found = project.recommend(user, wanted)
+    else:
+        ids = [canonical_id(item) for item in items]
+        project.dataset.item_positions(ids)  # an unknown id is an error here, with the nearest names
+        if user is None:
+            return [int(p) for p in project.dataset.item_positions(ids)], ()
+        found = studio.listed(user, ids)
+    reasons = studio.reasons(found, studio.language(wish)) if kind.personal and len(found) else ()
+    return [int(p) for p in project.dataset.item_positions(list(found.item_ids))], reasons

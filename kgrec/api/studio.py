@@ -1,0 +1,267 @@
+"""What writing texts needs from an open workspace: facts, profiles, names, prompts, models, guards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kgrec.data.values import canonical_id
+from kgrec.errors import KgrecError, UsageError
+from kgrec.generate.facts import FactBook, numbered
+from kgrec.generate.kinds import cues_of
+from kgrec.generate.names import NameIndex
+from kgrec.generate.pipeline import Writer
+from kgrec.generate.profile import InterestProfile, Profiler
+from kgrec.generate.prompts import check_prompt
+from kgrec.plugin.generation import PromptTemplate, TextRequest
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.plugin.domain import TextKind
+    from kgrec.plugin.protocols import Guard, LanguageModel
+    from kgrec.types import ItemList, Reason
+
+TEMPLATE = "template"
+VERBS: Mapping[str, str] = {
+    "put in your cart": "picked out",
+    "put into your cart": "picked out",
+    "put on your list": "saved",
+    "put on your wish list": "saved",
+    "评过分": "评价过",
+}
+"""Verbs that cannot stand between a person and a title, and what is said instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What texts are asked for.
+
+    Attributes:
+        kind: name of the kind, or None for the domain's usual one.
+        language: ``en`` or ``zh``; None: as in kgrec.toml.
+        tone: None: as in kgrec.toml.
+        model: ``template``, or a language model with an optional ``:MODEL``; None: as in kgrec.toml.
+        candidates: drafts a text; None: as in kgrec.toml.
+        seed: None: as in kgrec.toml.
+        allow_fallback: let the template step in where a model fails.
+    """
+
+    kind: str | None = None
+    language: str | None = None
+    tone: str | None = None
+    model: str | None = None
+    candidates: int | None = None
+    seed: int | None = None
+    allow_fallback: bool = True
+
+
+@dataclass
+class Studio:
+    """Everything that writing needs from an open workspace, made when it is first used and kept."""
+
+    project: Project
+    _books: dict[str, FactBook] = field(default_factory=dict)
+    _explainers: dict[str, Any] = field(default_factory=dict)
+    _models: dict[str, LanguageModel | None] = field(default_factory=dict)
+    _parts: tuple[int, dict[str, Any]] | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def language(self, wish: Wish) -> str:
+        """Return the language of a wish."""
+        config = self.project.config
+        language = wish.language or config.generate.language or config.recommend.language
+        if language not in ("en", "zh"):
+            raise UsageError(f"there are no texts in {language!r}", hint="en or zh")
+        return str(language)
+
+    def tone(self, wish: Wish) -> str:
+        """Return the tone of a wish."""
+        from kgrec.generate.phrases import TONES
+
+        tone = wish.tone or self.project.config.generate.tone
+        if tone not in TONES:
+            raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
+        return tone
+
+    @cached_property
+    def profiler(self) -> Profiler:
+        """Describes users."""
+        project = self.project
+        weights: dict[str, float] = dict(project.domain.action_weights)
+        weights.update({str(action): w for action, w in project.config.feedback.action_weights.items()})
+        rows = project.dataset.interactions["split"] != "test"
+        return Profiler(project.dataset, project.graph, action_weights=weights, rows=rows)
+
+    @cached_property
+    def names(self) -> NameIndex:
+        """All names of the workspace."""
+        import polars as pl
+
+        nodes = self.project.graph.nodes.filter(pl.col("kind") != "user")
+        named = nodes.filter((pl.col("label") != pl.col("key")) | (pl.col("kind") == "item"))
+        aliases = named["aliases"].explode().drop_nulls()
+        return NameIndex([*named["label"].to_list(), *aliases.to_list()])
+
+    def book(self, language: str) -> FactBook:
+        """Return the facts of the workspace, labelled in ``language``."""
+        if language not in self._books:
+            project = self.project
+            self._books[language] = FactBook(
+                project.dataset, project.graph, project.domain, language, self.verbs(language)
+            )
+        return self._books[language]
+
+    def verbs(self, language: str) -> dict[str, str]:
+        """Return how past actions are named in front of a title."""
+        from kgrec.explain.wording import VERBS as COMMON
+
+        worded = {**COMMON, **self.project.domain.user_verb}
+        verbs = {action: by.get(language, by.get("en", "")) for action, by in worded.items()}
+        return {action: VERBS.get(verb, verb) for action, verb in verbs.items()}
+
+    def profile(self, user_id: str) -> InterestProfile:
+        """Return the interests of a user."""
+        position = int(self.project.dataset.user_positions([canonical_id(user_id)])[0])
+        return self.profiler.profile(position, evidence=False)
+
+    def prompt(self, task: str) -> PromptTemplate | None:
+        """Return the prompt of a task, checked."""
+        found = self.project.manager.prompt_template(self.project.domain.name, task)
+        return check_prompt(found) if found else None
+
+    def request(
+        self, kind: TextKind, items: Sequence[int], wish: Wish, *, user_id: str = "", reasons: Sequence[Reason] = ()
+    ) -> TextRequest:
+        """Collect what may be said about ``items`` (positions) to a user.
+
+        Args:
+            kind: of text.
+            items: positions in the vocabulary.
+            wish: language, tone, model.
+            user_id: for whom; empty for nobody in particular.
+            reasons: why each item was recommended, or empty.
+        """
+        language = self.language(wish)
+        book = self.book(language)
+        profile = self.profile(user_id) if user_id else InterestProfile("")
+        facts = []
+        for k, item in enumerate(items):
+            facts += book.items([item])[0]
+            if user_id:
+                facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
+        domain = self.project.domain
+        ids = self.project.dataset.items["item_id"]
+        return TextRequest(
+            kind=kind,
+            facts=numbered(facts),
+            language=language,
+            tone=self.tone(wish),
+            interests=profile.interests,
+            noun=domain.item_noun.get(language, "item" if language == "en" else "物品"),
+            item_ids=tuple(str(ids[item]) for item in items),
+            key=_key(user_id),
+            prompt=self.prompt(f"{kind.name}.{language}") if self.named(wish) != TEMPLATE else None,
+            known=self.names if self.named(wish) != TEMPLATE else None,
+            cues=cues_of(domain, language),
+            private=tuple(filter(None, (user_id, *profile.own_words))),
+        )
+
+    def named(self, wish: Wish) -> str:
+        """Return the name of the model of a wish."""
+        return wish.model or self.project.config.generate.model
+
+    def writer(self, wish: Wish) -> Writer:
+        """Return the writer of a wish; a model that cannot be made leaves a note in :attr:`notes`."""
+        model = self.model(self.named(wish))
+        generate = self.project.config.generate
+        repair = {language: found for language in ("en", "zh") if (found := self.prompt(f"repair.{language}"))}
+        return Writer(
+            self.guards() if model is not None else (),
+            model,
+            repair_prompts=repair,
+            candidates=wish.candidates or generate.candidates,
+            repair=generate.repair,
+        )
+
+    def guards(self) -> list[Guard]:
+        """Return the guards in force, by rank."""
+        config = self.project.config
+        registry = self.project.manager.registry("guard")
+        names = config.generate.guards if config.generate.guards is not None else list(registry)
+        specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
+        return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
+
+    def model(self, named: str) -> LanguageModel | None:
+        """Build a language model; one that lacks a package or a file is told in :attr:`notes`, and is None.
+
+        Raises:
+            NotFoundError: there is no model of that name.
+            ConfigError: an option is unknown or unusable.
+        """
+        if named == TEMPLATE:
+            return None
+        if named not in self._models:
+            from kgrec.errors import ConfigError
+
+            name, colon, which = named.partition(":")
+            spec = self.project.manager.registry("language model")[name]
+            options = dict(self.project.config.language_models.get(name, {}))
+            if colon:
+                options[{"smollm2": "path", "recorded": "file"}.get(name, "model")] = which
+            try:
+                self._models[named] = spec.build(options, table=f"language_models.{name}")
+            except ConfigError:
+                raise
+            except KgrecError as error:
+                self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message
+                self._models[named] = None
+        return self._models[named]
+
+    def listed(self, user_id: str, ids: Sequence[str]) -> ItemList:
+        """Return items as a list for a user, with what each scorer contributes, so that it can be explained.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        from kgrec.types import ItemList
+
+        project, user = self.project, canonical_id(user_id)
+        project.dataset.user_positions([user])
+        ranker = project.ranker
+        position = ranker.user_positions.get(user)
+        if position is None or any(item not in ranker.item_positions for item in ids):
+            return ItemList(user, tuple(ids), np.arange(0), np.zeros(len(ids), dtype=np.float32))
+        at = np.array([ranker.item_positions[item] for item in ids], dtype=np.int64)
+        users = np.array([position], dtype=np.int64)
+        if self._parts is None or self._parts[0] != position:
+            self._parts = (position, ranker.parts(users))
+        parts = dict(self._parts[1])
+        scores = ranker.fused(parts, users)[0, at]
+        return ItemList(user, tuple(ids), at, scores, {name: part[0, at] for name, part in parts.items()})
+
+    def reasons(self, found: ItemList, language: str) -> tuple[Reason, ...]:
+        """Return why each item of a list was recommended, worded in ``language``."""
+        from kgrec.explain.reasons import Explainer
+        from kgrec.types import Profile
+
+        project = self.project
+        if language not in self._explainers:
+            self._explainers[language] = Explainer(
+                project.dataset, project.graph, project.domain, project.ranker, language=language
+            )
+        position = project.ranker.user_positions.get(found.user_id)
+        user = None if position is None else np.array([position], dtype=np.int64)
+        if user is None or len(found.items) != len(found):  # came after training
+            return ()
+        reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user=user, profile=Profile())
+        return reasons
+
+
+def _key(user_id: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(user_id.encode()).hexdigest()[:12] if user_id else ""

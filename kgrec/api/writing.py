@@ -1,0 +1,117 @@
+"""The part of a project that writes: profiles of users, and texts about items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from kgrec.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.api.studio import Studio, Wish
+    from kgrec.generate.pipeline import Watch
+    from kgrec.generate.profile import InterestProfile
+    from kgrec.plugin.generation import GeneratedText
+
+
+class Writing:
+    """Methods of :class:`kgrec.api.Project`; generation is imported when it is asked for."""
+
+    @cached_property
+    def studio(self) -> Studio:
+        """What writing needs; kept from one text to the next."""
+        from kgrec.api.studio import Studio
+
+        return Studio(cast("Project", self))
+
+    def interests(self, user_id: str, *, limit: int = 12) -> InterestProfile:
+        """Return what a user is interested in, with the events that say so.
+
+        Args:
+            user_id: the user's id.
+            limit: interests at most.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        from kgrec.api.profiling import interests
+
+        return interests(cast("Project", self), user_id, limit)
+
+    def generate(
+        self,
+        user: str | None = None,
+        *,
+        item: str | Sequence[str] = (),
+        kind: str | None = None,
+        n: int = 1,
+        language: str | None = None,
+        tone: str | None = None,
+        model: str | None = None,
+        candidates: int | None = None,
+        seed: int | None = None,
+        allow_fallback: bool = True,
+        watch: Watch | None = None,
+    ) -> list[GeneratedText]:
+        """Write texts about items, for a user or for nobody in particular.
+
+        Args:
+            user: the user's id; None for kinds that are not personal.
+            item: id or ids of the items; none: what is recommended to the user.
+            kind: ``blurb``, ``summary``...; None: the domain's usual one.
+            n: how many recommended items are written about; of a digest, how many digests.
+            language: ``en`` or ``zh``; None: as in kgrec.toml.
+            tone: ``neutral``, ``warm``, ``playful``, ``formal``; None: as in kgrec.toml.
+            model: ``template``, ``smollm2``, ``transformers:FOLDER``, ``openai:NAME``; None: as in kgrec.toml.
+            candidates: drafts a text; None: as in kgrec.toml.
+            seed: None: as in kgrec.toml.
+            allow_fallback: let the template step in where a model fails; otherwise that is an error.
+            watch: told the pieces of a draft as a model makes them.
+
+        Returns:
+            One text an item (or group of items), in their order. What a guard refused is never returned.
+
+        Raises:
+            NotFoundError: user, item, kind or model is unknown.
+            GuardRefusedError: nothing passed, and ``allow_fallback`` is False.
+        """
+        from kgrec.api.generating import generate
+        from kgrec.api.studio import Wish
+
+        items = [item] if isinstance(item, str) else list(item)
+        wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback)
+        return generate(cast("Project", self), user, items, n, wish, watch)
+
+    def generate_all(
+        self,
+        out: str | Path,
+        *,
+        kind: str | None = None,
+        n: int = 1,
+        users: Sequence[str] | None = None,
+        wish: Wish | None = None,
+        progress: Progress = SILENT,
+    ) -> int:
+        """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
+
+        What the file already holds of the same kind and language is not written again.
+
+        Args:
+            out: the file, ``.jsonl``; it grows batch by batch.
+            kind: None: the domain's usual one.
+            n: recommended items a user.
+            users: ids; None for all.
+            wish: language, tone, model, seed; ``kind`` is taken from there where it is not given.
+            progress: told where it is.
+
+        Returns:
+            How many texts were written now.
+        """
+        from kgrec.api.batches import generate_all
+        from kgrec.api.studio import Wish
+
+        wish = wish or Wish(kind)
+        return generate_all(cast("Project", self), Path(out), n, users, wish, progress)

@@ -1,0 +1,228 @@
+"""``kgrec generate`` and ``kgrec profile``: texts for a user, about an item, or for everybody; what they rest on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli import complete
+from kgrec.cli.failure import warn
+from kgrec.cli.run import Run
+from kgrec.cli.screen import cell, clean, console, table, words
+from kgrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from kgrec.generate.profile import InterestProfile
+    from kgrec.plugin.generation import GeneratedText
+
+KindOption = Annotated[
+    str | None,
+    typer.Option("--kind", "-k", help="blurb, summary, ...; by default the domain's usual one.", metavar="KIND"),
+]
+
+
+def generate(
+    run: Run,
+    user: Annotated[
+        str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
+    ] = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--item",
+            metavar="ITEM",
+            help="About this item (may be repeated); by default what is recommended.",
+            autocompletion=complete.items,
+        ),
+    ] = None,
+    kind: KindOption = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="About so many recommended items.")] = 1,
+    lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the text.")] = None,
+    tone: Annotated[
+        str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME[:MODEL]", help="template, smollm2, transformers:FOLDER, openai:NAME, ..."
+        ),
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option("--candidates", min=1, help="Drafts a text; the best that passes is shown.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another seed gives another wording.")] = None,
+    show_facts: Annotated[
+        bool, typer.Option("--show-facts", help="Show what the text may say, and its source.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="No fallback: a text that guards refuse is an error (exit code 6).")
+    ] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="For all users, or about all items; give --out FILE.jsonl.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write to FILE; with --all a .jsonl that can be taken up again."
+        ),
+    ] = None,
+) -> None:
+    """Write texts about items for the person who reads them, from facts alone.
+
+    Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
+    """
+    if everybody:
+        _for_all(run, user, item, number, out, _wish(kind, lang, tone, model, candidates, seed, strict))
+        return
+    if user is None and not item:
+        raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
+    live = run.for_people and out is None and sys.stderr.isatty() and not run.quiet
+    texts = run.project.generate(
+        user,
+        item=tuple(item or ()),
+        kind=kind,
+        n=number,
+        language=lang,
+        tone=tone,
+        model=model,
+        candidates=candidates,
+        seed=seed,
+        allow_fallback=not strict,
+        watch=_draft if live else None,
+    )
+    if live:
+        _draft(None)
+    _notes(run, texts)
+    from kgrec.generate.record import to_record
+
+    run.data([to_record(text) for text in texts], lambda: show_texts(texts, show_facts), out)
+
+
+def _wish(
+    kind: str | None,
+    lang: str | None,
+    tone: str | None,
+    model: str | None,
+    candidates: int | None,
+    seed: int | None,
+    strict: bool,
+) -> Any:
+    from kgrec.api.studio import Wish
+
+    return Wish(kind, lang, tone, model, candidates, seed, not strict)
+
+
+def _for_all(run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, wish: Any) -> None:
+    if user is not None or item:
+        raise UsageError("--all excludes USER and --item", hint="leave them out")
+    if out is None:
+        raise UsageError("--all needs a file", hint="give --out FILE.jsonl")
+    with run.progress() as progress:
+        written = run.project.generate_all(out, n=number, wish=wish, progress=progress)
+    run.say(f"{cell(written)} texts written to {out}")
+
+
+_pieces: list[str] = []
+
+
+def _draft(piece: str | None) -> None:
+    """Show a draft on stderr, dimmed, as it is made; None ends it."""
+    if piece is None:
+        if _pieces:
+            print("\x1b[0m", file=sys.stderr)
+        _pieces.clear()
+        return
+    if not _pieces:
+        print("\x1b[2mdraft: ", end="", file=sys.stderr)
+    _pieces.append(piece)
+    print(clean(piece), end="", file=sys.stderr, flush=True)
+
+
+def _notes(run: Run, texts: list[GeneratedText]) -> None:
+    for note in dict.fromkeys(text.note for text in texts if text.note):
+        if not run.quiet:
+            warn(f"the template stepped in: {note}")
+
+
+def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
+    """Print texts, with their facts and what guards had against drafts if asked for."""
+    out = console()
+    if not texts:
+        out.print("nothing to write about")
+    for k, text in enumerate(texts):
+        if k:
+            out.print()
+        out.print(clean(text.text), style="bold" if show_facts else "")
+        if not show_facts:
+            continue
+        how = "fallback" if text.fallback else "repaired" if text.repaired else ""
+        out.print(" · ".join(filter(None, [text.kind, text.language, text.model, how])), style="dim")
+        shown = table(
+            {"id": {"style": "dim"}, "type": {}, "name": {}, "value": {"overflow": "fold"}, "source": {"style": "dim"}}
+        )
+        for fact in text.facts:
+            shown.add_row(
+                fact.id, fact.type, words(fact.name), clean(f"{fact.value} {fact.unit}".strip()), clean(fact.source)
+            )
+        out.print(shown)
+        for violation in text.violations:
+            out.print(f"refused by {violation.guard}: {clean(violation.message)}", style="yellow")
+
+
+def profile(
+    run: Run,
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many interests.")] = 12,
+) -> None:
+    """Show what a user is interested in, and which events say so."""
+    found = run.project.interests(user, limit=number)
+    run.data(profile_records(found), lambda: _show_profile(found))
+
+
+def profile_records(found: InterestProfile) -> list[dict[str, Any]]:
+    """Return a profile as records, one an interest."""
+    return [
+        {
+            "user_id": found.user_id,
+            "kind": interest.kind,
+            "name": interest.name,
+            "relation": interest.relation or None,
+            "weight": round(interest.weight, 4),
+            "count": interest.count,
+            "evidence": [
+                {"what": e.what, "action": e.action, "weight": e.weight, "time": e.time} for e in interest.evidence
+            ],
+        }
+        for interest in found.interests
+    ]
+
+
+def _show_profile(found: InterestProfile) -> None:
+    from datetime import UTC, datetime
+
+    out = console()
+    out.print(f"{clean(found.user_id)} · {cell(len(found.history))} items touched", style="bold")
+    if not found.interests:
+        out.print("nothing is known")
+        return
+    right: dict[str, Any] = {"justify": "right", "no_wrap": True}
+    shown = table(
+        {
+            "interest": {"overflow": "fold"},
+            "kind": {"style": "dim"},
+            "weight": right,
+            "items": right,
+            "because": {"overflow": "fold"},
+        }
+    )
+    for interest in found.interests:
+        told = []
+        for event in interest.evidence:
+            when = f", {datetime.fromtimestamp(event.time, UTC):%Y-%m-%d}" if event.time is not None else ""
+            told.append(f"{clean(event.what)} ({event.action}{when})")
+        name = f"{clean(interest.name)}" + (f" ({words(interest.relation)})" if interest.relation else "")
+        shown.add_row(name, interest.kind, f"{interest.weight:.3f}", str(interest.count), "; ".join(told))
+    out.print(shown)
