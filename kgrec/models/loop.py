@@ -111,10 +111,10 @@ def run(training: Training, schedule: Schedule, *, progress: Progress = SILENT) 
                 _save(training, course, best, schedule)
             task.advance()
             task.note(f"loss {loss:.4f}" + (f", validation {course.metrics[-1]:.4f}" if course.metrics else ""))
-    if best is not None:
-        training.load_weights(best)
-    else:
+    if best is None:
         course.best_epoch = course.epoch
+    # What is kept need not be what the last step left: it may be an average over steps.
+    training.load_weights(training.weights() if best is None else best)
     return course
 
 

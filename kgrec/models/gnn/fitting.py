@@ -61,7 +61,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
             device=data.device,
         )
         validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
-        training = GNNTraining(network, graph, data.matrix, validation, _step_options(options, data), seed)
+        training = GNNTraining(network, graph, history.matrix, validation, _step_options(options, data), seed)
         course = Course()
         if data.matrix.nnz:
             schedule = options.schedule(training.n_steps, fingerprint(options, data, seed))
@@ -80,8 +80,11 @@ def _step_options(options: GNN, data: TrainingData) -> StepOptions:
         learning_rate=options.learning_rate,
         l2=options.l2,
         batch_size=options.batch_size or int(np.clip(-(-data.matrix.nnz // 4), 1, MAX_BATCH)),
+        history_dropout=options.history_dropout,
         id_dropout=options.id_dropout,
         cold_dropout=options.cold_dropout,
+        cold_steps=options.cold_steps,
+        average=options.average,
     )
 
 
@@ -103,9 +106,9 @@ def _centred(data: TrainingData) -> tuple[Floats | None, Floats | None, Floats |
 
 @torch.no_grad()
 def _state(network: Network, history: History, mean: Floats | None, item_text: Floats | None) -> Arrays:
-    final, passed = network.propagate()
+    final, passed, inputs = network.propagate()
     n_users, n_items = history.matrix.shape
-    own = network.inputs()[:n_users] / (network.n_layers + 1)
+    own = inputs[:n_users] / (network.n_layers + 1)
     items = final[n_users : n_users + n_items].cpu().numpy()
     # A like of strength s weighs s / sqrt(d_user d_item); the user's part is known only when a user is scored.
     degree = history.matrix.sum(axis=0)

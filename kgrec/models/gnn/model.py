@@ -88,24 +88,26 @@ class Network(nn.Module):
 
     def forward(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor]:
         """Return vectors of users ``(n_users, d)`` and of items ``(n_items, d)``."""
-        vectors, _ = self.propagate(masks)
-        users, items, _ = torch.split(vectors, self.sizes)
+        vectors, _, _ = self.propagate(masks)
+        users, items = torch.split(vectors, self.sizes[:2])
         return users, items
 
-    def propagate(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor]:
-        """Return the mean over the layers and the part of it that is yet to be passed on, shapes ``(n_nodes, d)``.
+    def propagate(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the mean over the layers, the part of it that is yet to be passed on, and what went into the first.
 
-        The second is the sum of all layers but the last, over the number of layers: a user's vector is the user's
-        share of the first layer plus the history's weighted sum of it.
+        The first two for users and items only, shape ``(n_users + n_items, d)``: of the entities, often many times as
+        many, nothing else is asked. The second is the sum of all layers but the last, over the number of layers: a
+        user's vector is the user's share of the first layer plus the history's weighted sum of it. The third is of
+        shape ``(n_nodes, d)``.
         """
         weights = self.adjacency.weights(self.scales, masks.entries)
-        x = self.inputs(masks)
-        passed = torch.zeros_like(x)
+        wanted, n = sum(self.sizes[:2]), self.n_layers + 1
+        first = x = self.inputs(masks)
+        passed = torch.zeros_like(x[:wanted])
         for _ in range(self.n_layers):
-            passed = passed + x
+            passed = passed + x[:wanted] / n
             x = self.propagation(x, weights)
-        n = self.n_layers + 1
-        return (passed + x) / n, passed / n
+        return passed + x[:wanted] / n, passed, first
 
 
 def _texts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 
+from kgrec.models.gnn.csr import csr_matrix
 from kgrec.models.gnn.graph import Graph
 
 
@@ -56,11 +56,8 @@ class Adjacency:
         self._learned_groups = self.groups[self.learned].long()
         pointers = torch.zeros(n_nodes + 1, dtype=torch.int64, device=device)
         torch.cumsum(torch.bincount(rows[self.learned], minlength=n_nodes), 0, out=pointers[1:])
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
-            zeros, columns = torch.zeros_like(self._learned_values), self.indices[self.learned].long()
-            shape = (n_nodes, n_nodes)
-            self._pattern = torch.sparse_csr_tensor(pointers, columns, zeros, shape, check_invariants=False)
+        zeros, columns = torch.zeros_like(self._learned_values), self.indices[self.learned].long()
+        self._pattern = csr_matrix(pointers, columns, zeros, (n_nodes, n_nodes))
 
     def weights(self, scales: Tensor, mask: Tensor | None = None) -> Weights:
         """Return the weights of the entries for ``scales``.

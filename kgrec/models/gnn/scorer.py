@@ -25,7 +25,7 @@ LARGE = 50_000
 """Users and items above which vectors are short and steps few by default: time and memory grow with both."""
 
 LARGE_STEPS = 160
-"""Steps on large graphs; on small ones 400."""
+"""Steps on large graphs; on small ones 240."""
 
 MAX_BATCH = 32_768
 """User-item pairs in a step, by default at most."""
@@ -36,11 +36,12 @@ class GNN:
 
     Vectors are ``mean_l A^l (E + T W)`` over users, items and entities: id embeddings ``E``, text vectors ``T``, and an
     adjacency ``A`` in which every relation has a learned scalar for each direction. A score is the product of two
-    vectors. Trained by a softmax over the catalogue (Liang et al., WWW 2018) with id embeddings dropped at random, so
-    that an item without likes is carried by its text and its entities, and a user who came after training by the
-    items of the profile: a user's vector is linear in the history.
+    vectors. Trained to foretell the hidden part of a history from the rest by a softmax over the catalogue (Liang et
+    al., WWW 2018), with id embeddings dropped at random, so that an item without likes is carried by its text and its
+    entities, and a user who came after training by the items of the profile: a user's vector is linear in the history.
 
-    Deviations from LightGCN (He et al., SIGIR 2020): the start, the softmax instead of BPR, relations, texts.
+    Deviations from LightGCN (He et al., SIGIR 2020): the start, the hiding, the softmax instead of BPR, relations,
+    texts, averaged weights.
 
     Attributes:
         progress: who is told of the epochs.
@@ -50,14 +51,17 @@ class GNN:
     Args:
         embedding_size: length of a vector; None takes 128, and 64 for more than 50,000 users and items.
         n_layers: rounds of propagation.
-        epochs: at most so many; exactly so many without validation data. None takes what makes 400 steps.
+        epochs: at most so many; exactly so many without validation data. None takes what makes 240 steps.
         patience: looks at the validation data without a new best before training stops.
         validate_every: epochs between two looks; None takes what makes 12 steps.
         learning_rate: of Adam.
-        l2: weight of the summed squares of the id embeddings, a like's loss counting 1.
+        l2: weight of the summed squares of what goes into the first layer, a like's loss counting 1.
         batch_size: user-item pairs in a step, about; None takes a quarter of all, at most 32,768.
+        history_dropout: share of each history that a step hides and asks for; 0 shows all and asks for all.
         id_dropout: share of users and items whose id embedding is hidden in a step.
         cold_dropout: share of items that a step treats as new: no id embedding, no interactions.
+        cold_steps: share of the steps that treat items as new.
+        average: decay, by step, of the running average of the weights that is kept; 0 keeps the last weights.
         graph_weight: how much a relation counts at the start, an interaction counting 1; 0 leaves the graph out.
         use_text: whether text vectors are used.
         threads: for this training; None takes one for small graphs, else what is set.
@@ -72,15 +76,18 @@ class GNN:
         self,
         *,
         embedding_size: int | None = None,
-        n_layers: int = 2,
+        n_layers: int = 3,
         epochs: int | None = None,
-        patience: int = 8,
+        patience: int = 12,
         validate_every: int | None = None,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.02,
         l2: float = 0.3,
         batch_size: int | None = None,
+        history_dropout: float = 0.4,
         id_dropout: float = 0.3,
-        cold_dropout: float = 0.1,
+        cold_dropout: float = 0.3,
+        cold_steps: float = 0.25,
+        average: float = 0.95,
         graph_weight: float = 0.3,
         use_text: bool = True,
         threads: int | None = None,
@@ -99,8 +106,11 @@ class GNN:
         self.learning_rate = options.number("learning_rate", learning_rate, low=0, above=True)
         self.l2 = options.number("l2", l2, low=0)
         self.batch_size = None if batch_size is None else options.integer("batch_size", batch_size, low=1)
+        self.history_dropout = options.number("history_dropout", history_dropout, low=0, high=0.99)
         self.id_dropout = options.number("id_dropout", id_dropout, low=0, high=0.99)
         self.cold_dropout = options.number("cold_dropout", cold_dropout, low=0, high=0.99)
+        self.cold_steps = options.number("cold_steps", cold_steps, low=0, high=1)
+        self.average = options.number("average", average, low=0, high=0.9999)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
         self.use_text = bool(use_text)
         self.threads = None if threads is None else options.integer("threads", threads, low=1)
@@ -209,7 +219,7 @@ class GNN:
         from kgrec.models.loop import Schedule
 
         return Schedule(
-            epochs=-(-400 // n_steps) if self.epochs is None else self.epochs,
+            epochs=-(-240 // n_steps) if self.epochs is None else self.epochs,
             validate_every=self.validate_every or max(1, 12 // n_steps),
             patience=self.patience,
             checkpoint=self.checkpoint,

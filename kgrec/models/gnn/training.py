@@ -1,4 +1,4 @@
-"""Training of the network: a softmax over the catalogue for blocks of users, id embeddings dropped at random."""
+"""Training of the network: from a part of each history it foretells the rest, by a softmax over the catalogue."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
 from kgrec.models.adam import AdamTraining
 from kgrec.models.gnn.graph import Graph
+from kgrec.models.gnn.histories import Histories
 from kgrec.models.gnn.model import Masks, Network
 from kgrec.models.gnn.validation import Validation
 
@@ -27,30 +27,38 @@ class StepOptions:
 
     Attributes:
         learning_rate: of Adam.
-        l2: weight of the summed squares of the id embeddings, a like's loss counting 1.
+        l2: weight of the summed squares of what goes into the first layer, a like's loss counting 1.
         batch_size: user-item pairs in a step, about.
+        history_dropout: share of each history that a step hides and asks for; 0 shows all and asks for all.
         id_dropout: share of users and items whose id embedding is hidden in a step.
         cold_dropout: share of items that a step treats as new: neither id embedding nor interactions.
+        cold_steps: share of the steps that treat items as new.
+        average: decay, by step, of the running average of the weights.
     """
 
     learning_rate: float
     l2: float
     batch_size: int
+    history_dropout: float
     id_dropout: float
     cold_dropout: float
+    cold_steps: float
+    average: float
 
 
 class GNNTraining(AdamTraining):
     """A network under training, for :func:`kgrec.models.loop.run`.
 
-    The loss of a step is the multinomial one of Liang et al. (Variational Autoencoders for Collaborative Filtering,
-    WWW 2018): ``- sum_i x_ui log softmax(u . y)_i`` over the items that somebody liked, for a block of users; the whole
-    graph is propagated once a step, so blocks are large.
+    A step hides a part of each history of a block of users and asks for it: ``- sum_i log softmax(u . y)_i`` over the
+    hidden items, ``u`` made of what is left and the softmax over what is not shown. The loss is the multinomial one
+    of Liang et al. (Variational Autoencoders for Collaborative Filtering, WWW 2018), the hiding that of denoising
+    autoencoders (Wu et al., WSDM 2016; Steck, NeurIPS 2020): a network that sees what it is asked for learns to
+    repeat it. The whole graph is propagated once a step, so blocks are large.
 
     Args:
         network: what is trained.
         graph: what it propagates over.
-        matrix: the likes, shape ``(n_users, n_items)``.
+        likes: strength of each like, shape ``(n_users, n_items)``.
         validation: how it is judged, or None.
         options: how a step is made.
         seed: of everything drawn.
@@ -60,72 +68,74 @@ class GNNTraining(AdamTraining):
         self,
         network: Network,
         graph: Graph,
-        matrix: csr_array,
+        likes: csr_array,
         validation: Validation | None,
         options: StepOptions,
         seed: int,
     ) -> None:
-        users = torch.from_numpy(np.flatnonzero(np.diff(matrix.indptr))).to(network.ids.device)
-        n_steps = math.ceil(matrix.nnz / options.batch_size)
-        super().__init__(network, users, n_steps, options.learning_rate, seed)
+        users = torch.from_numpy(np.flatnonzero(np.diff(likes.indptr))).to(network.ids.device)
+        n_steps = math.ceil(likes.nnz / options.batch_size)
+        super().__init__(network, users, n_steps, options.learning_rate, seed, average=options.average)
         self.network, self.validation, self.options = network, validation, options
-        self._indptr = torch.from_numpy(matrix.indptr.astype(np.int64)).to(self.device)
-        self._columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(self.device)
+        self.histories = Histories(likes, self.device)
         entries = torch.from_numpy(graph.interactions).to(self.device)
         self._entries = torch.stack([entries, torch.from_numpy(graph.mirror).to(self.device)[entries]])
-        self._liked = torch.unique(self._columns)
+        self._liked = torch.unique(self.histories.items)
 
     def loss(self, users: Tensor) -> Tensor:
-        """Return the mean loss over the likes of ``users`` and the penalty."""
-        user_vectors, item_vectors = self.network(self._draw_masks())
-        chosen = user_vectors[users]
-        counts = self._indptr[users + 1] - self._indptr[users]
-        liked = self._likes(users, counts)
+        """Return the mean loss over the hidden likes of ``users`` and the penalty."""
+        masks, warm = self._draw_masks()
+        vectors, passed, inputs = self.network.propagate(masks)
+        first, last = self.network.sizes[0], sum(self.network.sizes[:2])
+        shown, asked = self.histories.split(users, self.options.history_dropout, warm, self._generator)
+        chosen = inputs[users] / (self.network.n_layers + 1) + shown.mixed(passed[first:last])
+        items = vectors[first:last]
         candidates, correction = self._candidates()
         with self._autocast():
-            logits = chosen @ item_vectors[candidates].T
+            logits = chosen @ items[candidates].T
+        if self.options.history_dropout:
+            logits = logits.masked_fill(shown.among(candidates), -torch.inf)
         total = torch.logsumexp(logits.float(), 1) + correction
-        offsets = counts.cumsum(0) - counts
-        # The sum of the liked items' scores is the product with the sum of their vectors: no (likes, d) array.
-        sums = F.embedding_bag(liked, item_vectors, offsets, mode="sum")
-        misfit = (counts * total - (chosen * sums).sum(1)).sum() / counts.sum()
-        penalty = self.network.ids.square().sum() / len(self._columns)
-        loss: Tensor = misfit + self.options.l2 * penalty
-        return loss
+        # The sum of the asked items' scores is the product with the sum of their vectors: no (likes, d) array.
+        misfit = asked.counts @ total - (chosen * asked.summed(items)).sum()
+        loss: Tensor = misfit / asked.counts.sum().clamp(min=1)
+        return loss + self.options.l2 * inputs.square().sum() / len(self.histories.items)
 
     def validate(self) -> float | None:
         """Return NDCG@20 on the held-out likes."""
         if self.validation is None:
             return None
-        with torch.no_grad():
+        with torch.no_grad(), self.averaged():
             return self.validation.ndcg(*self.network())
 
-    def _draw_masks(self) -> Masks:
+    def _draw_masks(self) -> tuple[Masks, Tensor | None]:
+        """Return what the step hides of the graph, and which items it does not treat as new, or None."""
         n_users, n_items, n_entities = self.network.sizes
-        options, nodes, entries = self.options, None, None
+        options, nodes = self.options, None
         if options.id_dropout:
             kept = torch.rand(n_users + n_items, generator=self._generator, device=self.device) >= options.id_dropout
             nodes = torch.cat([kept, kept.new_ones(n_entities)]).float()
-        if options.cold_dropout:
-            warm = torch.rand(n_items, generator=self._generator, device=self.device) >= options.cold_dropout
-            nodes = torch.ones(n_users + n_items + n_entities, device=self.device) if nodes is None else nodes
-            nodes[n_users : n_users + n_items] *= warm
-            entries = torch.ones_like(self.network.adjacency.values)
-            entries[self._entries] = warm[self._columns].float()
-        return Masks(None if nodes is None else nodes.unsqueeze(1), entries)
+        if not options.cold_dropout or not self._is_cold_step():
+            return Masks(None if nodes is None else nodes.unsqueeze(1)), None
+        warm = torch.rand(n_items, generator=self._generator, device=self.device) >= options.cold_dropout
+        nodes = torch.ones(n_users + n_items + n_entities, device=self.device) if nodes is None else nodes
+        nodes[n_users : n_users + n_items] *= warm
+        entries = torch.ones_like(self.network.adjacency.values)
+        entries[self._entries] = warm[self.histories.items].float()
+        return Masks(nodes.unsqueeze(1), entries), warm
+
+    def _is_cold_step(self) -> bool:
+        """Spread the cold steps evenly; told by the number of steps, so that nothing is asked of the device."""
+        share = self.options.cold_steps
+        return math.floor((self.steps_done + 1) * share) > math.floor(self.steps_done * share)
 
     def _candidates(self) -> tuple[Tensor, float]:
         """Return the items to compare with and what their number adds to the log-sum: ``log(all / drawn)``."""
         n = len(self._liked)
         if n <= MAX_CANDIDATES:
             return self._liked, 0.0
-        drawn = torch.randint(n, (MAX_CANDIDATES,), generator=self._generator, device=self.device)
+        drawn = torch.randperm(n, generator=self._generator, device=self.device)[:MAX_CANDIDATES]
         return self._liked[drawn], math.log(n / MAX_CANDIDATES)
-
-    def _likes(self, users: Tensor, counts: Tensor) -> Tensor:
-        """Return the items of ``users`` one after the other."""
-        starts = torch.repeat_interleave(self._indptr[users] - counts.cumsum(0) + counts, counts)
-        return self._columns[starts + torch.arange(len(starts), device=self.device)]
 
     def _autocast(self) -> AbstractContextManager[object]:
         return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
