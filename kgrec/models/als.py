@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
-from threadpoolctl import threadpool_info, threadpool_limits
+from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
+from kgrec.models.factorise import factorise
 from kgrec.models.features import with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
@@ -102,25 +102,15 @@ class ALS:
 
     def _factorise(self, rows: csr_array, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return item factors, shape ``(n_items, factors)``."""
-        if not rows.nnz:
-            return np.zeros((rows.shape[1], self.factors), dtype=np.float32)
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        threads = min((pool["num_threads"] for pool in threadpool_info()), default=1)
-        # implicit runs threads of its own and calls BLAS from each of them: more BLAS threads only get in their way.
-        with threadpool_limits(1, user_api="blas"):
-            model = AlternatingLeastSquares(
-                factors=self.factors,
-                regularization=self.regularization,
-                alpha=self.alpha,
-                iterations=self.iterations,
-                num_threads=threads,
-                random_state=rng,
-            )
-            model.fit(csr_matrix(rows), show_progress=False)  # it takes no csr_array without a warning
-        factors = np.asarray(model.item_factors, dtype=np.float32)
-        factors[~self._known] = 0  # their random start only shrinks, and counts for nothing
-        return factors
+        _, items = factorise(
+            rows,
+            factors=self.factors,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            iterations=self.iterations,
+            rng=rng,
+        )
+        return items
 
     def _confidences(self, rows: csr_array) -> csr_array:
         return csr_array((rows.data * np.float32(self._alpha), rows.indices, rows.indptr), shape=rows.shape)

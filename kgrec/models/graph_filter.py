@@ -11,9 +11,9 @@ from scipy.sparse import csr_array, diags_array, vstack
 from kgrec.models import options, sparse
 from kgrec.models.ease import DENSE_WEIGHTS, KEPT
 from kgrec.models.features import with_graph_rows
-from kgrec.models.gnn.start import randomised_svd
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.models.svd import randomised_svd
 from kgrec.types import TrainingData
 
 

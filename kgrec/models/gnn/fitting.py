@@ -13,7 +13,7 @@ from kgrec.models.fingerprint import fingerprint
 from kgrec.models.gnn.graph import Floats, Graph, build_graph
 from kgrec.models.gnn.model import Network, ridge
 from kgrec.models.gnn.scorer import LARGE, MAX_BATCH
-from kgrec.models.gnn.start import spectral_start
+from kgrec.models.gnn.start import collective_start
 from kgrec.models.gnn.training import GNNTraining, StepOptions
 from kgrec.models.gnn.validation import Validation
 from kgrec.models.history import History
@@ -50,7 +50,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
     with _threads(options.threads, graph):
         rng = np.random.default_rng(seed)
         size = options.embedding_size or (64 if sum(data.matrix.shape) > LARGE else 128)
-        start = spectral_start(graph, size, rng, graph_weight=options.graph_weight)
+        start = collective_start(graph, history.matrix, size, rng, graph_weight=options.graph_weight)
         network = Network(
             graph,
             start,

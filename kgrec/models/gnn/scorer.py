@@ -32,7 +32,7 @@ MAX_BATCH = 32_768
 
 
 class GNN:
-    """Graph neural network: LightGCN with relations, entities and texts, started at a singular value decomposition.
+    """Graph neural network: LightGCN with relations, entities and texts, started at collective factors.
 
     Vectors are ``mean_l A^l (E + T W)`` over users, items and entities: id embeddings ``E``, text vectors ``T``, and an
     adjacency ``A`` in which every relation has a learned scalar for each direction. A score is the product of two

@@ -1,50 +1,54 @@
-"""Where training starts: a truncated singular value decomposition instead of noise saves most of the epochs."""
+"""Where training starts: collective factors instead of noise save most of the epochs, and end at a better place."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, diags_array, vstack
 
+from kgrec.models.factorise import factorise
 from kgrec.models.gnn.graph import Floats, Graph
 
 SIZE = 10.0
-"""Mean squared norm of the items at the start: so large that a softmax of their products says something."""
+"""Mean squared norm of the vectors at the start: so large that a softmax of their products says something."""
+
+REGULARIZATION, ALPHA, ITERATIONS = 80.0, 40.0, 10
+"""Of the factorisation: a strong ridge against strong confidences, as many factors on sparse data want it."""
+
+ENTITY_WEIGHT = 0.5
+"""How strongly an entity counts as a pseudo-user, over the first weight of the relations."""
 
 
-def spectral_start(graph: Graph, dim: int, rng: np.random.Generator, *, graph_weight: float) -> Floats:
-    """Return a vector for each node, shape ``(n_nodes, dim)``, mean squared norm of the items ``SIZE``.
+def collective_start(
+    graph: Graph, likes: csr_array, dim: int, rng: np.random.Generator, *, graph_weight: float
+) -> Floats:
+    """Return a vector for each node, shape ``(n_nodes, dim)``, mean squared norm of each kind of node ``SIZE``.
 
-    The normalised interactions, with the entities stacked below the users as weighted rows, are factored as
-    ``[H; w F] = U S V^T``; users and entities start at ``U sqrt(S)``, items at ``V sqrt(S)``. Nodes without an edge
-    start at zero. Directions beyond the matrix' rank are zero.
+    Users and items start at the factors of the weighted factorisation of the likes, entities beside them: they are
+    stacked under the users as pseudo-users who like the items that have them, idf-weighted (Singh and Gordon,
+    Relational Learning via Collective Matrix Factorization, KDD 2008). Nodes without an edge start at zero.
+
+    Args:
+        graph: the nodes.
+        likes: strength of each like, shape ``(n_users, n_items)``.
+        dim: length of a vector.
+        rng: of the factorisation's own start.
+        graph_weight: how much a relation counts at first, an interaction counting 1.
     """
-    history = graph.history().astype(np.float64)
-    stacked = csr_array(vstack([history, graph_weight * graph.features().astype(np.float64)], format="csr"))
-    left, values, right = randomised_svd(stacked, min(dim, *stacked.shape), rng)
-    scale = np.sqrt(values)
-    start = np.zeros((graph.n_nodes, dim), dtype=np.float32)
-    rows = left * scale
-    start[: graph.n_users, : len(values)] = rows[: graph.n_users]
-    start[graph.n_users : graph.n_users + graph.n_items, : len(values)] = right.T * scale
-    start[graph.n_users + graph.n_items :, : len(values)] = rows[graph.n_users :]
-    items = start[graph.n_users : graph.n_users + graph.n_items]
-    size = np.mean(np.sum(items.astype(np.float64) ** 2, axis=1))
-    return start * np.float32(np.sqrt(SIZE / size)) if size > 0 else start
+    features = graph.features().astype(np.float32)
+    features.data[:] = 1.0
+    frequency = np.maximum(np.diff(features.indptr), 1)
+    idf = np.log(graph.n_items / frequency).astype(np.float32)
+    entities = diags_array(np.float32(ENTITY_WEIGHT * graph_weight) * idf) @ features
+    rows = csr_array(vstack([likes, entities], format="csr"), dtype=np.float32)
+    rows.eliminate_zeros()
+    left, items = factorise(
+        rows, factors=dim, regularization=REGULARIZATION, alpha=ALPHA, iterations=ITERATIONS, rng=rng
+    )
+    return np.concatenate([_scaled(left[: graph.n_users]), _scaled(items), _scaled(left[graph.n_users :])])
 
 
-def randomised_svd(
-    matrix: csr_array, rank: int, rng: np.random.Generator, *, oversampling: int = 10, iterations: int = 4
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Factor ``matrix`` of shape ``(m, n)`` into ``(m, rank)``, ``(rank,)``, ``(rank, n)``.
-
-    Randomised subspace iteration: Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4 and 5.1.
-    """
-    width = min(rank + oversampling, *matrix.shape)
-    basis = rng.standard_normal((matrix.shape[1], width))
-    for _ in range(iterations):
-        basis, _ = np.linalg.qr(matrix @ basis)
-        basis, _ = np.linalg.qr(matrix.T @ basis)
-    basis, _ = np.linalg.qr(matrix @ basis)
-    small, values, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
-    return (basis @ small)[:, :rank], values[:rank], right[:rank]
+def _scaled(vectors: Floats) -> Floats:
+    """Bring the mean squared norm of the rows that are not zero to ``SIZE``."""
+    squares = np.sum(vectors.astype(np.float64) ** 2, axis=1)
+    known = squares > 0
+    return vectors * np.float32(np.sqrt(SIZE / squares[known].mean())) if known.any() else vectors
