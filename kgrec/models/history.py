@@ -80,7 +80,7 @@ class History:
     def new_rows(self, profiles: Sequence[Profile]) -> csr_array:
         """Return the likes of people who were not there at training, one row a profile, as :meth:`new` does."""
         if not profiles:
-            return csr_array((0, self.n_items), dtype=np.float32)
+            return sparse.csr(np.zeros((0, self.n_items), dtype=np.float32))
         rows = np.repeat(np.arange(len(profiles)), [len(profile.items) for profile in profiles])
         items = np.concatenate([profile.items for profile in profiles])
         weights = np.concatenate([profile.weights for profile in profiles])

@@ -73,7 +73,7 @@ class SeenPlaces:
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum up values at the places, by row."""
-        return np.bincount(self.rows, values, self.n_rows)
+        return np.bincount(self.rows, values, self.n_rows).astype(np.float64, copy=False)
 
     def left(self, known: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Count the known items of each row that are not seen, at least 1; for :meth:`of_known`."""

@@ -145,6 +145,7 @@ class GNN:
         fitted = fit_network(self, data, seed)
         self.best_epoch, self.best_metric = fitted.course.best_epoch, fitted.course.best_metric
         self._history, self._state = fitted.history, fitted.state
+        self._known = np.asarray(self._state["items"].any(axis=1))
         return self
 
     def refit_options(self) -> dict[str, Any]:
@@ -185,7 +186,7 @@ class GNN:
 
     def _compact(self, vectors: Floats) -> FactorScores:
         items = self._state["items"]
-        return FactorScores(vectors, items, vectors.any(axis=1), items.any(axis=1))
+        return FactorScores(vectors, items, np.asarray(vectors.any(axis=1)), self._known)
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the history; what is left is the user's own vector."""
@@ -211,6 +212,7 @@ class GNN:
         self._history = History.from_state(state)
         names = ("users", "items", "items_in", "text_in", "text_mean")
         self._state = {name: np.asarray(state[name]) for name in names if name in state}
+        self._known = np.asarray(self._state["items"].any(axis=1))
         self.best_epoch = int(state["best_epoch"][0])
         return self
 
@@ -245,7 +247,7 @@ class GNN:
     def _score(self, vectors: Floats) -> Scores:
         items = self._state["items"]
         scores = vectors @ items.T
-        scores[:, ~items.any(axis=1)] = np.nan
+        scores[:, ~self._known] = np.nan
         scores[~vectors.any(axis=1)] = np.nan
         return scores
 
