@@ -17,7 +17,7 @@ from kgrec.generate.names import NameIndex
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
-from kgrec.plugin.generation import PromptTemplate, TextRequest
+from kgrec.plugin.generation import Fact, PromptTemplate, TextRequest
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
@@ -148,7 +148,7 @@ class Studio:
         language = self.language(wish)
         book = self.book(language)
         profile = self.profile(user_id) if user_id else InterestProfile("")
-        facts = []
+        facts: list[Fact] = []
         for k, item in enumerate(items):
             facts += book.items([item])[0]
             if user_id:
