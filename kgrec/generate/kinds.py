@@ -52,6 +52,8 @@ def cues_of(domain: Domain, language: str) -> dict[str, tuple[str, ...]]:
     found = {}
     for relation in domain.relation_types:
         label = relation.label if language == "en" else relation.labels.get(language, "")
-        labels = (f"{label} {{}}" if language == "en" else f"{label}{{}}",) if label else ()
+        # A single English word ("in", "about", "rated") stands in too many sentences to state one relation.
+        telling = " " in label if language == "en" else bool(label)
+        labels = (f"{label} {{}}" if language == "en" else f"{label}{{}}",) if telling else ()
         found[relation.name] = (*labels, *domain.cues.get(relation.name, {}).get(language, ()))
     return found

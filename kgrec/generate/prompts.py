@@ -33,7 +33,7 @@ def fence(value: str) -> str:
     text = _CONTROL.sub(" ", value)
     while (cleaned := _CHAT.sub(" ", text)) != text:  # what was hidden in what was taken out
         text = cleaned
-    return " ".join(text.split())[:LONGEST]
+    return " ".join(re.sub("[<>]", "", text).split())[:LONGEST]
 
 
 def check_prompt(template: PromptTemplate) -> PromptTemplate:
@@ -74,7 +74,7 @@ def render(
     unit = "characters" if request.language == "zh" else "words"
     return template.text.format(
         facts=fact_lines(request.facts),
-        profile=interest_line(request.interests),
+        profile=interest_line(_shared(request)),
         noun=request.noun,
         tone=request.tone,
         length=f"{request.kind.max_length.get(request.language, 60)} {unit}",
@@ -97,3 +97,9 @@ def interest_line(interests: Sequence[Interest], limit: int = 6) -> str:
     """Return the strongest interests for a prompt."""
     names = [fence(interest.name) for interest in interests[:limit]]
     return f"{OPEN}{', '.join(names)}{CLOSE}" if names else f"{OPEN}unknown{CLOSE}"
+
+
+def _shared(request: TextRequest) -> Sequence[Interest]:
+    """Return the interests that the facts speak of: a small model takes whatever stands in a prompt for a fact."""
+    told = {name.casefold() for fact in request.facts for name in (fact.value, *fact.aliases)}
+    return [interest for interest in request.interests if interest.name.casefold() in told]

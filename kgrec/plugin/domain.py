@@ -119,7 +119,7 @@ class TextKind:
     personal: bool = True
     max_items: int = 1
     max_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 60, "zh": 120})
-    min_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 3, "zh": 6})
+    min_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 2, "zh": 4})
     requires: tuple[str, ...] = ("title",)
 
 

@@ -108,6 +108,31 @@ class DomainContract(Contract):
         half_life = self.make().half_life_days
         assert half_life is None or half_life > 0
 
+    def test_kinds_of_text(self) -> None:
+        """Kinds have names, phrases that can be read, and of each section without a mark a line that needs little."""
+        from kgrec.generate.phrases import load_phrases
+
+        domain = self.make()
+        names = [kind.name for kind in domain.kinds]
+        assert len(names) == len(set(names)), names
+        for kind in domain.kinds:
+            assert re.fullmatch(r"[a-z][a-z0-9-]*", kind.name), kind.name
+            assert kind.summary.strip()
+            for language, target in kind.phrases.items():
+                assert re.fullmatch(r"[a-z]{2}", language), language
+                always = [section for section in load_phrases(target).sections if not section.mark]
+                bare = {*kind.requires, "noun", "nouns"}
+                assert all(any(needs <= bare for needs in section.needs) for section in always), target
+
+    def test_units_and_cues(self) -> None:
+        """Units are of attributes and cues of relations of the domain; a cue has one place for a name."""
+        domain = self.make()
+        known = {relation.name for relation in domain.relation_types}
+        assert set(domain.units) <= set(domain.attributes), set(domain.units) - set(domain.attributes)
+        assert set(domain.cues) <= known, set(domain.cues) - known
+        for cues in domain.cues.values():
+            assert all(cue.count("{}") == 1 for worded in cues.values() for cue in worded), cues
+
     def test_sample(self, tmp_path: Path) -> None:
         """The sample, where there is one, is the same for the same seed, and its kgrec.toml can be read."""
         target = self.make().sample

@@ -21,8 +21,11 @@ _NOT = re.compile(
 _NOT_ZH = re.compile(r"不|没|無|无|未|非|并非|绝非|从未|毫无|缺乏|缺少|并无")
 _PLACE = "\ue000{}\ue001"
 _ONE = "\ue000\\d+\ue001"
-_AND = r"[》”\"」』]?(?:\s*,\s*(?:and )?|\s+and\s+|\s*&\s*|、|和|与|及|以及)[《“\"「『]?"
-_LIST = rf"(?:the |a |an |by |[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_AND}{_ONE})*)"
+_OPEN, _CLOSE = r"[《“\"「『]?", r"[》”\"」』]?"
+# "A, B and C", "A and B"; a comma alone may end the clause: "Directed by Ada, Comet Letters is..."
+_MORE = rf"(?:{_CLOSE}\s*,\s*{_OPEN}{_ONE})+,?\s+and\s+{_OPEN}{_ONE}|{_CLOSE}\s+(?:and|&)\s+{_OPEN}{_ONE}"
+_MORE_ZH = rf"(?:{_CLOSE}(?:、|和|与|及|以及){_OPEN}{_ONE})+"
+_LIST = rf"(?:the |a |an |by |[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_MORE}|{_MORE_ZH})?)"
 _DEEDS = (
     "watched|bought|read|saw|viewed|rated|purchased|reviewed|liked|loved|enjoyed|shared|saved|clicked on|clicked"
     "|looked at|commented on|collected|searched for|put in(?:to)? your cart|put on your (?:wish )?list"
@@ -63,12 +66,14 @@ class Claims:
     def _unknown(self, request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
         told = told_key(facts)
         stems = {stem(token) for token in told.split()}
+        stems |= {stem(word) for cues in request.cues.values() for cue in cues for word in words(cue)}
         for sentence in sentences(covered):
             unknown = [w for w in words(sentence) if not is_ordinary(w, request) and stem(w) not in stems]
             if request.language == "zh" and han(sentence):
-                terms = tokenise([sentence.replace(COVER, " ")])["term"].to_list()
+                cued = "\n".join(cue for cues in request.cues.values() for cue in cues)
+                terms = [t for t in tokenise([sentence.replace(COVER, " ")])["term"].to_list() if han(t) > 1]
                 unknown += [
-                    t for t in terms if han(t) > 1 and not is_ordinary_zh(t, request) and name_key(t) not in told
+                    t for t in terms if not is_ordinary_zh(t, request) and not (name_key(t) in told or t in cued)
                 ]
             if len(unknown) > self.tolerance:
                 named = ", ".join(dict.fromkeys(unknown))
@@ -95,20 +100,23 @@ def _strong(request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iter
 
 
 def _relations(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
-    """Compare relation and name wherever the text joins a name to the item by words that state a relation."""
+    """Compare relation and name wherever the text joins a name to the item by words that state a relation.
+
+    A name between two cues ("made in Norway, and Ada directed it") is fine if one of them fits it.
+    """
     placed = _placed(text, spans)
-    seen: set[int] = set()
+    said: dict[int, list[str]] = {}
+    fits: set[int] = set()
     for names, pattern in _patterns(request):
         for match in pattern.finditer(placed):
             for number in map(int, re.findall(r"\ue000(\d+)\ue001", match[1])):
-                # The longest cue comes first and settles what is said of a name.
-                if number in seen:
-                    continue
-                seen.add(number)
-                if not any(fact.name in names or fact.type == "reason" for fact in spans[number].facts):
-                    name = text[spans[number].start : spans[number].end]
-                    said = re.sub("[\ue000\ue001]", "", match[0].replace(match[1], name))
-                    yield Violation("claims", f"the facts do not say {said.strip()!r}", name)
+                said.setdefault(number, []).append(match[0].replace(match[1], _PLACE.format(number)))
+                if any(fact.name in names or fact.type == "reason" for fact in spans[number].facts):
+                    fits.add(number)
+    for number in sorted(set(said) - fits):
+        name = text[spans[number].start : spans[number].end]
+        words_said = re.sub(r"\ue000\d+\ue001", name, said[number][0]).strip(" ,.《》“”")
+        yield Violation("claims", f"the facts do not say {words_said!r}", name)
 
 
 def _placed(text: str, spans: Sequence[Span]) -> str:

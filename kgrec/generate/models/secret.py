@@ -6,7 +6,7 @@ import os
 import re
 
 _SHAPES = re.compile(
-    r"\b(?:sk|pk|key|tok|gsk|hf|xai)[-_][A-Za-z0-9*_\-]{6,}|(?<=Bearer )\S+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
+    r"\b(?:sk|pk|key|tok|gsk|hf|xai)[-_][A-Za-z0-9*_\-]{6,}|(?<=Bearer )[^\s,;]+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
 )
 HIDDEN = "***"
 

@@ -17,7 +17,7 @@ KINDS = (
         "the article's title, turned to this reader",
         _phrases("headline"),
         max_length={"en": 22, "zh": 45},
-        min_length={"en": 1, "zh": 2},
+        min_length={"en": 1, "zh": 1},
     ),
     TextKind(
         "summary",

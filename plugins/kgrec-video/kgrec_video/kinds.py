@@ -51,7 +51,17 @@ CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "zh": ("由{}执导", "{}执导", "{}导演", "导演是{}"),
     },
     "starring": {
-        "en": ("starring {}", "stars {}", "{} stars", "{} plays", "{} acts", "actor {}", "actress {}", "featuring {}"),
+        "en": (
+            "starring {}",
+            "with {}",
+            "stars {}",
+            "{} stars",
+            "{} plays",
+            "{} acts",
+            "actor {}",
+            "actress {}",
+            "featuring {}",
+        ),
         "zh": ("由{}主演", "{}主演", "主演是{}", "{}出演", "{}饰演"),
     },
     "written_by": {

@@ -1,0 +1,161 @@
+"""The template generator: whatever the facts are, its texts pass every guard."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kgrec.errors import PluginError
+from kgrec.generate.kinds import GENERIC, cues_of, kinds_of
+from kgrec.generate.language import listed, sentences
+from kgrec.generate.phrases import load_phrases, parse_phrases
+from kgrec.generate.pipeline import Writer
+from kgrec.generate.template import TemplateGenerator
+from kgrec.plugin.domain import Domain
+from kgrec.plugin.generation import Fact, TextRequest
+from kgrec.plugin.manager import load_plugins
+from kgrec.testing import toy_request
+
+MANAGER = load_plugins()
+GUARDS = [spec.build() for _, spec in MANAGER.registry("guard").items()]
+DOMAINS = [MANAGER.domain(name) for name in MANAGER.registry("domain")]
+CASES = [(d, kind, language) for d in DOMAINS for kind in kinds_of(d).values() for language in ("en", "zh")]
+
+_WORDS = ["Orla", "Venn", "Tarsk", "Ibru", "Quell", "Maro", "Sundt", "Pelia"]
+LATIN = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3, unique=True)
+CHINESE = st.lists(st.sampled_from(list("澜舟栖拓岩霁溪鹿鸣墨")), min_size=2, max_size=4, unique=True)
+NAMES = LATIN.map(" ".join) | CHINESE.map("".join)
+TITLES = NAMES | st.sampled_from(
+    [
+        "What Now?",
+        "Never Say Never Again...",
+        "Not a Film",
+        "12 Monkeys",
+        "非诚勿扰",
+        "Kill Bill",
+        "E.T.",
+        "a",
+        "1984",
+        "No",
+    ]
+)
+
+
+@st.composite
+def facts(draw, domain, language):
+    """Draw facts of one or more items, and personal ones."""
+    drawn = []
+    for subject in ("i1", "i2")[: draw(st.integers(1, 2))]:
+        drawn.append(Fact("", "title", "title", draw(TITLES), subject=subject))
+        for relation in domain.relation_types:
+            label = relation.label if language == "en" else relation.labels.get("zh", relation.label)
+            values = draw(st.lists(NAMES, max_size=3, unique=True)) if draw(st.booleans()) else []
+            drawn += [Fact("", "entity", relation.name, value, label, subject=subject) for value in values]
+        if draw(st.booleans()):
+            drawn.append(Fact("", "number", "year", str(draw(st.integers(1930, 2030))), subject=subject))
+        if draw(st.booleans()):
+            minutes = draw(st.integers(1, 400))
+            unit = "minutes" if language == "en" else "分钟"
+            drawn.append(Fact("", "number", "minutes", str(minutes), "", unit, float(minutes), subject=subject))
+        if draw(st.booleans()):
+            price = draw(st.integers(1, 99999)) / 100
+            drawn.append(Fact("", "number", "price", f"{price:.10g}", number=price, subject=subject))
+        if draw(st.booleans()):
+            drawn.append(Fact("", "text", "description", "A keeper of the light finds a box.", subject=subject))
+    if draw(st.booleans()):
+        verb = "watched" if language == "en" else "看过"
+        drawn.append(Fact("", "history", "history", draw(TITLES), verb))
+        shared = [r for r in domain.relation_types if (r.reason if language == "en" else r.reasons.get("zh"))]
+        if shared and draw(st.booleans()):
+            relation = draw(st.sampled_from(shared))
+            worded = (relation.reason if language == "en" else relation.reasons["zh"]).format(entity=draw(NAMES))
+            drawn.append(Fact("", "reason", "because", worded))
+    if draw(st.booleans()):
+        count = draw(st.integers(2, 60))
+        drawn.append(Fact("", "interest", "interest", draw(NAMES), number=float(count)))
+    return tuple(replace(fact, id=f"f{k}", number=_number(fact)) for k, fact in enumerate(drawn))
+
+
+def _number(fact):
+    return float(fact.value) if fact.name == "year" else fact.number
+
+
+@pytest.mark.parametrize(("domain", "kind", "language"), CASES, ids=lambda value: getattr(value, "name", value))
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_what_the_template_writes_passes_every_guard(domain, kind, language, data):
+    held = data.draw(facts(domain, language))
+    tone = data.draw(st.sampled_from(["neutral", "warm", "playful", "formal"]))
+    ids = tuple(dict.fromkeys(fact.subject for fact in held if fact.subject))[: kind.max_items]
+    held = tuple(fact for fact in held if fact.subject in (*ids, ""))
+    request = TextRequest(
+        kind,
+        held,
+        language,
+        tone,
+        noun=domain.item_noun[language],
+        item_ids=ids,
+        key=data.draw(st.text(max_size=3)),
+        cues=cues_of(domain, language),
+    )
+    (text,) = TemplateGenerator().write([request], seed=data.draw(st.integers(0, 99)))
+    assert text.strip()
+    assert Writer(GUARDS).check(request, text) == [], text
+    assert "{" not in text
+    assert "  " not in text
+    assert not text.endswith((" ", ",", ":"))
+
+
+@pytest.mark.parametrize(("domain", "kind", "language"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_phrases_name_facts_that_a_domain_has(domain, kind, language):
+    phrases = load_phrases(kind.phrases[language])
+    personal = {"history", "because", "interest", "verb", "count", "noun", "nouns", "title"}
+    known = personal | {relation.name for relation in domain.relation_types} | set(domain.attributes)
+    assert phrases.slots <= known, phrases.slots - known
+    always = [section for section in phrases.sections if not section.mark]
+    bare = {"title", "noun", "nouns"}
+    assert all(any(needs <= bare for needs in section.needs) for section in always)
+
+
+def test_texts_vary_with_reader_and_seed():
+    requests = [toy_request(key=f"reader-{k}") for k in range(40)]
+    first = TemplateGenerator().write(requests, seed=1)
+    assert len(set(first)) > 5
+    assert TemplateGenerator().write(requests, seed=2) != first
+
+
+def test_a_full_stop_is_not_doubled_and_lists_are_joined():
+    phrases = parse_phrases("== a\n{title}. Next.", "x")
+    line = phrases.sections[0].lines[0]
+    assert line.fill({"title": ["What Now?"]}, "en") == "What Now? Next."
+    assert [listed(list("abcd"[:n]), "en") for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert sentences("One. Two! 三。四") == ["One.", "Two!", "三。", "四"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{title}", "before the first section"),
+        ("== a", "is empty"),
+        ("", "no section"),
+        ("== a\n{title|loud}", "no slot"),
+        ("== a\n{}", "no slot"),
+        ("== a\n{title", "a brace"),
+        ("== a\n[angry] {title}", "unknown tone"),
+    ],
+)
+def test_a_fault_in_a_file_of_phrases_is_named(text, told):
+    with pytest.raises(PluginError, match=told):
+        parse_phrases(text, "blurb.en.txt")
+
+
+def test_phrases_that_are_not_there():
+    with pytest.raises(PluginError, match="cannot be read"):
+        load_phrases("kgrec.generate:phrases/none.txt")
+
+
+def test_a_domain_without_kinds_has_the_generic_ones():
+    assert tuple(kinds_of(Domain("x", "y")).values()) == GENERIC
+    assert list(itertools.chain(*(kind.phrases for kind in GENERIC))) == ["en", "zh"] * len(GENERIC)
