@@ -57,10 +57,10 @@ class Sequence(NeuralScorer):
         window: int = 50,
         dropout: float = 0.3,
         use_text: bool = True,
-        epochs: int = 60,
-        patience: int = 5,
+        epochs: int = 40,
+        patience: int = 3,
         learning_rate: float = 0.002,
-        batch_size: int = 128,
+        batch_size: int = 256,
         threads: int | None = None,
     ) -> None:
         super().__init__(

@@ -103,17 +103,18 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(size, scorer.n_heads, rng, device) for _ in range(scorer.n_layers))
         self.norm, self.norm_bias = (nn.Parameter(torch.full((size,), v, device=device)) for v in (1.0, 0.0))
 
-    def item_vectors(self) -> Tensor:
-        """Return the vectors of all items, shape ``(n_items, d)``; zeros for those without likes and text."""
-        own = self.own * self.liked
-        return own if self.texts is None else own + self.texts @ self.project
+    def item_vectors(self, items: Tensor | None = None) -> Tensor:
+        """Return the vectors of ``items`` or of all, shape ``(i, d)``; zeros for those without likes and text."""
+        chosen = slice(None) if items is None else items
+        own = self.own[chosen] * self.liked[chosen]
+        return own if self.texts is None else own + self.texts[chosen] @ self.project
 
     def forward(self, vectors: Tensor, rows: Tensor, hide: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
         """Return the output at every place, shape ``(b, l, d)``.
 
         Args:
-            vectors: of all items, shape ``(n_items, d)``.
-            rows: items, ``EMPTY`` where there is none, shape ``(b, l)``.
+            vectors: of items, shape ``(i, d)``.
+            rows: their numbers in ``vectors``, ``EMPTY`` where there is no item, shape ``(b, l)``.
             hide: sets entries to 0 at random, in training.
         """
         found = vectors[rows]
@@ -169,15 +170,18 @@ class SequenceTraining(AdamTraining):
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return the mean loss over the items of the windows ``rows`` but the first ones."""
-        items, strengths = self._items[rows], self._strengths[rows]
-        vectors = self.network.item_vectors()
-        output = self.network(vectors, items[:, :-1], self._hide)
-        targets = items[:, 1:]
-        chosen = (targets != EMPTY) & (items[:, :-1] != EMPTY)
-        targets = targets[chosen]
+        held, strengths = self._items[rows], self._strengths[rows][:, 1:]
         candidates, corrections = self._catalogue.draw(self._generator)
+        # Only the items that the step names are projected, under numbers of their own.
+        named, numbers = torch.unique(torch.cat([held.flatten(), candidates]), return_inverse=True)
+        vectors = self.network.item_vectors(named.clamp(min=0))
+        items = torch.where(held == EMPTY, EMPTY, numbers[: held.numel()].view_as(held))
+        candidates = numbers[held.numel() :]
+        output = self.network(vectors, items[:, :-1], self._hide)
+        chosen = (items[:, 1:] != EMPTY) & (items[:, :-1] != EMPTY)
+        targets = items[:, 1:][chosen]
         of_candidates = (candidates, corrections, vectors[candidates])
-        return choice_loss(output[chosen], targets, strengths[:, 1:][chosen], vectors[targets], of_candidates)
+        return choice_loss(output[chosen], targets, strengths[chosen], vectors[targets], of_candidates)
 
     @torch.no_grad()
     def validate(self) -> float | None:
