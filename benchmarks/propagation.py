@@ -44,8 +44,9 @@ def products(nodes: int, entries: int, dim: int, repeat: int) -> None:
     """Time one product and three layers forward and backward."""
     import torch
 
+    from kgrec.models.gnn.convolution import Propagation
     from kgrec.models.gnn.graph import build_graph
-    from kgrec.models.gnn.propagation import Adjacency, Propagation
+    from kgrec.models.gnn.propagation import Adjacency
 
     n_users = nodes * 2 // 3
     graph = build_graph(random_likes(np.random.default_rng(0), n_users, nodes - n_users, entries // 2), None)

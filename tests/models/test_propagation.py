@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from kgrec.models.gnn.convolution import Propagation
 from kgrec.models.gnn.graph import build_graph
-from kgrec.models.gnn.propagation import Adjacency, Propagation
+from kgrec.models.gnn.propagation import Adjacency
 from kgrec.types import Triples
 
 

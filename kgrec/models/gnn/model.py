@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kgrec.models.gnn.graph import Floats, Graph
-from kgrec.models.gnn.propagation import Adjacency, Propagation
+from kgrec.models.gnn.propagation import Adjacency, propagate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,6 @@ class Network(nn.Module):
         self.n_layers = n_layers
         self.sizes = [graph.n_users, graph.n_items, graph.n_entities]
         self.adjacency = Adjacency(graph, device)
-        self.propagation = Propagation(self.adjacency)
         degree = np.bincount(graph.indices[graph.groups == 0], minlength=graph.n_nodes)
         degree[graph.n_users + graph.n_items :] = 1
         self.has_id = torch.from_numpy((degree > 0).astype(np.float32)[:, None]).to(device)
@@ -106,7 +105,7 @@ class Network(nn.Module):
         passed = torch.zeros_like(x[:wanted])
         for _ in range(self.n_layers):
             passed = passed + x[:wanted] / n
-            x = self.propagation(x, weights)
+            x = propagate(x, weights, self.adjacency)
         return passed + x[:wanted] / n, passed, first
 
 

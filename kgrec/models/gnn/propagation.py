@@ -1,4 +1,4 @@
-"""Linear, relation-aware propagation: a torch_geometric convolution whose fast path is one fused sparse product."""
+"""Linear, relation-aware propagation as one fused sparse product."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric import EdgeIndex
-from torch_geometric.nn import MessagePassing
 
 from kgrec.models.gnn.csr import csr_matrix
 from kgrec.models.gnn.graph import Graph
@@ -37,7 +35,7 @@ class Adjacency:
         indptr, indices: CSR pattern, shapes ``(n_nodes + 1,)`` and ``(e,)``.
         values, groups: as in :class:`Graph`, shape ``(e,)``; ``mirrored_groups``: the group of each entry's mirror.
         learned: entries whose group has a learned scalar (all but the interactions), shape ``(l,)``.
-        edge_index: the entries as PyG has them, sorted by target.
+        edge_index: sources and targets of the entries, sorted by target, shape ``(2, e)``.
     """
 
     def __init__(self, graph: Graph, device: str = "cpu") -> None:
@@ -49,8 +47,7 @@ class Adjacency:
         self.groups = torch.from_numpy(graph.groups).to(device, narrow)
         self.mirrored_groups = self.groups[torch.from_numpy(graph.mirror).to(device)]
         rows = torch.repeat_interleave(torch.arange(n_nodes, device=device, dtype=narrow), self.indptr.diff())
-        pair = torch.stack([self.indices, rows])
-        self.edge_index = EdgeIndex(pair, sparse_size=(n_nodes, n_nodes), sort_order="col")
+        self.edge_index = torch.stack([self.indices, rows])
         self.learned = torch.from_numpy((graph.groups > 0).nonzero()[0]).to(device)
         self._learned_values = self.values[self.learned]
         self._learned_groups = self.groups[self.learned].long()
@@ -110,35 +107,11 @@ class _Product(torch.autograd.Function):
         return of_x, of_scales, None, None
 
 
-class Propagation(MessagePassing):  # type: ignore[misc]  # torch_geometric is untyped
-    """One layer: ``x'_a = sum_b scale(a, b) * value(a, b) * x_b``, LightGCN's (He et al., SIGIR 2020) with relations.
+def propagate(x: Tensor, weights: Weights, adjacency: Adjacency) -> Tensor:
+    """Propagate ``x`` of shape ``(n_nodes, d)`` by one layer -> same shape, in one product.
 
-    Attributes:
-        fused: whether the fused product is taken; the plain path builds a message for each edge and is for comparison.
+    ``x'_a = sum_b scale(a, b) * value(a, b) * x_b``: LightGCN's layer (He et al., SIGIR 2020) with relations.
+    :class:`kgrec.models.gnn.convolution.Propagation` is the same as a torch_geometric convolution.
     """
-
-    SUPPORTS_FUSED_EDGE_INDEX = True
-
-    def __init__(self, adjacency: Adjacency, *, fused: bool = True) -> None:
-        super().__init__(aggr="sum")
-        self.adjacency = adjacency
-        self.fuse = fused
-
-    def forward(self, x: Tensor, weights: Weights) -> Tensor:
-        """Propagate ``x`` of shape ``(n_nodes, d)`` -> same shape."""
-        edges = self.adjacency.edge_index
-        edges = edges if self.fuse else edges.as_tensor().long()
-        out: Tensor = self.propagate(edges, size=None, x=x, weights=weights)
-        return out
-
-    def message(self, x_j: Tensor, weights: Weights) -> Tensor:
-        """Weigh the source's vector; the scalars' gradient flows through the ratio of learned to applied scale."""
-        scales = weights.scales
-        groups = self.adjacency.groups
-        ratio = torch.where(groups > 0, (scales / scales.detach())[groups], 1.0)
-        return x_j * (weights.forward * ratio).unsqueeze(-1)
-
-    def message_and_aggregate(self, edge_index: EdgeIndex, x: Tensor, weights: Weights) -> Tensor:  # noqa: ARG002
-        """Do both in one product."""
-        out: Tensor = _Product.apply(x, weights.scales, weights, self.adjacency)  # type: ignore[no-untyped-call]
-        return out
+    out: Tensor = _Product.apply(x, weights.scales, weights, adjacency)  # type: ignore[no-untyped-call]
+    return out
