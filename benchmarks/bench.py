@@ -1,6 +1,6 @@
 """Run kgrec through its command line on a real dataset, as a user would, and score what it recommends.
 
-usage: python benchmarks/bench.py DATASET [--set a.b=c ...] [--folder DIR]
+usage: python benchmarks/bench.py DATASET [--set a.b=c ...] [--graph STATE] [--folder DIR]
 
 Leaves recs.tsv and figures.json (metrics; wall seconds and peak memory of each command) in build/bench/DATASET or in
 DIR, and prints the line of the independent scorer that lies beside the datasets.
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from datasets import ROOT, Prepared, data_folder, prepare
+from variants import with_graph
 
 
 def run(command: list[str], log: Path) -> dict[str, float]:
@@ -75,11 +76,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="A.B=C")
+    parser.add_argument("--graph", choices=("true", "none", "shuffled"), default="true", help="what is done to triples")
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     folder: Path = arguments.folder or ROOT / "build" / "bench" / arguments.dataset
     folder.mkdir(parents=True, exist_ok=True)
-    prepared = prepare(arguments.dataset, folder / "data")
+    prepared = with_graph(prepare(arguments.dataset, folder / "data"), arguments.graph)
     figures: dict[str, object] = {"dataset": arguments.dataset, "overrides": arguments.overrides}
     figures["stages"] = stages(prepared, folder, arguments.overrides)
     figures["metrics"] = {f"@{k}": score(prepared, folder, k) for k in sorted({10, 20, prepared.k})}

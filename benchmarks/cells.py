@@ -21,13 +21,11 @@ from peers.problems import numbers_of
 from peers.registry import PEERS
 from peers.task import users_of
 from results import BUILD, Place, keep, read_lists, task_of
+from variants import VARIANTS
 
 HERE = Path(__file__).parent
 RANKED = tuple(name for name in ADAPTERS if name != "bing-news")
 """Datasets on which lists are judged; bing-news is judged by AUC."""
-
-VARIANTS: Mapping[str, tuple[str, ...]] = {"kgrec": ()}
-"""Settings that differ from the defaults, by name of the cell."""
 
 SLOW = ("torch", "lightfm", "recbole")
 """Environments whose models train for minutes: their cells come last."""
@@ -71,7 +69,12 @@ def cells() -> list[Cell]:
         for dataset in order
         if peer.datasets is None or dataset in peer.datasets
     ]
-    found += [Cell(Place(dataset, name), _kgrec(dataset, name)) for dataset in order for name in VARIANTS]
+    found += [
+        Cell(Place(dataset, name), _kgrec(dataset, name))
+        for name, variant in VARIANTS.items()
+        for dataset in order
+        if variant.datasets is None or dataset in variant.datasets
+    ]
     return found + [Cell(Place(*name.split("/")), _script(name)) for name in SCRIPTS]
 
 
@@ -101,15 +104,21 @@ def _peer(dataset: str, name: str) -> Callable[[float, int], None]:
 def _kgrec(dataset: str, name: str) -> Callable[[float, int], None]:
     def run(limit: float, _: int) -> None:
         folder = BUILD / "work" / dataset / name
-        overrides = [part for setting in VARIANTS[name] for part in ("--set", setting)]
+        overrides = [part for setting in VARIANTS[name].settings for part in ("--set", setting)]
         command = [sys.executable, str(HERE / "bench.py"), dataset, "--folder", str(folder), *overrides]
+        command += ["--graph", VARIANTS[name].graph]
         environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
         watched(command, limit, folder.with_name(f"{name}.log"), ROOT, environment)
         task, numbering, file = task_of(dataset)
         figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
         top = numbers_of(read_lists(folder / "recs.tsv"), numbering, users_of(task.test), task.length)
         facts = _facts(0, limit) | {"task": digest(file), "stages": figures["stages"], "scorer": figures["metrics"]}
-        keep(Place(dataset, name), facts | {"options": list(VARIANTS[name]), "weights": _weights(folder)}, top, task)
+        keep(
+            Place(dataset, name),
+            facts | {"options": list(VARIANTS[name].settings), "weights": _weights(folder)},
+            top,
+            task,
+        )
 
     return run
 

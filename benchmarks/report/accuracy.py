@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cells import RANKED, VARIANTS
+from cells import RANKED
 from peers.registry import PEERS
 from results import FEW, PerUser, Place, figures_of
+from variants import VARIANTS
 
-from kgrec.evaluate.significance import Interval, bootstrap, share
+from kgrec.evaluate.significance import Interval, bootstrap, compare, holm, share
 
 METRICS = {
     "lastfm": ("recall@10", "mrr@10", "recall@20", "ndcg@20"),
@@ -46,7 +47,7 @@ NOTES = {
 def sections() -> Iterable[str]:
     """Return a section a dataset that has any result."""
     for dataset in RANKED:
-        found = {name: result for name in [*VARIANTS, *PEERS] if (result := Place(dataset, name).read())}
+        found = {name: result for name in ["kgrec", *PEERS] if (result := Place(dataset, name).read())}
         if found:
             yield section(dataset, found)
 
@@ -91,7 +92,7 @@ def table(
 
 def versus(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list[str]:
     """Say how kgrec compares with the best peer by each metric, paired by user."""
-    peers = [name for name in per_user if name not in VARIANTS]
+    peers = [name for name in per_user if name != "kgrec"]
     if "kgrec" not in per_user or not peers:
         return ["kgrec: not measured yet."]
     said = []
@@ -102,6 +103,37 @@ def versus(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list[str]:
         interval = f"[{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}]"
         said.append(f"{_title(metric)} **{ratio.mean - 1:+.1%}** {interval} over {title(best)}")
     return ["kgrec against the peer that is best on the test users: " + "; ".join(said) + "."]
+
+
+def gnn_alone() -> Iterable[str]:
+    """Return a table a dataset of single scorers, and the GNN with its graph against the others, paired by user."""
+    for dataset in sorted({one for variant in VARIANTS.values() for one in variant.datasets or ()}):
+        metrics = METRICS.get(dataset, USUAL)[:2]
+        places = {name: Place(dataset, name) for name, variant in VARIANTS.items() if variant.datasets}
+        found = {name: result for name, place in places.items() if (result := place.read())}
+        if not found:
+            yield f"{dataset}: not measured yet."
+            continue
+        per_user = {name: figures_of(places[name]) for name, result in found.items() if result["status"] == "done"}
+        lines = [f"{dataset}:", "", *table(metrics, found, per_user, published().get(dataset, []))]
+        yield "\n".join([*lines, "", *_differences(metrics, per_user)])
+
+
+def _differences(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list[str]:
+    others = [name for name in per_user if name != "kgrec-gnn"]
+    if "kgrec-gnn" not in per_user or not others:
+        return []
+    pairs = [(metric, other) for metric in metrics for other in others]
+    found = [
+        compare(per_user["kgrec-gnn"][metric], per_user[other][metric], np.random.default_rng(0), draws=1000)
+        for metric, other in pairs
+    ]
+    adjusted = holm([one.p for one in found])
+    said = [
+        f"{_title(metric)} {one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}] over {other} (p {p:.3f})"
+        for (metric, other), one, p in zip(pairs, found, adjusted, strict=True)
+    ]
+    return ["The GNN with its graph, paired by user, p Holm-corrected: " + "; ".join(said) + "."]
 
 
 def title(name: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
-from cells import COLD, RANKED, VARIANTS
+from cells import COLD, RANKED
 from peers.registry import PEERS
 from results import Place
+from variants import VARIANTS
 
 BOUND_MS, ALLOWED = 80.0, 1.3
 """Three layers forward and backward over 6 M entries × 64 at the bound of the memory, and how much more is allowed."""

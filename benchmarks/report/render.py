@@ -9,6 +9,7 @@ from report import accuracy, measurements
 
 PARTS: Mapping[str, Callable[[], Iterable[str]]] = {
     "accuracy": accuracy.sections,
+    "gnn": accuracy.gnn_alone,
     "cold": measurements.cold,
     "clicks": measurements.clicks,
     "speed": measurements.speed,

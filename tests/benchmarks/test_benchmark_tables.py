@@ -81,3 +81,19 @@ def test_the_chart_is_well_formed(load):
     point = {"train": {"cpu_seconds": 2.0, "peak_mib": 300.0}}
     svg = load("cost_plot").plot({"items": {1000: point, 2000: point}}, ["train"])
     assert len(ET.fromstring(svg).findall(".//{*}polyline")) == 2
+
+
+def test_a_shuffled_graph_keeps_heads_and_relations(load, tmp_path):
+    file = tmp_path / "kg.tsv"
+    rows = [f"h{n}\tr{n % 3}\tt{n}" for n in range(60)]
+    file.write_text("\n".join(["head\trelation\ttail", *rows]) + "\n")
+    datasets, variants = load("datasets"), load("variants")
+    config = "[[data.items]]\npath = 1\n[[data.triples]]\npath = 2\n"
+    prepared = datasets.Prepared("generic", (file,), config, file, file)
+    assert variants.with_graph(prepared, "none").config == "[[data.items]]\npath = 1\n"
+    assert variants.with_graph(prepared, "true") == prepared
+    variants.with_graph(prepared, "shuffled")
+    found = [line.split("\t") for line in file.read_text().splitlines()[1:]]
+    assert sorted((h, r) for h, r, _ in found) == sorted((f"h{n}", f"r{n % 3}") for n in range(60))
+    assert all(int(tail[1:]) % 3 == int(relation[1:]) for _, relation, tail in found)
+    assert sum(head[1:] == tail[1:] for head, _, tail in found) < 20
