@@ -75,7 +75,7 @@ def table(
     other: list[dict[str, Any]],
 ) -> list[str]:
     """Return a table of models, the best last metric first."""
-    head = ["model", *(_title(metric) for metric in metrics), "fit: CPU s", "all lists: s", "peak MiB", "settings"]
+    head = ["model", *(_title(metric) for metric in metrics), "fit: CPU s", "all lists: CPU s", "peak MiB", "settings"]
     lines = [_row(head), _row(["---"] * len(head))]
     means = {name: float(np.nanmean(values[metrics[-1]])) for name, values in per_user.items()}
     for name in sorted(per_user, key=lambda one: -means[one]):
@@ -155,8 +155,8 @@ def _costs(result: dict[str, Any]) -> list[str]:
         stages = result["stages"]
         peak = max(stage["peak_mib"] for stage in stages.values())
         cost = f"{stages['train']['cpu_seconds']:,.0f} (`train`, tuning and all)"
-        return [cost, f"{stages['recommend']['seconds']:,.1f}", f"{peak:,.0f}"]
-    fit, rank = result["fit"]["cpu_seconds"], result["rank"]["seconds"]
+        return [cost, f"{stages['recommend']['cpu_seconds']:,.1f}", f"{peak:,.0f}"]
+    fit, rank = result["fit"]["cpu_seconds"], result["rank"]["cpu_seconds"]
     tune = result["tune"]["cpu_seconds"]
     return [f"{fit:,.1f} (tuning {tune:,.0f})", f"{rank:,.1f}", f"{result['peak_mib']:,.0f}"]
 
