@@ -16,8 +16,11 @@ from peers.task import Task
 STRENGTHS = {"view": 1.0, "cart": 2.0, "buy": 3.0}
 """Of actions, where the data tells them apart."""
 
-SHARE, MOST_USERS = 0.1, 10_000
-"""Of a user's items that settings are chosen on where no validation part is published, and for how many users."""
+SHARE = 0.1
+"""Of a user's items that settings are chosen on where no validation part is published."""
+
+MOST_USERS = 5_000
+"""Users that settings are chosen on, at most."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def problem(prepared: Prepared, seed: int = 1) -> tuple[Task, Numbering]:
     tables = {name: numbering.number(table) for name, table in read.items()}
     train = tables["train"]
     if "valid" in tables:
-        tune_fit, tune_test = train, tables["valid"]
+        tune_fit, tune_test = train, _some(tables["valid"], np.random.default_rng([seed, 23]))
     else:
         tune_fit, tune_test = cut(train, np.random.default_rng([seed, 23]))
     empty = csr_matrix((len(numbering.users), len(numbering.items)), dtype=np.float32)
@@ -101,12 +104,17 @@ def cut(train: pl.DataFrame, rng: np.random.Generator) -> tuple[pl.DataFrame, pl
     held = (SHARE * pl.len().over("user")).floor().clip(1)
     ranked = order.with_columns(place=place, held=held, owned=pl.len().over("user"))
     chosen = ranked.filter((pl.col("owned") > 1) & (pl.col("place") <= pl.col("held")))
-    users = chosen["user"].unique().sort()
-    if len(users) > MOST_USERS:
-        users = users.gather(np.sort(rng.permutation(len(users))[:MOST_USERS]))
-    chosen = chosen.filter(pl.col("user").is_in(users.implode()))
+    chosen = _some(chosen, rng)
     keys = ["user", "item"]
     return train.join(chosen, on=keys, how="anti"), strongest.join(chosen.select(keys), on=keys, how="semi")
+
+
+def _some(table: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Keep the rows of at most so many users."""
+    users = table["user"].unique().sort()
+    if len(users) <= MOST_USERS:
+        return table
+    return table.filter(pl.col("user").is_in(users.gather(rng.permutation(len(users))[:MOST_USERS]).implode()))
 
 
 def _triples(folder: Path, items: pl.Series) -> NDArray[np.int64]:

@@ -32,9 +32,9 @@ MIDDLE = (*SMALL, "scientific", "douban", "goodreads", "ml-1m")
 PEERS = {
     "popularity": Peer("popularity", "linear"),
     "item_knn": Peer("ItemKNN (implicit)", "linear", ("implicit",)),
-    "ease": Peer("EASE", "linear"),
-    "als": Peer("ALS (implicit)", "linear", ("implicit",), limit=300.0),
-    "blend": Peer("ALS + EASE", "linear", ("implicit",), needs=("als", "ease")),
+    "ease": Peer("EASE", "linear", limit=600.0),
+    "als": Peer("ALS (implicit)", "linear", ("implicit",)),
+    "blend": Peer("ALS + EASE", "linear", ("implicit",), (*MIDDLE, "retailrocket"), needs=("als", "ease")),
     "rectools_ease": Peer("EASE (RecTools)", "rectools", ("rectools",), SMALL),
     "lenskit_als": Peer("ALS (LensKit)", "lenskit", ("lenskit", "torch"), SMALL),
     "lightfm_warp": Peer("WARP (LightFM)", "lightfm", ("lightfm-next",), MIDDLE),

@@ -39,6 +39,8 @@ def tune(
     model: Any, task: Task, grid: list[dict[str, Any]], seed: int, limit: float
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the best settings and what was tried; ``limit`` is in CPU seconds, which other work does not eat up."""
+    if len(grid) == 1 and not getattr(model, "CHOOSES", False):
+        return grid[0], []
     started, longest = time.process_time(), 0.0
     tried: list[dict[str, Any]] = []
     for options in grid:

@@ -16,6 +16,9 @@ EVERY, MOST = 10, 150
 TRIED = ((64, 1e-5), (64, 0.0), (128, 1e-5), (128, 1e-4))
 """Components, penalty."""
 
+CHOOSES = True
+"""Fitting looks at the validation part."""
+
 
 def grid(task: Task, limit: float) -> list[dict[str, Any]]:
     return timed([{"components": size, "alpha": alpha} for size, alpha in TRIED], task, limit)

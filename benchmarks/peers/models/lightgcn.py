@@ -21,6 +21,9 @@ MOST = 1000
 TRIED = ((3, 1e-4), (2, 1e-4))
 """Layers, penalty."""
 
+CHOOSES = True
+"""Fitting looks at the validation part."""
+
 
 def grid(task: Task, limit: float) -> list[dict[str, Any]]:
     batch = int(2 ** np.clip(np.ceil(np.log2(task.fit.nnz / 40)), 11, 15))

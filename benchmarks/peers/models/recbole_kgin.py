@@ -25,6 +25,9 @@ COLUMNS = {
     "link": ["item_id", "entity_id"],
 }
 
+CHOOSES = True
+"""Fitting looks at the validation part."""
+
 
 def grid(task: Task, limit: float) -> list[dict[str, Any]]:
     GRAPH[:] = [task.triples]

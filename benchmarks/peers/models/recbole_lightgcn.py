@@ -10,6 +10,9 @@ from peers.models.inputs import timed
 from peers.models.recbole import train
 from peers.task import Judge, Score, Task
 
+CHOOSES = True
+"""Fitting looks at the validation part."""
+
 
 def grid(task: Task, limit: float) -> list[dict[str, Any]]:
     common = {"embedding_size": 64, "learning_rate": 1e-3}
