@@ -36,9 +36,13 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
     **{f"cold/{name}": ("cold_items.py", name) for name in COLD},
     "clicks/bing-news": ("click_auc.py",),
     "speed/propagation": ("propagation.py",),
+    "speed/ranking": ("ranking_speed.py", str(BUILD / "work" / "amazon-book" / "kgrec" / "workspace")),
     "speed/cost_vs_size": ("cost_vs_size.py",),
 }
-"""Measurements that are scripts of their own: place of the result -> command. The last lines of JSON are kept."""
+"""Measurements that are scripts of their own: place of the result -> command."""
+
+AFTER = {"speed/ranking": (Place("amazon-book", "kgrec"),)}
+"""Results that a script builds on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def cells() -> list[Cell]:
         for dataset in order
         if variant.datasets is None or dataset in variant.datasets
     ]
-    return found + [Cell(Place(*name.split("/")), _script(name)) for name in SCRIPTS]
+    return found + [Cell(Place(*name.split("/")), _script(name), AFTER.get(name, ())) for name in SCRIPTS]
 
 
 def _peer(dataset: str, name: str) -> Callable[[float, int], None]:
@@ -135,10 +139,13 @@ def _script(name: str) -> Callable[[float, int], None]:
         log = BUILD / "work" / f"{name}.log"
         command = [sys.executable, str(HERE / script), *arguments]
         watched(command, limit, log, ROOT, os.environ | {"OMP_WAIT_POLICY": "PASSIVE"})
-        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
-        Place(*name.split("/")).write(
-            _facts(threads, limit) | {"status": "done", "lines": list(map(json.loads, lines))}
-        )
+        said = log.read_text(encoding="utf-8").splitlines()
+        result = {
+            "status": "done",
+            "lines": [json.loads(line) for line in said if line.startswith("{")],
+            "text": [line for line in said if not line.startswith("{")],
+        }
+        Place(*name.split("/")).write(_facts(threads, limit) | result)
 
     return run
 

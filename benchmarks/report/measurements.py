@@ -71,8 +71,39 @@ def clicks() -> Iterable[str]:
 
 
 def speed() -> Iterable[str]:
-    """Propagation, an epoch beside RecBole's, cost against size."""
-    return [propagation(), epochs(), *cost()]
+    """What was wanted, propagation, an epoch beside RecBole's, ranking, cost against size."""
+    return [budgets(), propagation(), epochs(), ranking(), *cost()]
+
+
+def budgets() -> str:
+    """Whole commands with default settings against what they may cost."""
+    rows = ["| command | wanted | measured |", "|---|---|---|"]
+    for dataset, wanted in (
+        ("ml-100k", "no more CPU than RecBole's LightGCN"),
+        ("ml-1m", "300 s wall, 2,048 MiB"),
+        ("amazon-book", "900 s wall, 4,096 MiB"),
+    ):
+        stage = ((Place(dataset, "kgrec").read() or {}).get("stages") or {}).get("train")
+        found = f"{_seconds(stage)}, {stage['peak_mib']:,.0f} MiB" if stage else _seconds(None)
+        rows.append(f"| `train` on {dataset} | {wanted} | {found} |")
+    peer = (Place("ml-100k", "recbole_lightgcn").read() or {}).get("fit")
+    rows.append(f"| RecBole's LightGCN on ml-100k, one fit | – | {_seconds(peer)} |")
+    stage = ((Place("amazon-book", "kgrec").read() or {}).get("stages") or {}).get("recommend")
+    rows.append(f"| `recommend --all` on amazon-book, process and all | half of EASE's time | {_seconds(stage)} |")
+    peer = (Place("amazon-book", "ease").read() or {}).get("rank")
+    rows.append(f"| EASE's lists on amazon-book | – | {_seconds(peer)} |")
+    return "\n".join(rows)
+
+
+def _seconds(cost: dict[str, float] | None) -> str:
+    return f"{cost['cpu_seconds']:,.1f} CPU s, {cost['seconds']:,.1f} s wall" if cost else "not measured yet"
+
+
+def ranking() -> str:
+    found = Place("speed", "ranking").read()
+    if found is None or found["status"] != "done":
+        return f"Ranking on amazon-book: {'not measured yet' if found is None else found['message']}."
+    return "\n".join(["Ranking on amazon-book (`ranking_speed.py`):", "", *(f"- {line}" for line in found["text"])])
 
 
 def propagation() -> str:
