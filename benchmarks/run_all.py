@@ -16,6 +16,7 @@ from benchmarks/peers/requirements. At the end the tables are written.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import traceback
@@ -77,6 +78,8 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of a peer (1)")
     arguments = parser.parse_args()
+    # Ended from outside, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     todo = chosen(cells(), arguments.only, arguments.left_out)
     if arguments.list:
         for cell in todo:
