@@ -142,11 +142,11 @@ def test_unusable_options_are_named(wrong):
         GNN(**wrong)
 
 
-def test_vectors_are_shorter_for_many_nodes(monkeypatch):
+def test_many_nodes_get_fewer_layers_and_steps(monkeypatch):
     data = toy_training_data()
-    assert GNN(epochs=1).fit(data, seed=1).state()["items"].shape == (data.n_items, 128)
-    monkeypatch.setattr("kgrec.models.gnn.fitting.LARGE", 10)
-    assert GNN(epochs=1).fit(data, seed=1).state()["items"].shape == (data.n_items, 64)
+    assert GNN.grid(data) == [{}]
+    monkeypatch.setattr("kgrec.models.gnn.scorer.LARGE", 10)
+    assert GNN.grid(data) == [{"n_layers": 2, "epochs": 160}]
 
 
 def test_threads_are_restored():

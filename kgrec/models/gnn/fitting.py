@@ -12,7 +12,7 @@ import torch
 from kgrec.models.fingerprint import fingerprint
 from kgrec.models.gnn.graph import Floats, Graph, build_graph
 from kgrec.models.gnn.model import Network, ridge
-from kgrec.models.gnn.scorer import LARGE, MAX_BATCH
+from kgrec.models.gnn.scorer import MAX_BATCH
 from kgrec.models.gnn.start import collective_start
 from kgrec.models.gnn.training import GNNTraining, StepOptions
 from kgrec.models.gnn.validation import Validation
@@ -49,8 +49,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
     mean, item_text, user_text = _centred(data) if options.use_text else (None, None, None)
     with _threads(options.threads, graph):
         rng = np.random.default_rng(seed)
-        size = options.embedding_size or (64 if sum(data.matrix.shape) > LARGE else 128)
-        start = collective_start(graph, history.matrix, size, rng, graph_weight=options.graph_weight)
+        start = collective_start(graph, history.matrix, options.embedding_size, rng, graph_weight=options.graph_weight)
         network = Network(
             graph,
             start,

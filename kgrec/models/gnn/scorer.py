@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 LARGE = 50_000
-"""Users and items above which vectors are short and steps few by default: time and memory grow with both."""
+"""Users and items above which layers and steps are few by default: time grows with both."""
 
 LARGE_STEPS = 160
 """Steps on large graphs; on small ones 240."""
@@ -49,7 +49,7 @@ class GNN:
         best_metric: NDCG@20 of ``best_epoch`` on the validation data, NaN without.
 
     Args:
-        embedding_size: length of a vector; None takes 128, and 64 for more than 50,000 users and items.
+        embedding_size: length of a vector.
         n_layers: rounds of propagation.
         epochs: at most so many; exactly so many without validation data. None takes what makes 240 steps.
         patience: looks at the validation data without a new best before training stops.
@@ -75,7 +75,7 @@ class GNN:
     def __init__(
         self,
         *,
-        embedding_size: int | None = None,
+        embedding_size: int = 128,
         n_layers: int = 3,
         epochs: int | None = None,
         patience: int = 12,
@@ -94,9 +94,7 @@ class GNN:
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 10,
     ) -> None:
-        self.embedding_size = (
-            None if embedding_size is None else options.integer("embedding_size", embedding_size, low=1)
-        )
+        self.embedding_size = options.integer("embedding_size", embedding_size, low=1)
         self.n_layers = options.integer("n_layers", n_layers, low=1)
         self.epochs = None if epochs is None else options.integer("epochs", epochs, low=0)
         self.patience = options.integer("patience", patience, low=1)
@@ -132,7 +130,7 @@ class GNN:
         if data.n_users + data.n_items <= LARGE:
             return [{}]
         steps_an_epoch = -(-data.matrix.nnz // MAX_BATCH)
-        return [{"learning_rate": 0.03, "epochs": max(1, -(-LARGE_STEPS // steps_an_epoch))}]
+        return [{"n_layers": 2, "epochs": max(1, -(-LARGE_STEPS // steps_an_epoch))}]
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Train; with ``data.validation`` until NDCG@20 no longer grows, keeping the best epoch's weights.
