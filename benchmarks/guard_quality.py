@@ -26,6 +26,7 @@ def requests_of(project: kgrec.Project, language: str, n: int) -> list[TextReque
     dataset = project.dataset
     step = max(dataset.n_items // n, 1)
     made = []
+    studio.book(language).items(list(range(0, min(dataset.n_items, n * step), step)))
     for k, item in enumerate(range(0, min(dataset.n_items, n * step), step)):
         user = str(dataset.users["user_id"][k % dataset.n_users])
         profile = studio.profile(user)

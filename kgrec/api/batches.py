@@ -61,6 +61,9 @@ def generate_all(
 def _batch(
     studio: Studio, writer: Writer, kind: TextKind, jobs: Sequence[_Job], wish: Wish, seed: int
 ) -> Iterator[bytes]:
+    about = [item for _, items in jobs for item in items]
+    # All facts of the batch at once: the graph is then looked through once.
+    studio.book(studio.language(wish)).items([int(p) for p in studio.project.dataset.item_positions(about)])
     requests = [request for job in _grouped(jobs) for request in _requests(studio, kind, job, wish)]
     people = [user for user, _ in (row for job in _grouped(jobs) for row in job)]
     texts = writer.write(requests, seed=seed, user_ids=people, allow_fallback=wish.allow_fallback)

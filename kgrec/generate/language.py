@@ -109,3 +109,11 @@ def phrase_list(name: str) -> tuple[str, ...]:
     text = files("kgrec.generate").joinpath("assets", f"{name}.txt").read_text(encoding="utf-8")
     lines = {line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")}
     return tuple(sorted(lines, key=lambda line: (-len(line), line)))
+
+
+@cache
+def phrase_pattern(name: str, more: tuple[str, ...] = ()) -> re.Pattern[str]:
+    """Return a pattern that finds the phrases of ``assets/NAME.txt`` and ``more``, English ones as whole words."""
+    phrases = sorted({*phrase_list(name), *more}, key=lambda phrase: (-len(phrase), phrase))
+    bounded = (rf"\b{re.escape(p)}\b" if p.isascii() else re.escape(p) for p in phrases)
+    return re.compile("|".join(bounded), re.I)

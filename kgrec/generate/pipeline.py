@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kgrec.errors import GuardRefusedError, ModelError
+from kgrec.errors import DataError, GuardRefusedError, MissingExtraError, ModelError
 from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of
 from kgrec.generate.rerank import scores
@@ -16,6 +16,9 @@ from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation
 from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
+
+_DEAD = (ModelError, MissingExtraError, DataError)
+"""What a model raises that cannot be used: no answer, a missing package, a missing or damaged file."""
 
 Watch = Callable[[str], None]
 """Told the pieces of a draft as they are made."""
@@ -109,7 +112,7 @@ class Writer:
         for number in range(self.candidates):
             try:
                 texts = self._asked(requests, seed + number, watch if number == 0 else None)
-            except ModelError as error:
+            except _DEAD as error:
                 note = error.message
                 break
             for made, request, text in zip(drafts, requests, texts, strict=True):
@@ -167,7 +170,7 @@ class Writer:
         if isinstance(self.model, ScoringModel):
             try:
                 likelihoods = self.model.log_likelihood([""] * len(texts), texts)
-            except ModelError:
+            except _DEAD:
                 likelihoods = [math.nan] * len(texts)  # fluency then decides nothing
         judged = scores(request, texts, likelihoods)
         best = max(range(len(texts)), key=lambda k: (judged[k]["total"], -k))
@@ -182,7 +185,7 @@ class Writer:
             text = self.generator.repair(
                 request, draft, problems, template=template, model=self.model, seed=seed + self.candidates
             )
-        except ModelError:
+        except _DEAD:
             return "", []
         found = self.check(request, text) if text else []
         return ("" if found else text), found

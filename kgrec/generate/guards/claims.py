@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from kgrec.generate.guards.ordinary import is_ordinary, is_ordinary_zh, stem
-from kgrec.generate.language import han, phrase_list, sentences, words
+from kgrec.generate.language import han, phrase_pattern, sentences, words
 from kgrec.generate.spans import COVER, Span, masked, spans_of, told_key
 from kgrec.graph.linking.names import name_key
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -82,9 +82,7 @@ class Claims:
 
 def _negations(request: TextRequest, covered: str) -> Iterator[Violation]:
     pattern, allowed = (_NOT_ZH, "not.zh") if request.language == "zh" else (_NOT, "not.en")
-    text = covered
-    for phrase in phrase_list(allowed):
-        text = re.sub(re.escape(phrase), lambda m: COVER * len(m[0]), text, flags=re.I)
+    text = phrase_pattern(allowed).sub(lambda match: COVER * len(match[0]), covered)
     for match in pattern.finditer(text):
         yield Violation("claims", f"the facts deny nothing, but the text says {match[0]!r}", match[0])
 
@@ -92,10 +90,8 @@ def _negations(request: TextRequest, covered: str) -> Iterator[Violation]:
 def _strong(request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
     """Find phrases that claim something checkable: prizes, ranks, discounts, what people think."""
     told = told_key(facts)
-    for phrase in phrase_list(f"claims.{request.language}"):
-        bounds = r"\b" if phrase.isascii() else ""
-        match = re.search(bounds + re.escape(phrase) + bounds, covered, re.I)
-        if match and name_key(phrase) not in told:
+    for match in phrase_pattern(f"claims.{request.language}").finditer(covered):
+        if name_key(match[0]) not in told:
             yield Violation("claims", f"the facts do not say {match[0]!r}", match[0])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kgrec.generate.language import phrase_list
+from kgrec.generate.language import phrase_pattern
 from kgrec.generate.screening import address, instruction, markup
 from kgrec.generate.spans import masked, spans_of
 from kgrec.graph.linking.names import name_key, tokenize
@@ -35,10 +35,7 @@ class Banned:
     def _said(self, facts: Sequence[Fact], text: str) -> Iterator[str]:
         yield from (said.strip()[:40] for said in (markup(text), address(text), instruction(text)) if said)
         covered = masked(text, spans_of(text, tuple(facts)))
-        for phrase in (*phrase_list("banned"), *self.words):
-            bounds = r"\b" if phrase.isascii() else ""
-            if match := re.search(bounds + re.escape(phrase) + bounds, covered, re.I):
-                yield match[0]
+        yield from (match[0] for match in phrase_pattern("banned", self.words).finditer(covered))
 
 
 class Privacy:
