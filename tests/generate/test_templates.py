@@ -131,7 +131,7 @@ def test_a_full_stop_is_not_doubled_and_lists_are_joined():
     line = phrases.sections[0].lines[0]
     assert line.fill({"title": ["What Now?"]}, "en") == "What Now? Next."
     assert [listed(list("abcd"[:n]), "en") for n in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert sentences("One. Two! 三。四") == ["One.", "Two!", "三。", "四"]
+    assert sentences("One. Two! Three. 三。四") == ["One.", "Two!", "Three. 三。", "四"]
 
 
 @pytest.mark.parametrize(
