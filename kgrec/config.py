@@ -171,6 +171,9 @@ class TrainConfig(Section):
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
     split: Literal["auto", "ratio", "time"] = "ratio"
     """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
+    refit: bool = False
+    """After settings and weights are chosen, fit once more on the rows marked ``validation`` too; what kgrec itself
+    held out is fitted on in the end in any case. Figures of a test part then belong to models that knew more."""
     max_validation_users: Positive = 5_000
     """At most so many users are judged on."""
     threads: Positive | None = None

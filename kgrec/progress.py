@@ -7,6 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
+class Cut(Exception):
+    """Raised by whoever listens, to end the training that it listens to: it is not going to be good enough."""
+
+
 class Task(Protocol):
     """A piece of work under way."""
 
@@ -30,6 +34,14 @@ class Progress(Protocol):
         """Say something worth a line."""
         ...
 
+    def measured(self, step: int, value: float) -> None:
+        """Report how good what is being trained is after ``step`` epochs, on held-out data; larger is better.
+
+        Raises:
+            Cut: it need not go on.
+        """
+        ...
+
 
 class _SilentTask:
     def advance(self, amount: float = 1) -> None:
@@ -46,6 +58,9 @@ class _Silent:
         yield _SilentTask()
 
     def log(self, message: str) -> None:
+        """Ignore."""
+
+    def measured(self, step: int, value: float) -> None:
         """Ignore."""
 
 

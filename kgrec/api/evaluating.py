@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kgrec.api.texts import encode
 from kgrec.api.training import resolve_device
+from kgrec.api.tuning import tuned_config
+from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split
 from kgrec.evaluate.ratings import RatingsEvaluation, RatingsPlan, run_ratings, summarise_ratings
@@ -42,7 +44,9 @@ class EvaluationRun:
 def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> EvaluationRun:
     """Train and judge; see :meth:`kgrec.api.Project.evaluate`. The workspace's own models stay as they are."""
     started = time.perf_counter()
-    config, workspace = project.config, project.workspace
+    workspace = project.workspace
+    # Options that were tuned on all of the data know what another split hides; what files mark as test they never saw.
+    config = tuned_config(project, progress) if plan.split == "given" else project.config
     triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
     chosen = resolve_device(device)
     threads = choose_threads(config.train.threads)
@@ -57,7 +61,7 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
     )
     with limited_threads(threads.count):
         rounds = run(inputs, plan, progress)
-        evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, chosen, threads.count))
+        evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, config, chosen, threads.count))
     seconds = round(time.perf_counter() - started, 2)
     return EvaluationRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
 
@@ -78,7 +82,7 @@ def evaluate_ratings(project: Project, plan: RatingsPlan, progress: Progress) ->
     dataset = Dataset.load(project.workspace.folder("dataset"))
     with limited_threads(threads.count):
         judged, facts = run_ratings(dataset, plan, progress)
-        reproduce = _reproduce(project, "cpu", threads.count)
+        reproduce = _reproduce(project, project.config, "cpu", threads.count)
         evaluation = summarise_ratings(judged, plan, facts, reproduce)
     seconds = round(time.perf_counter() - started, 2)
     return RatingsRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
@@ -91,10 +95,10 @@ def _encode(
     return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
 
 
-def _reproduce(project: Project, device: str, threads: int) -> dict[str, Any]:
+def _reproduce(project: Project, config: Config, device: str, threads: int) -> dict[str, Any]:
     manifest = project.workspace.manifest()
     return {
-        "config": project.config.model_dump(mode="json", exclude={"language_models"}),  # may hold a key
+        "config": config.model_dump(mode="json", exclude={"language_models"}),  # may hold a key
         "data": {name: manifest[name].fingerprint for name in ("dataset", "graph")},
         "versions": package_versions(),
         "device": device,

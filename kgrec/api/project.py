@@ -122,18 +122,33 @@ class Project(Writing):
         return build_graph(self, [Path(file) for file in append], progress)
 
     def train(
-        self, *, device: str | None = None, only: Sequence[str] | None = None, progress: Progress = SILENT
+        self,
+        *,
+        device: str | None = None,
+        only: Sequence[str] | None = None,
+        tune: float | None = None,
+        reset_tuning: bool = False,
+        refit: bool | None = None,
+        progress: Progress = SILENT,
     ) -> TrainReport:
         """Fit the scorers and learn their fusion.
 
         Args:
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             only: names of the scorers to use; None: as in kgrec.toml.
+            tune: minutes to search for better options before; what is found is kept and used by later trainings too.
+            reset_tuning: first forget what earlier searches found.
+            refit: fit in the end on rows marked ``validation`` too; None: as in kgrec.toml.
             progress: told where it is.
-        """
-        from kgrec.api.training import train
 
-        return train(self, device or self.config.train.device, only, progress)
+        Raises:
+            MissingExtraError: ``tune`` is given and Optuna is not installed.
+        """
+        from kgrec.api.training import Order, train
+
+        defaults = self.config.train
+        order = Order(device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit)
+        return train(self, order, progress)
 
     def evaluate(
         self,

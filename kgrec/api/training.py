@@ -6,9 +6,10 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kgrec.api import tuning
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import UserError
 from kgrec.models.threads import choose_threads, limited_threads
@@ -23,20 +24,34 @@ if TYPE_CHECKING:
     from kgrec.api.project import Project
 
 
-def train(project: Project, device: str, only: Sequence[str] | None, progress: Progress) -> TrainReport:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of a training; see :meth:`kgrec.api.Project.train`."""
+
+    device: str
+    only: Sequence[str] | None = None
+    tune: float | None = None
+    reset_tuning: bool = False
+    refit: bool = False
+
+
+def train(project: Project, order: Order, progress: Progress) -> TrainReport:
     """Encode texts, fit the scorers, learn the fusion; see :meth:`kgrec.api.Project.train`.
 
     Fits that are done are kept in the cache until training ends, so an interrupted run goes on where it stopped.
     """
     from kgrec.api.texts import encode
 
-    workspace, config = project.workspace, project.config
+    workspace = project.workspace
+    config = project.config.model_copy(update={"train": project.config.train.model_copy(update={"refit": order.refit})})
     workspace.info("graph")
     registry = project.manager.registry("scorer")
-    for name in only or config.train.scorers or ():
+    for name in order.only or config.train.scorers or ():
         registry[name]  # a misspelt name is an error now, not after the texts are encoded
+    if order.tune is not None:
+        tuning.check()
     started = time.perf_counter()
-    chosen = resolve_device(device)
+    chosen = resolve_device(order.device)
     threads = choose_threads(config.train.threads)
     with workspace.locked(), limited_threads(threads.count):
         project.forget()  # another process may have built anew since something was read
@@ -57,8 +72,10 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
                 user_text=vectors.users if vectors.users.any() else None,
                 device=chosen,
             )
-            store = FitStore(workspace.cache / "training", _run_key(project, chosen))
-            ranker, report = fit(material, registry, config, only=only, progress=progress, store=store)
+            key = _run_key(project, chosen)
+            found = tuning.apply(project, config, material, order, made_from=key, progress=progress)
+            store = FitStore(workspace.cache / "training", key)
+            ranker, report = fit(material, registry, found.config, only=order.only, progress=progress, store=store)
             ranker.save(models.folder)
             facts = {
                 "device": chosen,
@@ -67,12 +84,14 @@ def train(project: Project, device: str, only: Sequence[str] | None, progress: P
                 "encoder": vectors.encoder,
                 "likes": int(material.fit.matrix.nnz),
                 "held_out": int(material.held_out.truth.nnz),
+                "refit": "yes" if material.everything is not None else "no",
+                **({"tuned": ", ".join(found.used)} if found.used else {}),
             }
             models.facts.update({"weights": dict(ranker.weights), **facts})
         store.clear()
     project.forget()
-    seconds = {"texts": round(encoded - started, 2), **report.seconds}
-    return replace(report, seconds=seconds, facts=facts)
+    seconds = {"texts": round(encoded - started, 2), **found.seconds, **report.seconds}
+    return replace(report, seconds=seconds, facts=facts, tuned=found.tuned)
 
 
 def _run_key(project: Project, device: str) -> str:

@@ -57,6 +57,9 @@ class PlainProgress:
         """Write a line."""
         print(message, file=sys.stderr, flush=True)
 
+    def measured(self, step: int, value: float) -> None:
+        """Ignore; the note of the training tells it."""
+
 
 class _PlainTask:
     def __init__(self) -> None:
@@ -99,6 +102,9 @@ class BarProgress:
             console(stderr=True).print(message)
         else:
             self._bars.console.print(message)
+
+    def measured(self, step: int, value: float) -> None:
+        """Ignore; the note of the training tells it."""
 
     def close(self) -> None:
         """Leave the bars as they are and give the terminal back."""

@@ -14,6 +14,8 @@ from kgrec.cli.screen import cell, console, duration, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kgrec.ranking.training import TrainReport
 
 
@@ -32,16 +34,39 @@ def train(
         str | None,
         typer.Option(metavar="SCORER,...", help="Train only these scorers.", autocompletion=complete.scorers),
     ] = None,
+    tune: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.0,
+            help="Search so long for better options first. They are kept for later trainings; another search goes on.",
+        ),
+    ] = None,
+    reset_tuning: Annotated[bool, typer.Option("--reset-tuning", help="Forget what --tune found before.")] = False,
+    refit: Annotated[
+        bool | None,
+        typer.Option(
+            "--refit/--no-refit", help="Fit in the end on files marked validation, too; by default as in kgrec.toml."
+        ),
+    ] = None,
 ) -> None:
     """Fit the scorers and learn how much each counts.
 
     The weights are learned on interactions that are held out of the fit; then all scorers are fitted on everything.
+    Ctrl-C ends a search without losing what it found.
     """
     chosen = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     if chosen == []:
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
     with run.progress() as progress:
-        report = run.project.train(device=device.value if device else None, only=chosen, progress=progress)
+        report = run.project.train(
+            device=device.value if device else None,
+            only=chosen,
+            tune=tune,
+            reset_tuning=reset_tuning,
+            refit=refit,
+            progress=progress,
+        )
     run.data([_record(report)], lambda: _show(report))
     run.timings(report.seconds)
     run.say(f"next: kgrec recommend USER --explain{run.workspace_option}")
@@ -51,6 +76,7 @@ def _record(report: TrainReport) -> dict[str, Any]:
     scorers = [{**asdict(scorer), "options": dict(scorer.options)} for scorer in report.scorers]
     return {
         "scorers": scorers,
+        "tuned": [asdict(one) for one in report.tuned],
         "fused_ndcg": report.fused_ndcg,
         "k": report.k,
         "facts": dict(report.facts),
@@ -70,8 +96,23 @@ def _show(report: TrainReport) -> None:
             shown.add_row(scorer.name, *figures, "", style=None if scorer.weight else "dim")
     shown.add_row("together", "", "", _figure(report.fused_ndcg), "", "", style="bold")
     out = console()
+    if report.tuned:
+        out.print(_tuned(report))
     out.print(shown)
     out.print(f"figures on held-out interactions · {cell(report.facts)}", style="dim")
+
+
+def _tuned(report: TrainReport) -> Table:
+    right: dict[str, Any] = {"justify": "right", "no_wrap": True}
+    shown = table({"tuned": {"no_wrap": True}, "tried": right, f"ndcg@{report.k}": right, "own": right, "options": {}})
+    for one in report.tuned:
+        options = " ".join(f"{name}={_option(value)}" for name, value in one.options.items())
+        shown.add_row(one.name, f"{one.trials}+{one.cut}", _figure(one.ndcg), _figure(one.own_ndcg), options)
+    return shown
+
+
+def _option(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _figure(value: float) -> str:

@@ -15,6 +15,7 @@ from kgrec.models.features import with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 LARGE = 300_000
@@ -74,6 +75,11 @@ class ALS:
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
         """Try two ridges; one setting for large matrices."""
         return [{"n_seeds": 1}] if data.matrix.nnz > LARGE else [{}, {"regularization": 30.0}]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        return _space(data, most_factors=128)
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""
@@ -211,3 +217,20 @@ class WideALS(ALS):
             many |= {"factors": 512, "regularization": 120.0, "alpha": 60.0}
         has_graph = data.triples is not None and len(data.triples) > 0
         return [many, {**many, "graph_weight": 0.12}] if has_graph else [many]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        return _space(data, most_factors=768)
+
+
+def _space(data: TrainingData, *, most_factors: int) -> Space:
+    span: dict[str, Range] = {
+        "factors": Whole(16, most_factors, log=True),
+        "regularization": Real(1.0, 300.0, log=True),
+        "alpha": Real(0.5, 100.0, log=True),
+        "iterations": Whole(5, 25),
+    }
+    if data.triples is not None and len(data.triples):
+        span["graph_weight"] = Real(0.0, 0.5)
+    return span

@@ -13,6 +13,7 @@ from kgrec.models import options, sparse
 from kgrec.models.features import centred, unit_rows
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
 
 
@@ -50,6 +51,14 @@ class Content:
         if data.item_text is None or not data.item_text.any():
             return [{}]
         return [{}, {"nearest": 0.9, "neighbours": 20}, {"nearest": 0.0}]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        span: dict[str, Range] = {"nearest": Real(0.0, 1.0), "neighbours": Whole(5, 200, log=True)}
+        if data.user_text is not None and data.user_text.any():
+            span["own_words"] = Real(0.0, 2.0)
+        return span
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Centre the vectors and find the neighbours."""

@@ -13,6 +13,7 @@ from kgrec.models import local_ease, options, sparse
 from kgrec.models.features import centred, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.plugin.space import Range, Real, Space
 from kgrec.types import TrainingData
 
 DENSE_WEIGHTS = 4_096
@@ -80,6 +81,16 @@ class EASE(ItemItemScorer):
         if data.item_text is not None and data.item_text.any():
             settings.append({"regularization": 50.0, "text_weight": 60.0})
         return settings
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        span: dict[str, Range] = {"regularization": Real(5.0, 2000.0, log=True), "dropout": Real(0.0, 0.8)}
+        if data.triples is not None and len(data.triples):
+            span["graph_weight"] = Real(0.0, 0.5)
+        if data.item_text is not None and data.item_text.any():
+            span["text_weight"] = Real(0.0, 200.0)
+        return span
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
         rows = with_graph_rows(history.matrix, data.triples, self.graph_weight)

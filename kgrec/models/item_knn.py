@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, diags_array, vstack
 from kgrec.models import options, sparse
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.plugin.space import Choice, Real, Space, Whole
 from kgrec.types import TrainingData
 
 
@@ -47,6 +48,15 @@ class ItemKNN(ItemItemScorer):
         """Try the default and many neighbours, which suit sparse data; one setting for large matrices."""
         settings: list[dict[str, Any]] = [{}, {"neighbours": 400}]
         return settings if data.matrix.nnz < 5_000_000 else settings[:1]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:  # noqa: ARG003
+        """Say what may be tuned."""
+        return {
+            "neighbours": Whole(10, 1000, log=True),
+            "shrinkage": Real(0.0, 200.0),
+            "weighting": Choice(("none", "idf")),
+        }
 
     def _learn(
         self,

@@ -94,19 +94,20 @@ def run(training: Training, schedule: Schedule, *, progress: Progress = SILENT) 
 
     Raises:
         CorruptArtifactError: the checkpoint is damaged.
+        Cut: ``progress`` wants no more of it.
         StorageError: a checkpoint cannot be written.
     """
     course, best = _resume(training, schedule, progress)
     if course is None:
         course, best = Course(), None
-        best = _look(training, course, best)
+        best = _look(training, course, best, progress)
     with progress.task("training", total=schedule.epochs) as task:
         task.advance(course.epoch)
         while course.epoch < schedule.epochs and course.stale < schedule.patience:
             loss = training.train_epoch()
             course.epoch += 1
             if course.epoch % schedule.validate_every == 0 or course.epoch == schedule.epochs:
-                best = _look(training, course, best)
+                best = _look(training, course, best, progress)
             if schedule.checkpoint is not None and course.epoch % schedule.checkpoint_every == 0:
                 _save(training, course, best, schedule)
             task.advance()
@@ -118,12 +119,13 @@ def run(training: Training, schedule: Schedule, *, progress: Progress = SILENT) 
     return course
 
 
-def _look(training: Training, course: Course, best: Arrays | None) -> Arrays | None:
+def _look(training: Training, course: Course, best: Arrays | None, progress: Progress) -> Arrays | None:
     """Validate and return the best weights so far."""
     metric = training.validate()
     if metric is None:
         return None
     course.metrics.append(metric)
+    progress.measured(course.epoch, metric)
     if best is not None and metric <= course.best_metric:
         course.stale += 1
         return best

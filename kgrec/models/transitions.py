@@ -12,6 +12,7 @@ from kgrec.models import options, sparse
 from kgrec.models.content import nearest_texts
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.plugin.space import Real, Space, Whole
 from kgrec.types import Events, TrainingData
 
 
@@ -63,6 +64,16 @@ class Transitions(ItemItemScorer):
         if data.item_text is None or not data.item_text.any():
             return [{}]
         return [{}, {"backoff": 15.0}]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:  # noqa: ARG003
+        """Say what may be tuned."""
+        return {
+            "window": Whole(1, 20, log=True),
+            "fade": Real(0.2, 1.0),
+            "backward": Real(0.0, 1.0),
+            "backoff": Real(0.0, 50.0),
+        }
 
     def _learn(
         self,

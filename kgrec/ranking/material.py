@@ -68,7 +68,7 @@ def prepare(
     seen_last = share_of_returns(dataset) < RARE_RETURNS
     held_out = _held_out(dataset, split, weights, include_seen=config.recommend.include_seen and not seen_last)
     everything = None
-    if not marked:
+    if not marked or config.train.refit:
         rows = np.ones(dataset.interactions.height, dtype=np.bool_)
         everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device)
     return Material(

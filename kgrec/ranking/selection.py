@@ -146,7 +146,7 @@ def select(
     seconds = 0.0
     for options in candidates:
         scorer, found = store.fitted(
-            spec, options, "fit", partial(_fit, spec, options, data, held_out, k, seed, progress, store)
+            spec, options, "fit", partial(fit_and_judge, spec, options, data, held_out, k, seed, progress, store)
         )
         tried.append((options, found["ndcg"]))
         seconds += found["seconds"]
@@ -159,7 +159,7 @@ def select(
     return replace(best, seconds=round(seconds, 2), tried=tuple(tried))
 
 
-def _fit(
+def fit_and_judge(
     spec: Spec,
     options: dict[str, Any],
     data: TrainingData,
@@ -169,6 +169,7 @@ def _fit(
     progress: Progress,
     store: FitStore,
 ) -> tuple[Scorer, Figures]:
+    """Fit a scorer with ``options`` and return it with recall, NDCG, seconds and what its refit needs to know."""
     started = time.perf_counter()
     built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
     scorer = store.equip(built, spec.name, "fit", progress).fit(data, seed=seed)

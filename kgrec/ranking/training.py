@@ -21,6 +21,7 @@ from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.gate import Gate
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.selection import HeldOut, Selected, select
+from kgrec.ranking.tuned import Tuned
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class TrainReport:
         k: recall and NDCG are taken at this length.
         seconds: by step.
         facts: device, threads, counts.
+        tuned: what tuning found in this training, empty where none was asked for.
     """
 
     scorers: tuple[ScorerResult, ...]
@@ -68,6 +70,7 @@ class TrainReport:
     k: int
     seconds: Mapping[str, float]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[Tuned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ def test_a_cut_training_continues_to_the_same_result(tmp_path, data):
         def log(self, message):
             pass
 
+        def measured(self, step, value):
+            pass
+
     file = tmp_path / "gnn.safetensors"
     cut = GNN(**options, checkpoint=file, checkpoint_every=3)
     cut.progress = Cutting()

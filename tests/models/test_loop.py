@@ -5,6 +5,7 @@ import pytest
 
 from kgrec.errors import CorruptArtifactError
 from kgrec.models.loop import Schedule, run
+from kgrec.progress import SILENT, Cut
 
 
 class Walk:
@@ -68,6 +69,22 @@ def test_a_start_that_training_only_worsens_is_kept():
     np.testing.assert_array_equal(walk.value, [0, 0])
 
 
+def test_who_listens_hears_every_look_and_may_end_the_training():
+    heard = []
+
+    class Listener:
+        task, log = staticmethod(SILENT.task), staticmethod(SILENT.log)
+
+        def measured(self, step, value):
+            heard.append((step, value))
+            if step == 2:
+                raise Cut
+
+    with pytest.raises(Cut):
+        run(Walk([0.0, 0.1, 0.2, 0.3]), Schedule(epochs=3), progress=Listener())
+    assert heard == [(0, 0.0), (1, 0.1), (2, 0.2)]
+
+
 def test_without_validation_all_epochs_are_trained():
     walk = Walk()
     course = run(walk, Schedule(epochs=4, patience=1))
@@ -111,6 +128,9 @@ def test_a_checkpoint_of_another_training_is_not_continued(tmp_path):
 
         def log(self, message):
             said.append(message)
+
+        def measured(self, step, value):
+            said.append(step)
 
     run(walk, Schedule(epochs=2, checkpoint=file, checkpoint_every=2, fingerprint="b"), progress=Listener())
     assert walk.epoch == 2

@@ -128,6 +128,20 @@ def test_rows_marked_validation_are_never_fitted_on(spied):
     assert all(not pairs(data.matrix) & held for _, data in FITS)
 
 
+def test_rows_marked_validation_are_fitted_on_in_the_end_where_that_is_asked_for(spied):
+    import polars as pl
+
+    dataset = toy_dataset()
+    split = pl.Series(np.where(np.arange(dataset.interactions.height) % 5 == 0, "validation", "train"))
+    marked = replace(dataset, interactions=dataset.interactions.with_columns(split=split))
+    found, config = material(marked, train={"refit": True})
+    train(found, spied, config, only=["spy"])
+    held = pairs(found.fit.validation)
+    chosen, last = FITS[:-1], FITS[-1][1]
+    assert all(not pairs(data.matrix) & held for _, data in chosen)  # settings and weights are chosen as ever
+    assert pairs(last.matrix) == pairs(found.fit.matrix) | held
+
+
 def test_an_interrupted_training_does_not_fit_again(spied, tmp_path):
     found, config = material()
     store = FitStore(tmp_path, "run")

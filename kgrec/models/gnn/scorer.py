@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from kgrec.models import options
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
@@ -131,6 +132,20 @@ class GNN:
             return [{}]
         steps_an_epoch = -(-data.matrix.nnz // MAX_BATCH)
         return [{"n_layers": 2, "epochs": max(1, -(-LARGE_STEPS // steps_an_epoch))}]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        span: dict[str, Range] = {
+            "learning_rate": Real(0.001, 0.1, log=True),
+            "l2": Real(0.01, 3.0, log=True),
+            "n_layers": Whole(1, 4),
+            "id_dropout": Real(0.0, 0.7),
+            "cold_dropout": Real(0.0, 0.3),
+        }
+        if data.triples is not None and len(data.triples):
+            span["graph_weight"] = Real(0.0, 1.0)
+        return span
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Train; with ``data.validation`` until NDCG@20 no longer grows, keeping the best epoch's weights.

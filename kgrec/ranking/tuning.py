@@ -1,0 +1,317 @@
+"""Search for better options of the scorers, as long as there is time; what was tried is kept and continued later."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
+from kgrec.plugin.space import Choice, Real, Space
+from kgrec.progress import Cut, Progress, Task
+from kgrec.ranking import tuned
+from kgrec.ranking.checkpoint import FitStore
+from kgrec.ranking.selection import fit_and_judge, option_sets
+from kgrec.ranking.tuned import Tuned
+from kgrec.workspace import storage_errors
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.storages import JournalStorage
+
+    from kgrec.config import Config
+    from kgrec.plugin.registry import Registry, Spec
+    from kgrec.ranking.training import Material
+
+JOURNAL = "trials.jsonl"
+"""Everything that was tried, in the format of Optuna's journal, one JSON value a line."""
+
+FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
+"""What a solver raises that cannot cope with the options drawn for it."""
+
+
+def tune(
+    material: Material,
+    registry: Registry,
+    config: Config,
+    *,
+    names: Sequence[str],
+    minutes: float,
+    folder: Path,
+    made_from: str,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Tuned]:
+    """Try options of the scorers for ``minutes``, keep the best of each in ``folder`` and return them.
+
+    Each scorer that states a space (:mod:`kgrec.plugin.space`) has a study of its own: first its own settings, then
+    what a tree-structured Parzen estimator suggests (Bergstra et al., Algorithms for hyper-parameter optimization, NIPS
+    2011). Whoever has had the least time is next. Scorers that train by epochs are cut off when they are worse than the
+    median of the others was at the same epoch. Judged by NDCG on the held-out likes of validation.
+
+    No fit begins that would outlast the time if it took as long as the longest of its scorer; others are let finish.
+
+    Args:
+        material: the data.
+        registry: the scorers on offer.
+        config: settings; ``seed``, ``fusion.metric_k`` and ``scorers`` are read: what it gives is not tuned.
+        names: scorers to tune; those without a space, and those that the data cannot feed, are left out.
+        minutes: how long.
+        folder: keeps the trials and what was found; another call continues.
+        made_from: hash of data and settings: trials of another one are not comparable.
+        progress: told of every trial.
+        clock: seconds, for tests.
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        UserError: nothing can be tuned, or nobody can be judged.
+        CorruptArtifactError: the record of the trials is damaged.
+    """
+    if not len(material.held_out.users):
+        raise UserError("there are no held-out likes to tune on", hint="users need at least two likes")
+    deadline = clock() + 60 * minutes
+    with quiet_optuna():
+        storage = _storage(folder)
+        studies = [
+            _Search(registry[name], material, config, storage, made_from)
+            for name in dict.fromkeys(names)
+            if _space(registry[name], material, config)
+        ]
+        if not studies:
+            raise UserError("none of the scorers has options to tune", hint="kgrec.toml may have fixed all of them")
+        found = tuned.load(folder)
+        with progress.task("tuning", total=60 * minutes) as task:
+            while ready := [s for s in studies if s.longest <= deadline - clock()]:
+                started = clock()
+                search = min(ready, key=lambda s: s.spent)
+                search.step(_Listener(progress, deadline, clock), task)
+                task.advance(clock() - started)
+                if best := search.best():
+                    found[best.name] = best
+                    tuned.save(folder, found.values())
+        return [best for s in studies if (best := s.best())]
+
+
+def _space(spec: Spec, material: Material, config: Config) -> Space:
+    """Return what may be tuned of a scorer; nothing where it cannot be used."""
+    try:
+        cls = spec.load()
+    except MissingExtraError:
+        return {}
+    unusable, stated = getattr(cls, "unusable", None), getattr(cls, "space", None)
+    if stated is None or (unusable is not None and unusable(material.fit)):
+        return {}
+    given = config.scorers.get(spec.name, {})
+    return {name: span for name, span in stated(material.fit).items() if name not in given}
+
+
+class _Search:
+    """The study of one scorer."""
+
+    def __init__(self, spec: Spec, material: Material, config: Config, storage: JournalStorage, made_from: str) -> None:
+        self._spec, self._material, self._config, self._made_from = spec, material, config, made_from
+        self._space = _space(spec, material, config)
+        self._own = option_sets(spec, material.fit, config.scorers.get(spec.name, {}))
+        self._base = {name: value for name, value in self._own[0].items() if name not in self._space}
+        self._study = self._open(storage)
+        done = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        seconds = [trial.user_attrs.get("seconds", 0.0) for trial in done]
+        self.spent, self.longest = sum(seconds), max(seconds, default=0.0)
+
+    def _open(self, storage: JournalStorage) -> Study:
+        import optuna
+
+        space = {name: repr(span) for name, span in self._space.items()}
+        document = json.dumps([self._made_from, space, self._base, self._own], sort_keys=True, default=str)
+        key = hashlib.blake2b(document.encode(), digest_size=8).hexdigest()
+        name = f"{self._spec.name}-{key}"
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # its process ended in the midst of it
+        # A continued study must not draw again what it drew before.
+        seed = int.from_bytes(hashlib.blake2b(f"{self._config.seed} {name} {len(study.trials)}".encode()).digest()[:4])
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
+        return study
+
+    def step(self, listener: _Listener, task: Task) -> None:
+        """Try one more set of options."""
+        started = listener.clock()
+        waiting = next((own for own in self._own if not self._tried(own)), None)
+        if waiting is None:
+            self._draw(listener)
+        else:
+            self._own_setting(waiting, listener)
+        seconds = listener.clock() - started
+        self.spent += seconds
+        self.longest = max(self.longest, seconds)
+        best = self.best()
+        task.note(f"{self._spec.name} {len(self._study.trials)}" + (f", best {best.ndcg:.4f}" if best else ""))
+
+    def _own_setting(self, options: dict[str, Any], listener: _Listener) -> None:
+        """Try one of the scorer's own settings; options that the study draws tell it about their values."""
+        import optuna
+
+        try:
+            figures = self._figures(options, listener)
+        except Cut:
+            return
+        standing = {**_defaults(self._spec), **options}
+        params = {name: standing[name] for name, span in self._space.items() if span.holds(standing.get(name))}
+        distributions = {name: _distribution(self._space[name]) for name in params}
+        attributes = {"options": options, "own": True, "seconds": figures["seconds"]}
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                params=params, distributions=distributions, value=figures["ndcg"], user_attrs=attributes
+            )
+        )
+
+    def _draw(self, listener: _Listener) -> None:
+        import optuna
+
+        state = optuna.trial.TrialState
+        trial = self._study.ask({name: _distribution(span) for name, span in self._space.items()})
+        listener.trial = trial
+        options = {**self._base, **trial.params}
+        trial.set_user_attr("options", options)
+        started = listener.clock()
+        try:
+            figures = self._figures(options, listener)
+            ended, value = state.COMPLETE, figures["ndcg"]
+        except Cut:  # by the clock, it says nothing about the options
+            ended, value = state.FAIL if listener.late() else state.PRUNED, None
+        except FAILURES as error:
+            listener.log(f"{self._spec.name} failed with {options}: {error}")
+            ended, value = state.FAIL, None
+        trial.set_user_attr("seconds", listener.clock() - started)
+        self._study.tell(trial, value, state=ended)
+
+    def _figures(self, options: dict[str, Any], listener: _Listener) -> dict[str, Any]:
+        data, held_out, k = self._material.fit, self._material.held_out, self._config.fusion.metric_k
+        seed = self._config.seed
+        return fit_and_judge(self._spec, options, data, held_out, k, seed, listener, FitStore(None))[1]
+
+    def _finished(self) -> list[Any]:
+        import optuna
+
+        return self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+    def _tried(self, own: Mapping[str, Any]) -> bool:
+        return any(trial.user_attrs.get("own") and trial.user_attrs["options"] == own for trial in self._finished())
+
+    def best(self) -> Tuned | None:
+        """Return the best so far, or None as long as the scorer's own settings were not all tried."""
+        if not all(self._tried(own) for own in self._own):
+            return None
+        finished = self._finished()
+        best = max(finished, key=lambda trial: trial.value)
+        own = max(trial.value for trial in finished if trial.user_attrs.get("own"))
+        cut = len(self._study.trials) - len(finished)
+        options = dict(best.user_attrs["options"])
+        return Tuned(self._spec.name, options, best.value, own, len(finished), cut, self._made_from)
+
+
+@dataclass
+class _Listener:
+    """Passes on what a fit says, and ends it when it is not worth going on or the time is over."""
+
+    progress: Progress
+    deadline: float
+    clock: Callable[[], float]
+    trial: Trial | None = field(default=None)
+
+    def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:
+        """Open a piece of work."""
+        return self.progress.task(description, total)
+
+    def log(self, message: str) -> None:
+        """Say something worth a line."""
+        self.progress.log(message)
+
+    def late(self) -> bool:
+        """Say whether the time is over."""
+        return self.clock() >= self.deadline
+
+    def measured(self, step: int, value: float) -> None:
+        """Compare with the other trials."""
+        if self.late():
+            raise Cut
+        if self.trial is not None:
+            self.trial.report(value, step)
+            if self.trial.should_prune():
+                raise Cut
+
+
+def _defaults(spec: Spec) -> dict[str, Any]:
+    parameters = inspect.signature(spec.load()).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _distribution(span: Any) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(span, Choice):
+        return CategoricalDistribution(span.values)
+    if isinstance(span, Real):
+        return FloatDistribution(span.low, span.high, log=span.log)
+    return IntDistribution(span.low, span.high, log=span.log)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Import Optuna and keep it from writing a line a trial to stderr.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError.of("--tune", "tune") from None
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _storage(folder: Path) -> JournalStorage:
+    """Open the record of the trials; a last line that a dying process left unfinished is dropped.
+
+    Raises:
+        CorruptArtifactError: it is damaged.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    class Unlocked(JournalFileOpenLock):
+        """The workspace's lock is held, and a lock of a process that was killed would stay."""
+
+        def acquire(self) -> bool:
+            return True
+
+        def release(self) -> None:
+            return None
+
+    file = folder / JOURNAL
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            content = file.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            if whole != content:
+                file.write_bytes(whole)
+    try:
+        return JournalStorage(JournalFileBackend(str(file), lock_obj=Unlocked(str(file))))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptArtifactError(f"{file} is damaged: {error}", hint="`kgrec train --reset-tuning`") from None
