@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.api.questions import GraphQuestions
 from kgrec.api.writing import Writing
 from kgrec.config import Config
 from kgrec.plugin.manager import PluginManager, load_plugins
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
-    from kgrec.graph.neighbourhood import Neighbourhood
-    from kgrec.graph.query import QueryResult
-    from kgrec.graph.validate import Violation
     from kgrec.plugin.domain import Domain
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.training import TrainReport
@@ -59,7 +57,7 @@ def open_project(
     return Project(workspace, settings, plugins)
 
 
-class Project(Writing):
+class Project(Writing, GraphQuestions):
     """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
 
     def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:
@@ -272,41 +270,3 @@ class Project(Writing):
         from kgrec.api.describing import user_info
 
         return user_info(self, user_id)
-
-    def graph_stats(self) -> dict[str, Any]:
-        """Count nodes and edges by kind, type, relation and provenance."""
-        from kgrec.graph.stats import stats
-
-        return stats(self.graph)
-
-    def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
-        """Run a SPARQL query on the workspace's RDF store, for at most ``timeout`` seconds."""
-        from kgrec.api.describing import query
-
-        return query(self, sparql, timeout, limit)
-
-    def export(self, path: str | Path, form: str | None = None) -> Path:
-        """Write the graph as Turtle, N-Triples, JSON-LD, GraphML or node-link JSON; by the suffix, or ``form``."""
-        from kgrec.graph.export import export_graph
-
-        export_graph(self.graph, Path(path), form, base_iri=self.config.graph.base_iri)
-        return Path(path)
-
-    def validate(self, shapes: str | Path | None = None) -> list[Violation]:
-        """Check the graph against the SHACL shapes, and against those in the file ``shapes``."""
-        from kgrec.graph.validate import validate
-
-        return validate(self.graph, shapes=Path(shapes) if shapes else None, base_iri=self.config.graph.base_iri)
-
-    def neighbourhood(self, name: str, *, limit: int = 40) -> Neighbourhood:
-        """Return the most informative edges around a user, item or entity, given by key or label."""
-        from kgrec.graph.neighbourhood import neighbourhood
-
-        return neighbourhood(self.graph, name, limit=limit)
-
-    def draw(self, name: str, out: str | Path, *, limit: int = 40) -> Path:
-        """Draw :meth:`neighbourhood` as .svg or .html."""
-        from kgrec.graph.drawing import draw
-
-        draw(self.neighbourhood(name, limit=limit), Path(out))
-        return Path(out)

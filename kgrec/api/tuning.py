@@ -85,7 +85,7 @@ def check() -> None:
     Raises:
         MissingExtraError: Optuna is not installed.
     """
-    from kgrec.ranking.tuning import quiet_optuna
+    from kgrec.ranking.trials import quiet_optuna
 
     with quiet_optuna():
         pass

@@ -6,21 +6,20 @@ import hashlib
 import inspect
 import json
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
-from kgrec.plugin.space import Choice, Real, Space
+from kgrec.errors import MissingExtraError, UserError
+from kgrec.plugin.space import Space
 from kgrec.progress import Cut, Progress, Task
 from kgrec.ranking import tuned
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.selection import fit_and_judge, option_sets
+from kgrec.ranking.trials import distribution, quiet_optuna, storage
 from kgrec.ranking.tuned import Tuned
-from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.registry import Registry, Spec
     from kgrec.ranking.training import Material
-
-JOURNAL = "trials.jsonl"
-"""Everything that was tried, in the format of Optuna's journal, one JSON value a line."""
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
 """What a solver raises that cannot cope with the options drawn for it."""
@@ -78,9 +74,9 @@ def tune(
         raise UserError("there are no held-out likes to tune on", hint="users need at least two likes")
     deadline = clock() + 60 * minutes
     with quiet_optuna():
-        storage = _storage(folder)
+        record = storage(folder)
         studies = [
-            _Search(registry[name], material, config, storage, made_from)
+            _Search(registry[name], material, config, record, made_from)
             for name in dict.fromkeys(names)
             if _space(registry[name], material, config)
         ]
@@ -115,24 +111,24 @@ def _space(spec: Spec, material: Material, config: Config) -> Space:
 class _Search:
     """The study of one scorer."""
 
-    def __init__(self, spec: Spec, material: Material, config: Config, storage: JournalStorage, made_from: str) -> None:
+    def __init__(self, spec: Spec, material: Material, config: Config, record: JournalStorage, made_from: str) -> None:
         self._spec, self._material, self._config, self._made_from = spec, material, config, made_from
         self._space = _space(spec, material, config)
         self._own = option_sets(spec, material.fit, config.scorers.get(spec.name, {}))
         self._base = {name: value for name, value in self._own[0].items() if name not in self._space}
-        self._study = self._open(storage)
+        self._study = self._open(record)
         done = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
         seconds = [trial.user_attrs.get("seconds", 0.0) for trial in done]
         self.spent, self.longest = sum(seconds), max(seconds, default=0.0)
 
-    def _open(self, storage: JournalStorage) -> Study:
+    def _open(self, record: JournalStorage) -> Study:
         import optuna
 
         space = {name: repr(span) for name, span in self._space.items()}
         document = json.dumps([self._made_from, space, self._base, self._own], sort_keys=True, default=str)
         key = hashlib.blake2b(document.encode(), digest_size=8).hexdigest()
         name = f"{self._spec.name}-{key}"
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(storage=record, study_name=name, direction="maximize", load_if_exists=True)
         for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # its process ended in the midst of it
         # A continued study must not draw again what it drew before.
@@ -165,7 +161,7 @@ class _Search:
             return
         standing = {**_defaults(self._spec), **options}
         params = {name: standing[name] for name, span in self._space.items() if span.holds(standing.get(name))}
-        distributions = {name: _distribution(self._space[name]) for name in params}
+        distributions = {name: distribution(self._space[name]) for name in params}
         attributes = {"options": options, "own": True, "seconds": figures["seconds"]}
         self._study.add_trial(
             optuna.trial.create_trial(
@@ -177,7 +173,7 @@ class _Search:
         import optuna
 
         state = optuna.trial.TrialState
-        trial = self._study.ask({name: _distribution(span) for name, span in self._space.items()})
+        trial = self._study.ask({name: distribution(span) for name, span in self._space.items()})
         listener.trial = trial
         options = {**self._base, **trial.params}
         trial.set_user_attr("options", options)
@@ -252,66 +248,3 @@ class _Listener:
 def _defaults(spec: Spec) -> dict[str, Any]:
     parameters = inspect.signature(spec.load()).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
-
-
-def _distribution(span: Any) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if isinstance(span, Choice):
-        return CategoricalDistribution(span.values)
-    if isinstance(span, Real):
-        return FloatDistribution(span.low, span.high, log=span.log)
-    return IntDistribution(span.low, span.high, log=span.log)
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Import Optuna and keep it from writing a line a trial to stderr.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtraError.of("--tune", "tune") from None
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _storage(folder: Path) -> JournalStorage:
-    """Open the record of the trials; a last line that a dying process left unfinished is dropped.
-
-    Raises:
-        CorruptArtifactError: it is damaged.
-    """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    class Unlocked(JournalFileOpenLock):
-        """The workspace's lock is held, and a lock of a process that was killed would stay."""
-
-        def acquire(self) -> bool:
-            return True
-
-        def release(self) -> None:
-            return None
-
-    file = folder / JOURNAL
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            content = file.read_bytes()
-            whole = content[: content.rfind(b"\n") + 1]
-            if whole != content:
-                file.write_bytes(whole)
-    try:
-        return JournalStorage(JournalFileBackend(str(file), lock_obj=Unlocked(str(file))))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptArtifactError(f"{file} is damaged: {error}", hint="`kgrec train --reset-tuning`") from None

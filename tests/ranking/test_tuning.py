@@ -15,7 +15,8 @@ from kgrec.plugin.space import Real
 from kgrec.progress import SILENT
 from kgrec.ranking import tuned
 from kgrec.ranking.material import prepare
-from kgrec.ranking.tuning import JOURNAL, tune
+from kgrec.ranking.trials import JOURNAL
+from kgrec.ranking.tuning import tune
 from kgrec.testing import toy_dataset
 
 DOMAIN = Domain(name="generic", summary="")
