@@ -92,6 +92,10 @@ def tune(
                 if best := search.best():
                     found[best.name] = best
                     tuned.save(folder, found.values())
+        if late := [s.name for s in studies if s.best() is None]:
+            progress.log(
+                f"too little time to get past the own settings of {', '.join(late)}: --tune again goes on there"
+            )
         return [best for s in studies if (best := s.best())]
 
 
@@ -112,6 +116,7 @@ class _Search:
     """The study of one scorer."""
 
     def __init__(self, spec: Spec, material: Material, config: Config, record: JournalStorage, made_from: str) -> None:
+        self.name = spec.name
         self._spec, self._material, self._config, self._made_from = spec, material, config, made_from
         self._space = _space(spec, material, config)
         self._own = option_sets(spec, material.fit, config.scorers.get(spec.name, {}))
