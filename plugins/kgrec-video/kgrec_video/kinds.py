@@ -70,5 +70,6 @@ CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "produced_by": {"en": ("producer {}", "{} produced"), "zh": ("由{}监制", "制片人{}")},
     "made_in": {"en": ("produced in {}", "filmed in {}", "shot in {}"), "zh": ("{}出品", "{}制作")},
+    "has_subject": {"en": ("film about {}", "story about {}", "story of {}", "tale of {}"), "zh": ("讲述{}的故事",)},
     "has_genre": {"en": ("genre {}", "genre of {}"), "zh": ("类型是{}",)},
 }
