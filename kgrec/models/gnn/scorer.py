@@ -79,7 +79,7 @@ class GNN:
         embedding_size: int = 128,
         n_layers: int = 3,
         epochs: int | None = None,
-        patience: int = 12,
+        patience: int = 6,
         validate_every: int | None = None,
         learning_rate: float = 0.02,
         l2: float = 0.3,
