@@ -23,6 +23,12 @@ SCALE = 0.5
 STEPS = 24
 """Halvings of the interval in which the height is looked for."""
 
+RISE, STEP = 4.0, 0.125
+"""How far, and how finely, a height beyond the budget's is looked for, in deviations."""
+
+NOISE = 0.001
+"""Share of the NDCG that is not worth a greater height."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColdItems:
@@ -121,21 +127,30 @@ class Merging:
         cold: standard scores of the cold items, falling, shape ``(u, k)``; -inf where there are fewer.
         hit: which of the warm items are held-out likes, shape ``(u, k)``.
         relevant: held-out likes of warm items, of each user, shape ``(u,)``.
+        cold_hit, cold_relevant: the same of the cold items.
     """
 
     warm: NDArray[np.float32]
     cold: NDArray[np.float32]
     hit: NDArray[np.bool_]
     relevant: NDArray[np.int64]
+    cold_hit: NDArray[np.bool_]
+    cold_relevant: NDArray[np.int64]
 
     def ndcg(self, height: float, scale: float = SCALE) -> float:
         """Return the mean NDCG of the warm items when cold ones are let in at ``height``."""
-        k = self.warm.shape[1]
+        return self._ndcg(height, scale, np.zeros_like(self.cold_hit), self.relevant)
+
+    def ndcg_of_all(self, height: float, scale: float = SCALE) -> float:
+        """Return the mean NDCG of all items when cold ones are let in at ``height``."""
+        return self._ndcg(height, scale, self.cold_hit, self.relevant + self.cold_relevant)
+
+    def _ndcg(self, height: float, scale: float, cold_hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> float:
         merged = np.concatenate([self.warm, np.float32(height) + np.float32(scale) * self.cold], axis=1)
-        best, _ = top_k(merged, k)
-        found = np.concatenate([self.hit, np.zeros_like(self.cold, dtype=np.bool_)], axis=1)
+        best, _ = top_k(merged, self.warm.shape[1])
+        found = np.concatenate([self.hit, cold_hit], axis=1)
         hit = np.take_along_axis(found, np.maximum(best, 0), axis=1) & (best >= 0)
-        return float(np.nanmean(ndcg(hit, self.relevant)))
+        return float(np.nanmean(ndcg(hit, relevant)))
 
 
 def merging(total: Scores, cold: Scores, items: ItemIndices, masked: csr_array, truth: csr_array, k: int) -> Merging:
@@ -160,11 +175,23 @@ def merging(total: Scores, cold: Scores, items: ItemIndices, masked: csr_array, 
     mask_seen(rest, masked[:, items])
     rest[~cold.any(axis=1)] = -np.inf
     relevant = np.diff(truth[:, np.flatnonzero(warm)].indptr)
-    return Merging(values, top_k(rest, k)[1], hits(best, truth), relevant.astype(np.int64))
+    liked = truth[:, items]
+    first, cold_values = top_k(rest, k)
+    return Merging(
+        values,
+        cold_values,
+        hits(best, truth),
+        relevant.astype(np.int64),
+        hits(first, liked),
+        np.diff(liked.indptr).astype(np.int64),
+    )
 
 
 def learn_height(parts: Merging, budget: float) -> float:
     """Return the greatest height at which the warm items lose at most the share ``budget`` of their NDCG.
+
+    Where held-out likes are of cold items, what these gain may outweigh what the others lose: then the height is
+    raised to where all lists together are best, or so nearly best that the rest is noise.
 
     Args:
         parts: of the held-out users.
@@ -175,7 +202,11 @@ def learn_height(parts: Merging, budget: float) -> float:
     for _ in range(STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if parts.ndcg(middle) >= least else (low, middle)
-    return low
+    if not parts.cold_relevant.any():
+        return low
+    heights = low + np.arange(0, RISE + STEP / 2, STEP)
+    found = np.array([parts.ndcg_of_all(height) for height in heights])
+    return float(heights[np.argmax(found >= (1 - NOISE) * found.max())])
 
 
 def _sum(parts: Mapping[str, Scores]) -> Scores:

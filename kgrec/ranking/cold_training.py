@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,5 +116,5 @@ def _merging(
         )
         masked, truth = held_out.masked[block], held_out.truth[block]
         blocks.append(merging(total, standardise(cold), items, masked, truth, k))
-    names = ("warm", "cold", "hit", "relevant")
+    names = [part.name for part in fields(Merging)]
     return Merging(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names})

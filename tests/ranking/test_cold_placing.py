@@ -22,7 +22,8 @@ def random_merging(seed=0, n_users=300, k=10):
     warm = -np.sort(-rng.normal(2, 1, (n_users, k))).astype(np.float32)
     cold = -np.sort(-rng.normal(2, 1, (n_users, k))).astype(np.float32)
     hit = rng.random((n_users, k)) < np.linspace(0.5, 0.05, k)
-    return Merging(warm, cold, hit, np.maximum(hit.sum(axis=1), 1))
+    none = np.zeros_like(hit)
+    return Merging(warm, cold, hit, np.maximum(hit.sum(axis=1), 1), none, none.sum(axis=1))
 
 
 @pytest.mark.parametrize("share", [0.005, 0.02, 0.1])
@@ -32,6 +33,23 @@ def test_height_spends_the_budget_and_no_more(share):
     whole = found.ndcg(-20)
     assert found.ndcg(height) >= (1 - share) * whole
     assert found.ndcg(height + 0.2) < (1 - share) * whole
+
+
+def test_likes_of_cold_items_raise_the_height_to_where_all_lists_are_best():
+    found = random_merging()
+    rng = np.random.default_rng(1)
+    liked = rng.random(found.hit.shape) < np.linspace(0.6, 0.1, found.hit.shape[1])
+    found = replace(found, cold_hit=liked, cold_relevant=np.maximum(liked.sum(axis=1), 1))
+    height, least = learn_height(found, 0.001), learn_height(random_merging(), 0.001)
+    assert height > least
+    best = max(found.ndcg_of_all(least + step) for step in np.arange(0, 4, 0.125))
+    assert found.ndcg_of_all(height) >= 0.999 * best
+
+
+def test_cold_items_that_nobody_likes_are_held_to_the_budget():
+    found = random_merging()
+    unliked = replace(found, cold_relevant=found.cold_relevant + 1)
+    assert learn_height(unliked, 0.02) == learn_height(found, 0.02)
 
 
 def test_no_budget_lets_nothing_in_that_costs_anything():
