@@ -205,8 +205,8 @@ class RecommendConfig(Section):
     """Users scored at once."""
     cold_share: Fraction = 0.02
     """Share of the accuracy on other items that may be spent on letting items without likes into the lists, if a fifth
-    of the items has none; less where fewer have none; more where held-out likes of such items outweigh the loss. 0 keeps
-    them out."""
+    of the items has none; less where fewer have none, more where held-out likes of such items outweigh the loss. 0
+    keeps them out."""
     language: Literal["en", "zh"] = "en"
     """Of the reasons."""
 
