@@ -21,9 +21,7 @@ LARGE = 20_000
 
 
 def grid(task: Task, limit: float) -> list[dict[str, Any]]:  # noqa: ARG001
-    tried = (200, 100, 50, 300, 500, 20, 1000, 10, 2000)
-    if task.fit.nnz < 10 * task.fit.shape[0]:  # short histories like less
-        tried = (100, 50, 200, 20, 300, 10, 500)
+    tried = (200, 50, 1000, 100, 500, 2000, 300, 20, 5000, 10)
     if min(task.fit.shape) > LARGE:
         return [{"regularization": 200}]
     return with_actions([{"regularization": x} for x in tried], task)
