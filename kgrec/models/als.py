@@ -94,7 +94,7 @@ class ALS:
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
         self._decay = self.decay
         if self._decay is None:
-            self._decay = recency.choose_decay(self._score_histories, whole, data, steps)
+            self._decay = recency.choose_decay(lambda rows, _: self._score_histories(rows), whole, data, steps)
         self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
         self._users = self._fold(self._history.matrix)
         return self

@@ -50,7 +50,9 @@ class ItemItemScorer(ABC):
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
         self._decay = self.decay
         if self._decay is None:
-            self._decay = recency.choose_decay(self._score, whole, data, steps, decays=self.decays)
+            self._decay = recency.choose_decay(
+                lambda rows, _: self._score(rows), whole, data, steps, decays=self.decays
+            )
         self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
         return self
 

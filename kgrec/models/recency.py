@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.types import Events, Scores, TrainingData
+from kgrec.types import Events, Scores, TrainingData, UserIndices
 
 DECAYS = (1.0, 0.85, 0.7, 0.5)
 """What is tried; 1 counts all items alike."""
@@ -52,7 +52,7 @@ def decayed(history: csr_array, steps: NDArray[np.int64] | None, decay: float) -
 
 
 def choose_decay(
-    score: Callable[[csr_array], Scores],
+    score: Callable[[csr_array, UserIndices], Scores],
     history: csr_array,
     data: TrainingData,
     steps: NDArray[np.int64] | None,
@@ -64,7 +64,7 @@ def choose_decay(
     The model is fitted once; only the histories it is asked with change. Items of the history are not ranked.
 
     Args:
-        score: scores all items for histories of shape ``(u, n_items)``, NaN where it cannot.
+        score: scores all items for histories of shape ``(u, n_items)`` and whose they are, NaN where it cannot.
         history: of all users.
         data: what is held out.
         steps: as of :func:`steps_back`.
@@ -85,7 +85,7 @@ def choose_decay(
 
 
 def _gain(
-    score: Callable[[csr_array], Scores], history: csr_array, held_out: csr_array, users: NDArray[np.int64]
+    score: Callable[[csr_array, UserIndices], Scores], history: csr_array, held_out: csr_array, users: NDArray[np.int64]
 ) -> float:
     """Return the summed discounted gain of the lists of ``users``."""
     total = 0.0
@@ -93,7 +93,7 @@ def _gain(
     for start in range(0, len(users), size):
         block = users[start : start + size]
         rows, truth = csr_array(history[block]), csr_array(held_out[block])
-        scores = np.nan_to_num(score(rows), nan=-np.inf)
+        scores = np.nan_to_num(score(rows, block), nan=-np.inf)
         scores[np.repeat(np.arange(len(block)), np.diff(rows.indptr)), rows.indices] = -np.inf
         whose = np.repeat(np.arange(len(block)), np.diff(truth.indptr))
         reached = np.partition(scores, max(scores.shape[1] - LENGTH, 0), axis=1)[:, -LENGTH:]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.models import options
+from kgrec.models import options, recency
 from kgrec.models.history import History
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -65,6 +65,8 @@ class GNN:
         average: decay, by step, of the running average of the weights that is kept; 0 keeps the last weights.
         graph_weight: how much a relation counts at the start, an interaction counting 1; 0 leaves the graph out.
         use_text: whether text vectors are used.
+        decay: an item of the history counts ``decay ** i`` of its weight if the user turned to ``i`` others since, in
+            ``(0, 1]``; only when a user is scored. None, where the data has times: what ranks held-out likes best.
         threads: for this training; None takes one for small graphs, else what is set.
         checkpoint: file that a cut-off training continues from.
         checkpoint_every: epochs between two checkpoints.
@@ -91,6 +93,7 @@ class GNN:
         average: float = 0.95,
         graph_weight: float = 0.3,
         use_text: bool = True,
+        decay: float | None = None,
         threads: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 10,
@@ -112,6 +115,7 @@ class GNN:
         self.average = options.number("average", average, low=0, high=0.9999)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
         self.use_text = bool(use_text)
+        self.decay = None if decay is None else options.number("decay", decay, low=0, high=1, above=True)
         self.threads = None if threads is None else options.integer("threads", threads, low=1)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.checkpoint_every = options.integer("checkpoint_every", checkpoint_every, low=1)
@@ -159,11 +163,16 @@ class GNN:
         self.best_epoch, self.best_metric = fitted.course.best_epoch, fitted.course.best_metric
         self._history, self._state = fitted.history, fitted.state
         self._known = np.asarray(self._state["items"].any(axis=1))
+        whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
+        self._decay = self.decay
+        if self._decay is None:
+            self._decay = recency.choose_decay(self._score_histories, whole, data, steps)
+        self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
         return self
 
     def refit_options(self) -> dict[str, Any]:
-        """Return what a fit on all data needs to know of this one: how long to train."""
-        return {"epochs": self.best_epoch}
+        """Return what a fit on all data needs to know of this one: how long to train, and the decay found best."""
+        return {"epochs": self.best_epoch, "decay": self._decay}
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.
@@ -171,7 +180,10 @@ class GNN:
         NaN for users of whom neither history nor own words are known, and for items without likes, text and entities.
         """
         users = np.asarray(users, dtype=np.int64)
-        return self._score(self._own(users) + self._from_history(self._history.rows(users)))
+        return self._score_histories(self._history.rows(users), users)
+
+    def _score_histories(self, rows: csr_array, users: UserIndices) -> Scores:
+        return self._score(self._own(users) + self._from_history(rows))
 
     def score_new(self, profile: Profile) -> Floats:
         """Score all items for somebody who was not there at training -> float32 ``(n_items,)``.
