@@ -96,7 +96,8 @@ def _peer(dataset: str, name: str) -> Callable[[float, int], None]:
         command = [str(python), "-m", "peers.worker", name, str(file), str(out), "--limit", str(peer.limit)]
         command += ["--packages", *peer.packages] if peer.packages else []
         command += ["--given", json.dumps(given)] if given else []
-        watched(command, limit, out.with_name(f"{name}.log"), HERE, surroundings(threads))
+        # Some write logs where they are started.
+        watched(command, limit, out.with_name(f"{name}.log"), out.parent, surroundings(threads))
         result = json.loads(out.with_name(f"{name}.json").read_text(encoding="utf-8"))
         with np.load(out.with_name(f"{name}.npz")) as stored:
             top = stored["top"]

@@ -48,9 +48,9 @@ def python_of(name: str, *, limit: float = 1800) -> Path:
 
 
 def surroundings(threads: int) -> dict[str, str]:
-    """Return the environment variables of a measured process: no neighbours' packages, a stated number of threads."""
+    """Return the environment variables of a measured process: this folder's modules, a stated number of threads."""
     count = str(threads)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "LK_NUM_THREADS")
-    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    kept = os.environ | {"PYTHONPATH": str(ROOT / "benchmarks")}
     # RecBole 1.2.1 loads checkpoints that torch now refuses by default; they are its own.
     return kept | dict.fromkeys(names, count) | {"OMP_WAIT_POLICY": "PASSIVE", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
