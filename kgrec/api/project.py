@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.api.questions import GraphQuestions
+from kgrec.api.reasoning import Reasoning
 from kgrec.api.writing import Writing
 from kgrec.config import Config
 from kgrec.plugin.manager import PluginManager, load_plugins
@@ -57,7 +58,7 @@ def open_project(
     return Project(workspace, settings, plugins)
 
 
-class Project(Writing, GraphQuestions):
+class Project(Writing, Reasoning, GraphQuestions):
     """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
 
     def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from kgrec.cli import build_graph, doctor, evaluate, generate, graph, info, init, plugins, recommend, train
+from kgrec.cli import build_graph, doctor, evaluate, explain, generate, graph, info, init, plugins, recommend, train
 from kgrec.cli.greedy import GreedyCommand
 from kgrec.cli.run import Run, command
 from kgrec.errors import PluginError
@@ -80,6 +80,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("train", train.train),
         ("evaluate", evaluate.evaluate),
         ("recommend", recommend.recommend),
+        ("explain", explain.explain),
         ("generate", generate.generate),
         ("profile", generate.profile),
         ("info", info.info),

@@ -20,7 +20,7 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.protocols import AdditiveScorer, Contribution
-from kgrec.types import ItemIndices, ItemList, Profile, Reason, UserIndices
+from kgrec.types import ItemIndices, ItemList, Profile, Reason, Triples, UserIndices
 
 if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
@@ -42,21 +42,26 @@ class Explainer:
     def __init__(
         self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str = "en"
     ) -> None:
-        self._dataset = dataset
-        self._graph = graph
-        self._ranker = ranker
-        self._wording = Wording(graph, domain, language)
+        self.dataset = dataset
+        self.graph = graph
+        self.ranker = ranker
+        self.wording = Wording(graph, domain, language)
 
     @cached_property
-    def _finder(self) -> PathFinder:
-        return PathFinder(self._graph.triples())
+    def _triples(self) -> Triples:
+        return self.graph.triples()
 
     @cached_property
-    def _to_dataset(self) -> NDArray[np.int64]:
+    def finder(self) -> PathFinder:
+        """The paths of the graph; built when first asked for."""
+        return PathFinder(self._triples)
+
+    @cached_property
+    def to_dataset(self) -> NDArray[np.int64]:
         """Position at training -> position in the dataset, -1 for an item that is gone; shape ``(n_items,)``."""
-        ids = self._dataset.items["item_id"].to_list()
+        ids = self.dataset.items["item_id"].to_list()
         known = {key: k for k, key in enumerate(ids)}
-        return np.array([known.get(key, -1) for key in self._ranker.item_ids], dtype=np.int64)
+        return np.array([known.get(key, -1) for key in self.ranker.item_ids], dtype=np.int64)
 
     def reasons(self, found: ItemList, *, user: UserIndices | None, profile: Profile) -> tuple[Reason, ...]:
         """Return one reason an item of ``found``.
@@ -67,7 +72,7 @@ class Explainer:
             profile: who else was scored.
         """
         carried = self._carried(found, user, profile)
-        actions = self._actions(found.user_id)
+        actions = self.actions(found.user_id)
         described = profile.text_vector is not None
         return tuple(self._reason(int(item), carried[k], actions, described) for k, item in enumerate(found.items))
 
@@ -77,12 +82,12 @@ class Explainer:
         Shares are those of the additive scorers, scaled as in the fused score. Somebody who was not there at training
         has no such split; there every liked item counts by its weight.
         """
-        shares = np.zeros((len(found), len(self._ranker.item_ids)))
+        shares = np.zeros((len(found), len(self.ranker.item_ids)))
         if user is None:
             shares[:, profile.items] = profile.weights
             return shares
         for name, part in found.parts.items():
-            scorer = self._ranker.scorers[name]
+            scorer = self.ranker.scorers[name]
             if isinstance(scorer, AdditiveScorer):
                 self._add(shares, scorer.contributions(int(user[0]), found.items), found.items, part)
         return shares
@@ -105,37 +110,49 @@ class Explainer:
         scaled = values / totals[rows] * np.maximum(part[rows], 0)
         np.add.at(shares, (rows, np.array([c.source for c in own])), scaled)
 
-    def _actions(self, user_id: str) -> dict[int, str]:
+    @cached_property
+    def popularity(self) -> NDArray[np.float64]:
+        """How well connected every node is, by training number; see :func:`kgrec.explain.routes.popularity`."""
+        from kgrec.explain.routes import popularity
+
+        triples = self._triples
+        return popularity(triples.n_nodes, triples.n_items, np.concatenate([triples.heads, triples.tails]))
+
+    def interactions(self, user_id: str) -> pl.DataFrame:
+        """Return the rows of a user, searches left out."""
+        position = int(self.dataset.user_positions([user_id])[0])
+        return self.dataset.interactions.filter((pl.col("user") == position) & pl.col("item").is_not_null())
+
+    def actions(self, user_id: str) -> dict[int, str]:
         """Return the strongest action of the user on each item of the history, by position in the dataset."""
         if not user_id:
             return {}
-        position = int(self._dataset.user_positions([user_id])[0])
-        rows = self._dataset.interactions.filter((pl.col("user") == position) & pl.col("item").is_not_null())
-        ranked = rows.with_columns(order=pl.col("action").replace_strict(self._wording.action_order, default=0))
+        rows = self.interactions(user_id)
+        ranked = rows.with_columns(order=pl.col("action").replace_strict(self.wording.action_order, default=0))
         last = ranked.sort("order").group_by("item", maintain_order=True).agg(pl.col("action").last())
         return dict(zip(last["item"].to_list(), last["action"].to_list(), strict=True))
 
     def _reason(self, item: int, shares: NDArray[np.float64], actions: dict[int, str], described: bool) -> Reason:
         carriers = np.argsort(-shares, kind="stable")[:CARRIERS]
         carriers = carriers[shares[carriers] > 0]
-        target = int(self._to_dataset[item])
-        sources = self._to_dataset[carriers]
+        target = int(self.to_dataset[item])
+        sources = self.to_dataset[carriers]
         known = sources >= 0
         sources, strength = sources[known], shares[carriers][known]
         if not len(sources):
             if described:
-                return self._wording.described()
-            return self._wording.popular(target)
-        paths: list[Path] = self._finder.best(sources, strength, np.array([target]), k=PATHS)[0]
+                return self.wording.described()
+            return self.wording.popular(target)
+        paths: list[Path] = self.finder.best(sources, strength, np.array([target]), k=PATHS)[0]
         if paths:
             # A name tells more than "they have something in common".
-            path = next((p for p in paths if self._wording.named(p)), paths[0])
-            return self._wording.path(path, actions.get(path.nodes[0]))
+            path = next((p for p in paths if self.wording.named(p)), paths[0])
+            return self.wording.path(path, actions.get(path.nodes[0]))
         source = int(sources[0])
-        return self._wording.similar(source, actions.get(source), shared=self._shared(source, target) >= OFTEN)
+        return self.wording.similar(source, actions.get(source), shared=self._shared(source, target) >= OFTEN)
 
     def _shared(self, first: int, second: int) -> int:
         """Count the users who interacted with both items, given by position in the dataset."""
-        rows = self._dataset.interactions
+        rows = self.dataset.interactions
         users = (rows.filter(pl.col("item") == item)["user"].unique() for item in (first, second))
         return len(set(next(users)) & set(next(users)))

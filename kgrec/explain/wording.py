@@ -41,6 +41,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     "alike": {"en": "{history}; that is what comes closest to this", "zh": "{history}，是最接近这个的"},
     "described": {"en": "Close to what you describe", "zh": "与您的描述相近"},
     "popular": {"en": "A popular choice (users who took to it: {count})", "zh": "热门：{count}人与之互动过"},
+    "outside": {"en": "Place {rank} of {count}, so not in the top {n}", "zh": "在{count}个中排第{rank}位，未进前{n}"},
+    "against": {"en": "{outside}; {scorer} speaks against it most", "zh": "{outside}，主要因为{scorer}的评分较低"},
+    "unranked": {"en": "Not among what can be recommended now", "zh": "目前不在可推荐之列"},
     "new": {"en": "New to everyone; close to your interests", "zh": "新上架，贴近您的兴趣"},
 }
 
@@ -49,7 +52,7 @@ class Wording:
     """Turns paths and items into reasons."""
 
     def __init__(self, graph: KnowledgeGraph, domain: Domain, language: str) -> None:
-        self._graph = graph
+        self.graph = graph
         self._domain = domain
         self._language = language
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
@@ -62,7 +65,7 @@ class Wording:
     @cached_property
     def _node_of(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Training number -> row of the nodes table."""
-        numbers = self._graph.training_nodes
+        numbers = self.graph.training_nodes
         rows = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.int64)
         rows[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
         return rows
@@ -70,22 +73,25 @@ class Wording:
     @cached_property
     def _degree(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """How many interactions each item has, by training number."""
-        edges = self._graph.edges.filter(pl.col("provenance") == "interaction").unique(["head", "tail"])
-        tails = self._graph.training_nodes[edges["tail"].to_numpy()]
+        edges = self.graph.edges.filter(pl.col("provenance") == "interaction").unique(["head", "tail"])
+        tails = self.graph.training_nodes[edges["tail"].to_numpy()]
         return np.bincount(tails[tails >= 0], minlength=len(self._node_of)).astype(np.int64)
+
+    def node(self, number: int) -> dict[str, object]:
+        """Return the row of the nodes table of an item or entity, by its training number."""
+        return self.graph.nodes.row(int(self._node_of[number]), named=True)
 
     def named(self, path: Path) -> bool:
         """Say whether everything the path would name has a name for people."""
-        middle = self._graph.nodes.row(int(self._node_of[path.nodes[1]]), named=True)
-        return _has_name(middle)
+        return _has_name(self.node(path.nodes[1]))
 
     def path(self, path: Path, action: str | None) -> Reason:
         """Word a path from an item of the history to the recommended one."""
-        nodes = [self._graph.nodes.row(int(self._node_of[node]), named=True) for node in path.nodes]
+        nodes = [self.node(node) for node in path.nodes]
         keys = tuple(str(node["key"]) for node in nodes)
-        history = self._history(nodes[0]["label"], action)
+        history = self._history(str(nodes[0]["label"]), action)
         if len(nodes) == 2:
-            label = self._label(path.relations[0], path.forward[0])
+            label = self.label(path.relations[0], path.forward[0])
             sentence = self._say("direct", history=history, label=label, noun=self._noun)
         else:
             sentence = self._shared(path, history, nodes[1])
@@ -96,11 +102,11 @@ class Wording:
         # The second step leads from the entity to the recommended item, so from the item it reads the other way round.
         forward = not path.forward[1]
         name = str(entity["label"])
-        label = self._label(second, forward)
+        label = self.label(second, forward)
         if not _has_name(entity):
             return self._say("unnamed", history=history, label=label)
         if (first, path.forward[0]) != (second, forward):
-            before = self._label(first, path.forward[0])
+            before = self.label(first, path.forward[0])
             return self._say("mixed", history=history, first=before, second=label, entity=name, noun=self._noun)
         worded = self._reason_of(second) if forward else ""
         if worded:
@@ -109,9 +115,23 @@ class Wording:
 
     def similar(self, source: int, action: str | None, *, shared: bool) -> Reason:
         """Word that the same people like both or, where they are not ``shared``, only that both are close."""
-        node = self._graph.nodes.row(int(self._node_of[source]), named=True)
-        sentence = self._say("similar" if shared else "alike", history=self._history(node["label"], action))
+        node = self.node(source)
+        sentence = self._say("similar" if shared else "alike", history=self._history(str(node["label"]), action))
         return Reason(sentence, "similar", (str(node["key"]),))
+
+    def absent(self, n: int, rank: int | None, count: int, scorer: str | None) -> str:
+        """Word that an item is not in the list of ``n``.
+
+        Args:
+            n: length of the list.
+            rank: the item's place, or None where it has none.
+            count: items that have a place.
+            scorer: whose score is behind that of the last item of the list by most, or None.
+        """
+        if rank is None:
+            return self._say("unranked")
+        outside = self._say("outside", rank=f"{rank:,}", count=f"{count:,}", n=n)
+        return self._say("against", outside=outside, scorer=scorer) if scorer else outside
 
     def described(self) -> Reason:
         """Word that the item is close to the words of somebody who is not in the data."""
@@ -124,10 +144,14 @@ class Wording:
             return Reason(self._say("new"), "text")
         return Reason(self._say("popular", count=count), "popular")
 
-    def _history(self, label: str, action: str | None) -> str:
+    def verb(self, action: str | None) -> str:
+        """Return what a person did, in the past tense."""
         verbs = {**VERBS, **self._domain.user_verb}
         known = verbs.get(action or "like", VERBS["like"])
-        verb = known.get(self._language, known.get("en", ""))
+        return known.get(self._language, known.get("en", ""))
+
+    def _history(self, label: str, action: str | None) -> str:
+        verb = self.verb(action)
         quoted = f"《{label}》" if self._language == "zh" else label
         return self._say("history", verb=verb, item=quoted)
 
@@ -141,13 +165,14 @@ class Wording:
             return ""
         return kind.reason if self._language == "en" else kind.reasons.get(self._language, "")
 
-    def _label(self, relation: str, forward: bool) -> str:
+    def label(self, relation: str, forward: bool) -> str:
+        """Return how a relation reads, in the direction of its statement or against it."""
         kind = self._types.get(relation)
         if kind is not None and self._language != "en":
             own = (kind.labels if forward else kind.inverse_labels).get(self._language)
             if own:
                 return own
-        row = self._graph.relations.row(by_predicate=pl.col("name") == relation, named=True)
+        row = self.graph.relations.row(by_predicate=pl.col("name") == relation, named=True)
         return str(row["label"] if forward else row["inverse_label"])
 
     def _say(self, sentence: str, **parts: object) -> str:

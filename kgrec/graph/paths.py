@@ -17,10 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.graph.bridges import Bridges
 from kgrec.types import ItemIndices, Triples
 
 _MIXED = 0.5
 """Factor of a path whose two relations differ."""
+
+_LONG = 0.5
+"""Factor of a path over two entities: what is farther away says less."""
+
+MOST_EDGES = 1_000
+"""Edges of a node that are followed: those to the rarest neighbours. What everything shares tells nothing."""
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -31,7 +38,8 @@ class Path:
     """A typed path from an item of the history to a recommended item.
 
     Attributes:
-        nodes: training numbers (see :class:`Triples`): ``(liked, shared, recommended)`` or ``(liked, recommended)``.
+        nodes: training numbers (see :class:`Triples`): ``(liked, shared, recommended)`` or ``(liked, recommended)``,
+            from :meth:`PathFinder.routes` also ``(liked, entity, entity, recommended)``.
         relations: names of the relations between them, one fewer than ``nodes``.
         forward: for each relation whether it is stated from the earlier to the later node.
         weight: how informative the path is, comparable between paths of one call.
@@ -74,16 +82,18 @@ class PathFinder:
         away = (heads < triples.n_items) & other  # seen from an item that is the head
         back = (tails < triples.n_items) & other
         items = np.concatenate([heads[away], tails[back]])
-        order = np.argsort(items, kind="stable")
+        neighbours = np.concatenate([tails[away], heads[back]])
+        pairs = np.unique(items * triples.n_nodes + neighbours)
+        frequency = np.bincount(pairs % max(triples.n_nodes, 1), minlength=triples.n_nodes)
+        self._idf: _Floats = np.log((1 + self._n_items) / (1 + frequency))
+        order = np.lexsort((frequency[neighbours], items))  # of each item the rarest neighbours first
         self._starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=self._n_items))])
-        self._neighbours: _Ints = np.concatenate([tails[away], heads[back]])[order]
+        self._neighbours: _Ints = neighbours[order]
         self._slots: _Ints = np.concatenate([slots[away], slots[back] + 1])[order]
         self._weights: _Floats = np.concatenate([triples.weights[away], triples.weights[back]])[order].astype(
             np.float64
         )
-        pairs = np.unique(items[order] * triples.n_nodes + self._neighbours)
-        frequency = np.bincount(pairs % max(triples.n_nodes, 1), minlength=triples.n_nodes)
-        self._idf: _Floats = np.log((1 + self._n_items) / (1 + frequency))
+        self._bridges = Bridges(triples)
 
     def best(
         self,
@@ -115,9 +125,57 @@ class PathFinder:
         found = [self._direct(history, strength, candidates), *self._shared(history, strength, candidates)]
         return self._top(found, candidates, k)
 
+    def routes(
+        self, history: ItemIndices, weights: NDArray[np.floating], item: int, k: int = 3, *, bridged: bool = True
+    ) -> list[Path]:
+        """Return the ``k`` most informative paths to one item, those over two entities included, best first.
+
+        The search starts at both ends: the edges of the history and those of the item are laid out, and an edge between
+        two entities that touches both joins them. A path over two entities weighs half the smaller of their ``idf``.
+
+        Args:
+            history: liked items, shape ``(h,)``.
+            weights: how strongly, shape ``(h,)``; scaled so that the largest is 1.
+            item: where the paths end.
+            k: paths at most.
+            bridged: also look for paths over two entities.
+        """
+        paths = self.best(history, weights, np.array([item]), k)[0]
+        if bridged and len(history):
+            paths += self._bridged(np.asarray(history, np.int64), np.asarray(weights, np.float64), item, k)
+        return sorted(paths, key=lambda path: -path.weight)[:k]
+
+    def _bridged(self, history: _Ints, strength: _Floats, item: int, k: int) -> list[Path]:
+        kept = history != item
+        history, strength = history[kept], strength[kept] / max(float(strength.max(initial=0.0)), 1e-12)
+        liker, liked_edge = self._edges(history)
+        _, edge = self._edges(np.array([item]))
+        near, far = self._neighbours[liked_edge], self._neighbours[edge]
+        value = strength[liker] * self._weights[liked_edge]
+        first, slot, link, last = self._bridges.between(near, far)
+        if not len(first):
+            return []
+        # What is liked and joined to an entity most strongly stands for all that are.
+        match, chosen = _strongest(near, value, first)
+        slot, link, last = slot[match], link[match], last[match]
+        idf = np.minimum(self._idf[near[chosen]], self._idf[far[last]])
+        weight = _LONG * value[chosen] * link * self._weights[edge[last]] * idf
+        best = np.lexsort((near[chosen], far[last], -weight))
+        # Each pair of entities once, though several relations may join them.
+        pairs = (near[chosen] * len(self._idf) + far[last])[best]
+        best = best[np.sort(np.unique(pairs, return_index=True)[1])][:k]
+        found = []
+        for row in best.tolist():  # at most k
+            liked = liked_edge[chosen[row]]
+            slots = (int(self._slots[liked]), int(slot[row]), int(self._slots[edge[last[row]]] ^ 1))
+            nodes = (history[liker[chosen[row]]], near[chosen[row]], far[last[row]], item)
+            names = tuple(self._names[s // 2] for s in slots)
+            found.append(Path(tuple(map(int, nodes)), names, tuple(s % 2 == 0 for s in slots), float(weight[row]), 1))
+        return found
+
     def _edges(self, items: _Ints) -> tuple[_Ints, _Ints]:
         """Return, for all edges of ``items`` in turn, the position in ``items`` and the position of the edge."""
-        counts = self._starts[items + 1] - self._starts[items]
+        counts = np.minimum(self._starts[items + 1] - self._starts[items], MOST_EDGES)
         owner = np.repeat(np.arange(len(items)), counts)
         offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return owner, self._starts[items][owner] + offset

@@ -1,0 +1,45 @@
+"""The part of a project that says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from kgrec.api.project import Project
+    from kgrec.explain.explanation import Explanation
+
+
+class Reasoning:
+    """Methods of :class:`kgrec.api.Project`."""
+
+    def explain(self, user: str, item: str, *, n: int | None = None, counterfactual: bool = False) -> Explanation:
+        """Say why an item is, or is not, in a user's list.
+
+        Args:
+            user: the user's id.
+            item: the item's id.
+            n: length of the list; None: as in kgrec.toml.
+            counterfactual: also look for the items of the history without which the item would not be in the list; that
+                scores some dozens of shortened profiles.
+
+        Raises:
+            NotFoundError: the user or the item is unknown.
+            WorkspaceError: nothing was trained yet.
+        """
+        from kgrec.api.explaining import explain
+
+        project = cast("Project", self)
+        return explain(project, user, item, n or project.config.recommend.n, search=counterfactual)
+
+    def draw_explanation(self, explanation: Explanation, out: str | Path) -> Path:
+        """Draw the paths of an explanation as .svg or .html.
+
+        Raises:
+            UserError: it has no paths.
+        """
+        from kgrec.explain.picture import picture
+        from kgrec.graph.drawing import draw
+
+        draw(picture(explanation), Path(out))
+        return Path(out)

@@ -1,0 +1,111 @@
+"""``kgrec explain``: why an item is, or is not, recommended to a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kgrec.cli import complete
+from kgrec.cli.run import Run
+from kgrec.cli.screen import cell, clean, console, table
+from kgrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from kgrec.explain.explanation import Cause, Explanation, Route
+
+SHOWN = 3
+"""Causes of a scorer's share that are named in the table."""
+
+
+def explain(
+    run: Run,
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Id of an item.", autocompletion=complete.items)],
+    number: Annotated[
+        int | None, typer.Option("--number", "-n", min=1, help="Length of the list; by default 10.")
+    ] = None,
+    counterfactual: Annotated[
+        bool,
+        typer.Option("--counterfactual", help="Also look for what of the history the place in the list hangs on."),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also draw the paths into FILE: .html or .svg.")
+    ] = None,
+) -> None:
+    """Say why an item is, or is not, in the list of a user.
+
+    The score is split into scorers and each scorer into what caused it; the parts sum to the score. Then come the paths
+    of the graph and, for an item outside the list, what stands above it. docs/explanations.md explains each figure.
+    """
+    if out is not None and out.suffix.lower() not in (".svg", ".html", ".htm"):
+        raise UsageError(f"{out.name} names no drawing", hint="end it with .svg or .html")
+    found = run.project.explain(user, item, n=number, counterfactual=counterfactual)
+    if out is not None:
+        run.project.draw_explanation(found, out)
+        run.say(f"paths drawn into {out}")
+    run.data([found.to_dict()], lambda: _show(found))
+
+
+def _show(found: Explanation) -> None:
+    out = console()
+    out.print(f"{clean(found.label)} ({clean(found.item_id)}) for {clean(found.user_id)}", style="bold", markup=False)
+    if found.rank is not None:
+        out.print(f"place {cell(found.rank)} of {cell(found.out_of)}, score {found.score:.3f}")
+    out.print(clean(found.sentence), markup=False)
+    if found.contributions:
+        out.print()
+        _show_causes(found.contributions)
+    if found.paths:
+        out.print()
+        out.print("paths", style="bold")
+        for path in found.paths:
+            out.print(f"  {clean(_line(path))}", markup=False, highlight=False)
+    if found.counterfactual is not None:
+        names = " and ".join(map(clean, found.counterfactual.labels))
+        out.print()
+        out.print(
+            f"without {names} it would not be in the top {found.n} (place {cell(found.counterfactual.rank_after)})",
+            markup=False,
+        )
+    if found.why_not is not None:
+        _show_why_not(found)
+
+
+def _show_causes(causes: tuple[Cause, ...]) -> None:
+    made = table(
+        {"scorer": {"no_wrap": True}, "adds": {"justify": "right", "no_wrap": True}, "most of it": {"overflow": "fold"}}
+    )
+    names = dict.fromkeys(cause.scorer for cause in causes)
+    for name in names:  # a few scorers
+        own = [cause for cause in causes if cause.scorer == name]
+        top = sorted(own, key=lambda cause: -abs(cause.value))[:SHOWN]
+        told = ", ".join(f"{clean(cause.label)} {cause.value:+.3f}" for cause in top)
+        more = f", {len(own) - len(top)} more" if len(own) > len(top) else ""
+        made.add_row(clean(name), f"{sum(cause.value for cause in own):+.3f}", told + more)
+    made.add_section()
+    made.add_row("together", f"{sum(cause.value for cause in causes):+.3f}", "")
+    console().print(made)
+
+
+def _line(path: Route) -> str:
+    words = [path.nodes[0].label]
+    for step, node in zip(path.relations, path.nodes[1:], strict=True):
+        words.append(f"–{step.label}→ {node.label}")
+    return " ".join(words)
+
+
+def _show_why_not(found: Explanation) -> None:
+    why, out = found.why_not, console()
+    assert why is not None
+    if why.above:
+        out.print()
+        out.print("above it", style="bold")
+        for row in why.above:
+            out.print(f"  {cell(row['rank'])}. {clean(row['label'])}  {row['score']:.3f}", markup=False)
+    if why.against:
+        told = ", ".join(f"{clean(name)} {-value:.3f}" for name, value in why.against.items())
+        out.print(f"behind place {found.n} by: {told}", markup=False)
+    for line in why.missing:
+        out.print(f"missing: {clean(line)}", markup=False)
