@@ -192,6 +192,9 @@ class FusionConfig(Section):
     """Scorers in the fusion at most."""
     weights: dict[str, float] = {}
     """Fixed weights; leaves nothing to learn."""
+    second_stage: Literal["none", "lambdarank", "auto"] = "none"
+    """``lambdarank``: boosted trees put the best hundred of the fused list into a new order (extra ``rank``); ``auto``:
+    only if that raises NDCG by more than its noise, on held-out users that the trees were not learned on."""
 
 
 class RecommendConfig(Section):

@@ -16,6 +16,7 @@ from kgrec.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kgrec.ranking.second_stage_training import StageResult
     from kgrec.ranking.training import TrainReport
 
 
@@ -79,6 +80,7 @@ def _record(report: TrainReport) -> dict[str, Any]:
         "tuned": [asdict(one) for one in report.tuned],
         "fused_ndcg": report.fused_ndcg,
         "k": report.k,
+        "second_stage": None if report.second_stage is None else report.second_stage.state(),
         "facts": dict(report.facts),
         "seconds": dict(report.seconds),
     }
@@ -95,11 +97,22 @@ def _show(report: TrainReport) -> None:
             figures = [f"{scorer.weight:.2f}", _figure(scorer.recall), _figure(scorer.ndcg), duration(scorer.seconds)]
             shown.add_row(scorer.name, *figures, "", style=None if scorer.weight else "dim")
     shown.add_row("together", "", "", _figure(report.fused_ndcg), "", "", style="bold")
+    if report.second_stage is not None:
+        stage = report.second_stage
+        shown.add_row("second stage", "", "", _figure(stage.ndcg_with), duration(stage.seconds), stage_words(stage))
     out = console()
     if report.tuned:
         out.print(_tuned(report))
     out.print(shown)
     out.print(f"figures on held-out interactions · {cell(report.facts)}", style="dim")
+
+
+def stage_words(stage: StageResult) -> str:
+    """Say whether the second stage is used, and what it was worth."""
+    if stage.skipped:
+        return f"left out: {stage.skipped}"
+    figures = f"{stage.gain:+.4f} ± {stage.error:.4f} over {stage.ndcg_without:.4f}"
+    return f"{'kept' if stage.kept else 'left out'}: {figures}"
 
 
 def _tuned(report: TrainReport) -> Table:

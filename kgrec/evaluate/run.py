@@ -184,7 +184,7 @@ def _judged(
             material = factory.make(system.graph, text=system.text)
             settings = config
             if system.alone is not None:
-                fusion = config.fusion.model_copy(update={"weights": {system.alone: 1.0}})
+                fusion = config.fusion.model_copy(update={"weights": {system.alone: 1.0}, "second_stage": "none"})
                 settings = config.model_copy(update={"fusion": fusion})
             # Systems that train on the same data share the fits of the scorers; one system has nobody to share with.
             data = f"{system.graph}-{system.text}"

@@ -87,7 +87,7 @@ class Explainer:
             shares[:, profile.items] = profile.weights
             return shares
         for name, part in found.parts.items():
-            scorer = self.ranker.scorers[name]
+            scorer = self.ranker.scorers.get(name)  # what the second stage adds is no scorer's
             if isinstance(scorer, AdditiveScorer):
                 self._add(shares, scorer.contributions(int(user[0]), found.items), found.items, part)
         return shares

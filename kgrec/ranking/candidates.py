@@ -39,9 +39,11 @@ def collect(
     items = [np.pad(i, ((0, 0), (0, width - i.shape[1])), constant_values=-1) for _, i in parts]
     if not parts:
         empty = np.zeros((len(scorers), 0, 1), dtype=np.float32)
-        return Candidates(empty, np.zeros((0, 1), dtype=np.bool_), np.zeros(0, dtype=np.int64))
-    relevant = hits(np.concatenate(items), held_out.truth)
-    return Candidates(np.concatenate(scores, axis=1), relevant, np.diff(held_out.truth.indptr).astype(np.int64))
+        none = np.zeros((0, 1), dtype=np.int64)
+        return Candidates(empty, none.astype(np.bool_), np.zeros(0, dtype=np.int64), none)
+    n_relevant = np.diff(held_out.truth.indptr).astype(np.int64)
+    everyone = np.concatenate(items)
+    return Candidates(np.concatenate(scores, axis=1), hits(everyone, held_out.truth), n_relevant, everyone)
 
 
 def _block(

@@ -90,15 +90,18 @@ class Candidates:
         scores: shape ``(s, u, c)``, float32; -inf where a user has fewer than ``c`` candidates.
         relevant: held-out likes among them, shape ``(u, c)``.
         n_relevant: held-out likes of each user, among the candidates or not, shape ``(u,)``.
+        items: positions of the candidates, -1 where a user has fewer, shape ``(u, c)``; None: not known.
     """
 
     scores: NDArray[np.float32]
     relevant: NDArray[np.bool_]
     n_relevant: NDArray[np.int64]
+    items: NDArray[np.int64] | None = None
 
     def subset(self, users: NDArray[np.int64]) -> Candidates:
         """Return the candidates of some of the users."""
-        return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users])
+        items = None if self.items is None else self.items[users]
+        return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users], items)
 
     def ndcg(self, weights: NDArray[np.float32], k: int) -> float:
         """Return mean NDCG@k of the weighted sum; weights of shape ``(s,)``, or ``(s, u)`` where users differ."""

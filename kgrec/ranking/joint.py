@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kgrec.ranking.fusion import by_user, is_flat, standardise
 from kgrec.ranking.gate import Gate
 from kgrec.ranking.moments import Entries, Product, SeenPlaces, product_statistics
+from kgrec.ranking.second_stage import add_at
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores, UserIndices
 
 if TYPE_CHECKING:
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
 
     from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.cold import ColdItems
+    from kgrec.ranking.second_stage import SecondStage
 
 Given = FactorScores | SparseScores | Scores
 """What a scorer says of a block of users."""
+
+
+Level = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Mean and inverse deviation of a scorer's scores of each user, both 0 where it has nothing to say."""
 
 
 class Joint:
@@ -36,10 +42,11 @@ class Joint:
     The result is that of :meth:`kgrec.ranking.ranker.Ranker.fused` up to rounding. May be used by several threads.
 
     Args:
-        scorers: fitted, by name: those with a weight, and the members of ``cold``.
+        scorers: fitted, by name: those with a weight, and the members of ``cold`` and ``stage``.
         weights: of the scorers.
         gate: how weights move with the user, or None.
         cold: cold items beside the others, or None.
+        stage: puts the best of the fused list into a new order, or None.
         fallback: scores those of whom nothing is known.
         n_items: length of a row.
     """
@@ -51,11 +58,12 @@ class Joint:
         *,
         gate: Gate | None,
         cold: ColdItems | None,
+        stage: SecondStage | None = None,
         fallback: Scorer,
         n_items: int,
     ) -> None:
         self._scorers, self._weights, self._gate, self._cold = scorers, weights, gate or Gate(0.0, 1.0, {}), cold
-        self._fallback, self._n_items = fallback, n_items
+        self._stage, self._fallback, self._n_items = stage, fallback, n_items
         self._lock = threading.Lock()  # of scorers that promise nothing about threads
         self._products: dict[str, Product] = {}
         self._columns: dict[str, slice] = {}  # of the scorer's vectors in the joint matrix, the last one for its mean
@@ -73,6 +81,10 @@ class Joint:
             n_columns = sum(part.shape[1] for part in parts) - width
             self._columns[name] = slice(width, width + n_columns)
             width += n_columns
+        for name in stage.members if stage else ():
+            form = self._compact(name, np.zeros(0, dtype=np.int64))
+            if isinstance(form, FactorScores) and name not in self._products:
+                self._products[name] = Product.of(form.items, form.known_items)
         self._items = np.concatenate(parts, axis=1) if parts else np.zeros((n_items, 0), dtype=np.float32)
 
     def fuse(self, users: UserIndices, seen: csr_array, out: Scores) -> None:
@@ -94,7 +106,8 @@ class Joint:
             out[np.logical_not(alive)] = standardise(np.asarray(scores, dtype=np.float32)[None, :])
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*self._weights, *(self._cold.members if self._cold else ())]))
+        cold, stage = (self._cold.members if self._cold else ()), (self._stage.members if self._stage else ())
+        return list(dict.fromkeys([*self._weights, *cold, *stage]))
 
     def _compact(self, name: str, users: UserIndices) -> FactorScores | SparseScores | None:
         compact = getattr(self._scorers[name], "compact", None)
@@ -148,6 +161,7 @@ class Joint:
                 sparse.append((entries, scale))
             left[:, columns.stop - 1] = -scale * np.where(silent, 0, mean)
             alive |= ~silent
+        levels = self._levels(given, places, out)
         np.dot(left, self._items.T, out=out)
         for entries, scale in sparse:
             entries.add_to(out, scale)
@@ -158,10 +172,48 @@ class Joint:
                 alive |= standard.any(axis=1)
                 standard *= weight[:, None]
                 out += standard
+        if self._stage is not None:
+            items, best = self._stage.candidates(out, seen)
+            standing = {
+                name: _standard_at(given[name], items, seen, levels.get(name))
+                for name in self._stage.members
+                if name in given
+            }
+            add_at(out, items, self._stage.rise(items, best, standing, np.diff(seen.indptr)))
         if self._cold is not None:
             members = {name: _at(given[name], self._cold.items) for name in self._cold.members if name in given}
             self._cold.place_fused(out, members)
         return alive
+
+    def _levels(self, given: Mapping[str, Given], places: SeenPlaces, scratch: Scores) -> dict[str, Level]:
+        """Return the level of each compact scorer that the second stage looks at."""
+        found: dict[str, Level] = {}
+        for name in self._stage.members if self._stage else ():
+            part = given.get(name)
+            if part is None or isinstance(part, np.ndarray):
+                continue
+            if isinstance(part, FactorScores):
+                mean, deviation = product_statistics(self._products[name], part, places)
+            else:
+                mean, deviation = Entries.of(part).statistics(part, places, scratch)
+            silent = is_flat(mean, deviation) | ~part.known_users
+            found[name] = np.where(silent, 0, mean), np.where(silent, 0, 1 / np.where(silent, 1, deviation))
+        return found
+
+
+def _standard_at(part: Given, items: NDArray[np.int64], seen: csr_array, level: Level | None) -> NDArray[np.float32]:
+    """Return the standard scores of each user's own ``items`` of shape ``(u, c)``; 0 where they are not known."""
+    at = np.maximum(items, 0)
+    if isinstance(part, np.ndarray) or level is None:
+        return np.take_along_axis(standardise(np.asarray(part), seen), at, axis=1)
+    mean, inverse = level
+    if isinstance(part, FactorScores):
+        raw = (part.items[at] @ part.users[:, :, None])[:, :, 0]
+    else:
+        rows = np.broadcast_to(np.arange(len(at))[:, None], at.shape)
+        raw = np.asarray(part.matrix[rows.ravel(), at.ravel()]).reshape(at.shape)
+    standard = (raw - mean[:, None]) * inverse[:, None]
+    return np.where(part.known_items[at], standard, 0).astype(np.float32)
 
 
 def _at(part: Given, items: ItemIndices) -> Scores:

@@ -16,6 +16,7 @@ from kgrec.data.dataset import read_table
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import by_user, standardise
 from kgrec.ranking.gate import Gate
+from kgrec.ranking.second_stage import PART, SecondStage
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k
 from kgrec.types import Mask, Profile, Scores, UserIndices
@@ -39,11 +40,12 @@ class Ranker:
     Attributes:
         user_ids, item_ids: the numbering at training; the dataset may have grown since.
         seen: what each user interacted with, CSR of shape ``(n_users, n_items)``.
-        scorers: fitted scorers by name: those with a weight, and the fallback.
+        scorers: fitted scorers by name: those with a weight, those that the second stage looks at, and the fallback.
         weights: weight of each scorer in the fused score, summing to 1.
         summary: options and validation figures of every scorer, JSON values.
         gate: how weights move with how much is known of a user, or None where they do not.
         cold: how items without likes come beside the others, or None where there are none.
+        stage: puts the best of the fused list into a new order, or None.
     """
 
     user_ids: Sequence[str]
@@ -54,6 +56,7 @@ class Ranker:
     summary: Mapping[str, Any] = field(default_factory=dict)
     cold: ColdItems | None = None
     gate: Gate | None = None
+    stage: SecondStage | None = None
 
     @cached_property
     def user_positions(self) -> dict[str, int]:
@@ -65,15 +68,22 @@ class Ranker:
         """Item id -> position."""
         return {key: k for k, key in enumerate(self.item_ids)}
 
+    @property
+    def asked(self) -> list[str]:
+        """Names of the scorers that have a say in any list."""
+        cold, stage = (self.cold.members if self.cold else ()), (self.stage.members if self.stage else ())
+        return list(dict.fromkeys([*self.weights, *cold, *stage]))
+
     def parts(self, users: UserIndices) -> dict[str, Scores]:
-        """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name."""
-        names = [*self.weights, *(self.cold.members if self.cold else ())]
-        return self._weighed({name: self.scorers[name].score(users) for name in dict.fromkeys(names)}, self.seen[users])
+        """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name.
+
+        What the second stage adds is a part of its own, see :data:`kgrec.ranking.second_stage.PART`.
+        """
+        return self._weighed({name: self.scorers[name].score(users) for name in self.asked}, self.seen[users])
 
     def parts_new(self, profile: Profile) -> dict[str, Scores]:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
-        names = [*self.weights, *(self.cold.members if self.cold else ())]
-        able = {name: s for name in dict.fromkeys(names) if hasattr(s := self.scorers[name], "score_new")}
+        able = {name: s for name in self.asked if hasattr(s := self.scorers[name], "score_new")}
         seen = self.seen_new([profile])
         return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, seen)
 
@@ -97,12 +107,13 @@ class Ranker:
             self.weights,
             gate=self.gate,
             cold=self.cold,
+            stage=self.stage,
             fallback=self.scorers[FALLBACK],
             n_items=len(self.item_ids),
         )
 
     def _weighed(self, scores: Mapping[str, Scores], seen: csr_array) -> dict[str, Scores]:
-        """Standardise, weigh and put the cold items in their place; weights of absent scorers go to the others.
+        """Standardise, weigh, nudge and put the cold items in their place; absent scorers' weights go to the others.
 
         Args:
             scores: of each scorer, shape ``(u, n_items)``.
@@ -114,8 +125,15 @@ class Ranker:
         gate, counts = self.gate or Gate(0.0, 1.0, {}), np.diff(seen.indptr)
         weights = by_user(names, self.weights, gate, counts) / np.float32(norm)
         parts = {name: standardise(scores[name], seen) for name in names}
+        standing: dict[str, Scores] = {}
+        if self.stage is not None:
+            looked_at = [name for name in self.stage.members if name in scores]
+            standing = {n: parts[n].copy() if n in parts else standardise(scores[n], seen) for n in looked_at}
         for s, name in enumerate(names):
             parts[name] *= weights[s][:, None]
+        if self.stage is not None and parts:
+            total = np.asarray(np.sum(list(parts.values()), axis=0), dtype=np.float32)
+            parts[PART] = self.stage.nudge(total, standing, seen)
         if self.cold is not None:
             self.cold.place(parts, scores)
         return parts
@@ -193,7 +211,10 @@ class Ranker:
             "summary": self.summary,
             "gate": None if self.gate is None else self.gate.state(),
             "cold": None if self.cold is None else self.cold.state(),
+            "second_stage": self.stage is not None,
         }
+        if self.stage is not None:
+            self.stage.save(folder)
         write_json(folder / "ranker.json", document)
 
     @classmethod
@@ -220,4 +241,5 @@ class Ranker:
         matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
         cold = ColdItems.from_state(document["cold"]) if document.get("cold") else None
         gate = Gate(**document["gate"]) if document.get("gate") else None
-        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold, gate)
+        stage = SecondStage.load(folder) if document.get("second_stage") else None
+        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold, gate, stage)

@@ -20,6 +20,8 @@ from kgrec.ranking.cold_training import add_cold, is_cold_only
 from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.gate import Gate
 from kgrec.ranking.ranker import FALLBACK, Ranker
+from kgrec.ranking.second_stage import import_lightgbm
+from kgrec.ranking.second_stage_training import StageResult, add_second_stage
 from kgrec.ranking.selection import HeldOut, Selected, select
 from kgrec.ranking.tuned import Tuned
 from kgrec.types import TrainingData
@@ -63,6 +65,7 @@ class TrainReport:
         seconds: by step.
         facts: device, threads, counts.
         tuned: what tuning found in this training, empty where none was asked for.
+        second_stage: what was found out about it, or None where it was not asked for.
     """
 
     scorers: tuple[ScorerResult, ...]
@@ -71,6 +74,7 @@ class TrainReport:
     seconds: Mapping[str, float]
     facts: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[Tuned, ...] = ()
+    second_stage: StageResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,10 @@ def train(
 
     Raises:
         NotFoundError: ``only``, ``train.scorers``, ``scorers`` or ``fusion.weights`` name a scorer that there is not.
+        MissingExtraError: ``fusion.second_stage`` is asked for and LightGBM is not installed.
     """
+    if config.fusion.second_stage != "none":
+        import_lightgbm()  # that it is missing is an error now, not after the fits
     started = time.perf_counter()
     for name in (*config.scorers, *config.fusion.weights):
         if name not in registry:  # a slip of the pen would otherwise change nothing and say nothing
@@ -127,8 +134,12 @@ def train(
     selected = _select_all(specs, material, config, progress, store)
     fitted = time.perf_counter()
     weights, gate, fused_ndcg = _learn(selected, material, config)
+    judged = {s.name: s.scorer for s in selected}
+    stage, stage_result = add_second_stage(judged, (weights, gate), material, config)
     fused = time.perf_counter()
-    scorers, refit_seconds = _refit(selected, weights, material, registry, config, progress, store)
+    used = {*weights, *(stage.members if stage else ()), FALLBACK}
+    kept = [s for s in selected if s.name in used]
+    scorers, refit_seconds = _refit(kept, material, registry, config, progress, store)
     results = [
         ScorerResult(
             s.name,
@@ -146,11 +157,12 @@ def train(
         "fusion": round(fused - fitted, 2),
         "refit": round(time.perf_counter() - fused, 2),
     }
-    report = TrainReport((*results, *skipped), fused_ndcg, config.fusion.metric_k, seconds)
+    report = TrainReport((*results, *skipped), fused_ndcg, config.fusion.metric_k, seconds, second_stage=stage_result)
     summary = {
         "k": report.k,
         "fused_ndcg": _json_number(fused_ndcg),
         "seen_last": material.seen_last,
+        **({} if stage_result is None else {"second_stage": stage_result.state()}),
         "scorers": {
             r.name: {
                 "options": dict(r.options),
@@ -162,8 +174,9 @@ def train(
             for r in results
         },
     }
-    ranker = Ranker(material.user_ids, material.item_ids, material.seen, scorers, weights, summary, gate=gate)
-    judged = {s.name: s.scorer for s in selected}
+    ranker = Ranker(
+        material.user_ids, material.item_ids, material.seen, scorers, weights, summary, gate=gate, stage=stage
+    )
     return add_cold(ranker, judged, material, registry, config, names=names, progress=progress, store=store), report
 
 
@@ -237,15 +250,13 @@ def _learn(
 
 
 def _refit(
-    selected: Sequence[Selected],
-    weights: Mapping[str, float],
+    wanted: Sequence[Selected],
     material: Material,
     registry: Registry,
     config: Config,
     progress: Progress,
     store: FitStore,
 ) -> tuple[dict[str, Scorer], dict[str, float]]:
-    wanted = [s for s in selected if s.name in weights or s.name == FALLBACK]
     if material.everything is None:
         return {s.name: s.scorer for s in wanted}, {}
     scorers: dict[str, Scorer] = {}
