@@ -212,6 +212,10 @@ class RecommendConfig(Section):
     keeps them out."""
     language: Literal["en", "zh"] = "en"
     """Of the reasons."""
+    rerank: list[str] = []
+    """Re-rankers in the order in which they work, ``["mmr:0.3", "fair:provider"]``; see docs/reranking.md."""
+    rerank_candidates: Positive = 200
+    """So many of a user's best items are re-ranked; more where a list is longer."""
 
 
 class GenerateConfig(Section):
@@ -256,3 +260,5 @@ class Config(Section):
     """Options of the guards: ``[guards.banned] words = ["rival"]``."""
     scorers: dict[str, dict[str, Any]] = {}
     """Options of the scorers: ``[scorers.als] factors = 128``; a list of values is tried on validation."""
+    rerankers: dict[str, dict[str, Any]] = {}
+    """Options of the re-rankers: ``[rerankers.cap] attribute = "brand"``; what stands behind a colon comes first."""

@@ -86,6 +86,7 @@ class Request:
         include_seen: also recommend what the user has interacted with.
         where: conditions ``(attribute, value)``; an item must meet all of them.
         profile: stands in for the history of somebody who is not in the data.
+        rerank: re-rankers in the order in which they work, ``("mmr:0.3",)``; None: as in kgrec.toml.
     """
 
     user_id: str | None
@@ -93,6 +94,7 @@ class Request:
     include_seen: bool = False
     where: tuple[tuple[str, str], ...] = ()
     profile: Profile | None = None
+    rerank: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class ItemList:
         user_id: for whom; the empty string for a person who is not in the data.
         item_ids: the items' ids.
         items: their positions in the vocabulary, shape ``(n,)``.
-        scores: fused scores, falling, shape ``(n,)``.
+        scores: fused scores, falling unless re-rankers changed the order, shape ``(n,)``.
         parts: contribution of each scorer to the fused score, by the scorer's name, each of shape ``(n,)``.
         reasons: one an item, or empty when no explanation was asked for.
     """

@@ -58,6 +58,7 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
         triples=triples if len(triples) else None,
         encode=lambda dataset, split, names: _encode(project, dataset, split, progress, names=names),
         device=chosen,
+        rerankers=project.manager.registry("re-ranker"),
     )
     with limited_threads(threads.count):
         rounds = run(inputs, plan, progress)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain
     from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.rerank.data import Catalogue
     from kgrec.ranking.training import TrainReport
 
 
@@ -104,9 +105,16 @@ class Project(Writing, Reasoning, GraphQuestions):
 
         return Explainer(self.dataset, self.graph, self.domain, self.ranker, language=self.config.recommend.language)
 
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What re-rankers may ask of items and users."""
+        from kgrec.api.reranking import catalogue
+
+        return catalogue(self)
+
     def forget(self) -> None:
         """Drop what was loaded, so that it is read again."""
-        for name in ("dataset", "graph", "ranker", "explainer", "studio"):
+        for name in ("dataset", "graph", "ranker", "explainer", "studio", "catalogue"):
             self.__dict__.pop(name, None)
 
     def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:
@@ -158,6 +166,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         fraction: float = 0.2,
         only: Sequence[str] | None = None,
         ablate: bool = False,
+        rerank: Sequence[str] | None = None,
         device: str | None = None,
         progress: Progress = SILENT,
     ) -> EvaluationRun:
@@ -170,6 +179,7 @@ class Project(Writing, Reasoning, GraphQuestions):
             fraction: share of the data that is held out.
             only: names of the scorers to use; None: as in kgrec.toml.
             ablate: also judge the hybrid without each ingredient, and each scorer alone.
+            rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
@@ -177,7 +187,8 @@ class Project(Writing, Reasoning, GraphQuestions):
         from kgrec.evaluate.run import Plan
 
         scorers = None if only is None else tuple(only)
-        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate)
+        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
+        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate, steps)
         return evaluate(self, plan, device or self.config.train.device, progress)
 
     def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:
@@ -195,6 +206,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         explain: bool = False,
         include_seen: bool | None = None,
         where: Sequence[tuple[str, str]] = (),
+        rerank: Sequence[str] | None = None,
     ) -> ItemList:
         """Recommend items to one user.
 
@@ -204,9 +216,10 @@ class Project(Writing, Reasoning, GraphQuestions):
             explain: add a reason to each item.
             include_seen: also what the user interacted with; None: as in kgrec.toml.
             where: conditions ``(attribute, value)`` that all items must meet.
+            rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; None: as in kgrec.toml.
 
         Raises:
-            NotFoundError: the user or an attribute is unknown.
+            NotFoundError: the user, an attribute or a re-ranker is unknown.
             WorkspaceError: nothing was trained yet.
         """
         from kgrec.api.recommending import recommend
@@ -214,7 +227,8 @@ class Project(Writing, Reasoning, GraphQuestions):
         if isinstance(user, str):
             defaults = self.config.recommend
             seen = defaults.include_seen if include_seen is None else include_seen
-            user = Request(user, n or defaults.n, seen, tuple(where))
+            steps = None if rerank is None else tuple(rerank)
+            user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps)
         return recommend(self, user, explain=explain)
 
     def recommend_many(
@@ -224,6 +238,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         n: int | None = None,
         include_seen: bool | None = None,
         where: Sequence[tuple[str, str]] = (),
+        rerank: Sequence[str] | None = None,
         progress: Progress = SILENT,
     ) -> pl.DataFrame:
         """Recommend items to many users.
@@ -233,6 +248,7 @@ class Project(Writing, Reasoning, GraphQuestions):
             n: length of each list; None: as in kgrec.toml.
             include_seen: also what the user interacted with; None: as in kgrec.toml.
             where: conditions ``(attribute, value)`` that all items must meet.
+            rerank: re-rankers in their order; None: as in kgrec.toml.
             progress: told where it is.
 
         Returns:
@@ -242,7 +258,8 @@ class Project(Writing, Reasoning, GraphQuestions):
 
         defaults = self.config.recommend
         seen = defaults.include_seen if include_seen is None else include_seen
-        return recommend_many(self, users, n or defaults.n, seen, tuple(where), progress)
+        order = Request(None, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
+        return recommend_many(self, users, order, progress)
 
     def profile(self, *, text: str = "", like: Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.

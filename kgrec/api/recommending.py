@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.api.histories import newcomers, seen_by, seen_by_all, training_positions
+from kgrec.api.reranking import histories, pipeline, pool
 from kgrec.data.values import canonical_id
 from kgrec.errors import NotFoundError, UserError
 from kgrec.models.threads import choose_threads
@@ -31,7 +33,12 @@ def recommend(project: Project, request: Request, *, explain: bool) -> ItemList:
     parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
     scores = ranker.fused(parts, users)
     allowed = allowed_items(project, request.where)
-    best, values = ranker.rank(scores, request.n, seen=seen, allowed=allowed, include_seen=request.include_seen)
+    steps = pipeline(project, request.rerank)
+    options: dict[str, Any] = {"seen": seen, "allowed": allowed, "include_seen": request.include_seen}
+    reserved = None if steps is None else steps.reserved
+    best, values = ranker.rank(scores, pool(steps, request.n), **options, reserved=reserved)
+    if steps is not None:
+        best, values = steps.apply(best, values, *histories(project, [request.user_id], [profile]), request.n)
     items = best[0][best[0] >= 0]
     found = ItemList(
         user_id=request.user_id or "",
@@ -48,13 +55,11 @@ def recommend(project: Project, request: Request, *, explain: bool) -> ItemList:
 def recommend_many(
     project: Project,
     users: Sequence[str] | None,
-    n: int,
-    include_seen: bool,
-    where: Sequence[tuple[str, str]],
+    order: Request,
     progress: Progress,
 ) -> pl.DataFrame:
-    """Answer for many users; see :meth:`kgrec.api.Project.recommend_many`."""
-    ranker = project.ranker
+    """Answer for many users what ``order`` asks for each; see :meth:`kgrec.api.Project.recommend_many`."""
+    ranker, n = project.ranker, order.n
     asked = project.dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
     wanted = list(dict.fromkeys(asked))
     places = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
@@ -63,24 +68,32 @@ def recommend_many(
     project.dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it
     best = np.full((len(wanted), n), -1, dtype=np.int64)
     values = np.zeros((len(wanted), n), dtype=np.float32)
-    settings = project.config.recommend
+    steps = pipeline(project, order.rerank)
     options: dict[str, Any] = {
-        "allowed": allowed_items(project, where),
-        "include_seen": include_seen,
-        "block_size": settings.block_size,
+        "n": pool(steps, n),
+        "allowed": allowed_items(project, order.where),
+        "include_seen": order.include_seen,
+        "reserved": None if steps is None else steps.reserved,
+        "block_size": project.config.recommend.block_size,
         "threads": choose_threads(project.config.train.threads).count,
     }
     seen = seen_by_all(project)
     with progress.task("recommending", total=len(wanted)) as task:
+
+        def take(whom: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+            if steps is not None:
+                of_block = histories(project, [wanted[place] for place in whom])
+                found, scores = steps.apply(found, scores, *of_block, n)
+            best[whom], values[whom] = found, scores
+            task.advance(len(whom))
+
         known = places[early]
-        for block, found, scores in rank_blocks(ranker, known, n, seen=seen[known], **options):
-            best[early[block]], values[early[block]] = found, scores
-            task.advance(len(found))
+        for block, found, scores in rank_blocks(ranker, known, seen=seen[known], **options):
+            take(early[block], found, scores)
         if later:
-            profiles, histories = newcomers(project, later)
-            for block, found, scores in rank_blocks(ranker, profiles, n, seen=histories, **options):
-                best[late[block]], values[late[block]] = found, scores
-                task.advance(len(found))
+            profiles, known_items = newcomers(project, later)
+            for block, found, scores in rank_blocks(ranker, profiles, seen=known_items, **options):
+                take(late[block], found, scores)
     rows, ranks = np.nonzero(best >= 0)
     return pl.DataFrame(
         {

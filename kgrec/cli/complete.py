@@ -22,6 +22,11 @@ def scorers(incomplete: str) -> list[str]:
     return [before + comma + name for name in _offers("scorer", last)]
 
 
+def rerankers(incomplete: str) -> list[str]:
+    """Offer the names of re-rankers."""
+    return _offers("re-ranker", incomplete)
+
+
 def users(context: typer.Context, incomplete: str) -> list[str]:
     """Offer the workspace's users."""
     return _ids(context, "users", "user_id", incomplete)

@@ -65,6 +65,15 @@ def evaluate(
         str | None,
         typer.Option(metavar="SCORER,...", help="Use only these scorers.", autocompletion=complete.scorers),
     ] = None,
+    rerank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rerank",
+            metavar="NAME[:VALUE]",
+            help="Judge the lists re-ranked, beside the lists as ranked: mmr:0.3, fair:provider, ...",
+            autocompletion=complete.rerankers,
+        ),
+    ] = None,
     ratings: Annotated[
         bool,
         typer.Option("--ratings", help="Foretell ratings instead of ranking items: RMSE and MAE, cross-validated."),
@@ -98,7 +107,14 @@ def evaluate(
         lengths = _numbers("-k", k, low=1)
         with run.progress() as progress:
             found = of_lists = run.project.evaluate(
-                split.value, k=lengths, seeds=chosen, fraction=fraction, only=names, ablate=ablate, progress=progress
+                split.value,
+                k=lengths,
+                seeds=chosen,
+                fraction=fraction,
+                only=names,
+                ablate=ablate,
+                rerank=rerank or None,
+                progress=progress,
             )
         show = partial(_show, of_lists)
     document = found.evaluation.to_dict()
@@ -135,6 +151,8 @@ def _numbers(option: str, text: str, *, low: int) -> list[int]:
 
 
 def _show(found: EvaluationRun) -> None:
+    from kgrec.evaluate.ablation import AS_RANKED
+
     evaluation, out = found.evaluation, console()
     out.print(_data_line(evaluation), style="dim")
     out.print(_systems(evaluation))
@@ -143,11 +161,15 @@ def _show(found: EvaluationRun) -> None:
             out.print(f"{system.name}: left out, {system.skipped}", style="dim")
     full = evaluation.systems[0]
     rest = {m: i for m, i in full.metrics.items() if not m.startswith(("ndcg", "recall"))}
-    shown = table({"of the whole hybrid": {"no_wrap": True}, "": RIGHT, "95 % interval": RIGHT})
+    ranked = next((s for s in evaluation.systems if s.name == AS_RANKED), None)
+    beside: dict[str, Any] = {} if ranked is None else {AS_RANKED: RIGHT}
+    shown = table({"of the whole hybrid": {"no_wrap": True}, "": RIGHT, "95 % interval": RIGHT, **beside})
     for name, interval in rest.items():
-        shown.add_row(name, _number(interval.mean), _range(interval))
+        before = [] if ranked is None else [_number(ranked.metrics[name].mean)]
+        shown.add_row(name, _number(interval.mean), _range(interval), *before)
     for name, value in full.overall.items():
-        shown.add_row(name, _number(value), "")
+        before = [] if ranked is None else [_number(ranked.overall[name])]
+        shown.add_row(name, _number(value), "", *before)
     out.print()
     out.print(shown)
     _show_slices(evaluation)

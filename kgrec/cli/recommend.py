@@ -40,6 +40,15 @@ def recommend(
             "--where", metavar="ATTRIBUTE=VALUE", help="Only items with this value; all conditions must hold."
         ),
     ] = None,
+    rerank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rerank",
+            metavar="NAME[:VALUE]",
+            help="Re-rank: mmr:0.3, fair:provider, ...; several work in their order; none: not even kgrec.toml's.",
+            autocompletion=complete.rerankers,
+        ),
+    ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="For all users; write them with --out FILE.")] = False,
     users: Annotated[
         Path | None,
@@ -84,9 +93,9 @@ def recommend(
             raise UsageError("--explain works for one user at a time", hint="give a USER instead")
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
-        _for_many(run, _ids(users) if users else None, number, include_seen, conditions, out)
+        _for_many(run, _ids(users) if users else None, number, include_seen, conditions, rerank or None, out)
     else:
-        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, out, kind)
+        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind)
 
 
 def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
@@ -119,11 +128,12 @@ def _for_many(
     number: int | None,
     include_seen: bool,
     where: tuple[tuple[str, str], ...],
+    rerank: list[str] | None,
     out: Path | None,
 ) -> None:
     with run.progress() as progress:
         frame = run.project.recommend_many(
-            ids, n=number, include_seen=include_seen or None, where=where, progress=progress
+            ids, n=number, include_seen=include_seen or None, where=where, rerank=rerank, progress=progress
         )
     named = run.form if run.form not in (None, Format.table) else None
     # Whoever asks for thousands of rows wants to process them: no table, even on a terminal.
@@ -141,6 +151,7 @@ def _for_one(
     explain: bool,
     include_seen: bool,
     where: tuple[tuple[str, str], ...],
+    rerank: list[str] | None,
     out: Path | None,
     kind: str | None,
 ) -> None:
@@ -152,7 +163,8 @@ def _for_one(
     project = run.project
     defaults = project.config.recommend
     known = None if user is not None else project.profile(text=text, like=like)
-    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known)
+    steps = None if rerank is None else tuple(rerank)
+    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known, steps)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
     texts = project.generate(user, item=items.item_ids, kind=kind) if kind and len(items) else []

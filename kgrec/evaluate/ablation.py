@@ -20,6 +20,7 @@ SHUFFLED_GRAPH = "shuffled graph"
 WITHOUT_TEXT = "without text"
 WITHOUT_CF = "without collaborative"
 ALONE = "only "
+AS_RANKED = "without re-ranking"
 
 
 @dataclass(frozen=True, slots=True)

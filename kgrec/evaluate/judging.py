@@ -16,8 +16,9 @@ from kgrec.evaluate import lists
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.protocols import Cut
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import hits, top_k
+from kgrec.ranking.top_k import hits, top_k, with_reserved
 from kgrec.ranking.training import Material
 from kgrec.types import Mask, UserIndices, Vectors
 
@@ -154,7 +155,7 @@ def _matrices(material: Material) -> list[tuple[str, csr_array]]:
     return found
 
 
-def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> Outcome:
+def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, steps: Pipeline | None = None) -> Outcome:
     """Rank all candidates for all test users and measure the lists.
 
     Args:
@@ -162,6 +163,7 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> 
         exam: questions and answers.
         ks: lengths of the lists; what is not accuracy is taken at the longest.
         block_size: users at once.
+        steps: re-rankers that the lists go through, or None.
     """
     longest = max(ks)
     tops, besides, areas = [], [], []
@@ -173,16 +175,20 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int) -> 
         if exam.candidates is not None:
             besides.append(top_k(scores, longest)[0])
             scores[:, ~exam.candidates] = -np.inf
-        tops.append(top_k(scores, longest)[0])
+        if steps is None:
+            tops.append(top_k(scores, longest)[0])
+        else:
+            found = with_reserved(scores, *top_k(scores, max(longest, steps.candidates)), steps.reserved)
+            tops.append(steps.apply(*found, users, exam.history[block], longest)[0])
         areas.append(auc(scores, exam.truth[block]))
     top = np.concatenate(tops)
     per_user = accuracy(top, exam.truth, ks)
     per_user["auc"] = np.concatenate(areas)
     per_user |= _list_figures(top, exam)
     if besides:
-        found = accuracy(np.concatenate(besides), exam.truth, ks)
+        among_all = accuracy(np.concatenate(besides), exam.truth, ks)
         per_user |= {
-            f"{name} {BESIDE}": values for name, values in found.items() if name.startswith(("ndcg", "recall"))
+            f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
         }
     overall = {
         f"coverage@{longest}": lists.coverage(top, exam.n_candidates),

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgrec.config import Config
+from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split, like_weights, split_validation
-from kgrec.evaluate.ablation import FULL, GraphState, System, shuffle_tails, systems
-from kgrec.evaluate.features import item_categories, list_features
+from kgrec.evaluate.ablation import AS_RANKED, FULL, GraphState, System, shuffle_tails, systems
 from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
 from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
 from kgrec.plugin.domain import Domain
@@ -24,6 +24,9 @@ from kgrec.plugin.registry import Registry
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.material import prepare
+from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.rerank.pipeline import Pipeline, build
+from kgrec.ranking.rerank.pipeline import prepare as prepare_steps
 from kgrec.ranking.training import Material, train, wanted
 from kgrec.types import Triples, Vectors
 
@@ -46,6 +49,7 @@ class Plan:
         seeds: everything is done once for each.
         only: scorers to use, or None for those that a training would take.
         ablate: also judge the hybrid without each ingredient, and each scorer alone.
+        rerank: re-rankers of the whole hybrid's lists, which are then also judged as ranked.
     """
 
     split: str = "ratio"
@@ -54,6 +58,7 @@ class Plan:
     seeds: tuple[int, ...] = (42,)
     only: tuple[str, ...] | None = None
     ablate: bool = False
+    rerank: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Inputs:
         triples: the graph without users and interactions, or None.
         encode: makes text vectors.
         device: ``"cpu"`` or ``"cuda"``.
+        rerankers: the re-rankers on offer.
     """
 
     dataset: Dataset
@@ -77,6 +83,7 @@ class Inputs:
     triples: Triples | None
     encode: Encode
     device: str = "cpu"
+    rerankers: Registry = field(default_factory=lambda: Registry("re-ranker", ()))
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,7 @@ def run(inputs: Inputs, plan: Plan, progress: Progress = SILENT) -> list[Round]:
 
 
 def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
+    build(plan.rerank, inputs.rerankers, inputs.config.rerankers)  # a misspelt name is an error before the training
     config = inputs.config.model_copy(update={"seed": seed})
     dataset, held = cut(inputs.dataset, config.feedback, inputs.domain, plan.split, fraction=plan.fraction, seed=seed)
     factory = _Materials(inputs, config, fit_part(dataset, held), progress)
@@ -195,10 +203,28 @@ def _judged(
             if system.alone is not None and system.alone not in ranker.weights:
                 yield Judged(system, None, skipped=skipped.get(system.alone, "it does not rank by itself"))
             else:
-                outcome = judge(ranker, exam, plan.ks, block_size=config.recommend.block_size)
+                size = config.recommend.block_size
+                steps = _steps(inputs, plan, config, factory) if system.name == FULL else None
+                outcome = judge(ranker, exam, plan.ks, block_size=size, steps=steps)
                 seconds = round(time.perf_counter() - started, 2)
                 yield Judged(system, outcome, dict(ranker.weights), seconds)
+                if steps is not None:
+                    as_ranked = judge(ranker, exam, plan.ks, block_size=size)
+                    yield Judged(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)
             task.advance()
+
+
+def _steps(inputs: Inputs, plan: Plan, config: Config, factory: _Materials) -> Pipeline | None:
+    """Return the plan's re-rankers, which know no more than the scorers; None where there are none."""
+    steps = build(plan.rerank, inputs.rerankers, config.rerankers)
+    if not steps:
+        return None
+    known, dataset = factory.make("true", text=True), factory.dataset
+    data = known.everything or known.fit
+    rows = np.arange(dataset.n_items)
+    catalogue = Catalogue(dataset, rows, data.matrix, known.item_ids, data.item_text, data.triples, config.seed)
+    candidates = config.recommend.rerank_candidates
+    return prepare_steps(steps, catalogue.describe(), bought=catalogue.bought(), candidates=candidates)
 
 
 class _Materials:
@@ -207,7 +233,7 @@ class _Materials:
     def __init__(self, inputs: Inputs, config: Config, dataset: Dataset, progress: Progress) -> None:
         self._inputs = inputs
         self._config = config
-        self._dataset = dataset
+        self.dataset = dataset
         weights = like_weights(dataset, config.feedback, inputs.domain)
         self._split = split_validation(dataset, weights, config.train, config.seed)
         self._progress = progress
@@ -229,7 +255,7 @@ class _Materials:
 
     def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> Material:
         return prepare(
-            self._dataset,
+            self.dataset,
             self._config,
             self._inputs.domain,
             triples=self._triples(graph),
@@ -241,7 +267,7 @@ class _Materials:
     def _encoded(self, *, names: bool) -> tuple[Vectors | None, Vectors | None]:
         """Return the vectors; names of entities come from the graph, so they leave the texts together with it."""
         if names not in self._texts:
-            self._texts[names] = self._inputs.encode(self._dataset, self._split, names)
+            self._texts[names] = self._inputs.encode(self.dataset, self._split, names)
         return self._texts[names]
 
     def _triples(self, graph: GraphState) -> Triples | None:

@@ -86,6 +86,28 @@ def kgrec_scorers() -> list[Spec]:
 
 
 @hookimpl
+def kgrec_rerankers() -> list[Spec]:
+    """Offer the re-rankers."""
+    rooms = "kgrec.ranking.rerank"
+    return [
+        Spec("mmr", f"{rooms}.mmr:MMR", "unlike each other: maximal marginal relevance"),
+        Spec("dpp", f"{rooms}.dpp:DPP", "unlike each other: determinantal point process"),
+        Spec("calibrated", f"{rooms}.calibrated:Calibrated", "categories in the shares of the user's history"),
+        Spec("popularity", f"{rooms}.popularity:LessPopular", "less of what everybody knows"),
+        Spec("long-tail", f"{rooms}.long_tail:LongTail", "a share of the places for the long tail"),
+        Spec("fair", f"{rooms}.fair:FairExposure", "exposure by provider or another attribute; least shares"),
+        Spec("user-fair", f"{rooms}.user_fair:UserFair", "groups of users get what others get"),
+        Spec("novelty", f"{rooms}.novelty:Novelty", "unlike what the user knows"),
+        Spec("serendipity", f"{rooms}.novelty:Serendipity", "relevant, unexpected and not popular"),
+        Spec("fresh", f"{rooms}.fresh:Fresh", "new items first; old ones dropped"),
+        Spec("rules", f"{rooms}.rules:Rules", "pin, block and boost"),
+        Spec("cap", f"{rooms}.cap:Cap", "at most so many of a brand or another attribute"),
+        Spec("bought", f"{rooms}.bought:Bought", "drops what was bought once, or its whole kind"),
+        Spec("explore", f"{rooms}.explore:Explore", "a share of the places for what is outside the bubble"),
+    ]
+
+
+@hookimpl
 def kgrec_language_models() -> list[Spec]:
     """Offer the language models."""
     models = "kgrec.generate.models"

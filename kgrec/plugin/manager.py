@@ -29,6 +29,7 @@ OFFERS = {
     "entity linker": "kgrec_entity_linkers",
     "text encoder": "kgrec_text_encoders",
     "scorer": "kgrec_scorers",
+    "re-ranker": "kgrec_rerankers",
     "language model": "kgrec_language_models",
     "generator": "kgrec_generators",
     "guard": "kgrec_guards",

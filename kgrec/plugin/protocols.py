@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kgrec.plugin.generation import Fact, TextRequest, Violation
+    from kgrec.plugin.reranking import CandidateLists, RerankData
     from kgrec.types import (
         FactorScores,
         ItemIndices,
@@ -190,6 +191,31 @@ class Contribution:
     kind: str
     source: int
     value: float
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Reorders candidates, or drops some; never adds one.
+
+    The class may say by ``argument`` which of its options stands behind the colon of ``--rerank mmr:0.3``; by default
+    that is ``strength``. Where there is a ``strength``, 0 changes nothing. ``reserved() -> (k,)``, where there is such
+    a method, names items that must be among the candidates of everybody who may get them.
+    """
+
+    def prepare(self, data: RerankData) -> Self:
+        """Look once at what is known of items and users.
+
+        Raises:
+            KgrecError: an attribute that an option names is unknown, or the data lacks what is needed.
+        """
+        ...
+
+    def rerank(self, lists: CandidateLists) -> NDArray[np.int64]:
+        """Return the new order as columns of the candidates, shape ``(u, c)``, -1 after what is kept.
+
+        What stands in a row depends on that row alone, so a user alone gets the same list as among others.
+        """
+        ...
 
 
 @runtime_checkable

@@ -81,6 +81,14 @@ def kgrec_scorers() -> list[Spec]:
 
 
 @hookspec
+def kgrec_rerankers() -> list[Spec]:
+    """Offer re-rankers (:class:`kgrec.plugin.protocols.Reranker`); those that somebody names are used, in that order.
+
+    :return: one Spec a re-ranker
+    """
+
+
+@hookspec
 def kgrec_language_models() -> list[Spec]:
     """Offer language models (:class:`kgrec.plugin.protocols.LanguageModel`).
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.types import Mask, Profile, Scores, UserIndices
+from kgrec.types import ItemIndices, Mask, Profile, Scores, UserIndices
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -34,6 +34,7 @@ def rank_blocks(
     allowed: Mask | None,
     block_size: int,
     include_seen: bool = False,
+    reserved: ItemIndices | None = None,
     threads: int = 1,
 ) -> Iterator[Lists]:
     """Iterate over blocks of users with the positions and scores of their best ``n`` items, in order.
@@ -46,6 +47,7 @@ def rank_blocks(
         allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
         block_size: users at once, at most; large catalogues get fewer.
         include_seen: see :meth:`kgrec.ranking.ranker.Ranker.rank`.
+        reserved: see there; so many more columns are returned.
         threads: blocks that are worked on at the same time.
     """
     from threadpoolctl import threadpool_limits
@@ -53,7 +55,7 @@ def rank_blocks(
     n_items = len(ranker.item_ids)
     size = max(1, min(block_size, BUFFER // max(n_items, 1), len(asked)))
     buffers: SimpleQueue[Scores] = SimpleQueue()
-    options = {"n": n, "allowed": allowed, "include_seen": include_seen}
+    options = {"n": n, "allowed": allowed, "include_seen": include_seen, "reserved": reserved}
     ranker.joint  # noqa: B018  prepared before the threads start
     starts = iter(range(0, len(asked), size))
 

@@ -18,8 +18,8 @@ from kgrec.ranking.fusion import by_user, standardise
 from kgrec.ranking.gate import Gate
 from kgrec.ranking.second_stage import PART, SecondStage
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import top_k
-from kgrec.types import Mask, Profile, Scores, UserIndices
+from kgrec.ranking.top_k import top_k, with_reserved
+from kgrec.types import ItemIndices, Mask, Profile, Scores, UserIndices
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
 if TYPE_CHECKING:
@@ -162,7 +162,14 @@ class Ranker:
         return np.asarray(scorer.score(users[silent]), dtype=np.float32)
 
     def rank(
-        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None, include_seen: bool = False
+        self,
+        scores: Scores,
+        n: int,
+        *,
+        seen: csr_array | None,
+        allowed: Mask | None,
+        include_seen: bool = False,
+        reserved: ItemIndices | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions and scores of the best ``n`` items of each row, -1 and -inf where there are fewer.
 
@@ -173,11 +180,20 @@ class Ranker:
             allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
             include_seen: do not leave out ``seen``. Where training found that users hardly ever return to an item,
                 these are lowered by the range of the row's scores, so that they come after all others.
+            reserved: items that are added, one column each, where they may be recommended and are not among the best.
         """
-        return self.rank_in_place(scores.copy(), n, seen=seen, allowed=allowed, include_seen=include_seen)
+        options: dict[str, Any] = {"seen": seen, "allowed": allowed, "include_seen": include_seen, "reserved": reserved}
+        return self.rank_in_place(scores.copy(), n, **options)
 
     def rank_in_place(
-        self, scores: Scores, n: int, *, seen: csr_array | None, allowed: Mask | None, include_seen: bool = False
+        self,
+        scores: Scores,
+        n: int,
+        *,
+        seen: csr_array | None,
+        allowed: Mask | None,
+        include_seen: bool = False,
+        reserved: ItemIndices | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Do as :meth:`rank`, but overwrite ``scores``."""
         if seen is not None and not include_seen:
@@ -187,7 +203,8 @@ class Ranker:
             scores[rows, seen.indices] -= (np.ptp(scores, axis=1) + 1e-3)[rows]
         if allowed is not None:
             scores[:, ~allowed] = -np.inf
-        return top_k(scores, n)
+        best, values = top_k(scores, n)
+        return (best, values) if reserved is None else with_reserved(scores, best, values, reserved)
 
     def save(self, folder: Path) -> None:
         """Write everything as parquet, safetensors and JSON."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.types import Scores
+    from kgrec.types import ItemIndices, Scores
 
 
 MANY = 4_096
@@ -139,3 +139,23 @@ def recall_ndcg(top: NDArray[np.int64], truth: csr_array) -> tuple[NDArray[np.fl
     hit = hits(top, truth)
     relevant = np.diff(truth.indptr).astype(np.int64)
     return recall(hit, relevant), ndcg(hit, relevant)
+
+
+def with_reserved(
+    scores: NDArray[np.float32], best: NDArray[np.int64], values: NDArray[np.float32], reserved: ItemIndices
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Add reserved items to the candidates of everybody who may get them and has them not yet.
+
+    Args:
+        scores: of all items, shape ``(u, n_items)``, -inf and NaN for what may not be recommended.
+        best: candidates, shape ``(u, c)``.
+        values: their scores, same shape.
+        reserved: items, shape ``(k,)``.
+    """
+    if not len(reserved):
+        return best, values
+    own = scores[:, reserved]
+    there = (best[:, :, None] == reserved).any(axis=1)  # (u, k)
+    added = np.isfinite(own) & ~there
+    items = np.where(added, reserved, -1)
+    return np.concatenate([best, items], axis=1), np.concatenate([values, np.where(added, own, -np.inf)], axis=1)

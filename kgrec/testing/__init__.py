@@ -15,7 +15,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"kgrec.testing.{name}"
-        for name in ("contract", "scorers", "texts", "linkers", "sources", "domains", "generation", "plugins")
+        for name in (
+            "contract",
+            "scorers",
+            "texts",
+            "linkers",
+            "sources",
+            "domains",
+            "generation",
+            "plugins",
+            "rerankers",
+        )
     )
 )
 
@@ -29,6 +39,7 @@ from kgrec.testing.generation import (  # noqa: E402
 )
 from kgrec.testing.linkers import EntityLinkerContract  # noqa: E402
 from kgrec.testing.plugins import CommandsContract, PluginContract  # noqa: E402
+from kgrec.testing.rerankers import RerankerContract, toy_candidates, toy_rerank_data  # noqa: E402
 from kgrec.testing.scorers import ScorerContract  # noqa: E402
 from kgrec.testing.sources import DataSourceContract  # noqa: E402
 from kgrec.testing.tables import toy_dataset, toy_tables, toy_workspace  # noqa: E402
@@ -56,6 +67,7 @@ __all__ = [
     "GuardContract",
     "LanguageModelContract",
     "PluginContract",
+    "RerankerContract",
     "ScorerContract",
     "TextEncoderContract",
     "Toy",
@@ -64,8 +76,10 @@ __all__ = [
     "hot_cold",
     "own_words_toy",
     "text_toy",
+    "toy_candidates",
     "toy_dataset",
     "toy_request",
+    "toy_rerank_data",
     "toy_tables",
     "toy_training_data",
     "toy_workspace",

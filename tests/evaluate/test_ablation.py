@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from kgrec.config import Config
+from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.evaluate.ablation import graph_utilisation, shuffle_tails, systems
-from kgrec.evaluate.features import item_categories, list_features
 from kgrec.evaluate.judging import Exam
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run

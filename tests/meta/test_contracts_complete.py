@@ -14,6 +14,7 @@ CONTRACTS = {
     "entity linker": "EntityLinkerContract",
     "text encoder": "TextEncoderContract",
     "scorer": "ScorerContract",
+    "re-ranker": "RerankerContract",
     "language model": "LanguageModelContract",
     "generator": "GeneratorContract",
     "guard": "GuardContract",

@@ -1,0 +1,97 @@
+"""What re-rankers are told: of all items and users once, and of the candidates of a block of users each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
+    from scipy.sparse import csr_array
+
+    from kgrec.types import UserIndices, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Who or what has which value of an attribute.
+
+    Attributes:
+        attribute: its name.
+        names: the values, shape ``(g,)``.
+        matrix: boolean CSR of shape ``(n, g)``; a row of several values, or of none, is fine.
+    """
+
+    attribute: str
+    names: tuple[str, ...]
+    matrix: csr_array
+
+
+@dataclass(frozen=True, slots=True)
+class RerankData:
+    """What is known of items and users; the same for all lists. What is not always needed is a function.
+
+    Attributes:
+        item_ids: shape ``(n_items,)``.
+        popularity: how many users like each item, shape ``(n_items,)``, int64.
+        likes: who likes what how much, CSR of shape ``(n_users, n_items)``.
+        first_seen: unix seconds of the first interaction with each item, shape ``(n_items,)``, NaN where unknown.
+        now: unix seconds of the latest interaction of all, NaN where there are no times: age is counted from there.
+        seed: of whatever is drawn at random.
+        item_groups: values of an attribute of the items, by its name; by ``""`` of the one that sorts them best.
+        user_groups: values of an attribute of the users, by its name.
+        item_values: a number or time (unix seconds) of the items, by the attribute's name, float64, NaN for none.
+        vectors: unit rows (zero where an item has none) by ``text``, ``graph``, ``category``, or ``auto``: the first of
+            text, category, graph that there is; shape ``(n_items, dim)``.
+    """
+
+    item_ids: Sequence[str]
+    popularity: NDArray[np.int64]
+    likes: csr_array
+    first_seen: NDArray[np.float64]
+    now: float
+    seed: int
+    item_groups: Callable[[str], Groups]
+    user_groups: Callable[[str], Groups]
+    item_values: Callable[[str], NDArray[np.float64]]
+    vectors: Callable[[str], Vectors]
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.item_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateLists:
+    """The candidates of a block of users, best first.
+
+    Attributes:
+        users: positions in :attr:`RerankData.likes`, shape ``(u,)``; -1 for somebody who is not in the data.
+        items: positions, shape ``(u, c)``, -1 after a list's end, no item twice in a row.
+        scores: float32 of the same shape, falling, -inf after a list's end. After an earlier re-ranker these are the
+            same numbers in the new order: the place, not the fused score, is what it has decided.
+        liked: what they are known to like, CSR of shape ``(u, n_items)``.
+        bought: what they bought, boolean CSR of the same shape.
+        n: how many will be shown; the order behind that does not matter.
+    """
+
+    users: UserIndices
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    liked: csr_array
+    bought: csr_array
+    n: int
+
+    def relevance(self) -> NDArray[np.float32]:
+        """Return the scores brought to [0, 1] in each row, 1 for the best; -1 after a list's end; shape ``(u, c)``."""
+        present = self.items >= 0
+        low = np.where(present, self.scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+        high = np.where(present, self.scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+        span = np.where(high > low, high - low, 1.0)
+        with np.errstate(invalid="ignore"):
+            scaled = (self.scores - low) / span
+        return np.where(present, scaled, -1.0).astype(np.float32)
