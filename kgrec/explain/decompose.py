@@ -59,7 +59,7 @@ def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[
     """
     found: list[list[Part]] = [[] for _ in items]
     for name, part in parts.items():
-        scorer = ranker.scorers[name]
+        scorer = ranker.scorers.get(name)  # none stands behind what the second stage adds: it is one part, whole
         share = part[0].astype(np.float64)
         if user is None or not isinstance(scorer, AdditiveScorer):
             for own, value in zip(found, share[items], strict=True):

@@ -99,6 +99,15 @@ def test_who_cannot_split_or_splits_wrongly_is_said_to_be_whole(data, kind):
     assert [(p.kind, p.value) for p in own] == [(WHOLE, pytest.approx(float(parts["a"][0, 3])))]
 
 
+def test_what_the_second_stage_adds_is_a_part_of_its_own(data):
+    ranker = ranker_of(data, {"a": Popularity().fit(data, seed=1)})
+    parts = ranker.parts(np.array([0]))
+    parts["second-stage"] = np.full_like(parts["a"], 0.5)
+    (own,) = decompose(ranker, 0, np.array([3]), parts)
+    assert [(p.kind, p.value) for p in own if p.scorer == "second-stage"] == [(WHOLE, 0.5)]
+    assert sum(p.value for p in own) == pytest.approx(float(parts["a"][0, 3]) + 0.5, abs=1e-5)
+
+
 def test_a_counterfactual_is_verified_and_minimal(data):
     ranker = ranker_of(data, {"ease": EASE().fit(data, seed=1)})
     row = data.matrix[[0]]
