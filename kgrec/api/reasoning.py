@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from kgrec.api.faithfulness import Faithfulness
     from kgrec.api.project import Project
     from kgrec.explain.explanation import Explanation
 
@@ -43,3 +44,16 @@ class Reasoning:
 
         draw(picture(explanation), Path(out))
         return Path(out)
+
+    def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:
+        """Measure by deletion whether explanations name what the lists of the trained models rest on.
+
+        Args:
+            users: drawn at random.
+            items: first ones of each list.
+            seed: draws users and random removals; None: as in kgrec.toml.
+        """
+        from kgrec.api.faithfulness import faithfulness
+
+        project = cast("Project", self)
+        return faithfulness(project, users=users, items=items, seed=project.config.seed if seed is None else seed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
@@ -78,6 +79,10 @@ def evaluate(
         bool,
         typer.Option("--ratings", help="Foretell ratings instead of ranking items: RMSE and MAE, cross-validated."),
     ] = False,
+    explanations: Annotated[
+        bool,
+        typer.Option("--explanations", help="Of the trained models: do the explanations name what the lists rest on?"),
+    ] = False,
     folds: Annotated[
         int, typer.Option(metavar="N", min=2, help="With --ratings and no --split given: parts that are foretold.")
     ] = 5,
@@ -97,6 +102,14 @@ def evaluate(
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
     if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
         raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    if explanations:
+        if ratings or ablate or only is not None:
+            raise UsageError("--explanations stands alone", hint="it judges the models that kgrec train made")
+        judged = run.project.evaluate_explanations(seed=chosen[0])
+        if out is not None:
+            write_records([judged.to_dict()], Format.json, out)
+        run.data([judged.to_dict()], lambda: show_faithfulness(judged))
+        return
     found: EvaluationRun | RatingsRun
     if ratings:
         plan = _ratings_plan(split, folds, chosen, names, ablate=ablate)

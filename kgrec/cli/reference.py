@@ -38,6 +38,7 @@ COMMANDS = (
     ("train",),
     ("evaluate",),
     ("recommend",),
+    ("explain",),
     ("generate",),
     ("profile",),
     ("info",),
