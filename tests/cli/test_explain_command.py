@@ -30,10 +30,8 @@ def test_of_an_item_outside_the_list(capsys):
     assert "missing: a like" in out
 
 
-@pytest.mark.parametrize(
-    "found", [Explanation("u", "b", "B", None, None, 10, 0, (), (), "Not now", WhyNot((), {}, ()))]
-)
-def test_of_an_item_without_a_place(found, capsys):
+def test_of_an_item_without_a_place(capsys):
+    found = Explanation("u", "b", "B", None, None, 10, 0, (), (), "Not now", WhyNot((), {}, ()))
     _show(found)
     assert "place" not in capsys.readouterr().out
     assert found.to_dict()["rank"] is None
