@@ -55,9 +55,9 @@ def faithfulness(project: Project, *, users: int, items: int, seed: int) -> Fait
     there = set(project.dataset.users["user_id"].to_list())
     ids = [key for key in (project.ranker.user_ids[k] for k in positions) if key in there]
     figures = np.array([_of_user(project, user, items, rng) for user in ids], dtype=np.float64).reshape(len(ids), 6)
-    intervals = [bootstrap(column, rng) for column in figures.T]
+    named, random, found, recency, popularity, diversity = (bootstrap(column, rng) for column in figures.T)
     margin = compare(figures[:, 0], figures[:, 1], rng)
-    return Faithfulness(intervals[0], intervals[1], margin, *intervals[2:], len(ids))
+    return Faithfulness(named, random, margin, found, recency, popularity, diversity, len(ids))
 
 
 def _of_user(project: Project, user: str, items: int, rng: np.random.Generator) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from kgrec.graph.neighbourhood import Neighbourhood
 
 
 def picture(explanation: Explanation) -> Neighbourhood:
-    """Return the union of the paths, the user in the middle.
+    """Return the paths as a tree that starts at the user; the item stands at the end of each.
 
     Raises:
         UserError: there are none.
@@ -20,34 +20,21 @@ def picture(explanation: Explanation) -> Neighbourhood:
             f"the graph joins {explanation.label!r} to nothing that speaks for it, so there is nothing to draw",
             hint="without --out the contributions are printed",
         )
-    numbers: dict[Stop, int] = {}
-    hops: list[int] = []
-    edges: dict[tuple[int, int, str], dict[str, object]] = {}
+    # A stop is named by the way to it, so that every edge is drawn whole and labelled: the paths are a tree.
+    numbers: dict[tuple[Stop, ...], int] = {}
+    edges: dict[tuple[int, int], dict[str, object]] = {}
     for path in explanation.paths:  # a few
-        for hop, stop in enumerate(path.nodes):
-            if stop not in numbers:
-                numbers[stop] = len(numbers)
-                hops.append(hop)
-        for step, near, far in zip(path.relations, path.nodes, path.nodes[1:], strict=False):
-            ends = (numbers[near], numbers[far], step.name)
-            edges[ends] = {
-                "near": ends[0],
-                "far": ends[1],
-                "forward": step.forward,
-                "relation": step.name,
-                "label": step.label,
-            }
-    degree = [sum(number in ends[:2] for ends in edges) for number in numbers.values()]
+        ways = [path.nodes[: hop + 1] for hop in range(len(path.nodes))]
+        for way in ways:
+            numbers.setdefault(way, len(numbers))
+        for step, near, far in zip(path.relations, ways, ways[1:], strict=False):
+            ends = (numbers[near], numbers[far])
+            told = {"forward": step.forward, "relation": step.name, "label": step.label}
+            edges.setdefault(ends, {"near": ends[0], "far": ends[1], **told})
+    degree = [sum(number in ends for ends in edges) for number in numbers.values()]
+    columns = ("node", "kind", "type", "key", "label", "hop", "degree")
     nodes = [
-        {
-            "node": number,
-            "kind": stop.kind,
-            "type": stop.kind,
-            "key": stop.id,
-            "label": stop.label,
-            "hop": hop,
-            "degree": d,
-        }
-        for (stop, number), hop, d in zip(numbers.items(), hops, degree, strict=True)
+        dict(zip(columns, (k, way[-1].kind, way[-1].kind, way[-1].id, way[-1].label, len(way) - 1, d), strict=True))
+        for (way, k), d in zip(numbers.items(), degree, strict=True)
     ]
-    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), {})
+    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), {}, one_sided=True)

@@ -47,16 +47,18 @@ def tree_layout(shown: Neighbourhood) -> Layout:
     for below in children.values():
         below.sort(key=lambda node: (first[ends[parents[node]][2]], parents[node]))
     depth = max(shown.nodes["hop"].to_list())
-    sides = _split(children.get(shown.center, []), children)
+    below_center = children.get(shown.center, [])
+    sides = (below_center, []) if shown.one_sided else _split(below_center, children)
     rows = max(*(sum(_leaves(node, children) for node in side) for side in sides), 1)
-    height, middle = rows * ROW + 2 * ROW, (depth * COLUMN + MARGIN)
+    height, reach = rows * ROW + 2 * ROW, (depth * COLUMN + MARGIN)
+    middle = MARGIN / 2 if shown.one_sided else reach
     places = {shown.center: Place(middle, height / 2, 0, leaf=False)}
     for side, nodes in zip((1, -1), sides, strict=True):
         taken = sum(_leaves(node, children) for node in nodes)
         line = (rows - taken) / 2
         for node in nodes:
             line = _place(node, 1, line, side, middle, children, places)
-    return Layout(places, parents, 2 * middle, height)
+    return Layout(places, parents, middle + reach, height)
 
 
 def _leaves(node: int, children: dict[int, list[int]]) -> int:

@@ -29,12 +29,14 @@ class Neighbourhood:
             far), ``relation``, ``label`` (how it reads from near to far), ``hop`` (of ``far``), ``weight``, ``time``,
             ``provenance``, ``source``, ``line``; the most informative first within a hop.
         omitted: by hop, how many edges were left out.
+        one_sided: drawn from left to right, not to both sides of the centre.
     """
 
     center: int
     nodes: pl.DataFrame
     edges: pl.DataFrame
     omitted: Mapping[int, int]
+    one_sided: bool = False
 
 
 def neighbourhood(
