@@ -5,13 +5,14 @@ Every leaf has a line of its own, so no two labels can overlap, and the same nei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kgrec.graph.neighbourhood import Neighbourhood
 
 ROW = 26.0
 COLUMN = 330.0
 MARGIN = 270.0
+STRETCH = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ def tree_layout(shown: Neighbourhood) -> Layout:
         line = (rows - taken) / 2
         for node in nodes:
             line = _place(node, 1, line, side, middle, children, places)
+    if shown.one_sided:  # labels stand above and below the lines, for nearly every node leads on
+        places = {node: replace(place, y=place.y * STRETCH) for node, place in places.items()}
+        height *= STRETCH
     return Layout(places, parents, middle + reach, height)
 
 
