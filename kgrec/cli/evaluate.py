@@ -112,6 +112,8 @@ def evaluate(
         return
     found: EvaluationRun | RatingsRun
     if ratings:
+        if rerank:
+            raise UsageError("--rerank orders lists, and --ratings has none", hint="leave one of the two out")
         plan = _ratings_plan(split, folds, chosen, names, ablate=ablate)
         with run.progress() as progress:
             found = of_ratings = run.project.evaluate_ratings(plan, progress=progress)

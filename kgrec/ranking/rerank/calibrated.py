@@ -25,7 +25,7 @@ class Calibrated:
         strength: how much calibration counts against relevance; 0 changes nothing.
     """
 
-    def __init__(self, *, strength: float = 0.3, attribute: str = "") -> None:
+    def __init__(self, *, strength: float = 0.2, attribute: str = "") -> None:
         self.strength = fraction("strength", strength)
         self.attribute = attribute
 

@@ -29,7 +29,7 @@ class Fresh:
     def __init__(
         self,
         *,
-        strength: float = 0.2,
+        strength: float = 0.1,
         half_life_days: float = 30.0,
         ttl_days: float | None = None,
         attribute: str | None = None,

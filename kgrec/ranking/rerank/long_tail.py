@@ -23,7 +23,7 @@ class LongTail:
 
     argument = "share"
 
-    def __init__(self, *, share: float = 0.2, tail: float = 0.2) -> None:
+    def __init__(self, *, share: float = 0.1, tail: float = 0.2) -> None:
         self.share = fraction("share", share)
         self.tail = fraction("tail", tail)
 

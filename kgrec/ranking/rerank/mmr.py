@@ -23,7 +23,7 @@ class MMR:
             graph that there is.
     """
 
-    def __init__(self, *, strength: float = 0.2, by: str = "auto") -> None:
+    def __init__(self, *, strength: float = 0.3, by: str = "auto") -> None:
         self.strength = fraction("strength", strength)
         self.by = by
 

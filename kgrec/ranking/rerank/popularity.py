@@ -20,7 +20,7 @@ class LessPopular:
         strength: how much rarity counts against relevance; 0 changes nothing.
     """
 
-    def __init__(self, *, strength: float = 0.15) -> None:
+    def __init__(self, *, strength: float = 0.3) -> None:
         self.strength = fraction("strength", strength)
 
     def prepare(self, data: RerankData) -> Self:
