@@ -102,6 +102,9 @@ def test_a_cut_training_continues_to_the_same_result(tmp_path, data, name):
         def log(self, text):
             pass
 
+        def measured(self, step, value):
+            pass
+
     cut = MADE[name](**options)
     cut.checkpoint, cut.checkpoint_every, cut.progress = tmp_path / "state", 4, Progress()
     with pytest.raises(Cut):

@@ -81,7 +81,7 @@ def _effects(
         variance: of the effects, so far.
     """
     sizes = np.bincount(of, minlength=n)
-    damped = sizes + noise / variance
+    damped = np.maximum(sizes + noise / variance, 1e-12)  # a single rating leaves no noise at all
     effects = np.bincount(of, left, minlength=n) / damped
     rated = sizes > 0
     return effects, max(float((effects[rated] ** 2 + noise / damped[rated]).mean()), 1e-12)
