@@ -119,6 +119,21 @@ def test_phrases_name_facts_that_a_domain_has(domain, kind, language):
     assert all(any(needs <= bare for needs in section.needs) for section in always)
 
 
+@pytest.mark.parametrize("title", ["Never Say Never Again...", "What Now?!", "E.T. ..."])
+def test_a_headline_of_a_name_alone_is_in_any_language(title):
+    domain = MANAGER.domain("news")
+    kind = kinds_of(domain)["headline"]
+    request = TextRequest(
+        kind,
+        (Fact("f0", "title", "title", title, subject="i1"),),
+        "zh",
+        noun="文章",
+        item_ids=("i1",),
+        cues=cues_of(domain, "zh"),
+    )
+    assert Writer(GUARDS).check(request, title) == []
+
+
 def test_texts_vary_with_reader_and_seed():
     requests = [toy_request(key=f"reader-{k}") for k in range(40)]
     first = TemplateGenerator().write(requests, seed=1)

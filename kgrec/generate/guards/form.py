@@ -62,7 +62,8 @@ class Languages:
         chinese, latin = han(covered), words(covered)
         other = sum(c.isalpha() and not c.isascii() and not han(c) and ord(c) > 0x24F for c in covered)
         if request.language == "zh":
-            wrong = chinese < 2 * len(latin) or (chinese < 2 and len(covered.strip()) > 2)
+            # A headline may be a name alone, and names end in dots and question marks.
+            wrong = chinese < 2 * len(latin) or (chinese < 2 and sum(c.isalnum() for c in covered) > 2)
         else:
             strange = len(latin) >= 5 and not any(word.lower() in STOP_WORDS for word in latin)
             wrong = chinese > 0 or strange
