@@ -42,7 +42,7 @@ test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 test-slow: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -m slow
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -m slow
 
 format: $(VENV)/stamp-dev
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"“'A-Z0-9])|(?<=[。！？；])|
 _LENGTH = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:['’\-.][^\W_{HAN}]+)*")
 _VOWEL_SOUND = re.compile(r"(?:[aeiou]|8|11\b|18|hour|honest|heir)", re.I)
 _ACRONYM_VOWEL = re.compile(r"[AEFHILMNORSX](?:[A-Z0-9]|\b)")
+_RUN_TOGETHER = re.compile(rf"[^\W_{HAN}]{{2}}")
 LISTED = 3
 """Values of a fact that one sentence names at most."""
 
@@ -58,6 +59,15 @@ def listed(values: Sequence[str], language: str, limit: int = LISTED) -> str:
         return "".join(chosen)
     comma, last = ("、", "和") if language == "zh" else (", ", " and ")
     return comma.join(chosen[:-1]) + last + chosen[-1]
+
+
+def beside(before: str, after: str) -> str:
+    """Put two parts of a text next to each other, with a space only where two words would run together.
+
+    >>> beside("导演", "Ann Lee"), beside("导演Ann", "Lee")
+    ('导演Ann Lee', '导演Ann Lee')
+    """
+    return f"{before} {after}" if _RUN_TOGETHER.search(f"{before[-1:]}{after[:1]}") else before + after
 
 
 def article(words_after: str) -> str:

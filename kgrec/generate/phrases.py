@@ -23,7 +23,7 @@ from functools import cache
 from importlib.resources import files
 
 from kgrec.errors import PluginError
-from kgrec.generate.language import LISTED, article, listed, lower, words
+from kgrec.generate.language import LISTED, article, beside, listed, lower, words
 
 FILTERS = ("one", "two", "lower", "a", "cap")
 TONES = ("neutral", "warm", "playful", "formal")
@@ -64,7 +64,7 @@ class Line:
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
             value = _written(values[slot.name], slot, language)
             after = literal[1:] if value[-1:] in _STOPS and literal[:1] in (".", "。") else literal
-            text += value + after
+            text = beside(text, value) + after
         return text
 
 

@@ -18,6 +18,8 @@ _NAME = re.compile(
     r"(?:[A-Z][\w'’.\-]*|de|van|von|der|la|le|del|da|di|bin|al)(?: (?:[A-Z][\w'’.\-]*|de|van|von|der|la|le))+"
 )
 
+_PAUSE = re.compile(r"[.!?…,;:]\s|[。！？；，、：\n]")
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -64,7 +66,8 @@ def spans_of(text: str, facts: tuple[Fact, ...]) -> tuple[Span, ...]:
         at = joined.find(key)
         while at >= 0:
             first, last = token_span(offsets, at, at + len(key))
-            found.append((first, last, tuple(owners)))
+            if _one_name(text[tokens.starts[first] : tokens.ends[last]], owners):
+                found.append((first, last, tuple(owners)))
             at = joined.find(key, at + len(key) - 1)
     found.sort(key=lambda span: (span[0] - span[1], span[0]))  # longest first
     taken: set[int] = set()
@@ -74,6 +77,13 @@ def spans_of(text: str, facts: tuple[Fact, ...]) -> tuple[Span, ...]:
             taken.update(range(first, last + 1))
             spans.append(Span(tokens.starts[first], tokens.ends[last], owners_of))
     return tuple(sorted(spans, key=lambda span: span.start))
+
+
+def _one_name(written: str, owners: Sequence[Fact]) -> bool:
+    """Say whether words in a row are one name: not over a full stop or a comma, unless the name has one too."""
+    return not _PAUSE.search(written) or any(
+        _PAUSE.search(name) for fact in owners for name in (fact.value, *fact.aliases)
+    )
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from kgrec.generate.language import length, plural
+from kgrec.generate.language import beside, length, plural
 from kgrec.generate.phrases import Line, Phrases, PhraseSection, load_phrases
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
@@ -83,7 +84,7 @@ def _each(section: PhraseSection, request: TextRequest, draw: random.Random) -> 
         line = _choose(section, values, request.tone, draw)
         if line is not None:
             texts.append(line.fill(values, request.language))
-    return texts
+    return list(dict.fromkeys(texts))  # two articles of one title are told of once
 
 
 def _choose(section: PhraseSection, values: _Values, tone: str, draw: random.Random) -> Line | None:
@@ -117,4 +118,4 @@ def _shortened(parts: list[tuple[str, bool]], request: TextRequest) -> list[str]
 
 
 def _joined(parts: Sequence[str], language: str) -> str:
-    return ("" if language == "zh" else " ").join(parts)
+    return functools.reduce(beside, parts) if parts and language == "zh" else " ".join(parts)
