@@ -21,7 +21,15 @@ BROKEN_PIPE = 141
 
 
 class _Group(TyperGroup):
-    """The group at the top: notices when nobody reads stdout any more."""
+    """The group at the top: knows commands of two words, and notices when nobody reads stdout any more."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Take ``generate evaluate`` for the command of that name, not for ``generate`` with a user of that name.
+
+        That user is reached by ``generate -- evaluate``.
+        """
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command and see that all its output got out."""

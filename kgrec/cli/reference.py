@@ -67,7 +67,7 @@ def _sections() -> Iterator[str]:
     for words in COMMANDS:
         text = io.StringIO()
         with redirect_stdout(text):
-            cli.main([*words, "--help"], prog_name="kgrec", standalone_mode=False, obj=Run(manager))
+            cli.main([*" ".join(words).split(), "--help"], prog_name="kgrec", standalone_mode=False, obj=Run(manager))
         lines = [line.rstrip() for line in text.getvalue().strip().splitlines()]
         yield "\n".join([f"## `{' '.join(('kgrec', *words))}`", "", "```", *lines, "```", ""])
 
