@@ -167,6 +167,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         only: Sequence[str] | None = None,
         ablate: bool = False,
         rerank: Sequence[str] | None = None,
+        sweep: Sequence[str] = (),
         device: str | None = None,
         progress: Progress = SILENT,
     ) -> EvaluationRun:
@@ -180,15 +181,18 @@ class Project(Writing, Reasoning, GraphQuestions):
             only: names of the scorers to use; None: as in kgrec.toml.
             ablate: also judge the hybrid without each ingredient, and each scorer alone.
             rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
+            sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
         from kgrec.api.evaluating import evaluate
         from kgrec.evaluate.run import Plan
+        from kgrec.evaluate.sweep import parse_sweep
 
         scorers = None if only is None else tuple(only)
         steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
-        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate, steps)
+        sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
+        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate, steps, sweeps)
         return evaluate(self, plan, device or self.config.train.device, progress)
 
     def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:

@@ -13,6 +13,7 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.cli.evaluate_ratings import show_ratings
+from kgrec.cli.evaluate_sweeps import show_sweeps
 from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.screen import cell, console, table
@@ -75,6 +76,14 @@ def evaluate(
             autocompletion=complete.rerankers,
         ),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="STEP.OPTION=VALUES",
+            help="Judge the same lists at each value of a re-ranker's option: mmr.strength=0:1:0.1, dpp.by=text,graph",
+        ),
+    ] = None,
     ratings: Annotated[
         bool,
         typer.Option("--ratings", help="Foretell ratings instead of ranking items: RMSE and MAE, cross-validated."),
@@ -112,8 +121,9 @@ def evaluate(
         return
     found: EvaluationRun | RatingsRun
     if ratings:
-        if rerank:
-            raise UsageError("--rerank orders lists, and --ratings has none", hint="leave one of the two out")
+        if rerank or sweep:
+            name = "--rerank" if rerank else "--sweep"
+            raise UsageError(f"{name} orders lists, and --ratings has none", hint="leave one of the two out")
         plan = _ratings_plan(split, folds, chosen, names, ablate=ablate)
         with run.progress() as progress:
             found = of_ratings = run.project.evaluate_ratings(plan, progress=progress)
@@ -129,6 +139,7 @@ def evaluate(
                 only=names,
                 ablate=ablate,
                 rerank=rerank or None,
+                sweep=sweep or (),
                 progress=progress,
             )
         show = partial(_show, of_lists)
@@ -187,6 +198,7 @@ def _show(found: EvaluationRun) -> None:
         shown.add_row(name, _number(value), "", *before)
     out.print()
     out.print(shown)
+    show_sweeps(evaluation)
     _show_slices(evaluation)
     if evaluation.comparisons:
         out.print("? more than 1 in 20 that it is chance (paired permutation test, Holm-corrected)", style="dim")

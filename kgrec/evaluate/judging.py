@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,19 +182,30 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, ste
             tops.append(steps.apply(*found, users, exam.history[block], longest)[0])
         areas.append(auc(scores, exam.truth[block]))
     top = np.concatenate(tops)
-    per_user = accuracy(top, exam.truth, ks)
-    per_user["auc"] = np.concatenate(areas)
-    per_user |= _list_figures(top, exam)
+    outcome = measure(top, exam, ks)
+    per_user = {**outcome.per_user, "auc": np.concatenate(areas)}
     if besides:
         among_all = accuracy(np.concatenate(besides), exam.truth, ks)
         per_user |= {
             f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
         }
+    return replace(outcome, per_user=per_user)
+
+
+def measure(top: NDArray[np.int64], exam: Exam, ks: Sequence[int]) -> Outcome:
+    """Return all figures that lists alone tell.
+
+    Args:
+        top: the lists, shape ``(u, k)``, -1 for none.
+        exam: questions and answers.
+        ks: lengths at which accuracy is taken; the rest is taken at ``k``.
+    """
+    k = top.shape[1]
     overall = {
-        f"coverage@{longest}": lists.coverage(top, exam.n_candidates),
-        f"gini@{longest}": lists.gini(top, exam.n_candidates),
+        f"coverage@{k}": lists.coverage(top, exam.n_candidates),
+        f"gini@{k}": lists.gini(top, exam.n_candidates),
     }
-    return Outcome(per_user, overall, top)
+    return Outcome({**accuracy(top, exam.truth, ks), **_list_figures(top, exam)}, overall, top)
 
 
 def _list_figures(top: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import FULL, SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
+from kgrec.evaluate.curves import SweepCurve, curves
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.run import Judged, Plan, Round
-from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm
+from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm, over_seeds
 from kgrec.evaluate.slices import Gap, group_gaps, make_slices, slice_ndcg
 
 
@@ -85,6 +86,7 @@ class Evaluation:
         slices: figures by slice.
         graph_utilisation: share of the metric that is owed to the graph, by how it was destroyed.
         gaps: differences between groups of users, for the whole hybrid.
+        sweeps: figures of the whole hybrid at each value of each option that varied.
         reproduce: config, fingerprints, versions.
     """
 
@@ -95,6 +97,7 @@ class Evaluation:
     slices: tuple[SliceFigures, ...] = ()
     graph_utilisation: Mapping[str, Interval] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+    sweeps: tuple[SweepCurve, ...] = ()
     reproduce: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -142,6 +145,7 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
         slices=tuple(slices),
         graph_utilisation={name: graph_utilisation(full, values, rng) for name, values in destroyed.items()},
         gaps=tuple(gaps),
+        sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
         reproduce=reproduce,
     )
 
@@ -204,16 +208,8 @@ def _values(judged: Judged, metric: str) -> PerUser:
 
 
 def _over_seeds(rounds: Sequence[Round], column: Sequence[Judged], of: Callable[[Judged, int], PerUser]) -> PerUser:
-    """Return each user's mean over the seeds in which they were tested, NaN if in none, shape ``(n_users,)``."""
-    n_users = int(max(r.exam.users.max(initial=-1) for r in rounds)) + 1
-    total, count = np.zeros(n_users), np.zeros(n_users)
-    for k, (found, judged) in enumerate(zip(rounds, column, strict=True)):
-        values = of(judged, k)
-        known = ~np.isnan(values)
-        total[found.exam.users[known]] += values[known]
-        count[found.exam.users[known]] += 1
-    means: PerUser = np.divide(total, count, out=np.full(n_users, np.nan), where=count > 0)
-    return means
+    values = [of(judged, k) for k, judged in enumerate(column)]
+    return over_seeds([found.exam.users for found in rounds], values)
 
 
 def _mean(values: PerUser) -> float:

@@ -6,28 +6,25 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
-from kgrec.data.split import Split, like_weights, split_validation
-from kgrec.evaluate.ablation import AS_RANKED, FULL, GraphState, System, shuffle_tails, systems
+from kgrec.data.split import Split, like_weights
+from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
 from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
+from kgrec.evaluate.materials import Materials
 from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
+from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.registry import Registry
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.material import prepare
-from kgrec.ranking.rerank.data import Catalogue
-from kgrec.ranking.rerank.pipeline import Pipeline, build
-from kgrec.ranking.rerank.pipeline import prepare as prepare_steps
-from kgrec.ranking.training import Material, train, wanted
+from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
+from kgrec.ranking.training import train, wanted
 from kgrec.types import Triples, Vectors
 
 if TYPE_CHECKING:
@@ -50,6 +47,7 @@ class Plan:
         only: scorers to use, or None for those that a training would take.
         ablate: also judge the hybrid without each ingredient, and each scorer alone.
         rerank: re-rankers of the whole hybrid's lists, which are then also judged as ranked.
+        sweeps: options of re-rankers that vary; the whole hybrid's lists are judged at each value.
     """
 
     split: str = "ratio"
@@ -59,6 +57,7 @@ class Plan:
     only: tuple[str, ...] | None = None
     ablate: bool = False
     rerank: tuple[str, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ class Judged:
         weights: of its scorers.
         seconds: of training and judging.
         skipped: why it could not be trained.
+        swept: its figures at each value of each sweep.
     """
 
     system: System
@@ -103,6 +103,7 @@ class Judged:
     weights: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: str = ""
+    swept: tuple[tuple[Outcome, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,10 @@ def run(inputs: Inputs, plan: Plan, progress: Progress = SILENT) -> list[Round]:
 
 def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
     build(plan.rerank, inputs.rerankers, inputs.config.rerankers)  # a misspelt name is an error before the training
+    check_sweeps(plan.sweeps, plan.rerank, inputs.rerankers, inputs.config.rerankers)
     config = inputs.config.model_copy(update={"seed": seed})
     dataset, held = cut(inputs.dataset, config.feedback, inputs.domain, plan.split, fraction=plan.fraction, seed=seed)
-    factory = _Materials(inputs, config, fit_part(dataset, held), progress)
+    factory = Materials(inputs, config, fit_part(dataset, held), progress)
     material = factory.make("true", text=True)
     categories = item_categories(dataset)
     matrix: csr_array | None = categories[1] if categories else None
@@ -179,7 +181,7 @@ def _judged(
     inputs: Inputs,
     plan: Plan,
     config: Config,
-    factory: _Materials,
+    factory: Materials,
     exam: Exam,
     compared: Sequence[System],
     folder: Path,
@@ -207,73 +209,28 @@ def _judged(
                 steps = _steps(inputs, plan, config, factory) if system.name == FULL else None
                 outcome = judge(ranker, exam, plan.ks, block_size=size, steps=steps)
                 seconds = round(time.perf_counter() - started, 2)
-                yield Judged(system, outcome, dict(ranker.weights), seconds)
+                swept = _swept(inputs, plan, config, factory, ranker, exam) if system.name == FULL else ()
+                yield Judged(system, outcome, dict(ranker.weights), seconds, swept=swept)
                 if steps is not None:
                     as_ranked = judge(ranker, exam, plan.ks, block_size=size)
                     yield Judged(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)
             task.advance()
 
 
-def _steps(inputs: Inputs, plan: Plan, config: Config, factory: _Materials) -> Pipeline | None:
+def _steps(inputs: Inputs, plan: Plan, config: Config, factory: Materials) -> Pipeline | None:
     """Return the plan's re-rankers, which know no more than the scorers; None where there are none."""
     steps = build(plan.rerank, inputs.rerankers, config.rerankers)
     if not steps:
         return None
-    known, dataset = factory.make("true", text=True), factory.dataset
-    data = known.everything or known.fit
-    rows = np.arange(dataset.n_items)
-    catalogue = Catalogue(dataset, rows, data.matrix, known.item_ids, data.item_text, data.triples, config.seed)
+    catalogue = factory.catalogue()
     candidates = config.recommend.rerank_candidates
-    return prepare_steps(steps, catalogue.describe(), bought=catalogue.bought(), candidates=candidates)
+    return prepare(steps, catalogue.describe(), bought=catalogue.bought(), candidates=candidates)
 
 
-class _Materials:
-    """What each system is trained on; made once for each state of graph and text."""
-
-    def __init__(self, inputs: Inputs, config: Config, dataset: Dataset, progress: Progress) -> None:
-        self._inputs = inputs
-        self._config = config
-        self.dataset = dataset
-        weights = like_weights(dataset, config.feedback, inputs.domain)
-        self._split = split_validation(dataset, weights, config.train, config.seed)
-        self._progress = progress
-        self._made: dict[tuple[GraphState, bool], Material] = {}
-        self._texts: dict[bool, tuple[Vectors | None, Vectors | None]] = {}
-
-    def make(self, graph: GraphState, *, text: bool) -> Material:
-        """Return the material with the graph in this state, with or without text vectors."""
-        if (graph, text) not in self._made:
-            items, users = self._encoded(names=graph == "true") if text else (None, None)
-            if not self._made:
-                self._made[graph, text] = self._prepare(graph, items, users)
-            else:  # only the graph and the vectors differ
-                first = next(iter(self._made.values()))
-                swap = partial(replace, triples=self._triples(graph), item_text=items, user_text=users)
-                everything = None if first.everything is None else swap(first.everything)
-                self._made[graph, text] = replace(first, fit=swap(first.fit), everything=everything)
-        return self._made[graph, text]
-
-    def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> Material:
-        return prepare(
-            self.dataset,
-            self._config,
-            self._inputs.domain,
-            triples=self._triples(graph),
-            item_text=items,
-            user_text=users,
-            device=self._inputs.device,
-        )
-
-    def _encoded(self, *, names: bool) -> tuple[Vectors | None, Vectors | None]:
-        """Return the vectors; names of entities come from the graph, so they leave the texts together with it."""
-        if names not in self._texts:
-            self._texts[names] = self._inputs.encode(self.dataset, self._split, names)
-        return self._texts[names]
-
-    def _triples(self, graph: GraphState) -> Triples | None:
-        triples = self._inputs.triples
-        if triples is None or graph == "none":
-            return None
-        if graph == "shuffled":
-            return shuffle_tails(triples, np.random.default_rng([self._config.seed, 11]))
-        return triples
+def _swept(
+    inputs: Inputs, plan: Plan, config: Config, factory: Materials, ranker: Ranker, exam: Exam
+) -> tuple[tuple[Outcome, ...], ...]:
+    if not plan.sweeps:
+        return ()
+    steps = Varying(plan.sweeps, plan.rerank, inputs.rerankers, config.rerankers, config.recommend.rerank_candidates)
+    return run_sweeps(steps, ranker, exam, factory.catalogue(), plan.ks, block_size=config.recommend.block_size)

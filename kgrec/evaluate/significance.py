@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,12 @@ LEVEL = 0.95
 
 BLOCK = 1 << 22
 """Numbers drawn at once."""
+
+GROUPS = 20
+"""Groups of users that :func:`jackknife` leaves out one after the other."""
+
+NORMAL = 1.96
+"""Standard errors to each side of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,45 @@ def share(
         ratios.append(np.divide(part[users].sum(axis=1), below, out=np.full(size[0], np.nan), where=below != 0))
     low, high = np.nanquantile(np.concatenate(ratios), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(part.sum() / whole.sum()), float(low), float(high), len(part))
+
+
+def jackknife(
+    statistic: Callable[[NDArray[np.int64]], float], n: int, rng: np.random.Generator, *, groups: int = GROUPS
+) -> float:
+    """Return the standard error of a figure of all users together: delete-a-group jackknife (Kott 2001).
+
+    ``sqrt((G - 1) / G * sum over g of (t_g - mean t)²)`` for the figures ``t_g`` without each of ``G`` random groups.
+    A bootstrap would draw users twice, who add nothing to a coverage.
+
+    Args:
+        statistic: the figure of the users at these places, shape ``(m,)``.
+        n: users.
+        rng: deals out the groups.
+        groups: as many, or one a user where there are fewer.
+    """
+    groups = min(groups, n)
+    if groups < 2:
+        return float("nan")
+    group = rng.permutation(n) % groups
+    without = np.array([statistic(np.flatnonzero(group != g)) for g in range(groups)])
+    return float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
+
+
+def over_seeds(users: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return each user's mean over the seeds in which they were tested, NaN if in none, shape ``(n_users,)``.
+
+    Args:
+        users: positions of the tested users, one array a seed.
+        values: their figures in the same order; NaN does not count.
+    """
+    n_users = max((int(tested.max(initial=-1)) for tested in users), default=-1) + 1
+    total, count = np.zeros(n_users), np.zeros(n_users)
+    for tested, figures in zip(users, values, strict=True):
+        known = ~np.isnan(figures)
+        total[tested[known]] += figures[known]
+        count[tested[known]] += 1
+    means: NDArray[np.float64] = np.divide(total, count, out=np.full(n_users, np.nan), where=count > 0)
+    return means
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

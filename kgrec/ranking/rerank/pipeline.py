@@ -137,12 +137,15 @@ def build(
         registry[name]  # a misspelt table is an error, not a table without effect
     if list(named) == [NONE]:
         return []
-    steps = []
-    for text in named:
-        name, options = parse(text, registry)
-        given = {**tables.get(name, {}), **options}
-        steps.append((text, registry[name].build(given, table=f"rerankers.{name}")))
-    return steps
+    return [(text, build_one(*parse(text, registry), registry, tables)) for text in named]
+
+
+def build_one(
+    name: str, options: Mapping[str, Any], registry: Registry, tables: Mapping[str, Mapping[str, Any]]
+) -> Reranker:
+    """Make one re-ranker from its options and, behind them, those of its table; see :func:`build`."""
+    made: Reranker = registry[name].build({**tables.get(name, {}), **options}, table=f"rerankers.{name}")
+    return made
 
 
 def prepare(steps: Sequence[tuple[str, Reranker]], data: RerankData, *, bought: csr_array, candidates: int) -> Pipeline:

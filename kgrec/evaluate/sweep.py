@@ -1,0 +1,223 @@
+"""What a strength costs and gives: the lists of one training, re-ranked at each value of an option."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.errors import ConfigError, NotFoundError, UsageError
+from kgrec.evaluate.judging import Exam, Outcome, measure
+from kgrec.plugin.registry import Registry
+from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse, prepare
+from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.top_k import top_k, with_reserved
+from kgrec.types import ItemIndices
+
+MOST_VALUES = 1000
+"""A range with more values is a slip of the finger."""
+
+EXAMPLE = "for example --sweep mmr.strength=0:1:0.1 or --sweep dpp.strength=0,0.02,0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """An option of a re-ranker and the values it takes, one after the other.
+
+    Attributes:
+        step: name of the re-ranker.
+        option: name of the option.
+        values: numbers, or whatever else the option takes.
+    """
+
+    step: str
+    option: str
+    values: tuple[Any, ...]
+
+
+def parse_sweep(text: str, registry: Registry) -> Sweep:
+    """Read ``mmr.strength=0:1:0.1`` (first, last, step) or ``mmr.by=text,category``; ``rerank.`` may stand before.
+
+    Without a name of the option it is the re-ranker's first: ``mmr=0:1:0.1``.
+
+    Raises:
+        UsageError: it is not of that form.
+        NotFoundError: there is no such re-ranker or it has no such option.
+    """
+    left, equals, right = text.partition("=")
+    step, _, option = left.strip().removeprefix("rerank.").partition(".")
+    if not equals or not step or not right.strip():
+        raise UsageError(f"--sweep {text!r} is not of the form STEP.OPTION=VALUES", hint=EXAMPLE)
+    cls = registry[step].load()
+    option = option or getattr(cls, "argument", "strength")
+    known = [name for name in inspect.signature(cls).parameters if not name.startswith("_")]
+    if option not in known:
+        error = NotFoundError.of("option", option, known, where=f"re-ranker {step!r}")
+        raise NotFoundError(error.message, hint=error.hint or f"it has {', '.join(known)}")
+    return Sweep(step, option, _range(right) if ":" in right else tuple(_value(word) for word in right.split(",")))
+
+
+def _range(text: str) -> tuple[float, ...]:
+    try:
+        low, high, step = (float(word) for word in text.split(":"))
+    except ValueError:
+        raise UsageError(f"{text!r} is no range FIRST:LAST:STEP", hint=EXAMPLE) from None
+    if not (np.isfinite([low, high, step]).all() and low <= high and step > 0):
+        raise UsageError(f"the range {text} holds nothing", hint=EXAMPLE)
+    if (high - low) / step >= MOST_VALUES:
+        raise UsageError(f"the range {text} has more than {MOST_VALUES} values", hint="take a larger step")
+    count = int((high - low) / step + 1e-9) + 1
+    return tuple(round(low + k * step, 10) for k in range(count))  # 0.3, not 0.30000000000000004
+
+
+def _value(word: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {word}")["value"]
+    except tomllib.TOMLDecodeError:
+        return word.strip()
+
+
+def variants(
+    sweep: Sweep, named: Sequence[str], registry: Registry, tables: Mapping[str, Mapping[str, Any]]
+) -> list[list[tuple[str, Any]]]:
+    """Make the re-rankers for each value: those that are named, with the option of the swept one replaced.
+
+    A step that is not among those named comes after them.
+
+    Args:
+        sweep: what varies.
+        named: of ``--rerank``.
+        registry: the re-rankers on offer.
+        tables: ``[rerankers.NAME]`` of kgrec.toml.
+
+    Raises:
+        ConfigError: a value is unusable.
+    """
+    steps = [] if list(named) == [NONE] else [parse(text, registry) for text in named]
+    if sweep.step not in [name for name, _ in steps]:
+        steps.append((sweep.step, {}))
+    found = []
+    for value in sweep.values:
+        chosen = [(name, {**given, sweep.option: value} if name == sweep.step else given) for name, given in steps]
+        found.append([(name, build_one(name, options, registry, tables)) for name, options in chosen])
+    return found
+
+
+@dataclass(frozen=True)
+class Varying:
+    """Re-rankers of which options vary.
+
+    Attributes:
+        sweeps: what varies, each by itself.
+        named: the other re-rankers, see :func:`variants`.
+        registry: the re-rankers on offer.
+        tables: ``[rerankers.NAME]`` of kgrec.toml.
+        candidates: how many of a user's best items are re-ranked.
+    """
+
+    sweeps: Sequence[Sweep]
+    named: Sequence[str]
+    registry: Registry
+    tables: Mapping[str, Mapping[str, Any]]
+    candidates: int
+
+    def pipelines(self, known: Catalogue) -> list[list[Pipeline]]:
+        """Return the prepared re-rankers for each value of each sweep."""
+        data, bought = known.describe(), known.bought()
+        return [
+            [
+                prepare(steps, data, bought=bought, candidates=self.candidates)
+                for steps in variants(sweep, self.named, self.registry, self.tables)
+            ]
+            for sweep in self.sweeps
+        ]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The candidates of all test users, as ranked.
+
+    Attributes:
+        items: best first, shape ``(u, c)``, -1 for none.
+        scores: fused, same shape.
+    """
+
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+def shortlist(ranker: Ranker, exam: Exam, n: int, reserved: ItemIndices, *, block_size: int) -> Lists:
+    """Rank all candidates for all test users once; re-rankers work on what is returned.
+
+    Args:
+        ranker: trained on the fit part.
+        exam: questions and answers.
+        n: how many of each user's best items are kept.
+        reserved: items that are kept wherever they stand.
+        block_size: users at once.
+    """
+    items, values = [], []
+    for start in range(0, len(exam.users), block_size):
+        block = slice(start, start + block_size)
+        users = exam.users[block]
+        scores = ranker.fused(ranker.parts(users), users)
+        mask_seen(scores, exam.masked[block])
+        if exam.candidates is not None:
+            scores[:, ~exam.candidates] = -np.inf
+        best = with_reserved(scores, *top_k(scores, n), reserved)
+        items.append(best[0])
+        values.append(best[1])
+    return Lists(np.concatenate(items), np.concatenate(values))
+
+
+def run_sweeps(
+    steps: Varying, ranker: Ranker, exam: Exam, known: Catalogue, ks: Sequence[int], *, block_size: int
+) -> tuple[tuple[Outcome, ...], ...]:
+    """Judge the lists of a trained ranker at each value of each sweep; nothing is trained again.
+
+    Args:
+        steps: what varies.
+        ranker: trained on the fit part.
+        exam: questions and answers.
+        known: what re-rankers are told, without anything that is held out.
+        ks: lengths of the lists.
+        block_size: users at once.
+
+    Returns:
+        for each sweep the figures at each of its values.
+    """
+    made = steps.pipelines(known)
+    reserved = np.unique(np.concatenate([p.reserved for row in made for p in row]))
+    found = shortlist(ranker, exam, max(*ks, steps.candidates), reserved, block_size=block_size)
+    return tuple(tuple(measure(relist(p, found, exam, max(ks)), exam, ks) for p in row) for row in made)
+
+
+def relist(steps: Pipeline, found: Lists, exam: Exam, n: int, *, block_size: int = 512) -> NDArray[np.int64]:
+    """Return the lists of ``n`` items after the re-rankers, shape ``(u, n)``, -1 for none."""
+    tops = []
+    for start in range(0, len(exam.users), block_size):
+        block = slice(start, start + block_size)
+        tops.append(steps.apply(found.items[block], found.scores[block], exam.users[block], exam.history[block], n)[0])
+    return np.concatenate(tops)
+
+
+def check_sweeps(
+    sweeps: Sequence[Sweep], named: Sequence[str], registry: Registry, tables: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Complain of an unusable value before the training.
+
+    Raises:
+        ConfigError: a re-ranker does not take a value.
+    """
+    for sweep in sweeps:
+        try:
+            variants(sweep, named, registry, tables)
+        except ConfigError as error:
+            raise ConfigError(f"--sweep {sweep.step}.{sweep.option}: {error.message}", hint=error.hint) from None
