@@ -66,3 +66,28 @@ class _Silent:
 
 SILENT: Progress = _Silent()
 """Nobody listens."""
+
+
+class Recording:
+    """Passes everything on and keeps what was measured: the learning curve of one training.
+
+    Attributes:
+        points: epochs and how good the model was after each, in order.
+    """
+
+    def __init__(self, inner: Progress) -> None:
+        self._inner = inner
+        self.points: list[tuple[int, float]] = []
+
+    def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:
+        """Open the piece of work where it is listened to."""
+        return self._inner.task(description, total)
+
+    def log(self, message: str) -> None:
+        """Pass the line on."""
+        self._inner.log(message)
+
+    def measured(self, step: int, value: float) -> None:
+        """Keep the point and pass it on."""
+        self.points.append((step, value))
+        self._inner.measured(step, value)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.api.illustrating import illustrate
 from kgrec.api.texts import encode
 from kgrec.api.training import resolve_device
 from kgrec.api.tuning import tuned_config
@@ -15,12 +15,13 @@ from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split
 from kgrec.evaluate.ratings import RatingsEvaluation, RatingsPlan, run_ratings, summarise_ratings
-from kgrec.evaluate.report import Evaluation, summarise
+from kgrec.evaluate.records import LISTS, RATINGS, keep, runs_folder
+from kgrec.evaluate.report import Evaluation, per_user, summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import Progress
 from kgrec.types import Vectors
-from kgrec.workspace import package_versions, storage_errors, write_json
+from kgrec.workspace import package_versions
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
@@ -59,12 +60,15 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
         encode=lambda dataset, split, names: _encode(project, dataset, split, progress, names=names),
         device=chosen,
         rerankers=project.manager.registry("re-ranker"),
+        illustrate=illustrate(project, plan.examples),
     )
     with limited_threads(threads.count):
         rounds = run(inputs, plan, progress)
         evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, config, chosen, threads.count))
+        people = per_user(rounds)
     seconds = round(time.perf_counter() - started, 2)
-    return EvaluationRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
+    record = keep(runs_folder(project.workspace), LISTS, evaluation.to_dict(), seconds, people)
+    return EvaluationRun(evaluation, record, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ def evaluate_ratings(project: Project, plan: RatingsPlan, progress: Progress) ->
         reproduce = _reproduce(project, project.config, "cpu", threads.count)
         evaluation = summarise_ratings(judged, plan, facts, reproduce)
     seconds = round(time.perf_counter() - started, 2)
-    return RatingsRun(evaluation, _keep(project, evaluation.to_dict(), seconds), seconds)
+    record = keep(runs_folder(project.workspace), RATINGS, evaluation.to_dict(), seconds)
+    return RatingsRun(evaluation, record, seconds)
 
 
 def _encode(
@@ -105,14 +110,3 @@ def _reproduce(project: Project, config: Config, device: str, threads: int) -> d
         "device": device,
         "threads": threads,
     }
-
-
-def _keep(project: Project, document: dict[str, Any], seconds: float) -> Path:
-    """Write the run record; its name sorts by time."""
-    now = time.time()
-    folder = project.workspace.artifacts / "runs"
-    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:6]}.json"
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / name, {"format": 1, "created": now, "seconds": seconds, **document})
-    return folder / name

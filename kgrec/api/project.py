@@ -168,6 +168,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         ablate: bool = False,
         rerank: Sequence[str] | None = None,
         sweep: Sequence[str] = (),
+        examples: int = 5,
         device: str | None = None,
         progress: Progress = SILENT,
     ) -> EvaluationRun:
@@ -182,6 +183,7 @@ class Project(Writing, Reasoning, GraphQuestions):
             ablate: also judge the hybrid without each ingredient, and each scorer alone.
             rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
             sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
+            examples: users, drawn at random, whose lists are kept with the reason for each item.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
@@ -192,7 +194,8 @@ class Project(Writing, Reasoning, GraphQuestions):
         scorers = None if only is None else tuple(only)
         steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
         sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
-        plan = Plan(split, fraction, tuple(sorted(set(k))), tuple(dict.fromkeys(seeds)), scorers, ablate, steps, sweeps)
+        lengths, unlike = tuple(sorted(set(k))), tuple(dict.fromkeys(seeds))
+        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples)
         return evaluate(self, plan, device or self.config.train.device, progress)
 
     def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:

@@ -121,17 +121,31 @@ def miscalibration(top: NDArray[np.int64], history: csr_array, categories: csr_a
     """
     from scipy.sparse import csr_array as csr
 
-    per_item = np.diff(categories.indptr)
-    shares = np.repeat(1.0 / np.maximum(per_item, 1), per_item)
-    share = csr((shares, categories.indices, categories.indptr), shape=categories.shape)
     rows, places = np.nonzero(top >= 0)
     listed = csr((np.ones(len(rows)), (rows, top[rows, places])), shape=history.shape)
-    p, q = _distribution(history @ share), _distribution(listed @ share)
+    p, q = category_shares(history, categories), category_shares(listed, categories)
     mixed = (1 - STECK_ALPHA) * q + STECK_ALPHA * p
     with np.errstate(invalid="ignore", divide="ignore"):
         terms = np.where(p > 0, p * np.log(p / mixed), 0.0)
     undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1)
     return np.where(undefined, np.nan, terms.sum(axis=1))
+
+
+def category_shares(liked: csr_array, categories: csr_array) -> NDArray[np.float64]:
+    """Return how much of each category is in what users like; an item's weight is shared equally by its categories.
+
+    Args:
+        liked: weights of items, CSR of shape ``(u, n_items)``.
+        categories: which item has which category, CSR of shape ``(n_items, g)``.
+
+    Returns:
+        rows that sum to 1, NaN where no item has a category; shape ``(u, g)``.
+    """
+    from scipy.sparse import csr_array as csr
+
+    per_item = np.diff(categories.indptr)
+    shares = np.repeat(1.0 / np.maximum(per_item, 1), per_item)
+    return _distribution(liked @ csr((shares, categories.indices, categories.indptr), shape=categories.shape))
 
 
 def _distribution(weights: csr_array) -> NDArray[np.float64]:

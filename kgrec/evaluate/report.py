@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import FULL, SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
 from kgrec.evaluate.curves import SweepCurve, curves
 from kgrec.evaluate.metrics import PerUser
+from kgrec.evaluate.pictures import exam_fingerprint, pictures
 from kgrec.evaluate.run import Judged, Plan, Round
 from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm, over_seeds
 from kgrec.evaluate.slices import Gap, group_gaps, make_slices, slice_ndcg
@@ -88,6 +90,7 @@ class Evaluation:
         gaps: differences between groups of users, for the whole hybrid.
         sweeps: figures of the whole hybrid at each value of each option that varied.
         reproduce: config, fingerprints, versions.
+        pictures: what else a page draws, see :func:`kgrec.evaluate.pictures.pictures`.
     """
 
     plan: Plan
@@ -99,6 +102,7 @@ class Evaluation:
     gaps: tuple[Gap, ...] = ()
     sweeps: tuple[SweepCurve, ...] = ()
     reproduce: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -139,7 +143,7 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
     gaps = group_gaps(dataset, first.exam, metric, outcome.per_user[metric]) if outcome else []
     return Evaluation(
         plan=plan,
-        data={**first.facts, "seed_of_these_counts": first.seed},
+        data={**first.facts, "seed_of_these_counts": first.seed, "exam": exam_fingerprint(rounds)},
         systems=tuple(_figures(rounds, column, rng) for column in columns),
         comparisons=(*overall, *sliced),
         slices=tuple(slices),
@@ -147,7 +151,27 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
         gaps=tuple(gaps),
         sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
         reproduce=reproduce,
+        pictures=pictures(rounds, dataset),
     )
+
+
+def per_user(rounds: Sequence[Round]) -> pl.DataFrame:
+    """Return every figure of every user, means over seeds, so that runs can be compared person by person.
+
+    Returns:
+        columns ``system``, ``user`` (position in the dataset) and one a metric (float32, null: not defined).
+    """
+    tables = []
+    for column in zip(*(r.judged for r in rounds), strict=True):
+        if not all(j.outcome for j in column):
+            continue
+        assert column[0].outcome is not None
+        values = {m: _over_seeds(rounds, column, lambda j, _, m=m: _values(j, m)) for m in column[0].outcome.per_user}  # type: ignore[misc]
+        tested = np.unique(np.concatenate([r.exam.users for r in rounds]))
+        figures = {m: pl.Series(v[tested], dtype=pl.Float32).fill_nan(None) for m, v in values.items()}
+        name = pl.lit(column[0].system.name, dtype=pl.String).alias("system")
+        tables.append(pl.DataFrame({"user": tested.astype(np.int32), **figures}).select(name, pl.all()))
+    return pl.concat(tables, how="diagonal") if tables else pl.DataFrame()
 
 
 def _figures(rounds: Sequence[Round], column: Sequence[Judged], rng: np.random.Generator) -> SystemFigures:

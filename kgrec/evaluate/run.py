@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
@@ -16,6 +19,7 @@ from kgrec.data.split import Split, like_weights
 from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
 from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
 from kgrec.evaluate.materials import Materials
+from kgrec.evaluate.pictures import distribution
 from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
 from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
@@ -30,9 +34,15 @@ from kgrec.types import Triples, Vectors
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+EXAMPLES = 5
+"""Users whose lists are kept with reasons, by default."""
+
 Encode = Callable[[Dataset, Split, bool], tuple[Vectors | None, Vectors | None]]
 """Makes text vectors of items and users from a dataset, the split of its rows, and whether names of the graph's
 entities may stand in the items' texts."""
+
+Illustrate = Callable[[Dataset, Ranker, Exam, NDArray[np.int64]], Sequence[Mapping[str, Any]]]
+"""Makes examples from what was fitted on, what ranks, what was asked, and the lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Plan:
         ablate: also judge the hybrid without each ingredient, and each scorer alone.
         rerank: re-rankers of the whole hybrid's lists, which are then also judged as ranked.
         sweeps: options of re-rankers that vary; the whole hybrid's lists are judged at each value.
+        examples: users whose lists are kept with the reasons for each item.
     """
 
     split: str = "ratio"
@@ -58,6 +69,7 @@ class Plan:
     ablate: bool = False
     rerank: tuple[str, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    examples: int = EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,7 @@ class Inputs:
         encode: makes text vectors.
         device: ``"cpu"`` or ``"cuda"``.
         rerankers: the re-rankers on offer.
+        illustrate: makes examples of lists with reasons, or None.
     """
 
     dataset: Dataset
@@ -83,6 +96,7 @@ class Inputs:
     encode: Encode
     device: str = "cpu"
     rerankers: Registry = field(default_factory=lambda: Registry("re-ranker", ()))
+    illustrate: Illustrate | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,8 @@ class Judged:
         seconds: of training and judging.
         skipped: why it could not be trained.
         swept: its figures at each value of each sweep.
+        curves: epochs and the held-out figure after each, by scorer.
+        examples: a few of its lists with reasons, JSON values.
     """
 
     system: System
@@ -104,6 +120,8 @@ class Judged:
     seconds: float = 0.0
     skipped: str = ""
     swept: tuple[tuple[Outcome, ...], ...] = ()
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    examples: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -172,6 +190,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
         "ranked_items": exam.n_candidates,
         "categories": categories[0] if categories else None,
         "diversity_by": "texts" if material.fit.item_text is not None else "categories",
+        "distribution": distribution((material.everything or material.fit).matrix),
         **held.facts,
     }
     return Round(seed, held, exam, judged, facts)
@@ -210,7 +229,10 @@ def _judged(
                 outcome = judge(ranker, exam, plan.ks, block_size=size, steps=steps)
                 seconds = round(time.perf_counter() - started, 2)
                 swept = _swept(inputs, plan, config, factory, ranker, exam) if system.name == FULL else ()
-                yield Judged(system, outcome, dict(ranker.weights), seconds, swept=swept)
+                curves = {r.name: r.curve for r in report.scorers if r.curve}
+                draw = inputs.illustrate if system.name == FULL and config.seed == plan.seeds[0] else None
+                examples = draw(factory.dataset, ranker, exam, outcome.top) if draw else ()
+                yield Judged(system, outcome, dict(ranker.weights), seconds, "", swept, curves, examples)
                 if steps is not None:
                     as_ranked = judge(ranker, exam, plan.ks, block_size=size)
                     yield Judged(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)

@@ -66,18 +66,23 @@ def make_slices(exam: Exam) -> list[Slice]:
     }
     slices = [Slice("user activity", name, mask) for name, mask in bands.items()]
     everybody = np.ones(len(exam.users), dtype=np.bool_)
-    popular = head(exam.popularity)
-    rare = (exam.popularity > 0) & (exam.popularity <= FEW)
-    items = {
-        "cold (no likes)": exam.popularity == 0,
-        f"rare (1 to {FEW} likes)": rare & ~popular,
-        "middle": (exam.popularity > FEW) & ~popular,
-        f"popular ({HEAD:.0%} of all likes)": popular,
-    }
+    items = popularity_bands(exam.popularity)
     slices += [Slice("item popularity", name, everybody, mask) for name, mask in items.items()]
     tested = np.zeros(exam.truth.shape[1], dtype=np.bool_)
     tested[exam.truth.indices] = True
     return [s for s in slices if s.users.any() and (s.items is None or (s.items & tested).any())]
+
+
+def popularity_bands(popularity: NDArray[np.int64]) -> dict[str, Mask]:
+    """Sort items from cold to popular: names of the bands and which items are in them, each of shape ``(n_items,)``."""
+    popular = head(popularity)
+    rare = (popularity > 0) & (popularity <= FEW)
+    return {
+        "cold (no likes)": popularity == 0,
+        f"rare (1 to {FEW} likes)": rare & ~popular,
+        "middle": (popularity > FEW) & ~popular,
+        f"popular ({HEAD:.0%} of all likes)": popular,
+    }
 
 
 def head(popularity: NDArray[np.int64]) -> Mask:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError
 from kgrec.plugin.registry import Spec
-from kgrec.progress import Progress, Task
+from kgrec.progress import Progress, Recording, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, UserIndices
@@ -56,6 +56,7 @@ class Selected:
         recall, ndcg: on the held-out likes, NaN when there are none.
         seconds: of all the settings tried.
         tried: the settings tried and their NDCG.
+        curve: epochs and the held-out figure after each, of a scorer that trains by epochs.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Selected:
     ndcg: float
     seconds: float
     tried: tuple[tuple[dict[str, Any], float], ...] = field(default=())
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 def mask_seen(scores: Scores, seen: csr_array) -> None:
@@ -154,7 +156,8 @@ def select(
         task.note(f"{spec.name} {len(tried)}/{len(candidates)}")
         if best is None or found["ndcg"] > best.ndcg:
             refit = {**options, **found["refit"]}
-            best = Selected(spec.name, scorer, options, refit, found["recall"], found["ndcg"], 0.0)
+            curve = tuple((int(epoch), float(value)) for epoch, value in found.get("curve", ()))
+            best = Selected(spec.name, scorer, options, refit, found["recall"], found["ndcg"], 0.0, curve=curve)
     assert best is not None  # a scorer has at least one set of options
     return replace(best, seconds=round(seconds, 2), tried=tuple(tried))
 
@@ -169,11 +172,13 @@ def fit_and_judge(
     progress: Progress,
     store: FitStore,
 ) -> tuple[Scorer, Figures]:
-    """Fit a scorer with ``options`` and return it with recall, NDCG, seconds and what its refit needs to know."""
+    """Fit a scorer with ``options`` and return it with recall, NDCG, seconds, learning curve, what its refit needs."""
     started = time.perf_counter()
     built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
-    scorer = store.equip(built, spec.name, "fit", progress).fit(data, seed=seed)
+    recording = Recording(progress)
+    scorer = store.equip(built, spec.name, "fit", recording).fit(data, seed=seed)
     recall, ndcg = judge(scorer, held_out, k=k)
     found = getattr(scorer, "refit_options", None)
     seconds = time.perf_counter() - started
-    return scorer, {"recall": recall, "ndcg": ndcg, "seconds": seconds, "refit": found() if found else {}}
+    refit = found() if found else {}
+    return scorer, {"recall": recall, "ndcg": ndcg, "seconds": seconds, "refit": refit, "curve": recording.points}

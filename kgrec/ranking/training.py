@@ -43,6 +43,7 @@ class ScorerResult:
         seconds: of all its fits.
         options: chosen for it.
         skipped: why it was left out, or the empty string.
+        curve: epochs and the held-out figure after each, of a scorer that trains by epochs.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ScorerResult:
     seconds: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
     skipped: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def train(
             s.ndcg,
             round(s.seconds + refit_seconds.get(s.name, 0.0), 2),
             s.refit_options,
+            curve=s.curve,
         )
         for s in selected
     ]

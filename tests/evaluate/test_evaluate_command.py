@@ -64,7 +64,7 @@ def test_a_given_test_file_is_judged_and_the_run_is_kept(workspace, tmp_path):
     assert {"diversity@5", "miscalibration@5", "novelty@5", "serendipity@5", "auc"} <= set(full["metrics"])
     for name in ("full", "ndcg@5", "miscalibration@5", "user activity", "item popularity"):
         assert name in shown
-    records = sorted((workspace / "artifacts" / "runs").iterdir())
+    records = sorted((workspace / "artifacts" / "runs").glob("*.json"))
     assert str(records[-1]) in err
     kept = json.loads(records[-1].read_text(encoding="utf-8"))
     assert kept["systems"] == document["systems"]
