@@ -75,7 +75,14 @@ def table(
     other: list[dict[str, Any]],
 ) -> list[str]:
     """Return a table of models, the best last metric first."""
-    head = ["model", *(_title(metric) for metric in metrics), "fit: CPU s", "all lists: CPU s", "peak MiB", "settings"]
+    head = [
+        "model",
+        *(title_of(metric) for metric in metrics),
+        "fit: CPU s",
+        "all lists: CPU s",
+        "peak MiB",
+        "settings",
+    ]
     lines = [_row(head), _row(["---"] * len(head))]
     means = {name: float(np.nanmean(values[metrics[-1]])) for name, values in per_user.items()}
     for name in sorted(per_user, key=lambda one: -means[one]):
@@ -101,7 +108,7 @@ def versus(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list[str]:
         best = max(peers, key=lambda one: float(np.nanmean(per_user[one][metric])))
         ratio = share(own, per_user[best][metric], np.random.default_rng(0))
         interval = f"[{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}]"
-        said.append(f"{_title(metric)} **{ratio.mean - 1:+.1%}** {interval} over {title(best)}")
+        said.append(f"{title_of(metric)} **{ratio.mean - 1:+.1%}** {interval} over {title(best)}")
     return ["kgrec against the peer that is best on the test users: " + "; ".join(said) + "."]
 
 
@@ -130,7 +137,7 @@ def _differences(metrics: tuple[str, ...], per_user: dict[str, PerUser]) -> list
     ]
     adjusted = holm([one.p for one in found])
     said = [
-        f"{_title(metric)} {one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}] over {other} (p {p:.3f})"
+        f"{title_of(metric)} {one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}] over {other} (p {p:.3f})"
         for (metric, other), one, p in zip(pairs, found, adjusted, strict=True)
     ]
     return ["The GNN with its graph, paired by user, p Holm-corrected: " + "; ".join(said) + "."]
@@ -177,7 +184,8 @@ def _figure(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
 
-def _title(metric: str) -> str:
+def title_of(metric: str) -> str:
+    """Return how a figure is written: ``Recall@20``, also of ``few recall@20``."""
     name, k = metric.removeprefix("few ").split("@")
     return f"{'Recall' if name == 'recall' else name.upper()}@{k}"
 

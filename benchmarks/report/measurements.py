@@ -38,14 +38,26 @@ def cold() -> Iterable[str]:
         if isinstance(lines, str):
             rows.append(f"| {dataset} | {lines} |" + " |" * (len(KINDS) + 1))
             continue
-        draws = [line for line in lines if "draw" in line]
-        rows += [_cold_row(f"{dataset}, {line['draw']}", line) for line in draws]
-        mean = {key: sum(line[key] for line in draws) / len(draws) for key in ("bar", *KINDS) if key in draws[0]}
-        mean["beside"] = {
-            key: sum(_beside(line)[key] for line in draws) / len(draws) for key in ("cold", "warm", "warm before")
-        }
-        rows.append(_cold_row(f"**{dataset}, mean**", mean))
+        rows += [_cold_row(f"{dataset}, {line['draw']}", line) for line in lines if "draw" in line]
+        rows.append(_cold_row(f"**{dataset}, mean**", _mean(lines)))
     return ["\n".join(rows)]
+
+
+def cold_mean(dataset: str) -> dict[str, Any] | None:
+    """Return the mean over the draws of a dataset, or None where it was not measured."""
+    lines = _lines("cold", dataset)
+    return None if isinstance(lines, str) else _mean(lines)
+
+
+def _mean(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    draws = [line for line in lines if "draw" in line]
+    mean: dict[str, Any] = {
+        key: sum(line[key] for line in draws) / len(draws) for key in ("bar", *KINDS) if key in draws[0]
+    }
+    mean["beside"] = {
+        key: sum(_beside(line)[key] for line in draws) / len(draws) for key in ("cold", "warm", "warm before")
+    }
+    return mean
 
 
 def _cold_row(name: str, line: dict[str, Any]) -> str:
@@ -68,6 +80,12 @@ def clicks() -> Iterable[str]:
     rows = ["| | AUC | 95 % interval over users |", "|---|---|---|"]
     rows += [f"| {line['what']} | {line['auc']:.3f} | [{line['low']:.3f}, {line['high']:.3f}] |" for line in lines]
     return ["\n".join(rows)]
+
+
+def clicks_of(dataset: str) -> dict[str, Any] | None:
+    """Return kgrec's line of the clicks on a dataset, or None where it was not measured."""
+    lines = _lines("clicks", dataset)
+    return None if isinstance(lines, str) else next((line for line in lines if line["what"] == "kgrec"), None)
 
 
 def speed() -> Iterable[str]:

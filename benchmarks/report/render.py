@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from report import accuracy, measurements
+from report import accuracy, goals, measurements
 
 PARTS: Mapping[str, Callable[[], Iterable[str]]] = {
+    "goals": goals.table,
     "accuracy": accuracy.sections,
     "gnn": accuracy.gnn_alone,
     "cold": measurements.cold,

@@ -33,6 +33,22 @@ def test_kgrec_is_compared_with_the_best_peer_on_the_same_users(load):
     assert "NDCG@20 **+10.0%** [+10.0%, +10.0%] over EASE" in said
 
 
+def test_goals_are_met_or_short_and_never_silent(load, monkeypatch):
+    goals = load("report.goals")
+    assert goals.verdict(0.292, 0.292) == "met"
+    assert goals.verdict(0.28, 0.292) == "4.11 % short"
+    rng = np.random.default_rng(0)
+    peer = 0.5 + rng.random(400)
+    done = {"kgrec": {"ndcg@20": peer * 1.05}, "ease": {"ndcg@20": peer}, "als": {"ndcg@20": peer / 2}}
+    monkeypatch.setattr(goals, "_done", lambda _: dict(done))
+    wanted = {"shares": {"set": {"ndcg@20": 0.08}}, "figures": {"set": {"ndcg@20": 0.3}}}
+    monkeypatch.setattr(goals, "goals", lambda: wanted)
+    assert list(goals._shares())[0][1:] == ("+8%", "+5.0% [+5.0%, +5.0%] over EASE", "short")
+    assert list(goals._figures())[0][-1] == "met"
+    monkeypatch.setattr(goals, "_done", lambda _: {})
+    assert [row[-1] for row in (*goals._shares(), *goals._figures())] == ["not measured"] * 2
+
+
 def test_a_peer_that_could_not_be_installed_is_in_the_table(load):
     found = {"ease": {"status": "not installed", "message": "no such package"}}
     lines = load("report.accuracy").table(("ndcg@20",), found, {}, [])
