@@ -43,8 +43,8 @@ def test_goals_are_met_or_short_and_never_silent(load, monkeypatch):
     monkeypatch.setattr(goals, "_done", lambda _: dict(done))
     wanted = {"shares": {"set": {"ndcg@20": 0.08}}, "figures": {"set": {"ndcg@20": 0.3}}}
     monkeypatch.setattr(goals, "goals", lambda: wanted)
-    assert list(goals._shares())[0][1:] == ("+8%", "+5.0% [+5.0%, +5.0%] over EASE", "short")
-    assert list(goals._figures())[0][-1] == "met"
+    assert next(iter(goals._shares()))[1:] == ("+8%", "+5.0% [+5.0%, +5.0%] over EASE", "short")
+    assert next(iter(goals._figures()))[-1] == "met"
     monkeypatch.setattr(goals, "_done", lambda _: {})
     assert [row[-1] for row in (*goals._shares(), *goals._figures())] == ["not measured"] * 2
 
