@@ -180,6 +180,18 @@ class TrainConfig(Section):
     """By default what the machine has free, at most its physical cores."""
 
 
+class DebiasConfig(Section):
+    """Propensities: items that more people come upon are liked more often, whether they are better or not."""
+
+    training: Literal["none", "ips"] = "none"
+    """``ips``: every like counts by the inverse of its item's propensity, so that models learn what would be liked were
+    all items seen equally often; lists become less popular, and figures on data as it was gathered fall."""
+    power: Annotated[float, Field(ge=0.0, le=2.0)] = 0.5
+    """Propensity of an item: its share of the users of the most popular item, to this power; 0 makes all alike."""
+    clip: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    """Smallest propensity, so that no like counts more than ``1 / clip`` times one of the most popular item."""
+
+
 class FusionConfig(Section):
     """How scores become one."""
 
@@ -251,6 +263,7 @@ class Config(Section):
     linking: LinkingConfig = LinkingConfig()
     text: TextConfig = TextConfig()
     train: TrainConfig = TrainConfig()
+    debias: DebiasConfig = DebiasConfig()
     fusion: FusionConfig = FusionConfig()
     recommend: RecommendConfig = RecommendConfig()
     generate: GenerateConfig = GenerateConfig()

@@ -204,6 +204,8 @@ class TrainingData:
         user_text: vectors of the users' own words and descriptions, shape ``(n_users, dim)``, or None.
         validation: held-out likes for early stopping, CSR of ``matrix``'s shape, or None; nothing is fitted on it.
         device: ``"cpu"`` or ``"cuda"``.
+        item_weights: inverse propensities that ``matrix`` and ``events`` were multiplied by, shape ``(n_items,)``, or
+            None where likes count as they were observed.
     """
 
     matrix: csr_array
@@ -213,6 +215,7 @@ class TrainingData:
     user_text: Vectors | None = None
     validation: csr_array | None = None
     device: str = "cpu"
+    item_weights: NDArray[np.float32] | None = None
 
     @property
     def n_users(self) -> int:

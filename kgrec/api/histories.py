@@ -41,6 +41,9 @@ def newcomers(project: Project, user_ids: Sequence[str]) -> tuple[list[Profile],
     events = to_events(own, np.ones(own.interactions.height, dtype=np.bool_), weights)
     heaviest = heaviest_weight(dataset, feedback, project.domain)
     likes = interaction_matrix(events, dataset.n_users, dataset.n_items, heaviest=heaviest)[positions]
+    factors = _item_factors(project)
+    if factors is not None:
+        likes.data = likes.data * factors[likes.indices]
     items = training_positions(project)
     profiles = []
     for row in range(len(positions)):  # one a newcomer: a profile is what scorers are asked with
@@ -48,6 +51,19 @@ def newcomers(project: Project, user_ids: Sequence[str]) -> tuple[list[Profile],
         known = items[likes.indices[of_row]]
         profiles.append(Profile(known[known >= 0], likes.data[of_row][known >= 0]))
     return profiles, _renumbered(own.interactions, positions, items, len(project.ranker.item_ids))
+
+
+def _item_factors(project: Project) -> NDArray[np.float32] | None:
+    """Return how likes of each item are weighed against the popularity of what is seen; None: not at all."""
+    from kgrec.data.propensity import like_factors
+    from kgrec.data.split import interaction_matrix, like_weights, to_events
+
+    debias, dataset = project.config.debias, project.dataset
+    if debias.training == "none":
+        return None
+    rows = np.ones(dataset.interactions.height, dtype=np.bool_)
+    events = to_events(dataset, rows, like_weights(dataset, project.config.feedback, project.domain))
+    return like_factors(interaction_matrix(events, dataset.n_users, dataset.n_items), debias)
 
 
 def seen_by(project: Project, user_id: str) -> csr_array:

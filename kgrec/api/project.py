@@ -169,13 +169,14 @@ class Project(Writing, Reasoning, GraphQuestions):
         rerank: Sequence[str] | None = None,
         sweep: Sequence[str] = (),
         examples: int = 5,
+        folds: int = 5,
         device: str | None = None,
         progress: Progress = SILENT,
     ) -> EvaluationRun:
         """Hold out part of the data, train on the rest with the settings in force, and measure; models are not kept.
 
         Args:
-            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item`` or ``cold-user``.
+            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user`` or ``k-fold``.
             k: lengths of the lists that are judged.
             seeds: everything is done once for each of them.
             fraction: share of the data that is held out.
@@ -184,6 +185,7 @@ class Project(Writing, Reasoning, GraphQuestions):
             rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
             sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
             examples: users, drawn at random, whose lists are kept with the reason for each item.
+            folds: parts of ``k-fold``.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
@@ -195,7 +197,7 @@ class Project(Writing, Reasoning, GraphQuestions):
         steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
         sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
         lengths, unlike = tuple(sorted(set(k))), tuple(dict.fromkeys(seeds))
-        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples)
+        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples, folds)
         return evaluate(self, plan, device or self.config.train.device, progress)
 
     def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:

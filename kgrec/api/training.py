@@ -100,7 +100,7 @@ def _run_key(project: Project, device: str) -> str:
     config = project.config
     parts = [
         {name: manifest[name].fingerprint for name in ("dataset", "graph")},
-        config.model_dump(mode="json", include={"seed", "feedback", "graph", "text", "recommend"}),
+        config.model_dump(mode="json", include={"seed", "feedback", "graph", "text", "recommend", "debias"}),
         config.train.model_dump(mode="json", include={"validation_fraction", "split", "max_validation_users"}),
         config.fusion.metric_k,
         device,

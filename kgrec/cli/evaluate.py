@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.evaluate_debiased import show_debiased
+from kgrec.cli.evaluate_effects import show_effects, show_gaps
 from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.evaluate_sweeps import show_sweeps
@@ -43,6 +45,7 @@ class SplitName(StrEnum):
     given = "given"
     cold_item = "cold-item"
     cold_user = "cold-user"
+    k_fold = "k-fold"
 
 
 def evaluate(
@@ -51,7 +54,7 @@ def evaluate(
         SplitName,
         typer.Option(
             help="What is held out: a share of each user's likes, each user's last like, all after one moment, files "
-            'marked split = "test", whole items, whole users.'
+            'marked split = "test", whole items, whole users, each like once.'
         ),
     ] = SplitName.ratio,
     fraction: Annotated[float, typer.Option(metavar="SHARE", help="Share that is held out, below 0.5.")] = 0.2,
@@ -93,8 +96,12 @@ def evaluate(
         typer.Option("--explanations", help="Of the trained models: do the explanations name what the lists rest on?"),
     ] = False,
     folds: Annotated[
-        int, typer.Option(metavar="N", min=2, help="With --ratings and no --split given: parts that are foretold.")
+        int,
+        typer.Option(metavar="N", min=2, help="With --split k-fold, and with --ratings: parts that take turns."),
     ] = 5,
+    sample_negatives: Annotated[
+        int | None, typer.Option(metavar="N", hidden=True, help="Refused: ranking a sample of items misleads.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
     ] = None,
@@ -105,6 +112,12 @@ def evaluate(
     intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of foretold
     ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors, stack.
     """
+    if sample_negatives is not None:
+        raise UsageError(
+            "figures over a sample of the items are not offered: they can put the worse system first "
+            "(Krichene and Rendle, KDD 2020)",
+            hint="leave out --sample-negatives: all items that the user has not seen are ranked",
+        )
     chosen = _numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
     names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     if names == []:
@@ -140,6 +153,7 @@ def evaluate(
                 ablate=ablate,
                 rerank=rerank or None,
                 sweep=sweep or (),
+                folds=folds,
                 progress=progress,
             )
         show = partial(_show, of_lists)
@@ -158,7 +172,7 @@ def _ratings_plan(
 
     if ablate:
         raise UsageError("--ablate takes scorers away, and --ratings has none", hint="leave one of the two out")
-    if split not in (SplitName.ratio, SplitName.given):
+    if split not in (SplitName.ratio, SplitName.k_fold, SplitName.given):
         raise UsageError(f"--ratings knows no split {split.value}", hint="--split given, or none: --folds 5")
     kind = "given" if split is SplitName.given else "folds"
     return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
@@ -199,24 +213,23 @@ def _show(found: EvaluationRun) -> None:
     out.print()
     out.print(shown)
     show_sweeps(evaluation)
+    show_debiased(evaluation.debiased)
     _show_slices(evaluation)
-    if evaluation.comparisons:
-        out.print("? more than 1 in 20 that it is chance (paired permutation test, Holm-corrected)", style="dim")
+    show_effects(evaluation.comparisons)
     if evaluation.graph_utilisation:
         out.print()
         for name, interval in evaluation.graph_utilisation.items():
             line = f"{interval.mean:+.1%} ({interval.low:+.1%} to {interval.high:+.1%})"
             out.print(f"graph utilisation against {name}: {line} of {evaluation.metric} is owed to the graph")
-    for gap in evaluation.gaps:
-        groups = ", ".join(f"{name} {_number(value)}" for name, value in gap.groups.items())
-        out.print(f"{gap.metric} by {gap.attribute}: {groups} · gap {_number(gap.gap)}")
+    show_gaps(evaluation.gaps)
 
 
 def _data_line(evaluation: Evaluation) -> str:
     data = evaluation.data
     named = ("test_users", "test_likes", "fit_likes", "ranked_items")
     counts = ", ".join(f"{name.replace('_', ' ')} {cell(data[name])}" for name in named)
-    return f"split {evaluation.plan.split} · {counts} · seeds {cell(evaluation.plan.seeds)}"
+    split = evaluation.plan.split + (f", first of {data['folds']} folds" if "folds" in data else "")
+    return f"split {split} · {counts} · seeds {cell(evaluation.plan.seeds)}"
 
 
 def _systems(evaluation: Evaluation) -> Table:

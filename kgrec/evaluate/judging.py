@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.ages import first_seen
 from kgrec.data.dataset import Dataset
+from kgrec.data.propensity import as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import lists
@@ -44,6 +47,11 @@ class Exam:
         obvious: the most popular items that each user does not know, shape ``(u, k)``, -1 for none.
         features: vectors by which lists are diverse, shape ``(n_items, dim)``, or None.
         categories: categories of the items, CSR of shape ``(n_items, g)``, or None.
+        appeared: when the fit part first knows of each item, unix seconds of shape ``(n_items,)``, NaN for unknown; or
+            None where there are no times.
+        now: the latest moment that the fit part knows of, unix seconds.
+        inverse: inverse propensities of the items, by which likes weigh in debiased figures, shape ``(n_items,)``, or
+            None where nothing is debiased.
     """
 
     users: UserIndices
@@ -56,6 +64,9 @@ class Exam:
     obvious: NDArray[np.int64]
     features: Vectors | None = None
     categories: csr_array | None = None
+    appeared: NDArray[np.float64] | None = None
+    now: float = float("nan")
+    inverse: NDArray[np.float64] | None = None
 
     @property
     def n_candidates(self) -> int:
@@ -114,17 +125,20 @@ def make_exam(
     users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int64)
     masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else material.seen[users]
     popularity = np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64)
+    appeared, now = first_seen(dataset.interactions.filter(pl.Series(cut.fit)), dataset.n_items)
     return Exam(
         users=users,
         truth=csr_array(truth[users]),
         masked=csr_array(masked),
-        history=csr_array(known.matrix[users]),
+        history=csr_array(as_observed(known)[users]),
         candidates=cut.candidates,
         popularity=popularity,
         n_fit_users=int((np.diff(known.matrix.indptr) > 0).sum()),
         obvious=_most_popular(popularity, csr_array(masked), cut.candidates, k),
         features=features,
         categories=categories,
+        appeared=None if np.isnan(now) else appeared,
+        now=now,
     )
 
 
@@ -215,6 +229,8 @@ def _list_figures(top: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
         f"popularity@{k}": lists.recommended_popularity(top, exam.popularity),
         f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), exam.obvious),
     }
+    if exam.appeared is not None:
+        found[f"age@{k}"] = lists.age(top, exam.appeared, exam.now)
     if exam.features is not None:
         found[f"diversity@{k}"] = lists.diversity(top, exam.features)
     if exam.categories is not None:

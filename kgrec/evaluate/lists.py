@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 STECK_ALPHA = 0.01
 """How far the list's distribution is mixed with the history's, so that the divergence stays finite (Steck 2018)."""
 
+DAY = 86_400.0
+"""Seconds."""
+
 DENSE_BLOCK = 1 << 22
 """Numbers gathered at once for the diversity of lists."""
 
@@ -66,6 +69,24 @@ def novelty(top: NDArray[np.int64], popularity: NDArray[np.int64], n_users: int)
 def recommended_popularity(top: NDArray[np.int64], popularity: NDArray[np.int64]) -> PerUser:
     """Average recommendation popularity (ARP): mean number of users who like a listed item (Yin et al. 2012)."""
     return _list_mean(top, popularity.astype(np.float64))
+
+
+def age(top: NDArray[np.int64], appeared: NDArray[np.float64], now: float) -> PerUser:
+    """Timeliness: mean age of the recommended items in days, ``mean of max(0, now - appeared(i)) / 86,400``.
+
+    The recency of a list (Chakraborty et al., WWW 2017) as time since its items appeared; an item appears with its
+    first interaction, and ``now`` is the latest moment that training knows of.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        appeared: unix seconds, shape ``(n_items,)``, NaN where nothing is known; such an item does not count.
+        now: unix seconds.
+
+    Returns:
+        shape ``(u,)``; NaN where no item of the list has a known age.
+    """
+    days = np.maximum(now - appeared, 0.0) / DAY
+    return _list_mean(np.where(np.isnan(days)[top], -1, top), days)
 
 
 def diversity(top: NDArray[np.int64], features: Vectors) -> PerUser:

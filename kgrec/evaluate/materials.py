@@ -10,6 +10,7 @@ import numpy as np
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
+from kgrec.data.propensity import as_observed
 from kgrec.data.split import like_weights, split_validation
 from kgrec.evaluate.ablation import GraphState, shuffle_tails
 from kgrec.progress import Progress
@@ -53,7 +54,7 @@ class Materials:
         known = self.make("true", text=True)
         data, rows = known.everything or known.fit, np.arange(self.dataset.n_items)
         seed = self._config.seed
-        return Catalogue(self.dataset, rows, data.matrix, known.item_ids, data.item_text, data.triples, seed)
+        return Catalogue(self.dataset, rows, as_observed(data), known.item_ids, data.item_text, data.triples, seed)
 
     def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> Material:
         return prepare(

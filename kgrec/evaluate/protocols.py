@@ -14,6 +14,7 @@ from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
+from kgrec.evaluate.folds import FOLDS, K_FOLD, hold_out_fold
 from kgrec.plugin.domain import Domain
 from kgrec.types import Mask
 
@@ -49,7 +50,15 @@ class Cut:
 
 
 def cut(
-    dataset: Dataset, feedback: FeedbackConfig, domain: Domain, name: str, *, fraction: float = FRACTION, seed: int
+    dataset: Dataset,
+    feedback: FeedbackConfig,
+    domain: Domain,
+    name: str,
+    *,
+    fraction: float = FRACTION,
+    seed: int,
+    fold: int = 0,
+    folds: int = FOLDS,
 ) -> tuple[Dataset, Cut]:
     """Hold out likes for testing.
 
@@ -60,6 +69,7 @@ def cut(
     given      the rows of files marked ``split = "test"``
     cold-item  all rows of a share of the items; only those items are ranked
     cold-user  all rows of a share of the users, who are then known by their own words at most
+    k-fold     one of ``folds`` parts of the liked pairs, so that each of them is tested on in one fold
     ========== ==========================================================================================
 
     Args:
@@ -70,6 +80,8 @@ def cut(
         fraction: share held out by ``ratio`` (of a user's liked items), ``time`` (of all likes), ``cold-item`` (of the
             items) and ``cold-user`` (of the users).
         seed: of the random choices.
+        fold: which part ``k-fold`` holds out, from 0.
+        folds: how many parts it makes.
 
     Returns:
         the dataset that the masks of the split belong to: for all protocols but ``given`` without rows marked ``test``,
@@ -77,7 +89,7 @@ def cut(
 
     Raises:
         NotFoundError: there is no such protocol.
-        UsageError: the fraction is not between 0 and 0.5.
+        UsageError: the fraction is not between 0 and 0.5, or there is no such fold.
         ConfigError: the data has no times, or no rows are marked ``test``, and the protocol needs them.
         DataError: nothing is left to fit on, or nothing to test on.
     """
@@ -90,7 +102,11 @@ def cut(
         dataset = replace(dataset, interactions=rows)
     weights = like_weights(dataset, feedback, domain)
     liked = (weights > 0) & dataset.interactions["item"].is_not_null().to_numpy()
-    split = PROTOCOLS[name](dataset, liked, fraction, seed)
+    if name == K_FOLD:
+        fit, test = hold_out_fold(dataset, pair_numbers(dataset), liked, fold, folds, seed)
+        split = Cut(name, fit, test, facts={"fold": fold + 1, "folds": folds})
+    else:
+        split = CUTS[name](dataset, liked, fraction, seed)
     if not (split.fit & liked).any() or not split.test.any():
         part = "test" if (split.fit & liked).any() else "fit"
         raise DataError(f"split {name!r} leaves no like to {part} on", hint="try another --split or --fraction")
@@ -221,7 +237,7 @@ def _needs_times(dataset: Dataset, name: str) -> None:
         raise ConfigError(f"split {name!r} needs times, and the interactions have none", hint="take --split ratio")
 
 
-PROTOCOLS: Mapping[str, Callable[[Dataset, Mask, float, int], Cut]] = {
+CUTS: Mapping[str, Callable[[Dataset, Mask, float, int], Cut]] = {
     "ratio": _ratio,
     "leave-last": _leave_last,
     "time": _time,
@@ -229,4 +245,7 @@ PROTOCOLS: Mapping[str, Callable[[Dataset, Mask, float, int], Cut]] = {
     "cold-item": _cold_item,
     "cold-user": _cold_user,
 }
-"""How the test part is cut, by name."""
+"""How the test part is cut at once, by name."""
+
+PROTOCOLS = (*CUTS, K_FOLD)
+"""Names of all protocols."""

@@ -12,11 +12,13 @@ import polars as pl
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import FULL, SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
 from kgrec.evaluate.curves import SweepCurve, curves
+from kgrec.evaluate.debiased import DebiasedFigures, compare_debiased
+from kgrec.evaluate.gaps import Gap, group_gaps
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.pictures import exam_fingerprint, pictures
 from kgrec.evaluate.run import Judged, Plan, Round
 from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm, over_seeds
-from kgrec.evaluate.slices import Gap, group_gaps, make_slices, slice_ndcg
+from kgrec.evaluate.slices import make_slices, slice_ndcg
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,10 @@ class SystemFigures:
 
     Attributes:
         name: the system's.
-        metrics: mean over users (of each user's mean over seeds) with its interval, by metric.
-        overall: figures of all lists together, means over seeds.
-        seeds: mean of each metric for every seed.
-        weights: of the scorers, for every seed.
+        metrics: mean over users (of each user's mean over seeds and folds) with its interval, by metric.
+        overall: figures of all lists together, means over seeds and folds.
+        seeds: mean over users (of each user's mean over folds) of each metric, for every seed.
+        weights: of the scorers, for every seed and fold.
         seconds: of training and judging, all seeds.
         skipped: why there are no figures, or the empty string.
     """
@@ -89,6 +91,7 @@ class Evaluation:
         graph_utilisation: share of the metric that is owed to the graph, by how it was destroyed.
         gaps: differences between groups of users, for the whole hybrid.
         sweeps: figures of the whole hybrid at each value of each option that varied.
+        debiased: figures as observed beside those by inverse propensities, for each system.
         reproduce: config, fingerprints, versions.
         pictures: what else a page draws, see :func:`kgrec.evaluate.pictures.pictures`.
     """
@@ -101,6 +104,7 @@ class Evaluation:
     graph_utilisation: Mapping[str, Interval] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     sweeps: tuple[SweepCurve, ...] = ()
+    debiased: tuple[DebiasedFigures, ...] = ()
     reproduce: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -121,10 +125,10 @@ def main_metric(plan: Plan) -> str:
 
 
 def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: Mapping[str, Any]) -> Evaluation:
-    """Put the rounds of all seeds together.
+    """Put the rounds of all seeds and folds together.
 
     Args:
-        rounds: one a seed, with the same systems in the same order.
+        rounds: one a seed and fold, with the same systems in the same order.
         plan: what was asked for.
         dataset: its users table names the groups.
         reproduce: config, fingerprints, versions.
@@ -139,8 +143,7 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
     slices, sliced = _sliced(rounds, present, plan, rng)
     destroyed = {name: per_user[name] for name in (WITHOUT_GRAPH, SHUFFLED_GRAPH) if name in per_user}
     first = rounds[0]
-    outcome = first.judged[0].outcome
-    gaps = group_gaps(dataset, first.exam, metric, outcome.per_user[metric]) if outcome else []
+    tops = {c[0].system.name: [j.outcome.top for j in c if j.outcome] for c in present}
     return Evaluation(
         plan=plan,
         data={**first.facts, "seed_of_these_counts": first.seed, "exam": exam_fingerprint(rounds)},
@@ -148,8 +151,9 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
         comparisons=(*overall, *sliced),
         slices=tuple(slices),
         graph_utilisation={name: graph_utilisation(full, values, rng) for name, values in destroyed.items()},
-        gaps=tuple(gaps),
+        gaps=tuple(group_gaps(dataset, metric, full, rng)),
         sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
+        debiased=tuple(compare_debiased(tops, [r.exam for r in rounds], max(plan.ks), rng)),
         reproduce=reproduce,
         pictures=pictures(rounds, dataset),
     )
@@ -187,7 +191,7 @@ def _figures(rounds: Sequence[Round], column: Sequence[Judged], rng: np.random.G
             for m in names
         },
         overall={m: float(np.mean([o.overall[m] for o in outcomes])) for m in outcomes[0].overall},
-        seeds={m: [_mean(o.per_user[m]) for o in outcomes] for m in names},
+        seeds={m: _by_seed(rounds, column, m) for m in names},
         weights=[j.weights for j in column],
         seconds=round(sum(j.seconds for j in column), 2),
     )
@@ -224,6 +228,15 @@ def _compared(
         Comparison(name, metric, *part, p, p_holm, _mean(full), _mean(values))
         for (name, values), p, p_holm in zip(others.items(), paired, corrected, strict=True)
     ]
+
+
+def _by_seed(rounds: Sequence[Round], column: Sequence[Judged], metric: str) -> list[float]:
+    """Return the mean of each seed; who was tested in several folds counts once."""
+    found = []
+    for seed in dict.fromkeys(r.seed for r in rounds):
+        pairs = [(r, j) for r, j in zip(rounds, column, strict=True) if r.seed == seed]
+        found.append(_mean(_over_seeds(*zip(*pairs, strict=True), lambda j, _: _values(j, metric))))
+    return found
 
 
 def _values(judged: Judged, metric: str) -> PerUser:

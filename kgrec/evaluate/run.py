@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
+from kgrec.data.propensity import inverse_propensities
 from kgrec.data.split import Split, like_weights
 from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
+from kgrec.evaluate.folds import FOLDS, K_FOLD
 from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
 from kgrec.evaluate.materials import Materials
 from kgrec.evaluate.pictures import distribution
@@ -59,6 +61,7 @@ class Plan:
         rerank: re-rankers of the whole hybrid's lists, which are then also judged as ranked.
         sweeps: options of re-rankers that vary; the whole hybrid's lists are judged at each value.
         examples: users whose lists are kept with the reasons for each item.
+        folds: parts of the split ``k-fold``.
     """
 
     split: str = "ratio"
@@ -70,6 +73,12 @@ class Plan:
     rerank: tuple[str, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     examples: int = EXAMPLES
+    folds: int = FOLDS
+
+    @property
+    def rounds(self) -> list[tuple[int, int]]:
+        """Seed and fold of everything that is done."""
+        return [(seed, fold) for seed in self.seeds for fold in range(self.folds if self.split == K_FOLD else 1)]
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Round:
-    """All systems on one split with one seed.
+    """All systems on one split, with one seed and fold.
 
     Attributes:
         seed: of split and fits.
@@ -144,7 +153,7 @@ class Round:
 
 
 def run(inputs: Inputs, plan: Plan, progress: Progress = SILENT) -> list[Round]:
-    """Train and judge all systems of a plan, once a seed.
+    """Train and judge all systems of a plan, once a seed and fold.
 
     Nothing is written; fits that several systems share are done once.
 
@@ -152,14 +161,23 @@ def run(inputs: Inputs, plan: Plan, progress: Progress = SILENT) -> list[Round]:
         NotFoundError: a scorer or the split is unknown.
         ConfigError: the data lacks what the split needs.
     """
-    return [_round(inputs, plan, seed, progress) for seed in plan.seeds]
+    return [_round(inputs, plan, seed, fold, progress) for seed, fold in plan.rounds]
 
 
-def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
+def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress) -> Round:
     build(plan.rerank, inputs.rerankers, inputs.config.rerankers)  # a misspelt name is an error before the training
     check_sweeps(plan.sweeps, plan.rerank, inputs.rerankers, inputs.config.rerankers)
     config = inputs.config.model_copy(update={"seed": seed})
-    dataset, held = cut(inputs.dataset, config.feedback, inputs.domain, plan.split, fraction=plan.fraction, seed=seed)
+    dataset, held = cut(
+        inputs.dataset,
+        config.feedback,
+        inputs.domain,
+        plan.split,
+        fraction=plan.fraction,
+        seed=seed,
+        fold=fold,
+        folds=plan.folds,
+    )
     factory = Materials(inputs, config, fit_part(dataset, held), progress)
     material = factory.make("true", text=True)
     categories = item_categories(dataset)
@@ -174,6 +192,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, progress: Progress) -> Round:
         features=list_features(material.fit.item_text, matrix),
         categories=matrix,
     )
+    exam = replace(exam, inverse=inverse_propensities(exam.popularity, config.debias))
     names = wanted(inputs.registry, config, plan.only)
     compared = [System(FULL, scorers=tuple(names))]
     if plan.ablate:

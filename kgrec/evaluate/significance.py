@@ -48,8 +48,10 @@ class Paired:
         difference: mean of ``a - b``.
         low, high: bootstrap interval of the difference.
         p: of the paired permutation test, two-sided.
-        effect: Cohen's d of paired samples: mean over standard deviation of the differences.
+        effect: Cohen's d of paired samples: mean over standard deviation of the differences (Cohen 1988).
         n: users with a value in both.
+        wins: share of the users for whom ``a`` is above ``b``, ties counted half: 0.5 is none the better (probability
+            of superiority, McGraw and Wong 1992; Vargha and Delaney 2000).
     """
 
     difference: float
@@ -58,6 +60,7 @@ class Paired:
     p: float
     effect: float
     n: int
+    wins: float
 
 
 def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> Interval:
@@ -71,7 +74,7 @@ def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: i
     known = values[~np.isnan(values)]
     if not len(known):
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    means = np.concatenate([known[rng.integers(len(known), size=size)].mean(axis=1) for size in _blocks(known, draws)])
+    means = np.concatenate([known[rng.integers(len(known), size=size)].mean(axis=1) for size in blocks(known, draws)])
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(known.mean()), float(low), float(high), len(known))
 
@@ -93,17 +96,18 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Gener
     known = difference[~np.isnan(difference)]
     if not len(known):
         nan = float("nan")
-        return Paired(nan, nan, nan, nan, nan, 0)
+        return Paired(nan, nan, nan, nan, nan, 0, nan)
     observed = abs(known.sum())
     tolerance = 1e-12 * np.abs(known).sum()  # the sums of the same numbers in another order
     extreme = 0
-    for size in _blocks(known, draws):
+    for size in blocks(known, draws):
         signs = rng.integers(2, size=size, dtype=np.int8) * 2 - 1
         extreme += int((np.abs(signs @ known) >= observed - tolerance).sum())
     spread = known.std(ddof=1) if len(known) > 1 else 0.0
     effect = float(known.mean() / spread) if spread > 0 else 0.0
     p = (1 + extreme) / (1 + draws)
-    return Paired(interval.mean, interval.low, interval.high, p, effect, interval.n)
+    wins = float(((known > 0) + 0.5 * (known == 0)).mean())
+    return Paired(interval.mean, interval.low, interval.high, p, effect, interval.n, wins)
 
 
 def share(
@@ -122,7 +126,7 @@ def share(
     if not len(part) or not whole.any():
         return Interval(float("nan"), float("nan"), float("nan"), len(part))
     ratios = []
-    for size in _blocks(part, draws):
+    for size in blocks(part, draws):
         users = rng.integers(len(part), size=size)
         below = whole[users].sum(axis=1)
         ratios.append(np.divide(part[users].sum(axis=1), below, out=np.full(size[0], np.nan), where=below != 0))
@@ -153,10 +157,10 @@ def jackknife(
 
 
 def over_seeds(users: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return each user's mean over the seeds in which they were tested, NaN if in none, shape ``(n_users,)``.
+    """Return each user's mean over the seeds and folds that tested them, NaN if none did, shape ``(n_users,)``.
 
     Args:
-        users: positions of the tested users, one array a seed.
+        users: positions of the tested users, one array a seed and fold.
         values: their figures in the same order; NaN does not count.
     """
     n_users = max((int(tested.max(initial=-1)) for tested in users), default=-1) + 1
@@ -186,7 +190,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _blocks(values: NDArray[np.float64], draws: int) -> Iterator[tuple[int, int]]:
-    """Iterate over shapes ``(rows, len(values))`` that sum up to ``draws`` rows."""
+def blocks(values: NDArray[np.float64], draws: int) -> Iterator[tuple[int, int]]:
+    """Iterate over shapes ``(rows, len(values))`` of draws done at once, which sum up to ``draws`` rows."""
     rows = max(1, BLOCK // len(values))
     return ((min(rows, draws - start), len(values)) for start in range(0, draws, rows))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from kgrec.config import Config
+from kgrec.config import Config, DebiasConfig
 from kgrec.data.dataset import Dataset
+from kgrec.data.propensity import debiased
 from kgrec.data.split import (
     Split,
     interaction_matrix,
@@ -46,7 +47,7 @@ def prepare(
 
     Args:
         dataset: the cleaned tables.
-        config: settings; ``feedback``, ``train``, ``recommend`` and ``seed`` are read.
+        config: settings; ``feedback``, ``train``, ``debias``, ``recommend`` and ``seed`` are read.
         domain: the domain in force.
         triples: the knowledge graph without users and interactions: it cannot leak what is held out.
         item_text: text vectors of the items, shape ``(n_items, dim)``.
@@ -59,7 +60,7 @@ def prepare(
     weights = like_weights(dataset, config.feedback, domain)
     split = split_validation(dataset, weights, config.train, config.seed)
     marked = bool((dataset.interactions["split"] == "validation").any())
-    fit = _training_data(dataset, split.fit, weights, triples, item_text, user_text, device)
+    fit = _training_data(dataset, split.fit, weights, triples, item_text, user_text, device, config.debias)
     if fit.matrix.nnz == 0:
         raise DataError(
             "no interaction counts as a like, so there is nothing to learn from",
@@ -70,7 +71,7 @@ def prepare(
     everything = None
     if not marked or config.train.refit:
         rows = np.ones(dataset.interactions.height, dtype=np.bool_)
-        everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device)
+        everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device, config.debias)
     return Material(
         fit=replace(fit, validation=_spread(held_out, fit.matrix.shape)),
         everything=everything,
@@ -90,10 +91,11 @@ def _training_data(
     item_text: Vectors | None,
     user_text: Vectors | None,
     device: str,
+    debias: DebiasConfig,
 ) -> TrainingData:
     events = to_events(dataset, rows, weights)
     matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-    return TrainingData(matrix, events, triples, item_text, user_text, None, device)
+    return debiased(TrainingData(matrix, events, triples, item_text, user_text, None, device), debias)
 
 
 def _held_out(

@@ -1,7 +1,6 @@
 """Ablations take away what they say, and only that; slices cover the test; the report adds up."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,12 +8,11 @@ from scipy.sparse import csr_array
 
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
-from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.evaluate.ablation import graph_utilisation, shuffle_tails, systems
 from kgrec.evaluate.judging import Exam
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run
-from kgrec.evaluate.slices import group_gaps, head, make_slices, slice_ndcg
+from kgrec.evaluate.slices import head, make_slices, slice_ndcg
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_dataset
@@ -169,27 +167,6 @@ def test_the_head_is_the_fewest_items_with_half_of_all_likes(counts):
     else:
         assert popularity[marked].sum() >= popularity.sum() / 2
         assert popularity[marked].sum() - popularity[marked].min() < popularity.sum() / 2
-
-
-def test_gaps_between_groups():
-    n = 40
-    users = pl.DataFrame(
-        {
-            "user_id": [f"u{k}" for k in range(n)],
-            "gender": ["f", "m"] * (n // 2),
-            "age": [str(20 + k) for k in range(n)],
-            "name": [f"name {k}" for k in range(n)],
-        }
-    )
-    infos = {name: AttributeInfo(None, multi=False) for name in ("gender", "age", "name")}
-    dataset = Dataset(toy_dataset().interactions, users, toy_dataset().items, user_attributes=infos)
-    asked = exam([1] * n, [1] * 30, np.ones((n, 30), dtype=bool))
-    values = np.where(np.arange(n) % 2 == 0, 0.75, 0.25)
-    gaps = {gap.attribute: gap for gap in group_gaps(dataset, asked, "ndcg@5", values)}
-    assert set(gaps) == {"gender", "age"}
-    assert gaps["gender"].groups == {"f": 0.75, "m": 0.25}
-    assert gaps["gender"].gap == 0.5
-    assert gaps["age"].gap < 0.1
 
 
 def test_the_attribute_that_sorts_items_is_found():

@@ -6,6 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -84,12 +85,21 @@ def test_ablations_from_the_command_line(workspace):
     assert len(json.loads(text)[0]["systems"]) == 8
 
 
-@pytest.mark.parametrize("split", ["time", "leave-last", "cold-item", "cold-user"])
+@pytest.mark.parametrize("split", ["time", "leave-last", "cold-item", "cold-user", "k-fold"])
 def test_every_split_runs_and_models_stay(workspace, split):
     code, shown, err = command("evaluate", "-w", workspace, "--split", split, *ONLY, *SETTINGS)
     assert code == 0, err
     assert f"split {split}" in shown
     assert "models" not in kgrec.open(workspace).workspace.manifest()
+
+
+def test_folds_and_seeds_are_pooled_by_user(workspace):
+    project = kgrec.open(workspace, overrides=["text.encoder=hashing"])
+    full = project.evaluate("k-fold", folds=3, seeds=[1, 2], only=["popularity"], k=[5]).evaluation.systems[0]
+    assert len(full.weights) == 6
+    assert len(full.seeds["ndcg@5"]) == 2
+    assert full.metrics["ndcg@5"].n <= project.dataset.n_users  # a person counts once, however many folds test him
+    assert np.mean(full.seeds["ndcg@5"]) == pytest.approx(full.metrics["ndcg@5"].mean, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,7 @@ def test_every_split_runs_and_models_stay(workspace, split):
         (["--fraction", "0.7"], 2, "below 0.5"),
         (["--out", "report.csv"], 2, "report.csv"),
         (["--split", "weekly"], 2, "leave-last"),
+        (["--sample-negatives", "100"], 2, "KDD 2020"),
     ],
 )
 def test_mistakes_are_told(workspace, words, code, told):

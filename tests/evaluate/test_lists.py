@@ -103,3 +103,11 @@ def test_a_list_like_the_history_is_calibrated():
     even, uneven = np.array([[2, 3]]), np.array([[2, 0]])
     assert lists.miscalibration(even, history, categories)[0] == pytest.approx(0)
     assert lists.miscalibration(uneven, history, categories)[0] > 1
+
+
+@given(tops(), npst.arrays(np.float64, N_ITEMS, elements=st.sampled_from([np.nan, 0.0, 86_400.0, 5e6])))
+def test_age(top, appeared):
+    now = 40 * 86_400.0
+    for row, found in zip(top, lists.age(top, appeared, now), strict=True):
+        ages = [max((now - appeared[i]) / 86_400, 0.0) for i in listed(row) if not math.isnan(appeared[i])]
+        assert found == pytest.approx(sum(ages) / len(ages) if ages else math.nan, nan_ok=True)

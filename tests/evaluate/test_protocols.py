@@ -12,6 +12,7 @@ from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.split import like_weights
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
+from kgrec.evaluate.folds import hold_out_fold
 from kgrec.evaluate.judging import make_exam
 from kgrec.evaluate.protocols import PROTOCOLS, Cut, check, cut, fit_part, pair_numbers
 from kgrec.plugin.domain import Domain
@@ -141,6 +142,34 @@ def test_rows_without_a_time_are_in_neither_part_of_a_cut_by_time():
     assert not (held.fit & unknown).any()
     assert not (held.test & unknown).any()
     assert held.facts["without_time"] == 1
+
+
+@given(ROWS, st.integers(2, 6), st.integers(0, 3))
+def test_each_liked_pair_is_held_out_in_one_fold(rows, folds, seed):
+    dataset = make([row for row in rows if row[4] == "train"])
+    liked = like_weights(dataset, CONFIG.feedback, DOMAIN) > 0
+    liked &= dataset.interactions["item"].is_not_null().to_numpy()
+    pairs, users = pair_numbers(dataset), dataset.interactions["user"].to_numpy()
+    tested = []
+    for fold in range(folds):
+        fit, test = hold_out_fold(dataset, pairs, liked, fold, folds, seed)
+        assert not set(pairs[fit]) & set(pairs[test])
+        np.testing.assert_array_equal(fit, ~np.isin(pairs, pairs[test]))
+        tested.append(set(pairs[test]))
+    assert sorted(pair for fold in tested for pair in fold) == sorted(set(pairs[liked]))
+    for user in set(users[liked]):
+        sizes = [len(fold & set(pairs[liked & (users == user)])) for fold in tested]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_folds_are_drawn_by_the_seed_and_there_are_at_least_two():
+    rows = [(user, item, 5.0, None, "train") for user in range(6) for item in range(8)]
+    first, again, other = (split(make(rows), "k-fold", seed=seed, fold=1)[1] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.test, again.test)
+    assert (first.test != other.test).any()
+    assert first.facts["fold"] == 2
+    with pytest.raises(UsageError, match="fold"):
+        split(make(rows), "k-fold", folds=1)
 
 
 def test_given_rows_that_are_known_before_are_not_tested_on():

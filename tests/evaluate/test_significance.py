@@ -41,6 +41,14 @@ def test_equal_systems_do_not_differ():
     values = rng().random(50)
     found = compare(values, values, rng())
     assert (found.difference, found.low, found.high, found.p, found.effect) == (0, 0, 0, 1, 0)
+    assert found.wins == 0.5
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 1.0])), min_size=1))
+def test_wins_are_counted_with_ties_as_half(pairs):
+    a, b = (np.array(values) for values in zip(*pairs, strict=True))
+    expected = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in pairs) / len(pairs)
+    assert compare(a, b, rng(), draws=1).wins == pytest.approx(expected)
 
 
 def test_false_alarms_are_as_rare_as_promised():

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.ages import first_seen
 from kgrec.data.categories import item_categories
 from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.errors import ConfigError, NotFoundError
@@ -150,12 +151,9 @@ class Catalogue:
         return places
 
     def _times(self) -> tuple[NDArray[np.float64], float]:
-        known = self.dataset.interactions.filter(pl.col("item").is_not_null() & pl.col("time").is_not_null())
-        earliest = known.group_by("item").agg(pl.col("time").min())
-        first = np.full(len(self.item_ids), np.nan)
-        places = self._places()[earliest["item"].to_numpy()]
-        first[places[places >= 0]] = earliest["time"].to_numpy()[places >= 0]
-        return first, float(known["time"].max()) if known.height else float("nan")  # type: ignore[arg-type]
+        of_rows, now = first_seen(self.dataset.interactions, self.dataset.n_items)
+        there = self.rows >= 0
+        return np.where(there, of_rows[np.where(there, self.rows, 0)], np.nan), now
 
 
 def _known(name: str, attributes: Mapping[str, AttributeInfo], where: str) -> None:

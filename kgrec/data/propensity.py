@@ -1,0 +1,82 @@
+"""How likely it was that somebody came upon an item at all, and weights that undo it.
+
+What was never shown could not be liked, and what everybody sees is liked often. Weighing each like by the inverse of
+the propensity (the probability that the item was seen) makes the observed likes stand for all likes there would be
+(Schnabel et al., *Recommendations as Treatments*, ICML 2016; Saito et al., *Unbiased Recommender Learning from
+Missing-Not-At-Random Implicit Feedback*, WSDM 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.config import DebiasConfig
+from kgrec.types import TrainingData
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+def popularity_propensities(popularity: NDArray[np.int64], power: float) -> NDArray[np.float64]:
+    """Return ``(n_i / max n) ** power`` for the number ``n_i`` of users who like an item (Saito et al. 2020).
+
+    Saito et al. take the power 0.5; Yang et al. (RecSys 2018) call it ``(gamma + 1) / 2``. Known up to a factor only,
+    which self-normalised estimates do not need.
+
+    Args:
+        popularity: shape ``(n_items,)``.
+        power: 0 makes all items equally likely.
+    """
+    return np.asarray((popularity / max(int(popularity.max(initial=0)), 1)) ** power, dtype=np.float64)
+
+
+def inverse_propensities(popularity: NDArray[np.int64], config: DebiasConfig) -> NDArray[np.float64]:
+    """Return ``1 / max(propensity, clip)`` of each item, shape ``(n_items,)``.
+
+    Clipping trades a little bias for much variance: one like of an item that hardly anybody saw would otherwise count
+    as much as hundreds of others (Strehl et al., NeurIPS 2010).
+
+    Args:
+        popularity: users who like each item, shape ``(n_items,)``.
+        config: power and clip.
+    """
+    return 1.0 / np.maximum(popularity_propensities(popularity, config.power), config.clip)
+
+
+def debiased(data: TrainingData, config: DebiasConfig) -> TrainingData:
+    """Weigh each like by the inverse propensity of its item; ``training = "none"`` changes nothing.
+
+    The weights are scaled so that their mean over all likes is 1: what options such as ALS's ``alpha`` mean stays. The
+    matrix and the events behind it are weighed alike, so every scorer that reads strengths reads them weighed.
+
+    Args:
+        data: the likes; their own counts are the popularity.
+        config: whether, and how.
+    """
+    if config.training == "none" or not data.matrix.nnz:
+        return data
+    item_weights = like_factors(data.matrix, config)
+    matrix = data.matrix.copy()
+    matrix.data = matrix.data * item_weights[matrix.indices]
+    events = replace(data.events, weights=data.events.weights * item_weights[data.events.items])
+    return replace(data, matrix=matrix, events=events, item_weights=item_weights)
+
+
+def like_factors(likes: csr_array, config: DebiasConfig) -> NDArray[np.float32]:
+    """Return the inverse propensity of each item over its mean over all likes, shape ``(n_items,)``."""
+    popularity = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.int64)
+    inverse = inverse_propensities(popularity, config)
+    return np.asarray(inverse / inverse[likes.indices].mean(), dtype=np.float32)
+
+
+def as_observed(data: TrainingData) -> csr_array:
+    """Return ``data.matrix`` without the weights of :func:`debiased`."""
+    if data.item_weights is None:
+        return data.matrix
+    matrix = data.matrix.copy()
+    matrix.data = matrix.data / data.item_weights[matrix.indices]
+    return matrix

@@ -1,0 +1,157 @@
+"""What the figures would be had every item been seen equally often: self-normalised inverse propensity scoring.
+
+Held-out likes are likes of what somebody came upon, and people come upon popular items first; whoever recommends the
+popular looks better than he is. Here each held-out like weighs the inverse of its item's propensity (SNIPS: Swaminathan
+and Joachims, NeurIPS 2015; for rankings of implicit feedback Yang et al., *Unbiased Offline Recommender Evaluation for
+Missing-Not-At-Random Implicit Feedback*, RecSys 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.evaluate.metrics import PerUser
+from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
+from kgrec.ranking.top_k import hits
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.evaluate.judging import Exam
+
+Parts = tuple[PerUser, PerUser]
+"""Numerator and denominator of each user, each of shape ``(u,)``; the figure is the ratio of their sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class DebiasedFigures:
+    """A figure of a system as observed and debiased. Both are over all held-out likes together, not means over users.
+
+    Attributes:
+        system: the system's name.
+        metric: ``recall@20`` or ``ndcg@20``.
+        naive: every held-out like counts the same.
+        debiased: every held-out like counts the inverse propensity of its item.
+        difference: debiased minus naive, its interval from the same draws of users.
+        effective: share of the held-out likes that the debiased figure in effect rests on, ``(sum w)² / (m sum w²)``
+            (Kish 1965); the smaller, the less sure it is.
+    """
+
+    system: str
+    metric: str
+    naive: Interval
+    debiased: Interval
+    difference: Interval
+    effective: float
+
+
+def weighed_recall(top: NDArray[np.int64], truth: csr_array, weights: NDArray[np.float64]) -> Parts:
+    """Recall@k by weighed likes: ``sum of w(i) over hits / sum of w(i) over held-out likes``.
+
+    With inverse propensities as weights this is the SNIPS estimate of the share of all likes, observed or not, that the
+    lists hold. Sums run over all users (Schnabel et al., ICML 2016, equation 8), where Yang et al. (RecSys 2018) divide
+    within each user: with one held-out like a user that weight would cancel out, and with few it nearly does.
+
+    Args:
+        top: recommended items, best first, shape ``(u, k)``, -1 for none.
+        truth: held-out likes, CSR of shape ``(u, n_items)``.
+        weights: of a like of each item, shape ``(n_items,)``.
+    """
+    part = (hits(top, truth) * weights[top]).sum(axis=1)
+    return part, np.asarray(_pattern(truth) @ weights, dtype=np.float64)
+
+
+def weighed_ndcg(top: NDArray[np.int64], truth: csr_array, weights: NDArray[np.float64]) -> Parts:
+    """Propensity-scored NDCG@k (Jain, Prabhu and Varma, KDD 2016): gains are the weights of the likes.
+
+    ``sum over hits of w(i) / log2(place + 1)``, over the same of the best list there could be, sums over all users. The
+    best list depends on what was observed, so this is no unbiased estimate, as :func:`weighed_recall` is.
+
+    Args:
+        top: recommended items, best first, shape ``(u, k)``, -1 for none.
+        truth: held-out likes, CSR of shape ``(u, n_items)``.
+        weights: of a like of each item, shape ``(n_items,)``.
+    """
+    u, k = top.shape
+    discounts = 1.0 / np.log2(np.arange(k) + 2.0)
+    part = (hits(top, truth) * weights[top] * discounts).sum(axis=1)
+    rows, gains = np.repeat(np.arange(u), np.diff(truth.indptr)), weights[truth.indices]
+    order = np.lexsort((-gains, rows))
+    place = np.arange(len(rows)) - truth.indptr[rows]  # rows are in order, so sorting within them keeps the places
+    within = place < k
+    best = gains[order][within] * discounts[place[within]]
+    return part, np.bincount(rows[within], weights=best, minlength=u)
+
+
+MEASURES = {"recall": weighed_recall, "ndcg": weighed_ndcg}
+"""Figures by name."""
+
+
+def compare_debiased(
+    tops: Mapping[str, Sequence[NDArray[np.int64]]], exams: Sequence[Exam], k: int, rng: np.random.Generator
+) -> list[DebiasedFigures]:
+    """Measure all systems as observed and debiased, with intervals over users; nothing without propensities.
+
+    Args:
+        tops: lists of each system, one array of shape ``(u, k)`` for each exam.
+        exams: one a seed and fold.
+        k: length of the lists.
+        rng: draws users.
+    """
+    n_users = int(max(exam.users.max(initial=-1) for exam in exams)) + 1
+    names, sums = [], []
+    for system, of_exams in tops.items():
+        for metric, measure in MEASURES.items():
+            pooled = np.zeros((4, n_users))
+            for top, exam in zip(of_exams, exams, strict=True):
+                if exam.inverse is None:
+                    return []
+                plain = measure(top[:, :k], exam.truth, np.ones_like(exam.inverse))
+                weighed = measure(top[:, :k], exam.truth, exam.inverse)
+                for row, values in zip(pooled, (*plain, *weighed), strict=True):
+                    np.add.at(row, exam.users, values)
+            names.append((system, f"{metric}@{k}"))
+            sums.append(pooled)
+    effective = _effective(exams)
+    found = np.stack(sums)  # (figures, 4, n_users)
+    tested = found[:, 1].any(axis=0)
+    found = found[:, :, tested]
+    whole, drawn = _ratios(found.sum(axis=2)), _resampled(found, rng)
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)  # (2, figures, 3)
+    n = int(tested.sum())
+    figures = []
+    for row, name in enumerate(names):
+        three = [Interval(float(m), float(a), float(b), n) for m, a, b in zip(whole[row], *ends[:, row], strict=True)]
+        figures.append(DebiasedFigures(*name, *three, effective))
+    return figures
+
+
+def _resampled(sums: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw users with replacement, the same for all figures -> ``(draws, figures, 3)``."""
+    n_figures, n_parts, n = sums.shape
+    flat = np.ascontiguousarray(sums.reshape(-1, n).T)
+    drawn = np.stack([np.bincount(rng.integers(n, size=n), minlength=n) @ flat for _ in range(DRAWS)])
+    return _ratios(drawn.reshape(DRAWS, n_figures, n_parts))
+
+
+def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numerators and denominators ``(..., 4)`` -> naive, debiased, their difference ``(..., 3)``."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        naive, weighed = sums[..., 0] / sums[..., 1], sums[..., 2] / sums[..., 3]
+    return np.stack([naive, weighed, weighed - naive], axis=-1)
+
+
+def _effective(exams: Sequence[Exam]) -> float:
+    weights = np.concatenate([exam.inverse[exam.truth.indices] for exam in exams if exam.inverse is not None])
+    return float(weights.sum() ** 2 / (len(weights) * (weights**2).sum())) if len(weights) else float("nan")
+
+
+def _pattern(truth: csr_array) -> csr_array:
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(truth.nnz), truth.indices, truth.indptr), shape=truth.shape)

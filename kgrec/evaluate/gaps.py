@@ -1,0 +1,163 @@
+"""How far groups of users are apart: by gender, age and whatever else the users table says, and by activity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kgrec.data.dataset import Dataset
+from kgrec.evaluate.metrics import PerUser
+from kgrec.evaluate.significance import DRAWS, LEVEL, Interval, blocks, bootstrap, holm
+
+SMALLEST_GROUP = 10
+"""Groups of fewer users say nothing."""
+
+MOST_GROUPS = 12
+"""An attribute with more values makes no groups."""
+
+N_BANDS = 3
+"""Numbers are cut into so many groups of the same size."""
+
+ACTIVITY = "activity"
+"""Grouping by how many items a user interacted with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How unequally a system serves the groups of an attribute.
+
+    Attributes:
+        attribute: of the users.
+        metric: what is compared.
+        groups: mean of the metric by group.
+        sizes: users by group.
+        gap: largest mean minus smallest.
+        intervals: of each group's mean, over users.
+        low, high: bootstrap interval of the difference between the best and the worst served group.
+        p: how often users who are dealt out to the groups at random are at least as far apart (permutation test of the
+            gap, which allows for the choice of the two groups).
+        p_holm: corrected for all attributes.
+        effect: Cohen's d between the best and the worst served group, by the pooled standard deviation.
+    """
+
+    attribute: str
+    metric: str
+    groups: Mapping[str, float]
+    sizes: Mapping[str, int]
+    gap: float
+    intervals: Mapping[str, Interval]
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    effect: float
+
+
+def group_gaps(dataset: Dataset, metric: str, values: PerUser, rng: np.random.Generator) -> list[Gap]:
+    """Compare groups of users: ``max over groups of mean - min over groups of mean`` (Ekstrand et al., FAT* 2018).
+
+    Args:
+        dataset: its users table says who is in which group; numbers are cut into bands.
+        metric: name of the values.
+        values: one a user, by the user's position, shape ``(n,)`` with ``n <= n_users``; NaN where not tested.
+        rng: draws users and permutations.
+    """
+    gaps = []
+    for name, groups in _groupings(dataset):
+        table = pl.DataFrame({"group": groups.head(len(values)), "value": values})
+        table = table.filter(pl.col("group").is_not_null() & pl.col("value").is_not_nan())
+        table = table.filter(pl.len().over("group") >= SMALLEST_GROUP).sort("group", maintain_order=True)
+        if table["group"].n_unique() > 1:
+            gaps.append(_gap(name, metric, table, rng))
+    corrected = holm([gap.p for gap in gaps])
+    return [replace(gap, p_holm=p) for gap, p in zip(gaps, corrected, strict=True)]
+
+
+def _gap(name: str, metric: str, table: pl.DataFrame, rng: np.random.Generator) -> Gap:
+    keys = table["group"].unique(maintain_order=True).to_list()
+    codes = table["group"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    values = table["value"].to_numpy()
+    parts = [values[codes == code] for code in range(len(keys))]
+    means = [float(part.mean()) for part in parts]
+    best, worst = parts[int(np.argmax(means))], parts[int(np.argmin(means))]
+    low, high = _difference(best, worst, rng)
+    return Gap(
+        attribute=name,
+        metric=metric,
+        groups=dict(zip(keys, means, strict=True)),
+        sizes={key: len(part) for key, part in zip(keys, parts, strict=True)},
+        gap=max(means) - min(means),
+        intervals={key: bootstrap(part, rng) for key, part in zip(keys, parts, strict=True)},
+        low=low,
+        high=high,
+        p=_permutation_p(values, codes, len(keys), rng),
+        p_holm=float("nan"),
+        effect=_cohens_d(best, worst),
+    )
+
+
+def _difference(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of ``mean(a) - mean(b)``, each group drawn by itself."""
+    means = []
+    for part in (a, b):
+        drawn = [part[rng.integers(len(part), size=size)].mean(axis=1) for size in blocks(part, DRAWS)]
+        means.append(np.concatenate(drawn))
+    low, high = np.quantile(means[0] - means[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _permutation_p(
+    values: NDArray[np.float64], codes: NDArray[np.int64], n_groups: int, rng: np.random.Generator
+) -> float:
+    """Return how often a random dealing out of the users gives a range of group means as large (Fisher 1935)."""
+    share = np.zeros((len(values), n_groups))
+    share[np.arange(len(values)), codes] = 1.0 / np.bincount(codes, minlength=n_groups)[codes]
+    observed = np.ptp(values @ share)
+    tolerance = 1e-12 * float(np.abs(values).max())  # the sums of the same numbers in another order
+    extreme = 0
+    for size in blocks(values, DRAWS):
+        means = rng.permuted(np.broadcast_to(values, size), axis=1) @ share
+        extreme += int((np.ptp(means, axis=1) >= observed - tolerance).sum())
+    return (1 + extreme) / (1 + DRAWS)
+
+
+def _cohens_d(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Cohen's d of two groups: difference of the means over the pooled standard deviation (Cohen 1988)."""
+    freedom = len(a) + len(b) - 2
+    pooled = np.sqrt(((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / freedom)
+    return float((a.mean() - b.mean()) / pooled) if pooled > 0 else 0.0
+
+
+def _groupings(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
+    for name, attribute in dataset.user_attributes.items():
+        column = dataset.users[name]
+        if attribute.multi or not column.count():
+            continue
+        numbers = column.cast(pl.Float64, strict=False)
+        if column.n_unique() > MOST_GROUPS and numbers.count() == column.count():
+            yield name, _bands(numbers)
+        elif column.drop_nulls().n_unique() <= MOST_GROUPS:
+            yield name, column.cast(pl.String)
+    yield ACTIVITY, _bands(_activity(dataset))
+
+
+def _activity(dataset: Dataset) -> pl.Series:
+    """Return how many items each user interacted with in all of the data, shape ``(n_users,)``."""
+    pairs = dataset.interactions.filter(pl.col("item").is_not_null()).select("user", "item").unique()
+    counts = np.bincount(pairs["user"].to_numpy().astype(np.int64), minlength=dataset.n_users)
+    return pl.Series(counts, dtype=pl.Float64)
+
+
+def _bands(numbers: pl.Series) -> pl.Series:
+    """Cut numbers into bands of about the same size, named by their ends."""
+    values = numbers.to_numpy()
+    edges = np.nanquantile(values, np.arange(1, N_BANDS) / N_BANDS)
+    whole = bool((numbers.drop_nulls() % 1 == 0).all())
+    shown = numbers.cast(pl.Int64) if whole else numbers
+    bands = pl.DataFrame({"value": shown, "band": np.searchsorted(edges, values, side="right")})
+    ends = pl.format("{} to {}", pl.col("value").min().over("band"), pl.col("value").max().over("band"))
+    return bands.select(pl.when(pl.col("value").is_not_null()).then(ends)).to_series()
