@@ -85,7 +85,7 @@ def weighed_ndcg(top: NDArray[np.int64], truth: csr_array, weights: NDArray[np.f
     place = np.arange(len(rows)) - truth.indptr[rows]  # rows are in order, so sorting within them keeps the places
     within = place < k
     best = gains[order][within] * discounts[place[within]]
-    return part, np.bincount(rows[within], weights=best, minlength=u)
+    return part, np.bincount(rows[within], weights=best, minlength=u).astype(np.float64)
 
 
 MEASURES = {"recall": weighed_recall, "ndcg": weighed_ndcg}
@@ -111,9 +111,9 @@ def compare_debiased(
             for top, exam in zip(of_exams, exams, strict=True):
                 if exam.inverse is None:
                     return []
-                plain = measure(top[:, :k], exam.truth, np.ones_like(exam.inverse))
-                weighed = measure(top[:, :k], exam.truth, exam.inverse)
-                for row, values in zip(pooled, (*plain, *weighed), strict=True):
+                observed = measure(top[:, :k], exam.truth, np.ones_like(exam.inverse))
+                scored = measure(top[:, :k], exam.truth, exam.inverse)
+                for row, values in zip(pooled, (*observed, *scored), strict=True):
                     np.add.at(row, exam.users, values)
             names.append((system, f"{metric}@{k}"))
             sums.append(pooled)
@@ -125,9 +125,10 @@ def compare_debiased(
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)  # (2, figures, 3)
     n = int(tested.sum())
     figures = []
-    for row, name in enumerate(names):
-        three = [Interval(float(m), float(a), float(b), n) for m, a, b in zip(whole[row], *ends[:, row], strict=True)]
-        figures.append(DebiasedFigures(*name, *three, effective))
+    for at, (system, metric) in enumerate(names):
+        three = zip(whole[at], *ends[:, at], strict=True)
+        naive, weighed, gap = (Interval(float(m), float(low), float(high), n) for m, low, high in three)
+        figures.append(DebiasedFigures(system, metric, naive, weighed, gap, effective))
     return figures
 
 

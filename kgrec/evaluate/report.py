@@ -234,8 +234,9 @@ def _by_seed(rounds: Sequence[Round], column: Sequence[Judged], metric: str) -> 
     """Return the mean of each seed; who was tested in several folds counts once."""
     found = []
     for seed in dict.fromkeys(r.seed for r in rounds):
-        pairs = [(r, j) for r, j in zip(rounds, column, strict=True) if r.seed == seed]
-        found.append(_mean(_over_seeds(*zip(*pairs, strict=True), lambda j, _: _values(j, metric))))
+        of_seed = [place for place, r in enumerate(rounds) if r.seed == seed]
+        folds, judged = [rounds[place] for place in of_seed], [column[place] for place in of_seed]
+        found.append(_mean(_over_seeds(folds, judged, lambda j, _: _values(j, metric))))
     return found
 
 
