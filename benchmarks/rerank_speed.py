@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array, random_array
 
 from kgrec.plugin.manager import load_plugins
-from kgrec.plugin.reranking import CandidateLists, Groups, RerankData
+from kgrec.plugin.reranking import AUDIENCE, CandidateLists, Groups, RerankData
 
 N_USERS, N_CANDIDATES, N_ITEMS, N_SHOWN = 1_000, 200, 20_000, 20
 OPTIONS = {
@@ -54,6 +54,7 @@ def drawn(rng: np.random.Generator) -> tuple[RerankData, CandidateLists]:
         user_groups=lambda _: members,
         item_values=lambda _: times,
         vectors=lambda _: vectors,
+        best_ranks=lambda: rng.integers(1, 200, (N_ITEMS, AUDIENCE), dtype=np.int32),
     )
     items = np.argpartition(rng.random((N_USERS, N_ITEMS)), N_CANDIDATES, axis=1)[:, :N_CANDIDATES]
     scores = -np.sort(-rng.random((N_USERS, N_CANDIDATES), dtype=np.float32), axis=1)

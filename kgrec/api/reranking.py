@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgrec.api.histories import training_positions
 from kgrec.data.split import interaction_matrix, like_weights, to_events
+from kgrec.errors import CorruptArtifactError
+from kgrec.plugin.reranking import AUDIENCE
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
+from kgrec.ranking.standing import best_ranks
 from kgrec.text.build import TextVectors
 from kgrec.types import Profile, UserIndices
+from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -36,7 +42,28 @@ def catalogue(project: Project) -> Catalogue:
     matrix = csr_array(cells, shape=(dataset.n_users, len(ranker.item_ids)))
     triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
     text = TextVectors.load(project.workspace.folder("text")).items
-    return Catalogue(dataset, rows, matrix, ranker.item_ids, text, triples if len(triples) else None, config.seed)
+    known = triples if len(triples) else None
+    ranks = partial(_best_ranks, project)
+    return Catalogue(dataset, rows, matrix, ranker.item_ids, text, known, config.seed, ranks)
+
+
+def _best_ranks(project: Project) -> NDArray[np.int32]:
+    """Return how high items stand in users' lists; found once for trained models, then read from the cache."""
+    config, ranker = project.config, project.ranker
+    folder = project.workspace.cache / "best-ranks"
+    file = folder / f"{project.workspace.info('models').fingerprint}.safetensors"
+    if file.exists():
+        try:
+            return load_arrays(file)["best_ranks"].astype(np.int32)
+        except (CorruptArtifactError, KeyError):  # it is only a cache
+            file.unlink(missing_ok=True)
+    found = best_ranks(ranker, AUDIENCE, seed=config.seed, block_size=config.recommend.block_size)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.safetensors"):
+            old.unlink(missing_ok=True)
+        save_arrays(file, {"best_ranks": found})
+    return found
 
 
 def pipeline(project: Project, named: Sequence[str] | None) -> Pipeline | None:

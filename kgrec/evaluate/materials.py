@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +13,17 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.propensity import as_observed
 from kgrec.data.split import like_weights, split_validation
 from kgrec.evaluate.ablation import GraphState, shuffle_tails
+from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import Progress
 from kgrec.ranking.material import prepare
 from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.standing import best_ranks
 from kgrec.ranking.training import Material
 from kgrec.types import Triples, Vectors
 
 if TYPE_CHECKING:
     from kgrec.evaluate.run import Inputs
+    from kgrec.ranking.ranker import Ranker
 
 
 class Materials:
@@ -49,12 +52,14 @@ class Materials:
                 self._made[graph, text] = replace(first, fit=swap(first.fit), everything=everything)
         return self._made[graph, text]
 
-    def catalogue(self) -> Catalogue:
-        """Return what re-rankers may know: no more than the scorers."""
+    def catalogue(self, ranker: Ranker) -> Catalogue:
+        """Return what re-rankers may know: no more than the scorers, and their lists."""
         known = self.make("true", text=True)
         data, rows = known.everything or known.fit, np.arange(self.dataset.n_items)
-        seed = self._config.seed
-        return Catalogue(self.dataset, rows, as_observed(data), known.item_ids, data.item_text, data.triples, seed)
+        seed, size = self._config.seed, self._config.recommend.block_size
+        likes = as_observed(data)
+        ranks = cache(partial(best_ranks, ranker, AUDIENCE, seed=seed, block_size=size))
+        return Catalogue(self.dataset, rows, likes, known.item_ids, data.item_text, data.triples, seed, ranks)
 
     def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> Material:
         return prepare(

@@ -244,7 +244,7 @@ def _judged(
                 yield Judged(system, None, skipped=skipped.get(system.alone, "it does not rank by itself"))
             else:
                 size = config.recommend.block_size
-                steps = _steps(inputs, plan, config, factory) if system.name == FULL else None
+                steps = _steps(inputs, plan, config, factory, ranker) if system.name == FULL else None
                 outcome = judge(ranker, exam, plan.ks, block_size=size, steps=steps)
                 seconds = round(time.perf_counter() - started, 2)
                 swept = _swept(inputs, plan, config, factory, ranker, exam) if system.name == FULL else ()
@@ -258,12 +258,12 @@ def _judged(
             task.advance()
 
 
-def _steps(inputs: Inputs, plan: Plan, config: Config, factory: Materials) -> Pipeline | None:
+def _steps(inputs: Inputs, plan: Plan, config: Config, factory: Materials, ranker: Ranker) -> Pipeline | None:
     """Return the plan's re-rankers, which know no more than the scorers; None where there are none."""
     steps = build(plan.rerank, inputs.rerankers, config.rerankers)
     if not steps:
         return None
-    catalogue = factory.catalogue()
+    catalogue = factory.catalogue(ranker)
     candidates = config.recommend.rerank_candidates
     return prepare(steps, catalogue.describe(), bought=catalogue.bought(), candidates=candidates)
 
@@ -274,4 +274,4 @@ def _swept(
     if not plan.sweeps:
         return ()
     steps = Varying(plan.sweeps, plan.rerank, inputs.rerankers, config.rerankers, config.recommend.rerank_candidates)
-    return run_sweeps(steps, ranker, exam, factory.catalogue(), plan.ks, block_size=config.recommend.block_size)
+    return run_sweeps(steps, ranker, exam, factory.catalogue(ranker), plan.ks, block_size=config.recommend.block_size)

@@ -92,8 +92,10 @@ def kgrec_rerankers() -> list[Spec]:
     return [
         Spec("mmr", f"{rooms}.mmr:MMR", "unlike each other: maximal marginal relevance"),
         Spec("dpp", f"{rooms}.dpp:DPP", "unlike each other: determinantal point process"),
+        Spec("spread", f"{rooms}.spread:Spread", "unlike each other on the whole; the surest stay, the tail varies"),
         Spec("calibrated", f"{rooms}.calibrated:Calibrated", "categories in the shares of the user's history"),
         Spec("popularity", f"{rooms}.popularity:LessPopular", "less of what everybody knows"),
+        Spec("reach", f"{rooms}.reach:Reach", "items get to the few who would like them best"),
         Spec("long-tail", f"{rooms}.long_tail:LongTail", "a share of the places for the long tail"),
         Spec("fair", f"{rooms}.fair:FairExposure", "exposure by provider or another attribute; least shares"),
         Spec("user-fair", f"{rooms}.user_fair:UserFair", "groups of users get what others get"),
@@ -104,6 +106,7 @@ def kgrec_rerankers() -> list[Spec]:
         Spec("cap", f"{rooms}.cap:Cap", "at most so many of a brand or another attribute"),
         Spec("bought", f"{rooms}.bought:Bought", "drops what was bought once, or its whole kind"),
         Spec("explore", f"{rooms}.explore:Explore", "a share of the places for what is outside the bubble"),
+        Spec("by-score", f"{rooms}.by_score:ByScore", "what the others chose, by its score"),
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from kgrec.plugin.protocols import Reranker
-from kgrec.plugin.reranking import CandidateLists, Groups, RerankData
+from kgrec.plugin.reranking import AUDIENCE, CandidateLists, Groups, RerankData
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.testing.toys import DAY, START
 
@@ -50,6 +50,7 @@ def toy_rerank_data(seed: int = 0) -> RerankData:
         user_groups=lambda name: Groups(name, ("f", "m"), csr_array(women)),
         item_values=lambda _: first,
         vectors=lambda _: vectors,
+        best_ranks=lambda: np.sort(np.random.default_rng(seed).integers(1, 20, (N_ITEMS, AUDIENCE)).astype(np.int32)),
     )
 
 
@@ -150,4 +151,5 @@ def _rows(lists: CandidateLists, rows: np.ndarray[tuple[int], np.dtype[np.int64]
         scores=lists.scores[rows],
         liked=lists.liked[rows],
         bought=lists.bought[rows],
+        fused=None if lists.fused is None else lists.fused[rows],
     )

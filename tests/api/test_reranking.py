@@ -14,6 +14,8 @@ STEPS = [
     ["calibrated:0.5", "popularity:0.3"],
     ["novelty", "serendipity", "explore:0.3"],
     ["fresh:0.5,attribute=year,ttl_days=100000", "long-tail"],
+    ["spread:0.3", "reach:0.3,users=2"],
+    ["popularity:0.5,scale=count", "by-score"],
     ["cap:director,most=1", "bought:genres"],
 ]
 
@@ -63,3 +65,30 @@ def test_evaluation_judges_with_and_without(project):
     assert (full.name, ranked.name) == ("full", "without re-ranking")
     assert full.metrics["diversity@5"].mean > ranked.metrics["diversity@5"].mean
     assert np.isfinite(full.metrics["ndcg@5"].mean)
+
+
+def test_how_high_items_stand_is_found_once_and_kept(project, monkeypatch):
+    from kgrec.api import reranking
+
+    kept = list((project.workspace.cache / "best-ranks").glob("*.safetensors"))
+    expected = project.catalogue.best_ranks()
+    assert expected.shape == (len(project.ranker.item_ids), 10)
+    assert (project.workspace.cache / "best-ranks").exists()
+    monkeypatch.setattr(reranking, "best_ranks", None)  # would fail if asked again
+    np.testing.assert_array_equal(project.catalogue.best_ranks(), expected)
+    file = next((project.workspace.cache / "best-ranks").glob("*.safetensors"))
+    assert kept in ([], [file])
+    monkeypatch.undo()
+    file.write_bytes(b"rubbish")
+    np.testing.assert_array_equal(project.catalogue.best_ranks(), expected)
+
+
+def test_best_ranks_are_the_places_in_the_users_lists(project):
+    ranker = project.ranker
+    users = np.arange(len(ranker.user_ids))
+    scores = ranker.fused(ranker.parts(users), users)
+    top, _ = ranker.rank(scores, 200, seen=ranker.seen, allowed=None)
+    found = project.catalogue.best_ranks()
+    for item in range(0, len(ranker.item_ids), 3):
+        places = np.sort(np.nonzero(top == item)[1] + 1)[:10]
+        assert found[item].tolist() == [*places, *[0] * (10 - len(places))]

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from kgrec.ranking.rerank.bought import Bought
+from kgrec.ranking.rerank.by_score import ByScore
 from kgrec.ranking.rerank.calibrated import Calibrated
 from kgrec.ranking.rerank.cap import Cap
 from kgrec.ranking.rerank.dpp import DPP
@@ -13,7 +14,9 @@ from kgrec.ranking.rerank.long_tail import LongTail
 from kgrec.ranking.rerank.mmr import MMR
 from kgrec.ranking.rerank.novelty import Novelty, Serendipity
 from kgrec.ranking.rerank.popularity import LessPopular
+from kgrec.ranking.rerank.reach import Reach
 from kgrec.ranking.rerank.rules import Rules
+from kgrec.ranking.rerank.spread import Spread
 from kgrec.ranking.rerank.user_fair import UserFair
 from kgrec.testing import RerankerContract
 
@@ -114,3 +117,24 @@ class TestExplore(RerankerContract):
 
     def make(self, **options):
         return Explore(**{"share": 0.5, **options})
+
+
+class TestSpread(RerankerContract):
+    neutral: ClassVar = STRENGTH
+
+    def make(self, **options):
+        return Spread(**{"strength": 0.5, **options})
+
+
+class TestReach(RerankerContract):
+    neutral: ClassVar = STRENGTH
+
+    def make(self, **options):
+        return Reach(**{"strength": 0.5, **options})
+
+
+class TestByScore(RerankerContract):
+    neutral: ClassVar = {}
+
+    def make(self, **options):
+        return ByScore(**options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Catalogue:
         text: text vectors, shape ``(n_items, dim)``, or None.
         triples: the graph, its items numbered as in the dataset, or None.
         seed: of whatever is drawn.
+        best_ranks: see :attr:`RerankData.best_ranks`.
     """
 
     dataset: Dataset
@@ -46,6 +47,7 @@ class Catalogue:
     text: Vectors | None = None
     triples: Triples | None = None
     seed: int = 42
+    best_ranks: Callable[[], NDArray[np.int32]] | None = None
     _groups: dict[str, Groups] = field(default_factory=dict)
     _vectors: dict[str, Vectors] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class Catalogue:
             user_groups=self.user_groups,
             item_values=self.item_values,
             vectors=self.vectors,
+            best_ranks=self.best_ranks,
         )
 
     def bought(self) -> csr_array:

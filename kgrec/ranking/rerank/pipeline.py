@@ -64,7 +64,7 @@ class Pipeline:
             bought = bought.multiply(known[:, None]).tocsr()
         falling = fused
         for name, step in self.steps:
-            lists = CandidateLists(users, items, falling, liked, bought, n)
+            lists = CandidateLists(users, items, falling, liked, bought, n, fused)
             columns = _checked(name, step.rerank(lists), items)
             items = np.where(columns >= 0, np.take_along_axis(items, np.maximum(columns, 0), axis=1), -1)
             fused = np.where(columns >= 0, np.take_along_axis(fused, np.maximum(columns, 0), axis=1), -np.inf)

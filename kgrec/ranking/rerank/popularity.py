@@ -9,6 +9,8 @@ import numpy as np
 from kgrec.plugin.reranking import CandidateLists, RerankData
 from kgrec.ranking.rerank.steps import Order, blended, fraction
 
+SCALES = ("log", "count")
+
 
 class LessPopular:
     """Takes popularity out of the order: ``(1 - strength) * relevance + strength * (1 - log(1 + c) / log(1 + max c))``.
@@ -18,14 +20,20 @@ class LessPopular:
 
     Args:
         strength: how much rarity counts against relevance; 0 changes nothing.
+        scale: ``log`` as above, or ``count``: rarity is ``1 - c / max c``, which spares all but the bestsellers and
+            lowers the mean popularity of a list at the least cost.
     """
 
-    def __init__(self, *, strength: float = 0.3) -> None:
+    def __init__(self, *, strength: float = 0.3, scale: str = "log") -> None:
+        if scale not in SCALES:
+            raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
         self.strength = fraction("strength", strength)
+        self.scale = scale
 
     def prepare(self, data: RerankData) -> Self:
         """Take the popularity of the items."""
-        known = np.log1p(data.popularity.astype(np.float64))
+        known = data.popularity.astype(np.float64)
+        known = np.log1p(known) if self.scale == "log" else known
         self._rarity = (1 - known / max(known.max(initial=0.0), 1e-9)).astype(np.float32)
         return self
 

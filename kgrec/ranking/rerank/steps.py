@@ -57,11 +57,25 @@ def scaled(values: NDArray[np.floating], present: NDArray[np.bool_]) -> NDArray[
         return np.where(present, (values - low) / span, 0.0).astype(np.float32)
 
 
-def blended(lists: CandidateLists, bonus: NDArray[np.floating], strength: float) -> Order:
-    """Order by ``(1 - strength) * relevance + strength * bonus``; a bonus lies between 0 and 1, shape ``(u, c)``."""
+def blended(
+    lists: CandidateLists,
+    bonus: NDArray[np.generic],
+    strength: float,
+    *,
+    relevance: NDArray[np.float32] | None = None,
+) -> Order:
+    """Order by ``(1 - strength) * relevance + strength * bonus``; a bonus lies between 0 and 1, shape ``(u, c)``.
+
+    Args:
+        lists: the candidates.
+        bonus: of each candidate.
+        strength: between 0, which changes nothing, and 1.
+        relevance: of each candidate; None for their scores brought to [0, 1].
+    """
     if strength == 0:
         return as_they_are(lists.items)
-    return ordered((1 - strength) * lists.relevance() + strength * bonus, lists.items >= 0)
+    known = lists.relevance() if relevance is None else relevance
+    return ordered((1 - strength) * known + strength * bonus, lists.items >= 0)
 
 
 def completed(chosen: NDArray[np.int64], items: NDArray[np.int64]) -> Order:
@@ -124,6 +138,7 @@ def blocks(lists: CandidateLists, width: int) -> Iterator[tuple[slice, Candidate
                 scores=lists.scores[block],
                 liked=lists.liked[block],
                 bought=lists.bought[block],
+                fused=None if lists.fused is None else lists.fused[block],
             ),
         )
 
