@@ -59,7 +59,7 @@ def scaled(values: NDArray[np.floating], present: NDArray[np.bool_]) -> NDArray[
 
 def blended(
     lists: CandidateLists,
-    bonus: NDArray[np.generic],
+    bonus: NDArray[np.floating] | NDArray[np.bool_],
     strength: float,
     *,
     relevance: NDArray[np.float32] | None = None,
