@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Action = Literal["view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -248,6 +248,23 @@ class GenerateConfig(Section):
     """By default all that are on offer."""
     batch_size: Positive = 256
     """Texts written at once by ``kgrec generate --all``."""
+    record: bool = False
+    """Keep what was written in the workspace, so that feedback on it can be told: text, user, items, facts, interests,
+    model and prompt. ``kgrec generate feedback --forget USER`` removes it again."""
+    variants: Literal["first", "thompson"] = "first"
+    """Which of several prompts writes a text: always the main one, or those that readers like by Thompson sampling;
+    the latter learns from what is recorded."""
+    reward: Literal["clicked", "converted"] = "clicked"
+    """What a prompt is tried for."""
+    window_hours: float = Field(default=24.0, ge=0)
+    """How long a reader has to react: a text shown earlier than that, and not clicked in that time, was not clicked.
+    0: what was not clicked yet was not clicked, and no click is too late."""
+
+    @model_validator(mode="after")
+    def _learns_from_the_record(self) -> GenerateConfig:
+        if self.variants == "thompson" and not self.record:
+            raise ValueError('variants = "thompson" learns from what is on record: also set record = true')
+        return self
 
 
 class Config(Section):

@@ -136,7 +136,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | No
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(path[-1], _known_keys(path[:-1]))
         return ConfigError(f"{where}: unknown key {key!r}", hint=hint)
-    return ConfigError(f"{where}: {key}: {first['msg']} (got {first['input']!r})", hint="see docs/configuration.md")
+    told = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{where}: {key}: {told} (got {first['input']!r})", hint="see docs/configuration.md")
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ def generate_all(
     language = studio.language(wish)
     done = _done(out, kind.name, language)
     jobs = [job for job in _jobs(project, kind, n, users, progress) if job not in done]
-    writer, seed = studio.writer(wish), project.config.seed if wish.seed is None else wish.seed
+    writer, seed = studio.writer(wish), studio.seed(wish)
     size = project.config.generate.batch_size
     with progress.task(f"writing {kind.name}", total=len(jobs)) as task, storage_errors(out), out.open("ab") as stream:
         for start in range(0, len(jobs), size):
@@ -67,7 +67,9 @@ def _batch(
     requests = [request for job in _grouped(jobs) for request in _requests(studio, kind, job, wish)]
     people = [user for user, _ in (row for job in _grouped(jobs) for row in job)]
     texts = writer.write(requests, seed=seed, user_ids=people, allow_fallback=wish.allow_fallback)
-    for text in with_note(texts, studio.notes.get(studio.named(wish), "")):
+    noted = with_note(texts, studio.notes.get(studio.named(wish), ""))
+    studio.record(requests, noted, wish)  # before the file: what the file lacks is written, and recorded, again
+    for text in noted:
         yield (json.dumps(to_record(text), ensure_ascii=False) + "\n").encode()
 
 

@@ -54,12 +54,14 @@ def generate(
     writer = studio.writer(wish)
     texts = writer.write(
         requests,
-        seed=project.config.seed if wish.seed is None else wish.seed,
+        seed=studio.seed(wish),
         user_ids=[user_id] * len(requests),
         watch=watch,
         allow_fallback=wish.allow_fallback,
     )
-    return with_note(texts, studio.notes.get(studio.named(wish), ""))
+    found = with_note(texts, studio.notes.get(studio.named(wish), ""))
+    studio.record(requests, found, wish)
+    return found
 
 
 def _what(

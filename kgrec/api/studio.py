@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kgrec.api.variants import TEMPLATE, Variants
 from kgrec.data.values import canonical_id
 from kgrec.errors import KgrecError, UsageError
 from kgrec.generate.facts import FactBook, numbered
@@ -17,7 +18,7 @@ from kgrec.generate.names import NameIndex
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
-from kgrec.plugin.generation import Fact, PromptTemplate, TextRequest
+from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextRequest
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from kgrec.plugin.protocols import Guard, LanguageModel
     from kgrec.types import ItemList, Reason
 
-TEMPLATE = "template"
 VERBS: Mapping[str, str] = {
     "put in your cart": "picked out",
     "put into your cart": "picked out",
@@ -48,6 +48,7 @@ class Wish:
         candidates: drafts a text; None: as in kgrec.toml.
         seed: None: as in kgrec.toml.
         allow_fallback: let the template step in where a model fails.
+        variant: name of the prompt (or of the phrases, for the template); None: as in kgrec.toml.
     """
 
     kind: str | None = None
@@ -57,6 +58,7 @@ class Wish:
     candidates: int | None = None
     seed: int | None = None
     allow_fallback: bool = True
+    variant: str | None = None
 
 
 @dataclass
@@ -86,6 +88,11 @@ class Studio:
         if tone not in TONES:
             raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
         return tone
+
+    @cached_property
+    def variants(self) -> Variants:
+        """The prompts and phrases there are of each kind."""
+        return Variants(self.project)
 
     @cached_property
     def profiler(self) -> Profiler:
@@ -153,8 +160,10 @@ class Studio:
             facts += book.items([item])[0]
             if user_id:
                 facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
-        domain = self.project.domain
+        domain, model = self.project.domain, self.named(wish)
         ids = self.project.dataset.items["item_id"]
+        item_ids = tuple(str(ids[item]) for item in items)
+        chosen = self.variants.choose(kind, language, model, wish.variant, self.seed(wish), (user_id, *item_ids))
         return TextRequest(
             kind=kind,
             facts=numbered(facts),
@@ -162,13 +171,19 @@ class Studio:
             tone=self.tone(wish),
             interests=profile.interests,
             noun=domain.item_noun.get(language, "item" if language == "en" else "物品"),
-            item_ids=tuple(str(ids[item]) for item in items),
+            item_ids=item_ids,
             key=_key(user_id),
-            prompt=self.prompt(f"{kind.name}.{language}") if self.named(wish) != TEMPLATE else None,
-            known=self.names if self.named(wish) != TEMPLATE else None,
+            prompt=chosen.prompt,
+            variant=chosen.name,
+            version=chosen.version,
+            known=self.names if model != TEMPLATE else None,
             cues=cues_of(domain, language),
             private=tuple(filter(None, (user_id, *profile.own_words))),
         )
+
+    def seed(self, wish: Wish) -> int:
+        """Return the seed of a wish."""
+        return self.project.config.seed if wish.seed is None else wish.seed
 
     def named(self, wish: Wish) -> str:
         """Return the name of the model of a wish."""
@@ -194,6 +209,13 @@ class Studio:
         names = config.generate.guards if config.generate.guards is not None else list(registry)
         specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
         return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
+
+    def record(self, requests: Sequence[TextRequest], texts: Sequence[GeneratedText], wish: Wish) -> None:
+        """Keep texts on record where ``generate.record`` says so, for feedback on them."""
+        if self.project.config.generate.record:
+            from kgrec.api.feedback import record
+
+            record(self, requests, texts, wish)
 
     def model(self, named: str) -> LanguageModel | None:
         """Build a language model; one that lacks a package or a file is told in :attr:`notes`, and is None.

@@ -54,6 +54,7 @@ class Writing:
         candidates: int | None = None,
         seed: int | None = None,
         allow_fallback: bool = True,
+        variant: str | None = None,
         watch: Watch | None = None,
     ) -> list[GeneratedText]:
         """Write texts about items, for a user or for nobody in particular.
@@ -69,6 +70,7 @@ class Writing:
             candidates: drafts a text; None: as in kgrec.toml.
             seed: None: as in kgrec.toml.
             allow_fallback: let the template step in where a model fails; otherwise that is an error.
+            variant: name of the prompt (of the phrases, for the template); None: as in kgrec.toml.
             watch: told the pieces of a draft as a model makes them.
 
         Returns:
@@ -82,7 +84,7 @@ class Writing:
         from kgrec.api.studio import Wish
 
         items = [item] if isinstance(item, str) else list(item)
-        wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback)
+        wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback, variant)
         return generate(cast("Project", self), user, items, n, wish, watch)
 
     def generate_all(

@@ -10,7 +10,21 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from kgrec.cli import build_graph, doctor, evaluate, explain, generate, graph, info, init, plugins, recommend, train
+from kgrec.cli import (
+    build_graph,
+    doctor,
+    evaluate,
+    explain,
+    generate,
+    generate_evaluate,
+    generate_feedback,
+    graph,
+    info,
+    init,
+    plugins,
+    recommend,
+    train,
+)
 from kgrec.cli.greedy import GreedyCommand
 from kgrec.cli.run import Run, command
 from kgrec.errors import PluginError
@@ -90,6 +104,8 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("recommend", recommend.recommend),
         ("explain", explain.explain),
         ("generate", generate.generate),
+        ("generate evaluate", generate_evaluate.evaluate),
+        ("generate feedback", generate_feedback.feedback),
         ("profile", generate.profile),
         ("info", info.info),
     ):

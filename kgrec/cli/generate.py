@@ -54,6 +54,10 @@ def generate(
         int | None, typer.Option("--candidates", min=1, help="Drafts a text; the best that passes is shown.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another seed gives another wording.")] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option("--variant", metavar="NAME", help="Which of several prompts or files of phrases: main, ..."),
+    ] = None,
     show_facts: Annotated[
         bool, typer.Option("--show-facts", help="Show what the text may say, and its source.")
     ] = False,
@@ -75,7 +79,7 @@ def generate(
     Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
     """
     if everybody:
-        _for_all(run, user, item, number, out, _wish(kind, lang, tone, model, candidates, seed, strict))
+        _for_all(run, user, item, number, out, _wish(kind, lang, tone, model, candidates, seed, strict, variant))
         return
     if user is None and not item:
         raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
@@ -91,6 +95,7 @@ def generate(
         candidates=candidates,
         seed=seed,
         allow_fallback=not strict,
+        variant=variant,
         watch=_draft if live else None,
     )
     if live:
@@ -109,10 +114,11 @@ def _wish(
     candidates: int | None,
     seed: int | None,
     strict: bool,
+    variant: str | None,
 ) -> Any:
     from kgrec.api.studio import Wish
 
-    return Wish(kind, lang, tone, model, candidates, seed, not strict)
+    return Wish(kind, lang, tone, model, candidates, seed, not strict, variant)
 
 
 def _for_all(run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, wish: Any) -> None:
@@ -159,7 +165,7 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
         if not show_facts:
             continue
         how = "fallback" if text.fallback else "repaired" if text.repaired else ""
-        out.print(" · ".join(filter(None, [text.kind, text.language, text.model, how])), style="dim")
+        out.print(" · ".join(filter(None, [text.kind, text.language, text.model, how, text.text_id])), style="dim")
         shown = table(
             {"id": {"style": "dim"}, "type": {}, "name": {}, "value": {"overflow": "fold"}, "source": {"style": "dim"}}
         )

@@ -40,6 +40,8 @@ COMMANDS = (
     ("recommend",),
     ("explain",),
     ("generate",),
+    ("generate evaluate",),
+    ("generate feedback",),
     ("profile",),
     ("info",),
     ("graph",),

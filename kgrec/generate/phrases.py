@@ -170,9 +170,18 @@ def load_phrases(target: str) -> Phrases:
     Raises:
         PluginError: there is no such file, or it is no file of phrases.
     """
+    return parse_phrases(phrases_text(target), target)
+
+
+@cache
+def phrases_text(target: str) -> str:
+    """Return the text of a file of phrases that comes with a package.
+
+    Raises:
+        PluginError: there is no such file.
+    """
     package, _, path = target.partition(":")
     try:
-        text = files(package).joinpath(*path.split("/")).read_text(encoding="utf-8")
+        return files(package).joinpath(*path.split("/")).read_text(encoding="utf-8")
     except (OSError, ModuleNotFoundError, UnicodeDecodeError, TypeError) as error:
         raise PluginError(f"phrases {target!r} cannot be read: {error}", hint="package:path/to/file.txt") from None
-    return parse_phrases(text, target)

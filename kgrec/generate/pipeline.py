@@ -140,7 +140,7 @@ class Writer:
             told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "the model wrote nothing"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
         fallback = not text and self.model is not None
-        by_model = bool(text) and self.model is not None
+        author = self.model.name if text and self.model is not None else "template"
         if not text:
             text = self.template.write([request], model=None, seed=seed)[0]
             if self.check_template:
@@ -149,7 +149,7 @@ class Writer:
             text=text,
             kind=request.kind.name,
             language=request.language,
-            model=self.model.name if by_model and self.model is not None else "template",
+            model=author,
             user_id=user,
             item_ids=request.item_ids,
             facts=request.facts,
@@ -157,10 +157,11 @@ class Writer:
             repaired=repaired,
             fallback=fallback,
             seconds=round(spent + time.perf_counter() - started, 4),
-            prompt=self._prompt_of(request) if by_model else "",
+            prompt=self._prompt_of(request) if author != "template" else "",
             note=note,
-            text_id=text_id(user, request, text),
+            text_id=text_id(user, request, text, author),
             scores=judged,
+            variant=request.variant,
         )
 
     def _best(self, request: TextRequest, texts: Sequence[str]) -> tuple[str, dict[str, float]]:
@@ -225,7 +226,11 @@ class _Watched:
         return answers
 
 
-def text_id(user: str, request: TextRequest, text: str) -> str:
-    """Return an id that is the same for the same user, items, kind, language and text."""
-    parts = "\x1f".join((user, *request.item_ids, request.kind.name, request.language, text))
+def text_id(user: str, request: TextRequest, text: str, author: str) -> str:
+    """Return an id that is the same for the same user, items, kind, language, text, author and variant of the prompt.
+
+    The author and the variant belong to it, because feedback on the text is feedback on them.
+    """
+    written = (request.kind.name, request.language, author, request.variant, request.version, text)
+    parts = "\x1f".join((user, *request.item_ids, *written))
     return hashlib.sha256(parts.encode()).hexdigest()[:16]

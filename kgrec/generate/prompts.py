@@ -59,7 +59,12 @@ def check_prompt(template: PromptTemplate) -> PromptTemplate:
 
 def version_of(template: PromptTemplate) -> str:
     """Return name and version: ``video/blurb.en@1f0c9a2b``; another text is another version."""
-    return f"{template.name}@{hashlib.sha256(template.text.encode()).hexdigest()[:8]}"
+    return f"{template.name}@{short_hash(template.text)}"
+
+
+def short_hash(text: str) -> str:
+    """Return what stands for the version of a prompt or of a file of phrases: eight hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def render(

@@ -22,6 +22,7 @@ def to_record(text: GeneratedText) -> dict[str, Any]:
         "fallback": text.fallback,
         "seconds": text.seconds,
         "prompt": text.prompt or None,
+        "variant": text.variant,
         "note": text.note or None,
         "text_id": text.text_id,
     }

@@ -53,8 +53,12 @@ class TemplateGenerator:
 
 
 def phrases_of(request: TextRequest) -> Phrases | None:
-    """Return the phrases of the request's kind in its language, or None where the kind has none."""
-    target = request.kind.phrases.get(request.language)
+    """Return the phrases of the request's kind in its language, or None where the kind has none.
+
+    A model's prompt may have a variant that there are no phrases of: the template then writes by the main ones.
+    """
+    phrases = request.kind.phrases
+    target = phrases.get(f"{request.language}@{request.variant}") or phrases.get(request.language)
     return load_phrases(target) if target else None
 
 

@@ -13,7 +13,7 @@ and in its pyproject.toml::
 
 from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
 from kgrec.plugin.generation import PromptTemplate
-from kgrec.plugin.prompts import read_prompt
+from kgrec.plugin.prompts import prompt_variants, read_prompt
 from kgrec.plugin.registry import Spec
 from kgrec.plugin.spec import hookimpl
 
@@ -28,5 +28,6 @@ __all__ = [
     "TextKind",
     "TextPattern",
     "hookimpl",
+    "prompt_variants",
     "read_prompt",
 ]

@@ -105,7 +105,8 @@ class TextKind:
     Attributes:
         name: what stands on the command line: ``why-watch``.
         summary: one line for ``kgrec plugins`` and prompts.
-        phrases: language -> where the template generator's phrases are: ``kgrec_video:phrases/blurb.en.txt``.
+        phrases: language -> where the template generator's phrases are: ``kgrec_video:phrases/blurb.en.txt``; further
+            ones, to be tried against each other, under ``en@short``.
         personal: written for a user; otherwise about the item alone.
         max_items: how many items it joins: 1, or more for a digest.
         max_length: by language, words (``en``) or characters (``zh``) at most.

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from kgrec.plugin.domain import TextKind
 
 __all__ = [
+    "MAIN",
     "Evidence",
     "Fact",
     "FactType",
@@ -21,6 +22,9 @@ __all__ = [
     "TextRequest",
     "Violation",
 ]
+
+MAIN = "main"
+"""Name of the prompt, or file of phrases, that a kind of text has in any case."""
 
 FactType = Literal["title", "entity", "number", "date", "attribute", "text", "history", "interest", "reason"]
 """``title``: the item's name · ``entity``: something the graph joins it with · ``number``, ``date``, ``attribute``: a
@@ -143,6 +147,8 @@ class TextRequest:
         key: differs from reader to reader, so that texts vary; names nobody.
         shown: texts that the user was shown last.
         prompt: for a language model, or None.
+        variant: which of several prompts (or of several files of phrases, for the template generator).
+        version: of that prompt or file; another text is another version.
         known: all names of the workspace, for guards; None: only ``facts`` are known.
         cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
         private: what must not be told, for guards: the user's id and own words.
@@ -158,6 +164,8 @@ class TextRequest:
     key: str = ""
     shown: tuple[str, ...] = ()
     prompt: PromptTemplate | None = None
+    variant: str = MAIN
+    version: str = ""
     known: KnownNames | None = None
     cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private: tuple[str, ...] = ()
@@ -196,8 +204,9 @@ class GeneratedText:
         seconds: how long it took.
         prompt: name and version of the prompt, or empty.
         note: why a model did not write it, or empty.
-        text_id: stable for user, items, kind and text.
+        text_id: stable for user, items, kind, text, and who wrote it by which prompt.
         scores: what the reranker made of it, by criterion; empty where there was nothing to choose from.
+        variant: which of several prompts, or of several files of phrases, was asked for.
     """
 
     text: str
@@ -215,3 +224,4 @@ class GeneratedText:
     note: str = ""
     text_id: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    variant: str = MAIN

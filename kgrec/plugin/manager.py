@@ -111,6 +111,17 @@ class PluginManager:
                 return prompt
         return None
 
+    def prompt_variants(self, domain: str, task: str) -> list[str]:
+        """Ask the plugins for the names of further prompts, each once."""
+        found = [
+            str(name)
+            for impl in self._implementations("kgrec_prompt_variants")
+            for name in _checked(
+                impl, "kgrec_prompt_variants", _ask(impl, "kgrec_prompt_variants", domain=domain, task=task), str
+            )
+        ]
+        return list(dict.fromkeys(found))
+
     def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:
         """Let the plugins add commands to ``app``; ``after`` is called with the name of each plugin that did.
 

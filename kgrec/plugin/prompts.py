@@ -26,6 +26,23 @@ def read_prompt(package: str, path: str, name: str) -> PromptTemplate | None:
     return PromptTemplate(name, "\n".join(line for line in lines if not line.startswith("#!")))
 
 
+@cache
+def prompt_variants(package: str, folder: str, task: str) -> tuple[str, ...]:
+    """Return the names of the files ``blurb.en@NAME.txt`` that come with a package, for the task ``blurb.en``.
+
+    Args:
+        package: ``kgrec_video``.
+        folder: inside it: ``prompts``.
+        task: kind of text and language.
+    """
+    place = files(package).joinpath(*folder.split("/"))
+    if not place.is_dir():
+        return ()
+    names = [file.name for file in place.iterdir()]
+    start = f"{task}@"
+    return tuple(sorted(n[len(start) : -len(".txt")] for n in names if n.startswith(start) and n.endswith(".txt")))
+
+
 def default_prompt(task: str) -> PromptTemplate | None:
     """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
     kind, _, language = task.rpartition(".")

@@ -123,6 +123,16 @@ def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
 
 
 @hookspec
+def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
+    """Name further prompts for a kind of text, to be tried against each other.
+
+    :param domain: name of the domain
+    :param task: kind of text and language: ``blurb.en``
+    :return: names; for each of them ``kgrec_prompt_template`` is asked for ``blurb.en@NAME``
+    """
+
+
+@hookspec
 def kgrec_commands(app: typer.Typer) -> None:
     """Add commands to the command line.
 

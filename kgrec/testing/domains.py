@@ -119,7 +119,7 @@ class DomainContract(Contract):
             assert re.fullmatch(r"[a-z][a-z0-9-]*", kind.name), kind.name
             assert kind.summary.strip()
             for language, target in kind.phrases.items():
-                assert re.fullmatch(r"[a-z]{2}", language), language
+                assert re.fullmatch(r"[a-z]{2}(@[a-z0-9-]+)?", language), language
                 always = [section for section in load_phrases(target).sections if not section.mark]
                 bare = {*kind.requires, "noun", "nouns"}
                 assert all(any(needs <= bare for needs in section.needs) for section in always), target

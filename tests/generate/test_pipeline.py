@@ -2,10 +2,12 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from kgrec.errors import DataError, GuardRefusedError, PluginError
+from kgrec.generate.kinds import kinds_of
 from kgrec.generate.models.answers import first_line, valid_json
 from kgrec.generate.models.recorded import RecordedModel, prompt_key
 from kgrec.generate.pipeline import Writer, text_id
@@ -100,7 +102,7 @@ def test_no_requests_and_no_model():
     assert Writer(GUARDS).write([], seed=1) == []
     text = Writer(()).write([toy_request()], seed=1, user_ids=["u1"])[0]
     assert (text.model, text.fallback, text.user_id) == ("template", False, "u1")
-    assert text.text_id == text_id("u1", toy_request(), text.text)
+    assert text.text_id == text_id("u1", toy_request(), text.text, "template")
 
 
 def test_a_record_says_all_that_is_promised():
@@ -140,6 +142,27 @@ def test_every_prompt_of_every_domain_can_be_filled():
                 assert "#!" not in prompt
                 assert toy_request(language).facts[0].value in prompt
     assert manager.prompt_template("generic", "blurb.en").name == "default.en"
+
+
+def test_every_variant_that_is_named_is_there_and_another_text():
+    manager = load_plugins()
+    named = {}
+    for name in manager.registry("domain"):
+        for kind in kinds_of(manager.domain(name)).values():
+            for task in (f"{kind.name}.en", f"{kind.name}.zh"):
+                main = manager.prompt_template(name, task)
+                for variant in manager.prompt_variants(name, task):
+                    prompt = manager.prompt_template(name, f"{task}@{variant}")
+                    assert version_of(prompt) != version_of(main)
+                    assert toy_request().facts[0].value in render(prompt, toy_request(kind=kind))
+                    named.setdefault(f"{name}/{task}", []).append(variant)
+    assert named == {"video/blurb.en": ["short"], "video/blurb.zh": ["short"]}
+
+
+def test_author_and_variant_are_part_of_the_id():
+    request = toy_request()
+    ids = [text_id("u1", r, "A film.", a) for r in (request, replace(request, variant="b")) for a in ("x", "y")]
+    assert len(set(ids)) == 4
 
 
 def test_another_text_is_another_version():

@@ -78,6 +78,11 @@ def facts(draw, domain, language):
     return tuple(replace(fact, id=f"f{k}", number=_number(fact)) for k, fact in enumerate(drawn))
 
 
+def variants(kind, language):
+    """Return the names of the files of phrases of a kind in a language."""
+    return [name.partition("@")[2] or "main" for name in kind.phrases if name.partition("@")[0] == language]
+
+
 def _number(fact):
     return float(fact.value) if fact.name == "year" else fact.number
 
@@ -99,6 +104,7 @@ def test_what_the_template_writes_passes_every_guard(domain, kind, language, dat
         item_ids=ids,
         key=data.draw(st.text(max_size=3)),
         cues=cues_of(domain, language),
+        variant=data.draw(st.sampled_from(variants(kind, language))),
     )
     (text,) = TemplateGenerator().write([request], seed=data.draw(st.integers(0, 99)))
     assert text.strip()
@@ -110,7 +116,11 @@ def test_what_the_template_writes_passes_every_guard(domain, kind, language, dat
 
 @pytest.mark.parametrize(("domain", "kind", "language"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_phrases_name_facts_that_a_domain_has(domain, kind, language):
-    phrases = load_phrases(kind.phrases[language])
+    for variant in variants(kind, language):
+        check_phrases(domain, load_phrases(kind.phrases.get(f"{language}@{variant}", kind.phrases[language])))
+
+
+def check_phrases(domain, phrases):
     personal = {"history", "because", "interest", "verb", "count", "noun", "nouns", "title"}
     known = personal | {relation.name for relation in domain.relation_types} | set(domain.attributes)
     assert phrases.slots <= known, phrases.slots - known

@@ -58,8 +58,8 @@ def _wording(targets: tuple[str, ...]) -> str:
 
 
 def _targets(kind: TextKind, language: str) -> tuple[str, ...]:
-    target = kind.phrases.get(language)
-    return (target,) if target else ()
+    """Return the files of phrases of a language, those of variants too."""
+    return tuple(target for name, target in kind.phrases.items() if name.partition("@")[0] == language)
 
 
 def is_ordinary(word: str, request: TextRequest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Domain, Mapping, PromptTemplate, hookimpl, read_prompt
+from kgrec.plugin import Domain, Mapping, PromptTemplate, hookimpl, prompt_variants, read_prompt
 from kgrec_ecommerce.domain import ECOMMERCE
 
 
@@ -20,6 +20,12 @@ def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
     if domain != "ecommerce":
         return None
     return read_prompt("kgrec_ecommerce", f"prompts/{task}.txt", f"ecommerce/{task}")
+
+
+@hookimpl
+def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
+    """Name the further prompts of the domain's kinds of text."""
+    return list(prompt_variants("kgrec_ecommerce", "prompts", task)) if domain == "ecommerce" else []
 
 
 @hookimpl

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, RelationType, hookimpl, read_prompt
+from kgrec.plugin import (
+    Attribute,
+    Domain,
+    Mapping,
+    PromptTemplate,
+    RelationType,
+    hookimpl,
+    prompt_variants,
+    read_prompt,
+)
 from kgrec_news.domain import NEWS
 
 
@@ -44,6 +53,12 @@ def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
     if domain != "news":
         return None
     return read_prompt("kgrec_news", f"prompts/{task}.txt", f"news/{task}")
+
+
+@hookimpl
+def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
+    """Name the further prompts of the domain's kinds of text."""
+    return list(prompt_variants("kgrec_news", "prompts", task)) if domain == "news" else []
 
 
 @hookimpl

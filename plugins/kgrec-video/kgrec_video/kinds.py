@@ -11,8 +11,12 @@ def _phrases(name: str) -> dict[str, str]:
     return {language: f"kgrec_video:phrases/{name}.{language}.txt" for language in ("en", "zh")}
 
 
+_SHORT = {f"{language}@short": f"kgrec_video:phrases/blurb.{language}@short.txt" for language in ("en", "zh")}
+
 KINDS = (
-    TextKind("blurb", "two to four sentences: what the film is, and why for this viewer", _phrases("blurb")),
+    TextKind(
+        "blurb", "two to four sentences: what the film is, and why for this viewer", {**_phrases("blurb"), **_SHORT}
+    ),
     TextKind(
         "tag-line",
         "one short line that names the film",

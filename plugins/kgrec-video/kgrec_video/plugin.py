@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, Spec, hookimpl, read_prompt
+from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, Spec, hookimpl, prompt_variants, read_prompt
 from kgrec_video.domain import VIDEO
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
     if domain != "video":
         return None
     return read_prompt("kgrec_video", f"prompts/{task}.txt", f"video/{task}")
+
+
+@hookimpl
+def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
+    """Name the further prompts of the domain's kinds of text."""
+    return list(prompt_variants("kgrec_video", "prompts", task)) if domain == "video" else []
 
 
 @hookimpl
