@@ -187,7 +187,8 @@ class DebiasConfig(Section):
     """``ips``: every like counts by the inverse of its item's propensity, so that models learn what would be liked were
     all items seen equally often; lists become less popular, and figures on data as it was gathered fall."""
     power: Annotated[float, Field(ge=0.0, le=2.0)] = 0.5
-    """Propensity of an item: its share of the users of the most popular item, to this power; 0 makes all alike."""
+    """Propensity of an item: its share of the users of the most popular item, to this power; 0 makes all alike. If the
+    data has impressions, it is the item's share of those of the item shown most, whatever this is."""
     clip: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Smallest propensity, so that no like counts more than ``1 / clip`` times one of the most popular item."""
 

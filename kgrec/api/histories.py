@@ -55,7 +55,7 @@ def newcomers(project: Project, user_ids: Sequence[str]) -> tuple[list[Profile],
 
 def _item_factors(project: Project) -> NDArray[np.float32] | None:
     """Return how likes of each item are weighed against the popularity of what is seen; None: not at all."""
-    from kgrec.data.propensity import like_factors
+    from kgrec.data.propensity import like_factors, times_shown
     from kgrec.data.split import interaction_matrix, like_weights, to_events
 
     debias, dataset = project.config.debias, project.dataset
@@ -63,7 +63,8 @@ def _item_factors(project: Project) -> NDArray[np.float32] | None:
         return None
     rows = np.ones(dataset.interactions.height, dtype=np.bool_)
     events = to_events(dataset, rows, like_weights(dataset, project.config.feedback, project.domain))
-    return like_factors(interaction_matrix(events, dataset.n_users, dataset.n_items), debias)
+    likes = interaction_matrix(events, dataset.n_users, dataset.n_items)
+    return like_factors(likes, debias, times_shown(dataset, rows))
 
 
 def seen_by(project: Project, user_id: str) -> csr_array:

@@ -16,6 +16,7 @@ from kgrec.cli.evaluate_effects import show_effects, show_gaps
 from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.evaluate_sweeps import show_sweeps
+from kgrec.cli.evaluate_uplift import show_uplift
 from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.screen import cell, console, table
@@ -214,6 +215,7 @@ def _show(found: EvaluationRun) -> None:
     out.print(shown)
     show_sweeps(evaluation)
     show_debiased(evaluation.debiased)
+    show_uplift(evaluation.uplift)
     _show_slices(evaluation)
     show_effects(evaluation.comparisons)
     if evaluation.graph_utilisation:

@@ -12,13 +12,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.config import DebiasConfig
-from kgrec.types import TrainingData
+from kgrec.data.dataset import Dataset
+from kgrec.types import Mask, TrainingData
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+
+IMPRESSION = "impression"
+"""The action of a row that says that an item was shown, and nothing of what the user did."""
 
 
 def popularity_propensities(popularity: NDArray[np.int64], power: float) -> NDArray[np.float64]:
@@ -34,7 +40,23 @@ def popularity_propensities(popularity: NDArray[np.int64], power: float) -> NDAr
     return np.asarray((popularity / max(int(popularity.max(initial=0)), 1)) ** power, dtype=np.float64)
 
 
-def inverse_propensities(popularity: NDArray[np.int64], config: DebiasConfig) -> NDArray[np.float64]:
+def times_shown(dataset: Dataset, mask: Mask) -> NDArray[np.int64] | None:
+    """Return to how many users each item was shown in the rows of ``mask``, shape ``(n_items,)``; None: not known.
+
+    Args:
+        dataset: the interactions; rows with the action ``impression`` say that an item was shown.
+        mask: rows to count, shape ``(n_rows,)``.
+    """
+    rows = dataset.interactions.filter(pl.Series(mask) & (pl.col("action") == IMPRESSION)).drop_nulls("item")
+    if not rows.height:
+        return None
+    items = rows.select("user", "item").unique()["item"].to_numpy().astype(np.int64)
+    return np.bincount(items, minlength=dataset.n_items).astype(np.int64)
+
+
+def inverse_propensities(
+    popularity: NDArray[np.int64], config: DebiasConfig, shown: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
     """Return ``1 / max(propensity, clip)`` of each item, shape ``(n_items,)``.
 
     Clipping trades a little bias for much variance: one like of an item that hardly anybody saw would otherwise count
@@ -43,11 +65,15 @@ def inverse_propensities(popularity: NDArray[np.int64], config: DebiasConfig) ->
     Args:
         popularity: users who like each item, shape ``(n_items,)``.
         config: power and clip.
+        shown: how often each item was shown, shape ``(n_items,)``: the propensity is then ``shown_i / max shown``
+            instead of a guess from popularity. None where the data does not tell.
     """
-    return 1.0 / np.maximum(popularity_propensities(popularity, config.power), config.clip)
+    guessed = shown is None
+    found = popularity_propensities(popularity if shown is None else shown, config.power if guessed else 1.0)
+    return 1.0 / np.maximum(found, config.clip)
 
 
-def debiased(data: TrainingData, config: DebiasConfig) -> TrainingData:
+def debiased(data: TrainingData, config: DebiasConfig, shown: NDArray[np.int64] | None = None) -> TrainingData:
     """Weigh each like by the inverse propensity of its item; ``training = "none"`` changes nothing.
 
     The weights are scaled so that their mean over all likes is 1: what options such as ALS's ``alpha`` mean stays. The
@@ -56,20 +82,21 @@ def debiased(data: TrainingData, config: DebiasConfig) -> TrainingData:
     Args:
         data: the likes; their own counts are the popularity.
         config: whether, and how.
+        shown: how often each item was shown, shape ``(n_items,)``, or None where the data does not tell.
     """
     if config.training == "none" or not data.matrix.nnz:
         return data
-    item_weights = like_factors(data.matrix, config)
+    item_weights = like_factors(data.matrix, config, shown)
     matrix = data.matrix.copy()
     matrix.data = matrix.data * item_weights[matrix.indices]
     events = replace(data.events, weights=data.events.weights * item_weights[data.events.items])
     return replace(data, matrix=matrix, events=events, item_weights=item_weights)
 
 
-def like_factors(likes: csr_array, config: DebiasConfig) -> NDArray[np.float32]:
+def like_factors(likes: csr_array, config: DebiasConfig, shown: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
     """Return the inverse propensity of each item over its mean over all likes, shape ``(n_items,)``."""
     popularity = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.int64)
-    inverse = inverse_propensities(popularity, config)
+    inverse = inverse_propensities(popularity, config, shown)
     return np.asarray(inverse / inverse[likes.indices].mean(), dtype=np.float32)
 
 

@@ -79,7 +79,7 @@ def group_gaps(dataset: Dataset, metric: str, values: PerUser, rng: np.random.Ge
 
 def _gap(name: str, metric: str, table: pl.DataFrame, rng: np.random.Generator) -> Gap:
     keys = table["group"].unique(maintain_order=True).to_list()
-    codes = table["group"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    codes = table["group"].rle_id().cast(pl.Int64).to_numpy()  # the table is in the order of the groups
     values = table["value"].to_numpy()
     parts = [values[codes == code] for code in range(len(keys))]
     means = [float(part.mean()) for part in parts]
@@ -153,11 +153,13 @@ def _activity(dataset: Dataset) -> pl.Series:
 
 
 def _bands(numbers: pl.Series) -> pl.Series:
-    """Cut numbers into bands of about the same size, named by their ends."""
+    """Cut numbers into bands of about the same size, named by their ends and in their order."""
     values = numbers.to_numpy()
     edges = np.nanquantile(values, np.arange(1, N_BANDS) / N_BANDS)
     whole = bool((numbers.drop_nulls() % 1 == 0).all())
     shown = numbers.cast(pl.Int64) if whole else numbers
     bands = pl.DataFrame({"value": shown, "band": np.searchsorted(edges, values, side="right")})
     ends = pl.format("{} to {}", pl.col("value").min().over("band"), pl.col("value").max().over("band"))
-    return bands.select(pl.when(pl.col("value").is_not_null()).then(ends)).to_series()
+    named = bands.with_columns(name=pl.when(pl.col("value").is_not_null()).then(ends))
+    order = named.drop_nulls("name").sort("band")["name"].unique(maintain_order=True)
+    return named["name"].cast(pl.Enum(order))

@@ -18,6 +18,8 @@ from kgrec.errors import DataError
 from kgrec.evaluate import lists
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.protocols import Cut
+from kgrec.evaluate.shown import lists_of_log
+from kgrec.evaluate.uplift import ShownLog
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
@@ -50,6 +52,7 @@ class Exam:
         appeared: when the fit part first knows of each item, unix seconds of shape ``(n_items,)``, NaN for unknown; or
             None where there are no times.
         now: the latest moment that the fit part knows of, unix seconds.
+        log: what was shown after the fit part, where the log tells it, or None.
         inverse: inverse propensities of the items, by which likes weigh in debiased figures, shape ``(n_items,)``, or
             None where nothing is debiased.
     """
@@ -67,6 +70,7 @@ class Exam:
     appeared: NDArray[np.float64] | None = None
     now: float = float("nan")
     inverse: NDArray[np.float64] | None = None
+    log: ShownLog | None = None
 
     @property
     def n_candidates(self) -> int:
@@ -82,11 +86,13 @@ class Outcome:
         per_user: one figure a user by name, each of shape ``(u,)``.
         overall: figures of all lists together, by name.
         top: the lists, shape ``(u, k)``, -1 for none.
+        of_log: lists of those who were shown something, shape ``(l, k)``, or None where no log tells.
     """
 
     per_user: dict[str, PerUser]
     overall: dict[str, float]
     top: NDArray[np.int64]
+    of_log: NDArray[np.int64] | None = None
 
 
 def make_exam(
@@ -203,7 +209,8 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, ste
         per_user |= {
             f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
         }
-    return replace(outcome, per_user=per_user)
+    of_log = None if exam.log is None else lists_of_log(ranker, exam.log, longest, block_size=block_size, steps=steps)
+    return replace(outcome, per_user=per_user, of_log=of_log)
 
 
 def measure(top: NDArray[np.int64], exam: Exam, ks: Sequence[int]) -> Outcome:

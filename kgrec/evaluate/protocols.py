@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
+from kgrec.data.propensity import IMPRESSION
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.folds import FOLDS, K_FOLD, hold_out_fold
@@ -132,7 +133,8 @@ def check(dataset: Dataset, split: Cut, liked: Mask) -> list[str]:
     """
     rows, pairs = dataset.interactions, pair_numbers(dataset)
     fit, test = rows.filter(pl.Series(split.fit)), rows.filter(pl.Series(split.test))
-    _hold(not bool(np.isin(pairs[split.test], pairs[split.fit]).any()), "a pair of user and item is in both parts")
+    known = split.fit & done(dataset)
+    _hold(not bool(np.isin(pairs[split.test], pairs[known]).any()), "a pair of user and item is in both parts")
     held = ["no pair of user and item is both fitted and tested on"]
     if split.name == "time":
         _hold(fit["time"].null_count() == 0, "a row without a time is fitted on")
@@ -149,6 +151,11 @@ def check(dataset: Dataset, split: Cut, liked: Mask) -> list[str]:
             _hold(not test[column].is_in(fit[column].drop_nulls().implode()).any(), f"a cold {column} is fitted on")
             held.append(f"no row of a tested {column} is fitted on")
     return held
+
+
+def done(dataset: Dataset) -> Mask:
+    """Return in which rows a user did something, rather than being shown something, shape ``(n_rows,)``."""
+    return (dataset.interactions["action"] != IMPRESSION).to_numpy()
 
 
 def pair_numbers(dataset: Dataset) -> NDArray[np.int64]:
@@ -192,7 +199,7 @@ def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # 
     moment = int(np.quantile(at[known & liked], 1 - fraction, method="higher"))
     fit = known & (at < moment)
     pairs = pair_numbers(dataset)
-    test = known & (at >= moment) & liked & ~np.isin(pairs, pairs[fit])
+    test = known & (at >= moment) & liked & ~np.isin(pairs, pairs[fit & done(dataset)])
     return Cut("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
 
 
@@ -204,7 +211,7 @@ def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  #
             hint='give a file of [[data.interactions]] split = "test" and build again, or take --split ratio',
         )
     pairs = pair_numbers(dataset)
-    repeated = np.isin(pairs, pairs[~marked])
+    repeated = np.isin(pairs, pairs[~marked & done(dataset)])
     return Cut(
         "given", ~marked, marked & liked & ~repeated, facts={"known_before": int((marked & liked & repeated).sum())}
     )

@@ -19,6 +19,7 @@ from kgrec.evaluate.pictures import exam_fingerprint, pictures
 from kgrec.evaluate.run import Judged, Plan, Round
 from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm, over_seeds
 from kgrec.evaluate.slices import make_slices, slice_ndcg
+from kgrec.evaluate.uplift import Uplift, measure_uplift
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Evaluation:
         graph_utilisation: share of the metric that is owed to the graph, by how it was destroyed.
         gaps: differences between groups of users, for the whole hybrid.
         sweeps: figures of the whole hybrid at each value of each option that varied.
+        uplift: what showing an item changes, where the data tells what was shown, or None.
         debiased: figures as observed beside those by inverse propensities, for each system.
         reproduce: config, fingerprints, versions.
         pictures: what else a page draws, see :func:`kgrec.evaluate.pictures.pictures`.
@@ -105,6 +107,7 @@ class Evaluation:
     gaps: tuple[Gap, ...] = ()
     sweeps: tuple[SweepCurve, ...] = ()
     debiased: tuple[DebiasedFigures, ...] = ()
+    uplift: Uplift | None = None
     reproduce: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -154,6 +157,7 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
         gaps=tuple(group_gaps(dataset, metric, full, rng)),
         sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
         debiased=tuple(compare_debiased(tops, [r.exam for r in rounds], max(plan.ks), rng)),
+        uplift=_uplift(rounds, present, plan, rng),
         reproduce=reproduce,
         pictures=pictures(rounds, dataset),
     )
@@ -228,6 +232,17 @@ def _compared(
         Comparison(name, metric, *part, p, p_holm, _mean(full), _mean(values))
         for (name, values), p, p_holm in zip(others.items(), paired, corrected, strict=True)
     ]
+
+
+def _uplift(
+    rounds: Sequence[Round], present: Sequence[Sequence[Judged]], plan: Plan, rng: np.random.Generator
+) -> Uplift | None:
+    log = rounds[0].exam.log  # the splits that have one do not draw, so it is the same for all seeds
+    if log is None:
+        return None
+    lists = {c[0].system.name: [j.outcome.of_log for j in c if j.outcome] for c in present}
+    tops = {name: [top for top in of_seeds if top is not None] for name, of_seeds in lists.items()}
+    return measure_uplift(log, tops, plan.ks, rng)
 
 
 def _by_seed(rounds: Sequence[Round], column: Sequence[Judged], metric: str) -> list[float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import inverse_propensities
+from kgrec.data.propensity import inverse_propensities, times_shown
 from kgrec.data.split import Split, like_weights
 from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
 from kgrec.evaluate.folds import FOLDS, K_FOLD
@@ -23,6 +23,7 @@ from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
 from kgrec.evaluate.materials import Materials
 from kgrec.evaluate.pictures import distribution
 from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
+from kgrec.evaluate.shown import held_log
 from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.registry import Registry
@@ -182,17 +183,20 @@ def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress)
     material = factory.make("true", text=True)
     categories = item_categories(dataset)
     matrix: csr_array | None = categories[1] if categories else None
+    weights = like_weights(dataset, config.feedback, inputs.domain)
     exam = make_exam(
         dataset,
         held,
-        like_weights(dataset, config.feedback, inputs.domain),
+        weights,
         material,
         k=max(plan.ks),
         include_seen=config.recommend.include_seen and not material.seen_last,
         features=list_features(material.fit.item_text, matrix),
         categories=matrix,
     )
-    exam = replace(exam, inverse=inverse_propensities(exam.popularity, config.debias))
+    log = held_log(dataset, held, weights, material, config.debias.clip)
+    inverse = inverse_propensities(exam.popularity, config.debias, times_shown(dataset, held.fit))
+    exam = replace(exam, inverse=inverse, log=log)
     names = wanted(inputs.registry, config, plan.only)
     compared = [System(FULL, scorers=tuple(names))]
     if plan.ablate:

@@ -10,7 +10,7 @@ import polars as pl
 
 from kgrec.config import Config, DebiasConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import debiased
+from kgrec.data.propensity import debiased, times_shown
 from kgrec.data.split import (
     Split,
     interaction_matrix,
@@ -95,7 +95,8 @@ def _training_data(
 ) -> TrainingData:
     events = to_events(dataset, rows, weights)
     matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-    return debiased(TrainingData(matrix, events, triples, item_text, user_text, None, device), debias)
+    data = TrainingData(matrix, events, triples, item_text, user_text, None, device)
+    return debiased(data, debias, times_shown(dataset, rows))
 
 
 def _held_out(

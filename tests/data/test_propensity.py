@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from kgrec.config import Config, DebiasConfig
-from kgrec.data.propensity import as_observed, inverse_propensities, popularity_propensities
+from kgrec.data.propensity import as_observed, inverse_propensities, popularity_propensities, times_shown
 from kgrec.models.als import ALS
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.material import prepare
@@ -29,6 +29,12 @@ def test_the_most_popular_item_has_propensity_one_and_power_0_makes_all_alike():
     counts = np.array([100, 25, 4])
     np.testing.assert_allclose(popularity_propensities(counts, 0.5), [1.0, 0.5, 0.2])
     np.testing.assert_allclose(popularity_propensities(counts, 0.0), 1.0)
+
+
+def test_a_log_of_what_was_shown_goes_before_popularity():
+    found = inverse_propensities(np.array([9, 9, 9]), DebiasConfig(power=0.3, clip=0.1), np.array([40, 10, 0]))
+    np.testing.assert_allclose(found, [1.0, 4.0, 10.0])
+    assert times_shown(toy_dataset(), np.ones(toy_dataset().interactions.height, dtype=bool)) is None
 
 
 def material(**debias):

@@ -17,7 +17,7 @@ def dataset():
         {
             "user_id": [f"u{k}" for k in range(N)],
             "gender": ["f", "m"] * (N // 2),
-            "age": [str(20 + k) for k in range(N)],
+            "age": [str(20 + k) for k in range(N)],  # digits, as a file gives them
             "name": [f"name {k}" for k in range(N)],
         }
     )
@@ -40,6 +40,7 @@ def test_a_planted_gap_is_found_and_others_are_not():
     assert (gender.low, gender.high) == pytest.approx((0.5, 0.5))
     assert gender.p_holm < 0.01
     assert gender.intervals["f"].mean == 0.75
+    assert list(found["age"].groups) == ["20 to 32", "33 to 45", "46 to 59"]
     assert found["age"].gap < 0.1
     assert found["age"].p > 0.5
 
