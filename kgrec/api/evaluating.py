@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,23 +45,11 @@ class EvaluationRun:
 def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> EvaluationRun:
     """Train and judge; see :meth:`kgrec.api.Project.evaluate`. The workspace's own models stay as they are."""
     started = time.perf_counter()
-    workspace = project.workspace
     # Options that were tuned on all of the data know what another split hides; what files mark as test they never saw.
     config = tuned_config(project, progress) if plan.split == "given" else project.config
-    triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
     chosen = resolve_device(device)
     threads = choose_threads(config.train.threads)
-    inputs = Inputs(
-        dataset=Dataset.load(workspace.folder("dataset")),
-        config=config,
-        domain=project.domain,
-        registry=project.manager.registry("scorer"),
-        triples=triples if len(triples) else None,
-        encode=lambda dataset, split, names: _encode(project, dataset, split, progress, names=names),
-        device=chosen,
-        rerankers=project.manager.registry("re-ranker"),
-        illustrate=illustrate(project, plan.examples),
-    )
+    inputs = replace(inputs_of(project, config, progress), device=chosen, illustrate=illustrate(project, plan.examples))
     with limited_threads(threads.count):
         rounds = run(inputs, plan, progress)
         evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, config, chosen, threads.count))
@@ -69,6 +57,20 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
     seconds = round(time.perf_counter() - started, 2)
     record = keep(runs_folder(project.workspace), LISTS, evaluation.to_dict(), seconds, people)
     return EvaluationRun(evaluation, record, seconds)
+
+
+def inputs_of(project: Project, config: Config, progress: Progress) -> Inputs:
+    """Return what is evaluated on: the workspace's data and plugins."""
+    triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
+    return Inputs(
+        dataset=Dataset.load(project.workspace.folder("dataset")),
+        config=config,
+        domain=project.domain,
+        registry=project.manager.registry("scorer"),
+        triples=triples if len(triples) else None,
+        encode=lambda dataset, split, names: _encode(project, dataset, split, progress, names=names),
+        rerankers=project.manager.registry("re-ranker"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

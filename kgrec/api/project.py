@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.api.listening import Listening
+from kgrec.api.measuring import Measuring
 from kgrec.api.questions import GraphQuestions
 from kgrec.api.reasoning import Reasoning
 from kgrec.api.writing import Writing
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kgrec.api.building import BuildReport
-    from kgrec.api.evaluating import EvaluationRun, RatingsRun
     from kgrec.data.dataset import Dataset
-    from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain
@@ -60,7 +59,7 @@ def open_project(
     return Project(workspace, settings, plugins)
 
 
-class Project(Writing, Listening, Reasoning, GraphQuestions):
+class Project(Writing, Listening, Reasoning, Measuring, GraphQuestions):
     """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
 
     def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:
@@ -157,56 +156,6 @@ class Project(Writing, Listening, Reasoning, GraphQuestions):
         defaults = self.config.train
         order = Order(device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit)
         return train(self, order, progress)
-
-    def evaluate(
-        self,
-        split: str = "ratio",
-        *,
-        k: Sequence[int] = (10, 20),
-        seeds: Sequence[int] = (42,),
-        fraction: float = 0.2,
-        only: Sequence[str] | None = None,
-        ablate: bool = False,
-        rerank: Sequence[str] | None = None,
-        sweep: Sequence[str] = (),
-        examples: int = 5,
-        folds: int = 5,
-        device: str | None = None,
-        progress: Progress = SILENT,
-    ) -> EvaluationRun:
-        """Hold out part of the data, train on the rest with the settings in force, and measure; models are not kept.
-
-        Args:
-            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user`` or ``k-fold``.
-            k: lengths of the lists that are judged.
-            seeds: everything is done once for each of them.
-            fraction: share of the data that is held out.
-            only: names of the scorers to use; None: as in kgrec.toml.
-            ablate: also judge the hybrid without each ingredient, and each scorer alone.
-            rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
-            sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
-            examples: users, drawn at random, whose lists are kept with the reason for each item.
-            folds: parts of ``k-fold``.
-            device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
-            progress: told where it is.
-        """
-        from kgrec.api.evaluating import evaluate
-        from kgrec.evaluate.run import Plan
-        from kgrec.evaluate.sweep import parse_sweep
-
-        scorers = None if only is None else tuple(only)
-        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
-        sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
-        lengths, unlike = tuple(sorted(set(k))), tuple(dict.fromkeys(seeds))
-        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples, folds)
-        return evaluate(self, plan, device or self.config.train.device, progress)
-
-    def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:
-        """Foretell held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
-        from kgrec.api.evaluating import evaluate_ratings
-        from kgrec.evaluate.ratings import RatingsPlan
-
-        return evaluate_ratings(self, plan or RatingsPlan(), progress)
 
     def recommend(
         self,

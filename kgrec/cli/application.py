@@ -23,6 +23,7 @@ from kgrec.cli import (
     init,
     plugins,
     recommend,
+    simulate,
     train,
 )
 from kgrec.cli.greedy import GreedyCommand
@@ -101,6 +102,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("build-graph", build_graph.build_graph),
         ("train", train.train),
         ("evaluate", evaluate.evaluate),
+        ("simulate", simulate.simulate),
         ("recommend", recommend.recommend),
         ("explain", explain.explain),
         ("generate", generate.generate),

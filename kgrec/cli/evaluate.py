@@ -119,7 +119,7 @@ def evaluate(
             "(Krichene and Rendle, KDD 2020)",
             hint="leave out --sample-negatives: all items that the user has not seen are ranked",
         )
-    chosen = _numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
+    chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
     names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     if names == []:
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
@@ -143,7 +143,7 @@ def evaluate(
             found = of_ratings = run.project.evaluate_ratings(plan, progress=progress)
         show = partial(show_ratings, of_ratings.evaluation)
     else:
-        lengths = _numbers("-k", k, low=1)
+        lengths = numbers("-k", k, low=1)
         with run.progress() as progress:
             found = of_lists = run.project.evaluate(
                 split.value,
@@ -179,7 +179,8 @@ def _ratings_plan(
     return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
 
 
-def _numbers(option: str, text: str, *, low: int) -> list[int]:
+def numbers(option: str, text: str, *, low: int) -> list[int]:
+    """Return the whole numbers of an option's list."""
     try:
         numbers = [int(word) for word in text.split(",") if word.strip()]
     except ValueError:

@@ -67,7 +67,7 @@ def group_gaps(dataset: Dataset, metric: str, values: PerUser, rng: np.random.Ge
         rng: draws users and permutations.
     """
     gaps = []
-    for name, groups in _groupings(dataset):
+    for name, groups in groupings(dataset):
         table = pl.DataFrame({"group": groups.head(len(values)), "value": values})
         table = table.filter(pl.col("group").is_not_null() & pl.col("value").is_not_nan())
         table = table.filter(pl.len().over("group") >= SMALLEST_GROUP).sort("group", maintain_order=True)
@@ -132,7 +132,8 @@ def _cohens_d(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float((a.mean() - b.mean()) / pooled) if pooled > 0 else 0.0
 
 
-def _groupings(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
+def groupings(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
+    """Iterate over attributes of the users and each user's group by it, null for none; last by activity."""
     for name, attribute in dataset.user_attributes.items():
         column = dataset.users[name]
         if attribute.multi or not column.count():
