@@ -206,11 +206,11 @@ def clicked(data: TrainingData, users: UserIndices, items: NDArray[np.int64]) ->
 def _cells(
     users: UserIndices,
     items: NDArray[np.int64],
-    shape: tuple[int, ...],
+    shape: tuple[int, int],
     dtype: type,
     values: NDArray[np.float32] | None = None,
 ) -> csr_array:
-    filled = np.ones(len(users), dtype=dtype) if values is None else values.astype(dtype)
+    filled: NDArray[Any] = np.ones(len(users), dtype=dtype) if values is None else values.astype(dtype)
     return csr_array((filled, (users, items)), shape=shape)
 
 
