@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 
 import kgrec
-from kgrec.api.studio import Studio, Wish
+from kgrec.api.studio import Studio
+from kgrec.api.wish import Wish
 from kgrec.generate.kinds import kinds_of
 from kgrec.generate.pipeline import Writer
 from kgrec.plugin.generation import TextRequest

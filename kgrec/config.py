@@ -241,6 +241,9 @@ class GenerateConfig(Section):
     """Of the texts; by default that of ``recommend.language``."""
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
     """How a text speaks to its reader."""
+    steer: Literal["profile", "latent"] = "profile"
+    """What chooses the topics that a text dwells on: the user's interests, or also what the latent generator foresees;
+    ``latent`` lets ``kgrec train`` fit that generator, too."""
     candidates: Positive = 1
     """Drafts of a text, of which the best that passes is shown; only with a language model."""
     repair: bool = True

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.api.generating import with_note
-from kgrec.api.studio import Studio, Wish
+from kgrec.api.studio import Studio
+from kgrec.api.wish import Wish
 from kgrec.data.values import canonical_id
 from kgrec.errors import UsageError, UserError
 from kgrec.generate.kinds import kind_of

@@ -25,7 +25,8 @@ from kgrec.plugin.prompts import default_prompt
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
-    from kgrec.api.studio import Studio, Wish
+    from kgrec.api.studio import Studio
+    from kgrec.api.wish import Wish
     from kgrec.evaluate.responses import ResponseGroup
 
 UNKNOWN = "no such text on record"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kgrec.api.studio import Studio, Wish
+from kgrec.api.studio import Studio
+from kgrec.api.wish import Wish
 from kgrec.data.values import canonical_id
 from kgrec.errors import UsageError
 from kgrec.generate.kinds import kind_of

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kgrec.api.variants import TEMPLATE, Variants
+from kgrec.api.wish import Wish
 from kgrec.data.values import canonical_id
 from kgrec.errors import KgrecError, UsageError
 from kgrec.generate.facts import FactBook, numbered
@@ -18,6 +19,7 @@ from kgrec.generate.names import NameIndex
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
+from kgrec.generate.steer import Steering, merged, stressed
 from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextRequest
 
 if TYPE_CHECKING:
@@ -34,31 +36,6 @@ VERBS: Mapping[str, str] = {
     "评过分": "评价过",
 }
 """Verbs that cannot stand between a person and a title, and what is said instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What texts are asked for.
-
-    Attributes:
-        kind: name of the kind, or None for the domain's usual one.
-        language: ``en`` or ``zh``; None: as in kgrec.toml.
-        tone: None: as in kgrec.toml.
-        model: ``template``, or a language model with an optional ``:MODEL``; None: as in kgrec.toml.
-        candidates: drafts a text; None: as in kgrec.toml.
-        seed: None: as in kgrec.toml.
-        allow_fallback: let the template step in where a model fails.
-        variant: name of the prompt (or of the phrases, for the template); None: as in kgrec.toml.
-    """
-
-    kind: str | None = None
-    language: str | None = None
-    tone: str | None = None
-    model: str | None = None
-    candidates: int | None = None
-    seed: int | None = None
-    allow_fallback: bool = True
-    variant: str | None = None
 
 
 @dataclass
@@ -135,6 +112,27 @@ class Studio:
         position = int(self.project.dataset.user_positions([canonical_id(user_id)])[0])
         return self.profiler.profile(position, evidence=False)
 
+    @cached_property
+    def _steering(self) -> Steering:
+        from kgrec.api.steering import make_steering
+
+        return make_steering(self.project, self.profiler)
+
+    def steered(self, profile: InterestProfile, wish: Wish) -> tuple[InterestProfile, bool]:
+        """Return a profile with what the latent generator foresees, and whether that was asked for and possible.
+
+        Raises:
+            UsageError: there is no such way to steer.
+            UserError: the workspace has no latent generator.
+        """
+        by = wish.steer or self.project.config.generate.steer
+        if by not in ("profile", "latent"):
+            raise UsageError(f"texts cannot be steered by {by!r}", hint="profile or latent")
+        if by == "profile" or not profile.user_id:
+            return profile, False
+        foreseen = self._steering.interests(profile.user_id)
+        return (replace(profile, interests=merged(profile.interests, foreseen)), True) if foreseen else (profile, False)
+
     def prompt(self, task: str) -> PromptTemplate | None:
         """Return the prompt of a task, checked."""
         found = self.project.manager.prompt_template(self.project.domain.name, task)
@@ -154,19 +152,21 @@ class Studio:
         """
         language = self.language(wish)
         book = self.book(language)
-        profile = self.profile(user_id) if user_id else InterestProfile("")
+        profile, foreseen = self.steered(self.profile(user_id) if user_id else InterestProfile(""), wish)
         facts: list[Fact] = []
         for k, item in enumerate(items):
             facts += book.items([item])[0]
             if user_id:
                 facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
         domain, model = self.project.domain, self.named(wish)
+        facts, topics = stressed(facts, profile.interests) if foreseen else (facts, ())
         ids = self.project.dataset.items["item_id"]
         item_ids = tuple(str(ids[item]) for item in items)
         chosen = self.variants.choose(kind, language, model, wish.variant, self.seed(wish), (user_id, *item_ids))
         return TextRequest(
             kind=kind,
             facts=numbered(facts),
+            topics=topics,
             language=language,
             tone=self.tone(wish),
             interests=profile.interests,

@@ -11,7 +11,8 @@ from kgrec.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
-    from kgrec.api.studio import Studio, Wish
+    from kgrec.api.studio import Studio
+    from kgrec.api.wish import Wish
     from kgrec.generate.pipeline import Watch
     from kgrec.generate.profile import InterestProfile
     from kgrec.plugin.generation import GeneratedText
@@ -55,6 +56,7 @@ class Writing:
         seed: int | None = None,
         allow_fallback: bool = True,
         variant: str | None = None,
+        steer: str | None = None,
         watch: Watch | None = None,
     ) -> list[GeneratedText]:
         """Write texts about items, for a user or for nobody in particular.
@@ -71,6 +73,7 @@ class Writing:
             seed: None: as in kgrec.toml.
             allow_fallback: let the template step in where a model fails; otherwise that is an error.
             variant: name of the prompt (of the phrases, for the template); None: as in kgrec.toml.
+            steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on; None: as in kgrec.toml.
             watch: told the pieces of a draft as a model makes them.
 
         Returns:
@@ -81,10 +84,10 @@ class Writing:
             GuardRefusedError: nothing passed, and ``allow_fallback`` is False.
         """
         from kgrec.api.generating import generate
-        from kgrec.api.studio import Wish
+        from kgrec.api.wish import Wish
 
         items = [item] if isinstance(item, str) else list(item)
-        wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback, variant)
+        wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback, variant, steer)
         return generate(cast("Project", self), user, items, n, wish, watch)
 
     def generate_all(
@@ -113,7 +116,7 @@ class Writing:
             How many texts were written now.
         """
         from kgrec.api.batches import generate_all
-        from kgrec.api.studio import Wish
+        from kgrec.api.wish import Wish
 
         wish = wish or Wish(kind)
         return generate_all(cast("Project", self), Path(out), n, users, wish, progress)

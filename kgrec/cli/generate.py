@@ -58,6 +58,10 @@ def generate(
         str | None,
         typer.Option("--variant", metavar="NAME", help="Which of several prompts or files of phrases: main, ..."),
     ] = None,
+    steer: Annotated[
+        str | None,
+        typer.Option("--steer", metavar="profile|latent", help="What chooses the topics; latent: what may come next."),
+    ] = None,
     show_facts: Annotated[
         bool, typer.Option("--show-facts", help="Show what the text may say, and its source.")
     ] = False,
@@ -79,7 +83,8 @@ def generate(
     Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
     """
     if everybody:
-        _for_all(run, user, item, number, out, _wish(kind, lang, tone, model, candidates, seed, strict, variant))
+        wish = _wish(kind, lang, tone, model, candidates, seed, strict, variant, steer)
+        _for_all(run, user, item, number, out, wish)
         return
     if user is None and not item:
         raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
@@ -96,6 +101,7 @@ def generate(
         seed=seed,
         allow_fallback=not strict,
         variant=variant,
+        steer=steer,
         watch=_draft if live else None,
     )
     if live:
@@ -115,10 +121,11 @@ def _wish(
     seed: int | None,
     strict: bool,
     variant: str | None,
+    steer: str | None,
 ) -> Any:
-    from kgrec.api.studio import Wish
+    from kgrec.api.wish import Wish
 
-    return Wish(kind, lang, tone, model, candidates, seed, not strict, variant)
+    return Wish(kind, lang, tone, model, candidates, seed, not strict, variant, steer)
 
 
 def _for_all(run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, wish: Any) -> None:

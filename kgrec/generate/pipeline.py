@@ -162,6 +162,7 @@ class Writer:
             text_id=text_id(user, request, text, author),
             scores=judged,
             variant=request.variant,
+            topics=request.topics,
         )
 
     def _best(self, request: TextRequest, texts: Sequence[str]) -> tuple[str, dict[str, float]]:

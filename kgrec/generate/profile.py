@@ -138,21 +138,36 @@ class Profiler:
             return InterestProfile(user_id, _words(mine)[:limit], {}, {}, said)
         items = np.array([t.item for t in history])
         weights = np.array([t.weight for t in history])
+        found = [*self.shared(items, weights, terms=terms, limit=limit), *_words(mine)]
+        found.sort(key=lambda interest: -interest.weight)
+        if evidence:
+            found = [self._with_evidence(interest, history, terms) for interest in found[:limit]]
+        keys, counts = self._entities["key"], np.asarray((self._matrix[items] > 0).sum(axis=0)).ravel()
+        known = {str(keys[int(c)]): int(counts[c]) for c in np.flatnonzero(counts)}
+        return InterestProfile(user_id, tuple(found[:limit]), touched, known, said)
+
+    def shared(
+        self,
+        items: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        *,
+        terms: TermIndex | None = None,
+        limit: int = N_INTERESTS,
+    ) -> list[Interest]:
+        """Return what weighted items have in common, strongest first, without evidence.
+
+        Args:
+            items: positions, each once, shape ``(k,)``.
+            weights: of each, shape ``(k,)``.
+            terms: TF-IDF of the items' texts; None leaves words out.
+            limit: entities and terms at most, each.
+        """
         part = self._matrix[items]
         counts = np.asarray((part > 0).sum(axis=0)).ravel()
         scores = np.asarray(part.T @ weights).ravel() * self._idf
         scores[self._entities["share"].to_numpy() > TOO_COMMON] = 0.0
-        found = [
-            *self._of_entities(scores, counts, limit),
-            *_of_terms(terms, items, weights, limit),
-            *_words(mine),
-        ]
-        found.sort(key=lambda interest: -interest.weight)
-        if evidence:
-            found = [self._with_evidence(interest, history, terms) for interest in found[:limit]]
-        keys = self._entities["key"]
-        known = {str(keys[int(c)]): int(counts[c]) for c in np.flatnonzero(counts)}
-        return InterestProfile(user_id, tuple(found[:limit]), touched, known, said)
+        found = [*self._of_entities(scores, counts, limit), *_of_terms(terms, items, weights, limit)]
+        return sorted(found, key=lambda interest: -interest.weight)
 
     def _history(self, mine: pl.DataFrame) -> list[Touched]:
         if not mine["item"].count():

@@ -105,6 +105,11 @@ def interest_line(interests: Sequence[Interest], limit: int = 6) -> str:
 
 
 def _shared(request: TextRequest) -> Sequence[Interest]:
-    """Return the interests that the facts speak of: a small model takes whatever stands in a prompt for a fact."""
+    """Return the interests that the facts speak of: a small model takes whatever stands in a prompt for a fact.
+
+    What the text is to dwell on comes first.
+    """
     told = {name.casefold() for fact in request.facts for name in (fact.value, *fact.aliases)}
-    return [interest for interest in request.interests if interest.name.casefold() in told]
+    found = [interest for interest in request.interests if interest.name.casefold() in told]
+    rank = {topic: k for k, topic in enumerate(request.topics)}
+    return sorted(found, key=lambda interest: rank.get(interest.name, len(rank)))

@@ -17,6 +17,7 @@ def to_record(text: GeneratedText) -> dict[str, Any]:
         "user_id": text.user_id or None,
         "item_ids": list(text.item_ids),
         "facts": [fact_record(fact) for fact in text.facts],
+        "topics": list(text.topics),
         "violations": [violation_record(violation) for violation in text.violations],
         "repaired": text.repaired,
         "fallback": text.fallback,

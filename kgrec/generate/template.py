@@ -46,7 +46,7 @@ class TemplateGenerator:
             if section.mark == "*":
                 parts += [(text, k > 0) for k, text in enumerate(_each(section, request, draw))]
             else:
-                line = _choose(section, everything, request.tone, draw)
+                line = _choose(section, everything, request, draw)
                 if line is not None:
                     parts.append((line.fill(everything, request.language), section.mark == "?"))
         return _joined(_shortened(parts, request), request.language)
@@ -85,14 +85,18 @@ def _each(section: PhraseSection, request: TextRequest, draw: random.Random) -> 
     texts = []
     for item in request.item_ids[: request.kind.max_items]:
         values = slot_values(request, [fact for fact in request.facts if fact.subject in (item, "")])
-        line = _choose(section, values, request.tone, draw)
+        line = _choose(section, values, request, draw)
         if line is not None:
             texts.append(line.fill(values, request.language))
     return list(dict.fromkeys(texts))  # two articles of one title are told of once
 
 
-def _choose(section: PhraseSection, values: _Values, tone: str, draw: random.Random) -> Line | None:
-    """Draw one of the lines that can be filled: those for this tone and this reader first, then those that say most."""
+def _choose(section: PhraseSection, values: _Values, request: TextRequest, draw: random.Random) -> Line | None:
+    """Draw one of the lines that can be filled.
+
+    Those for this tone and this reader go first, then those that say most, of which those that name a topic.
+    """
+    tone = request.tone
     fitting = [
         (tone in line.tones, bool(needs & PERSONAL), len(needs), line)
         for line, needs in zip(section.lines, section.needs, strict=True)
@@ -106,7 +110,9 @@ def _choose(section: PhraseSection, values: _Values, tone: str, draw: random.Ran
     elif toned:
         fitting = [row for row in fitting if row[0]] if draw.random() < 0.5 else fitting
     most = max(row[2] for row in fitting)
-    return draw.choice([row[3] for row in fitting if row[2] >= most - 1])
+    lines = [row[3] for row in fitting if row[2] >= most - 1]
+    stressed = {fact.name for fact in request.facts if fact.value in request.topics} - {"interest"}
+    return draw.choice([line for line in lines if line.needs & stressed] or lines)
 
 
 def _shortened(parts: list[tuple[str, bool]], request: TextRequest) -> list[str]:

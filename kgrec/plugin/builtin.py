@@ -75,6 +75,12 @@ def kgrec_scorers() -> list[Spec]:
             "what a user is after as a mixture of texts; updated by every event",
             default=False,
         ),
+        Spec(
+            "latent",
+            "kgrec.models.neural.latent:Latent",
+            "samples what a user may turn to next; steers texts",
+            default=False,
+        ),
         Spec("mult-vae", "kgrec.models.neural.mult_vae:MultVAE", "variational autoencoder", default=False),
         Spec(
             "sequence",

@@ -152,6 +152,7 @@ class TextRequest:
         known: all names of the workspace, for guards; None: only ``facts`` are known.
         cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
         private: what must not be told, for guards: the user's id and own words.
+        topics: values of ``facts`` that the text should dwell on, the strongest first; empty: no preference.
     """
 
     kind: TextKind
@@ -169,6 +170,7 @@ class TextRequest:
     known: KnownNames | None = None
     cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class GeneratedText:
         text_id: stable for user, items, kind, text, and who wrote it by which prompt.
         scores: what the reranker made of it, by criterion; empty where there was nothing to choose from.
         variant: which of several prompts, or of several files of phrases, was asked for.
+        topics: what it was to dwell on, as in the request.
     """
 
     text: str
@@ -225,3 +228,4 @@ class GeneratedText:
     text_id: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     variant: str = MAIN
+    topics: tuple[str, ...] = ()

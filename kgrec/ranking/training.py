@@ -140,6 +140,7 @@ def train(
     stage, stage_result = add_second_stage(judged, (weights, gate), material, config)
     fused = time.perf_counter()
     used = {*weights, *(stage.members if stage else ()), FALLBACK}
+    used |= {s.name for s in selected if getattr(s.scorer, "samples", False)}  # of use beyond its scores
     kept = [s for s in selected if s.name in used]
     scorers, refit_seconds = _refit(kept, material, registry, config, progress, store)
     results = [
@@ -188,11 +189,14 @@ def wanted(registry: Registry, config: Config, only: Sequence[str] | None = None
 
     Args:
         registry: the scorers on offer.
-        config: settings; ``train.scorers``, ``scorers`` and ``fusion.weights`` are read.
-        only: goes before ``train.scorers``.
+        config: settings; ``train.scorers``, ``scorers``, ``fusion.weights`` and ``generate.steer`` are read.
+        only: goes before all of these.
     """
-    listed = only or config.train.scorers
-    return list(dict.fromkeys(listed or registry.defaults({*config.scorers, *config.fusion.weights})))
+    if only:
+        return list(dict.fromkeys(only))
+    steers = ["latent"] if config.generate.steer == "latent" else []
+    listed = config.train.scorers or registry.defaults({*config.scorers, *config.fusion.weights})
+    return list(dict.fromkeys([*listed, *steers]))
 
 
 def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tuple[list[Spec], list[ScorerResult]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import kgrec
-from kgrec.api.studio import Studio, Wish
+from kgrec.api.studio import Studio
+from kgrec.api.wish import Wish
 from kgrec.generate.kinds import kinds_of
 from kgrec.generate.pipeline import Writer
 from kgrec.testing.planted import ERRORS, judge, lines_of, planted

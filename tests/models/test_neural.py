@@ -10,6 +10,7 @@ import torch
 
 from kgrec.models.history import History
 from kgrec.models.neural.interest import TextInterest
+from kgrec.models.neural.latent import Latent
 from kgrec.models.neural.mult_vae import MultVAE
 from kgrec.models.neural.sequence import Sequence, encode
 from kgrec.models.neural.sequence_training import Transformer
@@ -23,7 +24,9 @@ from kgrec.workspace import save_arrays
 SMALL_VAE = {"hidden_size": 16, "latent_size": 8, "epochs": 60, "patience": 60, "dropout": 0.3, "learning_rate": 0.01}
 SMALL_INTEREST = {"size": 8, "hidden_size": 8, "epochs": 15, "learning_rate": 0.01}
 SMALL_SEQUENCE = {"size": 16, "window": 8, "epochs": 4, "learning_rate": 0.01}
+SMALL_LATENT = {"size": 8, "hidden_size": 8, "latent_size": 4, "epochs": 15, "learning_rate": 0.01, "draws": 4}
 MADE = {
+    "latent": lambda **more: Latent(**{**SMALL_LATENT, **more}),
     "vae": lambda **more: MultVAE(**{**SMALL_VAE, **more}),
     "interest": lambda **more: TextInterest(**{**SMALL_INTEREST, **more}),
     "sequence": lambda **more: Sequence(**{**SMALL_SEQUENCE, **more}),
@@ -56,6 +59,20 @@ class TestTextInterestWithoutOrder(NeuralContract):
 
     def make(self):
         return TextInterest(**SMALL_INTEREST, ordered=False)
+
+
+class TestLatent(NeuralContract):
+    solves = ("text", "own_words")
+
+    def make(self):
+        return Latent(**SMALL_LATENT)
+
+
+class TestLatentWithoutOrder(NeuralContract):
+    solves = ("text", "own_words")
+
+    def make(self):
+        return Latent(**SMALL_LATENT, ordered=False)
 
 
 class TestSequence(NeuralContract):
@@ -130,12 +147,13 @@ def test_torch_is_needed_only_to_fit(tmp_path):
 import sys
 import numpy as np
 from kgrec.models.neural.interest import TextInterest
+from kgrec.models.neural.latent import Latent
 from kgrec.models.neural.mult_vae import MultVAE
 from kgrec.models.neural.sequence import Sequence
 from kgrec.types import Profile
 from kgrec.workspace import load_arrays
 from pathlib import Path
-for name, scorer in (("vae", MultVAE()), ("interest", TextInterest()), ("sequence", Sequence())):
+for name, scorer in (("latent", Latent()), ("vae", MultVAE()), ("interest", TextInterest()), ("sequence", Sequence())):
     scorer.load_state(load_arrays(Path({str(tmp_path)!r}) / name))
     assert np.isfinite(scorer.score(np.arange(3))).any(), name
     assert np.isfinite(scorer.score_new(Profile(np.array([0, 2]), np.ones(2, dtype=np.float32)))).any(), name
@@ -144,7 +162,7 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["vae", "interest"])
+@pytest.mark.parametrize("name", ["vae", "interest", "latent"])
 def test_a_new_user_with_the_history_of_an_old_one_gets_the_same_scores(name):
     full = toy_training_data()
     data = replace(full, events=replace(full.events, times=None), user_text=None)

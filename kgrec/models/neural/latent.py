@@ -1,0 +1,260 @@
+"""Latent: a conditional variational autoencoder of what a user turns to next. Scores and samples without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import options, recency
+from kgrec.models.neural.interest import centred_by
+from kgrec.models.neural.scorer import Floats, NeuralScorer
+from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+if TYPE_CHECKING:
+    from kgrec.models.loop import Course
+
+AT_ONCE = 1 << 24
+"""Numbers that scoring holds at once, for so many users as that allows."""
+
+LEAST_VARIANCE = 1e-4
+"""Of a history in one direction; that of a single item is 0, where a square root has no slope."""
+
+
+class Latent(NeuralScorer):
+    """Samples the text vectors of what a user may turn to next, and scores items by how likely the samples reach them.
+
+    A history is described by the weighted mean and spread ``c`` of its items' text vectors ``x`` (centred, on their
+    principal axes), weighted by strength, recency and a learned attention. The model is a conditional variational
+    autoencoder (Kingma and Welling, ICLR 2014; Sohn, Lee and Yan, NIPS 2015) of the next item's vector: a prior
+    ``p(z | c) = N(mu_p, sigma_p)``, a posterior ``q(z | c, x) = N(mu_q, sigma_q)``, drawn from as ``mu + sigma * e``,
+    and a decoder to a vector ``y(z, c)`` of the items' space that says which real item it is:
+    ``p(j | z, c) = softmax_j(y . x_j + b log(1 + likes of j))``. Trained by the evidence lower bound on each like in
+    turn, the like itself being hidden from the history that it is predicted from:
+    ``log p(j | z, c) - beta KL(q | p)``, with ``beta`` growing from 0 (Bowman et al., CoNLL 2016) and nothing asked of
+    the first ``free_bits`` nats of KL in each direction (Kingma et al., NIPS 2016), so that the decoder goes on
+    listening to ``z``; ``z`` also reaches ``y`` by a straight way (Dieng et al., AISTATS 2019). To ``log p(j | z, c)``
+    may be added that of the item's place, ``concentration * cos(y, x_j)`` (von Mises and Fisher's density): it keeps
+    ``y`` near real texts where the softmax alone only asks that it tells them apart.
+
+    The score of an item is ``log mean_s p(j | z_s, c)`` over ``draws`` fixed draws of the prior: a mixture with as many
+    peaks as tastes, where a mean of the history has one. No item and no user has a parameter of its own.
+
+    Args:
+        size: length of the projected texts.
+        hidden_size: length of the hidden layers.
+        latent_size: length of ``z``.
+        beta: weight of the KL term at the end.
+        anneal_steps: steps in which ``beta`` grows to it.
+        free_bits: nats of KL in each direction of ``z`` that cost nothing.
+        concentration: of the density of an item's place around ``y``; 0 leaves it out.
+        draws: of the prior, for a score.
+        window: likes that training looks at at once.
+        ordered: whether a like is predicted from earlier ones only; None: where there are times.
+        dropout: share of the hidden layers' entries that is hidden in a step.
+        own_words: how much of a like of that text somebody's own words are worth, where nothing is scored in training.
+        epochs: see :class:`kgrec.models.neural.scorer.NeuralScorer`, as for the options below; what early stopping
+            looks at, and ``best_metric``, is the mean log-likelihood of the held-out likes.
+        patience: in epochs.
+        learning_rate: of Adam.
+        batch_size: windows in a step.
+        threads: for this training.
+    """
+
+    content_based: ClassVar[bool] = True
+    """It can score an item that nobody has touched."""
+    inductive: ClassVar[bool] = True
+    """Items without likes are scored by the same weights."""
+    samples: ClassVar[bool] = True
+    """It is of use beyond its scores, so training keeps it even where the fusion gives it no weight."""
+
+    def __init__(
+        self,
+        *,
+        size: int = 64,
+        hidden_size: int = 128,
+        latent_size: int = 16,
+        beta: float = 1.0,
+        anneal_steps: int = 50,
+        free_bits: float = 0.02,
+        concentration: float = 0.0,
+        draws: int = 16,
+        window: int = 32,
+        ordered: bool | None = None,
+        dropout: float = 0.2,
+        own_words: float = 1.0,
+        epochs: int = 20,
+        patience: int = 3,
+        learning_rate: float = 0.003,
+        batch_size: int = 32,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(
+            epochs=epochs, patience=patience, learning_rate=learning_rate, batch_size=batch_size, threads=threads
+        )
+        self.size = options.integer("size", size, low=1)
+        self.hidden_size = options.integer("hidden_size", hidden_size, low=1)
+        self.latent_size = options.integer("latent_size", latent_size, low=1)
+        self.beta = options.number("beta", beta, low=0)
+        self.anneal_steps = options.integer("anneal_steps", anneal_steps, low=1)
+        self.free_bits = options.number("free_bits", free_bits, low=0)
+        self.concentration = options.number("concentration", concentration, low=0)
+        self.draws = options.integer("draws", draws, low=1)
+        self.window = options.integer("window", window, low=2)
+        self.ordered = None if ordered is None else bool(ordered)
+        self.dropout = options.number("dropout", dropout, low=0, high=0.95)
+        self.own_words = options.number("own_words", own_words, low=0)
+
+    @classmethod
+    def unusable(cls, data: TrainingData) -> str:
+        """Say why this scorer has nothing to go by, or nothing."""
+        return "" if data.item_text is not None and data.item_text.any() else "no item has a text"
+
+    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+        from kgrec.models.neural.latent_training import fit_latent
+
+        steps = recency.steps_back(data.events, data.matrix) if self.ordered is not False else None
+        course, state = fit_latent(self, self._history.matrix, steps, data, seed)
+        decay = float(state.pop("decay")[0])
+        self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
+        state["own_words"] = np.array([self.own_words], dtype=np.float32)
+        state["words"] = np.zeros((0, state["mean"].shape[0]), dtype=np.float32)
+        if data.user_text is not None and data.item_text is not None:
+            state["words"] = data.user_text
+        return course, state
+
+    def _of_users(self, users: UserIndices) -> Floats:
+        words = self._state["words"]
+        own = np.zeros((len(users), words.shape[1]), dtype=np.float32)
+        known = users < len(words)
+        own[known] = words[users[known]]
+        return described(self._state, self._history.rows(users), own)
+
+    def _of_profile(self, profile: Profile) -> Floats:
+        own = np.zeros((1, len(self._state["mean"])), dtype=np.float32)
+        if profile.text_vector is not None and len(profile.text_vector) == own.shape[1]:
+            own[0] = profile.text_vector
+        return described(self._state, self._history.new(profile), own)
+
+    def _score(self, vectors: Floats) -> Scores:
+        scores = log_likelihoods(self._state, vectors)
+        scores[:, ~self._state["items"].any(axis=1)] = np.nan
+        scores[~vectors.any(axis=1)] = np.nan
+        return scores
+
+    @property
+    def item_vectors(self) -> Floats:
+        """The space that samples lie in: unit rows, zero for items without text, shape ``(n_items, d)``."""
+        items: Floats = self._state["items"]
+        return items
+
+    def sample(self, users: UserIndices, n: int, *, seed: int, spread: float = 1.0) -> Floats:
+        """Draw what ``users`` may turn to next -> unit vectors in the space of :attr:`item_vectors`, ``(u, n, d)``.
+
+        All users share the draws of the noise, so who else is asked for changes nothing.
+
+        Args:
+            users: positions; of whom nothing is known, the samples are zeros.
+            n: samples a user.
+            seed: of the noise.
+            spread: what sigma is multiplied with; 0 gives the middle of the prior ``n`` times.
+        """
+        return self._sampled(self._of_users(np.asarray(users, dtype=np.int64)), n, seed, spread)
+
+    def sample_new(self, profile: Profile, n: int, *, seed: int, spread: float = 1.0) -> Floats:
+        """Draw for somebody who was not there at training, as :meth:`sample` does -> shape ``(n, d)``."""
+        found: Floats = self._sampled(self._of_profile(profile), n, seed, spread)[0]
+        return found
+
+    def _sampled(self, vectors: Floats, n: int, seed: int, spread: float) -> Floats:
+        noise = np.random.default_rng(seed).standard_normal((n, self._state["prior_mean"].shape[1]), dtype=np.float32)
+        found = decoded(self._state, vectors, np.float32(spread) * noise)
+        found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-12)
+        found[~vectors.any(axis=1)] = 0
+        return found
+
+    def nearest(self, samples: Floats, k: int, *, without: ItemIndices | None = None) -> ItemIndices:
+        """Return the real items nearest to each sample by cosine, the nearest first -> shape ``(m, k)``.
+
+        Args:
+            samples: shape ``(m, d)``.
+            k: items a sample; at most as many as there are.
+            without: positions of items that are left out, such as those that the user knows.
+        """
+        cosines = samples @ self.item_vectors.T
+        cosines[:, ~self.item_vectors.any(axis=1)] = -np.inf
+        if without is not None:
+            cosines[:, without] = -np.inf
+        k = min(k, int(np.isfinite(cosines).sum(axis=1).min(initial=cosines.shape[1])))
+        return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+
+
+def described(state: Mapping[str, NDArray[Any]], rows: csr_array, own: Floats) -> Floats:
+    """Return mean and spread of histories, shape ``(u, 2 d)``; zeros where no text is known.
+
+    Args:
+        state: ``items``, ``attention``, ``project``, ``attend``, ``mean``, ``own_words`` are read.
+        rows: strengths, recency included, CSR of shape ``(u, n_items)``.
+        own: vectors of the users' own words, shape ``(u, t)``, zero rows where there are none.
+    """
+    items = state["items"]
+    weights = csr_array((rows.data * state["attention"][rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+    words = projected(centred_by(own, state["mean"]), state["project"])
+    worth = state["own_words"][0] * attention_of(words, state["attend"])[:, None]
+    mass = np.asarray(weights.sum(axis=1)).reshape(-1, 1) + worth
+    shares = 1 / np.where(mass > 0, mass, 1)
+    mean = (weights @ items + worth * words) * shares
+    second = (weights @ (items * items) + worth * words * words) * shares
+    spread = np.sqrt(np.maximum(second - mean * mean, LEAST_VARIANCE))
+    found = np.concatenate([mean, spread], axis=1).astype(np.float32)
+    found[mass[:, 0] <= 0] = 0
+    return found
+
+
+def projected(texts: Floats, project: Floats) -> Floats:
+    """Return centred texts on their principal axes, unit rows; zero rows stay."""
+    found = texts @ project
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def attention_of(vectors: Floats, attend: Floats) -> Floats:
+    """Return how much each vector counts, ``exp(3 tanh(x . a))``, shape ``(n,)``; 0 for zero rows."""
+    known = vectors.any(axis=1)
+    return np.where(known, np.exp(3 * np.tanh(vectors @ attend)), 0).astype(np.float32)
+
+
+def decoded(state: Mapping[str, NDArray[Any]], vectors: Floats, noise: Floats) -> Floats:
+    """Draw from the prior and decode -> vectors in the items' space, not scaled, shape ``(u, s, d)``.
+
+    Args:
+        state: the weights.
+        vectors: of the users, shape ``(u, 2 d)``.
+        noise: standard normal, shape ``(s, l)``.
+    """
+    hidden = np.maximum(vectors @ state["condition"] + state["condition_bias"], 0)  # (u, h)
+    mean = hidden @ state["prior_mean"] + state["prior_mean_bias"]
+    scale = np.exp(0.5 * (hidden @ state["prior_spread"] + state["prior_spread_bias"]))
+    latent = mean[:, None, :] + scale[:, None, :] * noise  # (u, s, l)
+    inner = latent @ state["decoder"] + (hidden @ state["decoder_condition"] + state["decoder_bias"])[:, None, :]
+    means = vectors[:, : state["items"].shape[1]] @ state["straight_mean"]
+    found = np.maximum(inner, 0) @ state["out"] + latent @ state["straight"] + means[:, None, :]
+    return np.asarray(found, dtype=np.float32)
+
+
+def log_likelihoods(state: Mapping[str, NDArray[Any]], vectors: Floats) -> Scores:
+    """Return ``log mean_s p(j | z_s, c)`` of all items with text, float32 of shape ``(u, n_items)``."""
+    items, noise = state["items"], state["noise"]
+    bias = np.where(items.any(axis=1), state["bias"], -np.inf).astype(np.float32)
+    found = np.empty((len(vectors), len(items)), dtype=np.float32)
+    size = max(AT_ONCE // max(len(items) * len(noise), 1), 1)
+    for start in range(0, len(vectors), size):
+        block = slice(start, start + size)
+        logits = decoded(state, vectors[block], noise) @ items.T + bias  # (b, s, n_items)
+        top = logits.max(axis=2, keepdims=True, initial=-1e30)
+        shares = np.exp(logits - top)
+        shares /= np.maximum(shares.sum(axis=2, keepdims=True), 1e-30)  # no item at all has a text
+        found[block] = np.log(np.maximum(shares.mean(axis=1), 1e-30))
+    return found
