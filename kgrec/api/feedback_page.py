@@ -41,17 +41,25 @@ def feedback_sections(found: FeedbackEvaluation) -> list[Section]:
     sections = []
     for by, title in TITLES.items():
         groups = [group for group in found.groups if group.by == by]
+        if len(groups) == 1 and by not in ("all", "variant"):
+            continue  # it is all there is
         blocks: list[object] = [_table(by, groups, found)]
         if len(groups) > 1:
-            bars = [Bar(g.label, g.ctr.mean, g.ctr.low, g.ctr.high) for g in groups if g.ctr.n]
+            bars = [Bar(_short(g), g.ctr.mean, g.ctr.low, g.ctr.high) for g in groups if g.ctr.n]
             blocks.append(bar_plot(bars, title="Clicks an exposure", x_label="CTR"))
         sections.append(Section(title, blocks))
     sections.append(Section("What does not count", [left_out, paragraph(_NOTE, quiet=True)]))
     return sections
 
 
+def _short(group: ResponseGroup) -> str:
+    """Return a label whose first letters tell groups apart."""
+    v = group.values
+    return f"{v['variant']} · {v['kind']}.{v['lang']} · {v['asked']}" if group.by == "variant" else group.label
+
+
 _NOTE = (
-    "An exposure is a text before a reader; shown again to the same reader, it is the same exposure. Intervals are "
+    "An exposure is a text before a reader; shown again while they may still react, it is the same one. Intervals are "
     "95 %: Wilson's where each reader has one exposure, otherwise from resampled readers. Best: how likely it is that "
     "the variant has the highest rate of its kind, language and model."
 )

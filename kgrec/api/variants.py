@@ -106,8 +106,9 @@ class Variants:
 
         stamp, at = self._read
         store, now = self.project.feedback_store, time.time()
-        if stamp != store.stamp() or now - at > FRESH:
-            self._read = (store.stamp(), now)
+        current = store.events.stamp()  # texts alone, which grow batch by batch, tell nothing of what readers like
+        if stamp != current or now - at > FRESH:
+            self._read = (current, now)
             self._table = exposures(store, window_hours=self.project.config.generate.window_hours, now=now).table
             self._arms.clear()
         return self._table

@@ -10,9 +10,9 @@ import pytest
 import kgrec
 from kgrec.api import variants as variants_module
 from kgrec.cli.app import main
-from kgrec.errors import ConfigError, DataError, NotFoundError
+from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
 from kgrec.generate.kinds import BLURB, GENERIC
-from kgrec.plugin.generation import MAIN
+from kgrec.plugin.generation import MAIN, PromptTemplate
 from kgrec.testing import toy_workspace
 
 SET = ["linking.compare_meaning=false", "graph.store=false", "text.encoder=hashing"]
@@ -138,6 +138,28 @@ def test_variants_are_named_and_drawn(project, two_phrasings, tmp_path, monkeypa
     best = found.best
     assert max(best, key=best.get).startswith("blurb.en · template · brief@")
     assert sum(best.values()) == pytest.approx(1)
+
+
+def test_a_prompt_that_failed_is_still_the_one_that_was_asked(project, tmp_path, monkeypatch):
+    manager, given = type(project.manager), project.manager.prompt_template
+    prompts = {"blurb.en@brief": PromptTemplate("toy/blurb.en@brief", "Briefly: {facts}")}
+    monkeypatch.setattr(manager, "prompt_variants", lambda self, domain, task: ["brief"] if task == "blurb.en" else [])
+    monkeypatch.setattr(manager, "prompt_template", lambda self, domain, task: prompts.get(task) or given(domain, task))
+    (tmp_path / "answers.jsonl").write_text("", encoding="utf-8")
+    model = f"recorded:{tmp_path / 'answers.jsonl'}"
+    (text,) = project.generate("u03", model=model, variant="brief")
+    assert (text.fallback, text.model, text.variant) == (True, "template", "brief")
+    project.feedback(text.text_id, "shown", time=1.7e9)
+    project.feedback(text.text_id, "clicked", time=1.7e9)
+    arms = project.studio.variants.arms(BLURB, "en", model)
+    assert [(arm.name, arm.successes, arm.failures) for arm in arms] == [("main", 0, 0), ("brief", 1, 0)]
+    (pair,) = project.accepted_texts()
+    assert pair.prompt.startswith("Briefly: ")
+    by = {group.by: group.label for group in project.evaluate_feedback().groups}
+    assert by["model"] == "template (stepped in)"
+    prompts.clear()
+    with pytest.raises(PluginError, match=r"'blurb[.]en@brief'"):
+        variants_module.Variants(project).of(BLURB, "en", model)
 
 
 def test_files_bad_rows_and_the_page(folder, tmp_path, capfd):

@@ -93,10 +93,6 @@ class FeedbackStore:
         """The events on record."""
         return Log(self.folder, "events", EVENT_SCHEMA, EVENT_KEY, (*_IDENTITY, "event_id"), self.limit)
 
-    def stamp(self) -> tuple[object, ...]:
-        """Return what changes whenever something is added or removed."""
-        return self.texts.stamp(), self.events.stamp()
-
     def add_texts(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Record texts as :func:`text_row` tells them; those on record already are left. Returns how many were new."""
         frame = pl.DataFrame(list(rows), schema=TEXT_SCHEMA)
