@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 from kgrec.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from kgrec.api.judging.plan import TextPlan
+    from kgrec.api.judging.run import TextQualityRun
     from kgrec.api.project import Project
     from kgrec.api.studio import Studio
     from kgrec.api.wish import Wish
@@ -120,3 +122,27 @@ class Writing:
 
         wish = wish or Wish(kind)
         return generate_all(cast("Project", self), Path(out), n, users, wish, progress)
+
+    def evaluate_texts(
+        self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
+    ) -> TextQualityRun:
+        """Write texts for some users by each variant, and measure truth, personality, variety, fluency and speed.
+
+        Texts of a model are kept as they are written: an interrupted run goes on where it stopped.
+
+        Args:
+            plan: what is written; None: 300 users, by the template.
+            fluency: language model that tells how likely texts are; None: the one that writes, where it can.
+            progress: told where it is.
+
+        Returns:
+            The figures, and where they are kept.
+
+        Raises:
+            MissingExtraError: a language model is missing.
+            UserError: no item is recommended to two users.
+        """
+        from kgrec.api.judging.plan import TextPlan
+        from kgrec.api.judging.run import evaluate_texts
+
+        return evaluate_texts(cast("Project", self), plan or TextPlan(), fluency, progress)

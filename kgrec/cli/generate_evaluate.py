@@ -3,26 +3,122 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.generate import KindOption
 from kgrec.cli.generate_feedback import evaluate_feedback
+from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
+from kgrec.cli.screen import clean, console, table
 from kgrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from kgrec.api.judging.figures import TextQuality
 
 
 def evaluate(
     run: Run,
+    kind: KindOption = None,
+    lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the texts.")] = None,
+    tone: Annotated[
+        str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")
+    ] = None,
+    users: Annotated[
+        int, typer.Option("--users", metavar="N", min=2, help="Readers; one text each and variant.")
+    ] = 300,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            "--variants",
+            metavar="NAME,...",
+            help="template, zero-shot, few-shot, guarded; by default the template, and all with a language model.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME[:MODEL]", help="Who writes: smollm2, openai:NAME, ...")
+    ] = None,
+    fluency: Annotated[
+        str | None,
+        typer.Option("--fluency", metavar="NAME[:MODEL]", help="A language model that tells how likely texts are."),
+    ] = None,
+    candidates: Annotated[
+        int, typer.Option("--candidates", min=1, help="Drafts of a guarded text; the best that passes counts.")
+    ] = 3,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample and of the drafts.")] = None,
     feedback: Annotated[
         bool,
         typer.Option(
-            "--feedback", help="What readers did: clicks, conversions, dwell by kind, language, model and prompt."
+            "--feedback",
+            help="Write nothing: what readers did with texts on record; clicks, conversions, dwell by kind, language, "
+            "model and prompt.",
         ),
     ] = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page to FILE.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with figures, and texts good and bad.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write figures and texts to FILE, as JSON.")
+    ] = None,
 ) -> None:
-    """Judge texts: with --feedback by what readers did with those on record."""
-    if not feedback:
-        raise UsageError("what is to be judged?", hint="give --feedback")
-    evaluate_feedback(run, html)
+    """Write texts for some users, and measure how true, personal, varied and fluent they are, and how fast.
+
+    Texts of a language model are kept as they are written: an interrupted run goes on where it stopped. What the
+    figures mean is in docs/generate.md. With --feedback texts are judged by what readers did with them.
+    """
+    if feedback:
+        if model or variants or kind or out:
+            raise UsageError("--feedback judges what is on record", hint="of the other options it takes --html only")
+        evaluate_feedback(run, html)
+        return
+    from kgrec.api.judging.plan import VARIANTS, TextPlan
+
+    if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
+        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    named = model or run.project.config.generate.model
+    chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants is not None else None
+    if chosen is None:
+        chosen = ["template"] if named == "template" else list(VARIANTS)
+    start = run.project.config.seed if seed is None else seed
+    plan = TextPlan(kind, lang, tone, users, tuple(dict.fromkeys(chosen)), model, candidates, start)
+    with run.progress() as progress:
+        found = run.project.evaluate_texts(plan, fluency=fluency, progress=progress)
+    document = found.quality.to_dict()
+    if out is not None:
+        write_records([document], Format.json, out)
+    if html is not None:
+        from kgrec.api.judging.page import quality_page
+        from kgrec.pages import write_page
+
+        write_page(html, quality_page(found.quality))
+        run.say(f"the page is {html}")
+    run.data([document], lambda: show_quality(found.quality))
+    run.say(f"figures and texts are in {found.record}")
+
+
+def show_quality(found: TextQuality) -> None:
+    """Print the figures, a variant a column."""
+    from kgrec.api.judging.page import OTHERS, SHARES, shown
+
+    right: dict[str, Any] = {"justify": "right"}
+    made = table({"": {"overflow": "fold"}, **{v.name: right for v in found.variants}})
+    for name, called in {**SHARES, **OTHERS}.items():
+        values = [getattr(v, name) for v in found.variants]
+        if any(value.n for value in values):
+            made.add_row(called, *(shown(value, share=name in SHARES) for value in values))
+    for name, called in (
+        ("distinct_1", "distinct-1"),
+        ("distinct_2", "distinct-2"),
+        ("tokens_a_second", "tokens a second"),
+        ("texts_a_second", "texts a second"),
+    ):
+        made.add_row(called, *("–" if x != x else f"{x:,.3g}" for x in (getattr(v, name) for v in found.variants)))
+    out = console()
+    out.print(
+        f"{found.readers} texts a variant · {found.kind} · {found.language} · seed {found.plan.seed}", style="dim"
+    )
+    out.print(made)
+    out.print(f"most memory held {found.peak_memory:.0f} MiB", style="dim")
+    for note in found.notes:
+        out.print(clean(note), style="dim")

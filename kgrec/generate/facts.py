@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.generate.profile import InterestProfile, item_entities
+from kgrec.generate.profile import TOO_COMMON, InterestProfile, Touched
 from kgrec.generate.screening import plain, safe_name, safe_text
+from kgrec.graph.around import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.domain import Domain, RelationType
@@ -28,6 +31,12 @@ DESCRIPTION = 600
 SHARED = 2
 """So many touched items must share an entity before it is told as an interest."""
 
+EXAMPLES = 2
+"""Touched items that are named for an interest."""
+
+# "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
+_OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
+_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
 _YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
 _ISO_DATE = re.compile(r"([12]\d{3})-(\d{2})-(\d{2})(?:[T ].*)?")
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
@@ -98,16 +107,51 @@ class FactBook:
         about = self.items([item])[0]
         subject = str(self._dataset.items["item_id"][item])
         shared = [
-            (profile.counts.get(self._keys[item, fact.value], 0), -k, fact)
+            (profile.counts.get(key, 0) * self._rarity(key), -k, fact, key)
             for k, fact in enumerate(about)
-            if fact.type == "entity" and (item, fact.value) in self._keys
+            if fact.type == "entity" and (key := self._keys.get((item, fact.value), ""))
+            if profile.counts.get(key, 0) >= SHARED
         ]
-        shared = sorted((row for row in shared if row[0] >= SHARED), reverse=True)
-        wanted = {interest.name for interest in profile.interests}
-        shared.sort(key=lambda row: row[2].value not in wanted)  # what the profile names comes first
-        for count, _, fact in shared[:2]:
-            found.append(replace(fact, type="interest", name="interest", number=float(count), source="interactions"))
+        shared.sort(reverse=True)  # what tells most of this reader: shared by many touched items, and by few others
+        named = {fact.value for fact in found}
+        for k, (_, _, fact, key) in enumerate(shared[:2]):
+            count = float(profile.counts[key])
+            found.append(replace(fact, type="interest", name="interest", number=count, source="interactions"))
+            if k == 0:
+                found += self._examples(profile, key, named)
         return [replace(fact, subject=subject) for fact in found]
+
+    def _examples(self, profile: InterestProfile, key: str, named: Container[str]) -> Iterator[Fact]:
+        """Yield touched items that have an entity, those first that weigh much and that few others have touched."""
+        known = self._popularity
+        holders = [touched for touched in profile.touched_with(key) if self.title(touched.item) not in named]
+        telling = sorted(holders, key=lambda t: -t.weight * np.log((1 + known.sum()) / (1 + known[t.item])))
+        titles: list[str] = []
+        for touched in telling:
+            title = self.title(touched.item)
+            if title and title not in titles:
+                titles.append(title)
+                yield replace(self._history(touched, title), name="examples")
+            if len(titles) == EXAMPLES:
+                return
+
+    @cached_property
+    def _popularity(self) -> NDArray[np.int64]:
+        """How many interactions each item has, shape ``(n_items,)``."""
+        items = self._dataset.interactions["item"].drop_nulls().to_numpy()
+        return np.bincount(items, minlength=self._dataset.n_items)
+
+    def _rarity(self, key: str) -> float:
+        """Return how little common an entity is: the logarithm of items over items that have it."""
+        return float(np.log((1 + self._dataset.n_items) / (1 + min(self._degrees.get(key, 0), self._dataset.n_items))))
+
+    @cached_property
+    def _degrees(self) -> Mapping[str, int]:
+        """Key of an entity -> how many stated edges it has."""
+        edges = self._graph.edges.filter(pl.col("provenance") != "interaction")
+        ends = pl.concat([edges["head"], edges["tail"]]).value_counts(name="edges")
+        keys = self._graph.nodes.select("key").with_row_index("head")
+        return dict(ends.join(keys, on="head").select("key", "edges").iter_rows())
 
     @cached_property
     def _keys(self) -> dict[tuple[int, str], str]:
@@ -158,9 +202,11 @@ class FactBook:
         rows = item_entities(self._graph, items)
         nodes = self._graph.nodes[rows["node"]].select("key", "label", "aliases")
         table = pl.concat([rows, nodes], how="horizontal").with_columns(
-            order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64)
+            order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64),
+            common=pl.col("key").replace_strict(self._degrees, default=0, return_dtype=pl.Int64)
+            > TOO_COMMON * self._dataset.n_items,
         )
-        table = table.sort(["item", "order"], maintain_order=True)
+        table = table.sort(["item", "order", "common"], maintain_order=True)
         table = table.filter(pl.int_range(pl.len()).over("item", "relation") < MOST)
         ids = self._dataset.items["item_id"]
         found: dict[int, list[Fact]] = {}
@@ -197,13 +243,16 @@ class FactBook:
         title = self.title(position) if position is not None else ""
         if position is None or touched is None or not title:
             return []
-        verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
-        aliases = tuple(v for v in name_variants(plain(str(self._dataset.items["title"][position]))) if v != title)
-        found = [Fact("", "history", "history", title, verb, aliases=aliases, source="interactions")]
+        found = [self._history(touched, title)]
         clause = self._because(reason, title)
         if clause:
             found.append(Fact("", "reason", "because", clause, source="explanation"))
         return found
+
+    def _history(self, touched: Touched, title: str) -> Fact:
+        verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
+        aliases = tuple(v for v in name_variants(plain(str(self._dataset.items["title"][touched.item]))) if v != title)
+        return Fact("", "history", "history", title, verb, aliases=aliases, source="interactions")
 
     def _because(self, reason: Reason, history: str) -> str:
         """Return how the path is worded: ``also directed by Ada Orbit``; nothing where its two steps differ."""
@@ -230,12 +279,14 @@ def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:
 
 
 def display(title: str) -> str:
-    """Write a title as in running text: without the year, the article in front.
+    """Write a title as in running text: without the year, the article in front, no full stop after its last word.
 
-    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)")
-    ('The Matrix', '霸王别姬')
+    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)"), display("Slides with Case."), display("E.T.")
+    ('The Matrix', '霸王别姬', 'Slides with Case', 'E.T.')
     """
-    bare = _YEAR.sub("", plain(title))
+    bare = _LAST_STOP.sub("", _YEAR.sub("", plain(title)))
+    if (doubled := _OTHER_TITLE.fullmatch(bare)) and len(name_variants(doubled[1])) > 1:
+        bare = doubled[1]
     variants = name_variants(bare)
     return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
 

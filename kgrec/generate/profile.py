@@ -9,11 +9,12 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
 from kgrec.generate.screening import plain, safe_name
 from kgrec.generate.sentiment import polarity
+from kgrec.graph.around import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
 from kgrec.plugin.generation import Evidence, Interest
@@ -54,6 +55,8 @@ class InterestProfile:
         interests: strongest first.
         history: touched items by position, strongest first.
         counts: key of an entity -> how many touched items have it.
+        incidence: which touched item (row, in the order of ``history``) has which entity (column), CSC; or None.
+        columns: key of an entity -> its column.
         own_words: description, comments and searches, newest first.
     """
 
@@ -62,6 +65,17 @@ class InterestProfile:
     history: Mapping[int, Touched] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     own_words: tuple[str, ...] = ()
+    incidence: csc_array | None = field(default=None, repr=False, compare=False)
+    columns: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def touched_with(self, key: str) -> list[Touched]:
+        """Return the touched items that have the entity of this key, strongest first."""
+        column = self.columns.get(key)
+        if self.incidence is None or column is None:
+            return []
+        start, end = self.incidence.indptr[column : column + 2]
+        history = list(self.history.values())
+        return [history[row] for row in sorted(self.incidence.indices[start:end].tolist())]
 
 
 class Profiler:
@@ -115,6 +129,10 @@ class Profiler:
         return csr_array(entries, shape=(self._dataset.n_items, self._entities.height))
 
     @cached_property
+    def _columns(self) -> Mapping[str, int]:
+        return dict(self._entities.select("key", "column").iter_rows())
+
+    @cached_property
     def _idf(self) -> NDArray[np.float64]:
         return np.log((1 + self._dataset.n_items) / (1 + self._entities["degree"].to_numpy()))
 
@@ -142,9 +160,10 @@ class Profiler:
         found.sort(key=lambda interest: -interest.weight)
         if evidence:
             found = [self._with_evidence(interest, history, terms) for interest in found[:limit]]
-        keys, counts = self._entities["key"], np.asarray((self._matrix[items] > 0).sum(axis=0)).ravel()
+        incidence = csc_array(self._matrix[items])
+        keys, counts = self._entities["key"], np.diff(incidence.indptr)
         known = {str(keys[int(c)]): int(counts[c]) for c in np.flatnonzero(counts)}
-        return InterestProfile(user_id, tuple(found[:limit]), touched, known, said)
+        return InterestProfile(user_id, tuple(found[:limit]), touched, known, said, incidence, self._columns)
 
     def shared(
         self,
@@ -217,49 +236,6 @@ class Profiler:
         return Interest(
             interest.kind, interest.name, interest.relation, interest.weight, interest.count, told, interest.key
         )
-
-
-def item_entities(graph: KnowledgeGraph, items: Sequence[int] | None = None) -> pl.DataFrame:
-    """Return which entities items are joined with, as they are stated.
-
-    Args:
-        graph: the knowledge graph.
-        items: positions of the items that are wanted; None for all.
-
-    Returns:
-        ``item`` (position), ``node``, ``relation`` (name, of the inverse where the item is the tail), ``forward``,
-        ``kind``, ``source`` and ``line``; entities without a readable name and mentions that are not sure are left out.
-    """
-    nodes = graph.nodes.with_row_index("node")
-    wanted = nodes.filter(pl.col("kind") == "item")
-    if items is not None:
-        wanted = wanted.filter(pl.col("index").is_in(list(items)))
-    own = wanted.select(pl.col("node").alias("own"), pl.col("index").alias("item"))
-    stated = graph.edges.filter(
-        (pl.col("provenance") != "interaction") & ((pl.col("provenance") != "mention") | (pl.col("weight") >= 0.8))
-    )
-    names = graph.relations.with_row_index("relation").cast({"relation": pl.UInt16})
-    sides = []
-    for here, there, column, forward in (("head", "tail", "name", True), ("tail", "head", "inverse", False)):
-        found = stated.filter(pl.col(here).is_in(own["own"].implode())).join(
-            own, left_on=here, right_on="own", maintain_order="left"
-        )
-        found = found.join(names.select("relation", pl.col(column).alias("name")), on="relation", maintain_order="left")
-        sides.append(
-            found.select(
-                "item",
-                pl.col(there).alias("node"),
-                pl.col("name").alias("relation"),
-                pl.lit(forward).alias("forward"),
-                "source",
-                "line",
-            )
-        )
-    both = pl.concat(sides).unique(["item", "node", "relation"], keep="first", maintain_order=True)
-    readable = nodes.filter(
-        (pl.col("kind") == "item") | ((pl.col("kind") == "entity") & (pl.col("label") != pl.col("key")))
-    )
-    return both.join(readable.select("node", "kind"), on="node", maintain_order="left")
 
 
 def _own_words(dataset: Dataset, user: int, mine: pl.DataFrame) -> tuple[str, ...]:

@@ -57,6 +57,17 @@ def check_prompt(template: PromptTemplate) -> PromptTemplate:
     return template
 
 
+def without_examples(template: PromptTemplate) -> PromptTemplate:
+    r"""Return the prompt without its examples: its paragraphs that hold no placeholder. The first one stays.
+
+    >>> without_examples(PromptTemplate("x", "Say it.\n\nFacts: a\nText: b\n\nFacts: {facts}\nText:")).text
+    'Say it.\n\nFacts: {facts}\nText:'
+    """
+    first, *rest = template.text.split("\n\n")
+    kept = [part for part in rest if any(name for _, name, _, _ in string.Formatter().parse(part))]
+    return PromptTemplate(f"{template.name}, no examples", "\n\n".join([first, *kept]))
+
+
 def version_of(template: PromptTemplate) -> str:
     """Return name and version: ``video/blurb.en@1f0c9a2b``; another text is another version."""
     return f"{template.name}@{short_hash(template.text)}"

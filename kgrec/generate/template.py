@@ -13,7 +13,7 @@ from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
 
 _Values = Mapping[str, Sequence[str]]
-PERSONAL = frozenset({"history", "because", "interest", "verb", "count"})
+PERSONAL = frozenset({"history", "because", "interest", "verb", "count", "examples"})
 """Slots that make a line one for this reader; preferred where they can be filled."""
 
 
@@ -41,14 +41,15 @@ class TemplateGenerator:
             return ""
         draw = random.Random(f"{seed}|{request.key}|{','.join(request.item_ids)}|{request.kind.name}")
         everything = slot_values(request, request.facts)
-        parts: list[tuple[str, bool]] = []  # text, may be left out
+        parts: list[tuple[str, int]] = []  # text, how soon it may be left out: 0 never, 1 late, 2 first
         for section in phrases.sections:
             if section.mark == "*":
-                parts += [(text, k > 0) for k, text in enumerate(_each(section, request, draw))]
+                parts += [(text, 2 * (k > 0)) for k, text in enumerate(_each(section, request, draw))]
             else:
                 line = _choose(section, everything, request, draw)
                 if line is not None:
-                    parts.append((line.fill(everything, request.language), section.mark == "?"))
+                    soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
+                    parts.append((line.fill(everything, request.language), soon))
         return _joined(_shortened(parts, request), request.language)
 
 
@@ -69,7 +70,7 @@ def slot_values(request: TextRequest, facts: Sequence[Fact]) -> dict[str, list[s
         if fact.type == "text":
             continue  # a description is never copied
         values[fact.name].append(f"{fact.value} {fact.unit}".strip() if fact.unit else fact.value)
-        if fact.type == "history":
+        if fact.name == "history":
             values["verb"].append(fact.label)
         elif fact.type == "interest" and fact.number is not None:
             values["count"].append(f"{fact.number:g}")
@@ -115,15 +116,16 @@ def _choose(section: PhraseSection, values: _Values, request: TextRequest, draw:
     return draw.choice([line for line in lines if line.needs & stressed] or lines)
 
 
-def _shortened(parts: list[tuple[str, bool]], request: TextRequest) -> list[str]:
-    """Leave out what may be left out, the last first, until the text is short enough."""
+def _shortened(parts: list[tuple[str, int]], request: TextRequest) -> list[str]:
+    """Leave out what may be left out until the text is short enough: first what is for everybody, the last first."""
     kept = list(parts)
     limit = request.kind.max_length.get(request.language, 10**6)
-    for k in reversed(range(len(parts))):
-        if sum(length(text, request.language) for text, _ in kept) <= limit:
-            break
-        if parts[k][1]:
-            del kept[k]
+    for soon in (2, 1):
+        for k in reversed(range(len(kept))):
+            if sum(length(text, request.language) for text, _ in kept) <= limit:
+                break
+            if kept[k][1] == soon:
+                del kept[k]
     return [text for text, _ in kept]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from kgrec.plugin.domain import TextKind
 
 __all__ = [
     "MAIN",
+    "CountingModel",
     "Evidence",
     "Fact",
     "FactType",
@@ -129,6 +130,16 @@ class KnownNames(Protocol):
 
     def mentions(self, text: str) -> Sequence[NameMention]:
         """Return the names in ``text``, longest first where they overlap, in order."""
+        ...
+
+
+@runtime_checkable
+class CountingModel(Protocol):
+    """A language model that tells how much it wrote."""
+
+    @property
+    def written_tokens(self) -> int:
+        """Tokens of all answers so far."""
         ...
 
 

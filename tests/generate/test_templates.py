@@ -75,6 +75,8 @@ def facts(draw, domain, language):
     if draw(st.booleans()):
         count = draw(st.integers(2, 60))
         drawn.append(Fact("", "interest", "interest", draw(NAMES), number=float(count)))
+        examples = draw(st.lists(TITLES, max_size=2, unique=True))
+        drawn += [Fact("", "history", "examples", title, "watched") for title in examples]
     return tuple(replace(fact, id=f"f{k}", number=_number(fact)) for k, fact in enumerate(drawn))
 
 
@@ -121,7 +123,7 @@ def test_phrases_name_facts_that_a_domain_has(domain, kind, language):
 
 
 def check_phrases(domain, phrases):
-    personal = {"history", "because", "interest", "verb", "count", "noun", "nouns", "title"}
+    personal = {"history", "because", "interest", "verb", "count", "examples", "noun", "nouns", "title"}
     known = personal | {relation.name for relation in domain.relation_types} | set(domain.attributes)
     assert phrases.slots <= known, phrases.slots - known
     always = [section for section in phrases.sections if not section.mark]

@@ -7,7 +7,6 @@ examples, no good for free writing, and it knows no Chinese. Guards and the temp
 from __future__ import annotations
 
 import importlib.util
-import json
 import queue
 import secrets
 import threading
@@ -29,6 +28,9 @@ FEATURE = "the embedded language model"
 
 class LlamaModel:
     """Completes by llama.cpp. The start of a prompt that the last one shared is not computed again.
+
+    It tells no likelihoods: the binding gives probabilities of what is written only, and under a grammar that allows
+    nothing but a given text llama.cpp cuts that text into other tokens than the model knows it by.
 
     Args:
         path: a GGUF file; None for the packaged SmolLM2.
@@ -59,11 +61,17 @@ class LlamaModel:
         self.path = _packaged() if path is None else Path(path).expanduser()
         self.threads, self.context = int(threads), int(context)
         self.temperature, self.top_p = float(temperature), float(top_p)
+        self._written = 0
 
     @property
     def name(self) -> str:
         """The file's name, in lower case."""
         return self.path.stem.lower()
+
+    @property
+    def written_tokens(self) -> int:
+        """Tokens of all answers of :meth:`complete` so far."""
+        return self._written
 
     def complete(
         self, prompts: Sequence[str], *, max_new_tokens: int, seed: int, schema: Mapping[str, Any] | None = None
@@ -108,23 +116,6 @@ class LlamaModel:
             stopped.set()
             worker.join()
 
-    def log_likelihood(self, prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
-        """Return the mean log probability of a token of each text after its prompt.
-
-        llama.cpp tells probabilities of what it writes only, so each token is asked for in turn under a grammar that
-        allows nothing but the text; a token's probability is read before the grammar narrows it.
-        """
-        return [self._likelihood(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-
-    def _likelihood(self, prompt: str, text: str) -> float:
-        asked = self._asked(prompt, len(text) + 8, 0, None)
-        asked.update(temperature=0.0, logprobs=1, grammar=f"root ::= {json.dumps(' ' + text, ensure_ascii=False)}")
-        asked.pop("stop")
-        answer = self._server.handle_completions(asked)
-        content = ((answer.get("choices") or [{}])[0].get("logprobs") or {}).get("content") or []
-        found = [float(token["logprob"]) for token in content if token.get("token")]
-        return sum(found) / len(found) if found else float("nan")
-
     def _asked(self, prompt: str, n: int, seed: int, schema: Mapping[str, Any] | None) -> dict[str, Any]:
         asked: dict[str, Any] = {
             "prompt": prompt,
@@ -143,6 +134,7 @@ class LlamaModel:
     def _text(self, answer: Mapping[str, Any], schema: Mapping[str, Any] | None) -> str:
         if "choices" not in answer:
             raise ModelError(f"{self.name} gave no answer: {str(answer)[:200]}", hint="a shorter prompt may help")
+        self._written += int((answer.get("usage") or {}).get("completion_tokens") or 0)
         text = str(answer["choices"][0].get("text") or "")
         return first_line(text) if schema is None else valid_json(text, schema)
 
