@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from kgrec.api.histories import newcomers, seen_by
 from kgrec.api.recommending import allowed_items
 from kgrec.data.values import canonical_id
-from kgrec.explain.decompose import BASELINE, WHOLE, Part, by_history, decompose
+from kgrec.explain.decompose import BASELINE, WHOLE, Part, by_history, decompose, through_entities
 from kgrec.explain.explanation import Cause, Counterfactual, Explanation, WhyNot
 from kgrec.explain.removal import Removal, counterfactual
 from kgrec.explain.routes import routes
@@ -150,12 +150,22 @@ class _Explaining:
         return self.project.explainer.reasons(found, user=users, profile=known.profile)[0].sentence
 
     def _causes(self, parts: list[Part]) -> tuple[Cause, ...]:
-        sources = {part.source: self.project.ranker.item_ids[part.source] for part in parts if part.source >= 0}
-        titles = dict(zip(sources, self._titles(list(sources.values())), strict=True))
-        share = {name: float(part[0, self.place]) for name, part in self.known.parts.items()}
+        known, project = self.known, self.project
+        if known.position is not None and not project.workspace.stale("models"):  # else the graph's nodes have moved
+            parts = through_entities(project.ranker, known.position, self.place, known.parts, parts)
+        ids = project.ranker.item_ids
+        sources = sorted({part.source for part in parts if part.kind == "item"})
+        named = zip(sources, self._titles([ids[source] for source in sources]), strict=True)
+        titles: dict[tuple[str, int], tuple[str, str]] = {
+            ("item", source): (ids[source], title) for source, title in named
+        }
+        for node in {part.source for part in parts if part.kind == "entity"}:
+            row = project.explainer.wording.node(node)
+            titles["entity", node] = (str(row["key"]), str(row["label"]))
+        share = {name: float(part[0, self.place]) for name, part in known.parts.items()}
         ordered = sorted(parts, key=lambda p: (-abs(share[p.scorer]), p.scorer, p.kind == BASELINE, -p.value))
         return tuple(
-            Cause(p.scorer, p.kind, sources.get(p.source), titles.get(p.source) or LABELS[p.kind], p.value)
+            Cause(p.scorer, p.kind, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind))), p.value)
             for p in ordered
         )
 

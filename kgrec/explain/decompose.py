@@ -6,12 +6,14 @@ contributions counts with the same factor, and what the average item would get i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.plugin.additive import EntityScorer
 from kgrec.plugin.protocols import AdditiveScorer, Contribution
 from kgrec.types import ItemIndices, Scores
 
@@ -35,7 +37,8 @@ class Part:
     Attributes:
         scorer: whose.
         kind: a kind of :class:`kgrec.plugin.protocols.Contribution`, or :data:`BASELINE`, or :data:`WHOLE`.
-        source: position at training of the item that caused it, -1 where there is none.
+        source: position at training of the item that caused it (for ``"entity"`` the node of the graph), -1 where there
+            is none.
         value: share of the fused score.
     """
 
@@ -72,6 +75,40 @@ def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[
         for own, item in zip(found, items.tolist(), strict=True):
             own.extend(_scaled(name, given[item], raw, share, item, _peers(ranker, item)))
     return found
+
+
+def through_entities(
+    ranker: Ranker, user: int, item: int, parts: Mapping[str, Scores], split: Sequence[Part]
+) -> list[Part]:
+    """Give to entities what came through them, and take it from the items of the history; the sum stays.
+
+    Args:
+        ranker: whose scores these are.
+        user: position at training.
+        item: position of the explained item.
+        parts: as in :func:`decompose`.
+        split: what :func:`decompose` found for this item.
+    """
+    told = list(split)
+    for name, part in parts.items():
+        scorer = ranker.scorers.get(name)
+        own = [p for p in split if p.scorer == name and p.kind == "item"]
+        through = scorer.through_entities(user, item) if own and isinstance(scorer, EntityScorer) else []
+        if not through:
+            continue
+        assert scorer is not None
+        raw = np.asarray(scorer.score(np.array([user]))[0], dtype=np.float64)
+        factor = _factor(raw, part[0].astype(np.float64), _peers(ranker, item))
+        taken: dict[int, float] = {}
+        given: dict[int, float] = {}
+        for share in through:
+            taken[share.source] = taken.get(share.source, 0.0) + factor * share.value
+            given[share.entity] = given.get(share.entity, 0.0) + factor * share.value
+        rest = [replace(p, value=p.value - taken.pop(p.source, 0.0)) for p in own]
+        rest += [Part(name, "item", source, -value) for source, value in taken.items()]
+        told = [p for p in told if p.scorer != name or p.kind != "item"]
+        told += [*rest, *(Part(name, "entity", node, value) for node, value in given.items())]
+    return told
 
 
 def _scaled(

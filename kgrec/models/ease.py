@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,11 @@ from scipy.sparse import csr_array, vstack
 
 from kgrec.errors import DataError
 from kgrec.models import local_ease, options, sparse
-from kgrec.models.features import centred, with_graph_rows
+from kgrec.models.ease_entities import GraphRows
+from kgrec.models.features import centred, graph_features, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.plugin.additive import Through
 from kgrec.plugin.space import Range, Real, Space
 from kgrec.types import TrainingData
 
@@ -59,6 +62,7 @@ class EASE(ItemItemScorer):
         decay: float | None = None,
     ) -> None:
         super().__init__(decay=decay)
+        self._graph: GraphRows | None = None
         self.regularization = options.number("regularization", regularization, low=0, above=True)
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
@@ -103,8 +107,37 @@ class EASE(ItemItemScorer):
         if data.n_items > self.max_dense_items:
             ridge = local_ease.Ridge(self.regularization, self.dropout / (1 - self.dropout))
             return local_ease.fit(rows, texts, ridge, self.neighbours, rng), known
-        weights = solve(gram(rows, texts), self.regularization, self.dropout)
+        matrix = gram(rows, texts)
+        if data.n_items <= DENSE_WEIGHTS:
+            self._graph = self._graph_rows(rows, data, np.diagonal(matrix).copy())
+        weights = solve(matrix, self.regularization, self.dropout)
         return (weights if data.n_items <= DENSE_WEIGHTS else pruned(weights, KEPT)), known
+
+    def _graph_rows(self, rows: csr_array, data: TrainingData, diagonal: NDArray[np.float32]) -> GraphRows | None:
+        """Return what tells the share of each entity, for weights that are kept whole."""
+        if data.triples is None or rows.shape[0] == data.n_users:
+            return None
+        ridge = self.regularization + self.dropout / (1 - self.dropout) * diagonal
+        facts = sparse.csr(csr_array(rows[data.n_users :].T))
+        return GraphRows(facts, graph_features(data.triples).entities, ridge.astype(np.float32))
+
+    def through_entities(self, user: int, item: int) -> list[Through]:
+        """Say what of the contributions comes through entities, see :class:`kgrec.models.ease_entities.GraphRows`.
+
+        Nothing where the graph does not count, or where only the largest weights of the model are kept.
+        """
+        if self._graph is None or not isinstance(self._weights, np.ndarray) or not self._known[item]:
+            return []
+        return self._graph.through(self._history.rows(np.array([user])), self._weights, item)
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return history, weights and the graph's rows as arrays."""
+        return {**super().state(), **({} if self._graph is None else self._graph.state())}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._graph = GraphRows.from_state(state)
+        return super().load_state(state)
 
 
 def gram(rows: csr_array, texts: NDArray[np.float32] | None) -> NDArray[np.float32]:

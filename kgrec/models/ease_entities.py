@@ -1,0 +1,74 @@
+"""What EASE's weights owe to each entity of the graph: exact, by the condition that its solution meets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import sparse
+from kgrec.plugin.additive import Through
+
+MOST = 10
+"""Entities that are told of each item; what comes through others stays with the items of the history."""
+
+
+@dataclass(frozen=True)
+class GraphRows:
+    """The graph's pseudo-users of a fitted EASE.
+
+    At the minimum of ``|X - X B|² + tr(B' L B)`` with ``diag(B) = 0`` every other entry is
+    ``B_sj = (1 / L_s) * sum over rows r of X_rs (X_rj - (X B)_rj)``: a sum over users and pseudo-users. The term of a
+    pseudo-user is what its entity gives; the items of the history bring it in with their strength.
+
+    Attributes:
+        facts: the pseudo-users' rows as columns, CSR of shape ``(n_items, f)``.
+        nodes: entity of each, shape ``(f,)``.
+        ridge: ``L``, shape ``(n_items,)``.
+    """
+
+    facts: csr_array
+    nodes: NDArray[np.int64]
+    ridge: NDArray[np.float32]
+
+    def through(self, row: csr_array, weights: NDArray[np.float32], item: int) -> list[Through]:
+        """Return what comes to ``item`` through the :data:`MOST` strongest entities.
+
+        Args:
+            row: the history, CSR of shape ``(1, n_items)``.
+            weights: ``B``, shape ``(n_items, n_items)``.
+            item: position of the scored item.
+        """
+        left = self.facts[[item]].toarray()[0] - self.facts.T @ weights[:, item]  # (f,)
+        history = np.asarray(row.indices)
+        strength = np.where(history == item, 0, row.data / self.ridge[history])  # the diagonal is held at 0
+        shares = self.facts[history].tocoo()
+        sources, features = shares.row, shares.col
+        values = shares.data * strength[sources] * left[features]
+        entities, place = np.unique(self.nodes[features], return_inverse=True)
+        total = np.bincount(place, weights=values, minlength=len(entities))
+        kept = np.zeros(len(entities), dtype=np.bool_)
+        kept[np.argsort(-np.abs(total), kind="stable")[:MOST]] = True
+        # The same entity may stand in several relations to an item: one value for each item and entity.
+        pairs, which = np.unique(np.stack([sources, place])[:, kept[place]], axis=1, return_inverse=True)
+        sums = np.bincount(which, weights=values[kept[place]], minlength=pairs.shape[1])
+        return [
+            Through(int(history[source]), int(entities[entity]), float(value))
+            for source, entity, value in zip(*pairs, sums, strict=True)
+            if value
+        ]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return everything as arrays."""
+        return {**sparse.to_state("facts", self.facts), "fact_nodes": self.nodes, "ridge": self.ridge}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self | None:
+        """Read what :meth:`state` gave; None where there is none."""
+        if "fact_nodes" not in state:
+            return None
+        return cls(sparse.from_state("facts", state), state["fact_nodes"], state["ridge"])
