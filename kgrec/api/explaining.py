@@ -164,10 +164,8 @@ class _Explaining:
             titles["entity", node] = (str(row["key"]), str(row["label"]))
         share = {name: float(part[0, self.place]) for name, part in known.parts.items()}
         ordered = sorted(parts, key=lambda p: (-abs(share[p.scorer]), p.scorer, p.kind == BASELINE, -p.value))
-        return tuple(
-            Cause(p.scorer, p.kind, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind))), p.value)
-            for p in ordered
-        )
+        named_parts = [(p, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind)))) for p in ordered]
+        return tuple(Cause(p.scorer, p.kind, key, label, p.value) for p, key, label in named_parts)
 
     def _titles(self, item_ids: list[str]) -> list[str]:
         """Return titles; an item that left the catalogue since training goes by its id."""
