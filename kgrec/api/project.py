@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.api.keeping import Keeping
 from kgrec.api.listening import Listening
 from kgrec.api.measuring import Measuring
 from kgrec.api.questions import GraphQuestions
@@ -59,7 +60,7 @@ def open_project(
     return Project(workspace, settings, plugins)
 
 
-class Project(Writing, Listening, Reasoning, Measuring, GraphQuestions):
+class Project(Writing, Listening, Reasoning, Measuring, Keeping, GraphQuestions):
     """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
 
     def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:

@@ -23,6 +23,7 @@ from kgrec.cli import (
     init,
     plugins,
     recommend,
+    runs,
     simulate,
     train,
 )
@@ -113,6 +114,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
     ):
         app.command(name, cls=GreedyCommand)(command(function))
     app.add_typer(graph.app(), name="graph")
+    app.add_typer(runs.app(), name="runs")
     app.command("plugins")(command(plugins.plugins))
     app.command("doctor")(command(doctor.doctor))
     taken = _names(app)

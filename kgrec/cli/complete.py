@@ -37,6 +37,16 @@ def items(context: typer.Context, incomplete: str) -> list[str]:
     return _ids(context, "items", "item_id", incomplete)
 
 
+def runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Offer the kept runs, the latest first."""
+    from kgrec.cli.run import run_of
+    from kgrec.evaluate.records import LATEST, run_names, runs_folder
+    from kgrec.workspace import Workspace
+
+    where = context.params.get("workspace") or run_of(context).workspace
+    return _starting([LATEST, *reversed(run_names(runs_folder(Workspace(where))))], incomplete)
+
+
 def _offers(kind: str, incomplete: str) -> list[str]:
     from kgrec.plugin.manager import load_plugins
 

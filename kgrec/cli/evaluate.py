@@ -19,6 +19,7 @@ from kgrec.cli.evaluate_sweeps import show_sweeps
 from kgrec.cli.evaluate_uplift import show_uplift
 from kgrec.cli.output import Format, format_of, write_records
 from kgrec.cli.run import Run
+from kgrec.cli.runs import check_page
 from kgrec.cli.screen import cell, console, table
 from kgrec.errors import UsageError
 
@@ -106,6 +107,13 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with tables and charts to FILE.")
+    ] = None,
+    examples: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Users, drawn at random, whose lists are kept and shown on the page."),
+    ] = 5,
 ) -> None:
     """Hold out part of the data, train on the rest, and measure the lists.
 
@@ -125,8 +133,10 @@ def evaluate(
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
     if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
         raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    if html is not None:
+        check_page(html)
     if explanations:
-        if ratings or ablate or only is not None:
+        if ratings or ablate or only is not None or html is not None:
             raise UsageError("--explanations stands alone", hint="it judges the models that kgrec train made")
         judged = run.project.evaluate_explanations(seed=chosen[0])
         if out is not None:
@@ -155,6 +165,7 @@ def evaluate(
                 rerank=rerank or None,
                 sweep=sweep or (),
                 folds=folds,
+                examples=examples,
                 progress=progress,
             )
         show = partial(_show, of_lists)
@@ -163,6 +174,9 @@ def evaluate(
         write_records([document], Format.json, out)
     run.data([document], show)
     run.say(f"all figures are in {found.record}" + (f" and in {out}" if out else ""))
+    if html is not None:
+        run.project.write_report(html, str(found.record))
+        run.say(f"the page is {html}")
     run.timings({"evaluation": found.seconds})
 
 

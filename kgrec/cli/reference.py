@@ -46,6 +46,8 @@ COMMANDS = (
     ("info",),
     ("graph",),
     *(("graph", name) for name in ("stats", "query", "export", "validate", "show")),
+    ("runs",),
+    ("runs", "show"),
     ("plugins",),
     ("doctor",),
 )

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from kgrec.pages.text import escaped
+from kgrec.pages.text import escaped, width_of
 
 Row = Sequence[object]
+
+_SHORT, _LONG = 26, 40
+"""Texts up to the one width are names, above the other sentences."""
 
 
 def number(value: object) -> str:
@@ -58,25 +61,24 @@ def table(
         strong: positions of rows to stress.
     """
     cells = [list(row) for row in rows]
-    numeric = [
-        name in right or (any(_is_number(row[k]) for row in cells) and all(_fits(row[k]) for row in cells))
-        for k, name in enumerate(header)
-    ]
-    head = joined(_cell("th", name, at, Markup(' scope="col"')) for name, at in zip(header, numeric, strict=True))
+    columns = [[row[k] for row in cells] for k in range(len(header))]
+    kinds = [_kind(name, column, right) for name, column in zip(header, columns, strict=True)]
+    head = joined(_cell("th", name, kind, Markup(' scope="col"')) for name, kind in zip(header, kinds, strict=True))
     body = joined(
         Markup("<tr{}>{}</tr>\n").format(
             Markup(' class="strong"') if place in strong else "",
-            joined(_cell("td", cell, at) for cell, at in zip(row, numeric, strict=True)),
+            joined(_cell("td", cell, kind) for cell, kind in zip(row, kinds, strict=True)),
         )
         for place, row in enumerate(cells)
     )
     label = Markup(' aria-label="{}"').format(escaped(caption)) if caption else ""
-    shown = Markup("<caption>{}</caption>").format(escaped(caption)) if caption else ""
+    # Above the box and not in it: a caption must not scroll out of sight with the columns.
+    shown = Markup('<p class="caption">{}</p>').format(escaped(caption)) if caption else ""
     # The box takes the focus so that arrow keys scroll it.
     return Markup(
-        '<div class="table" tabindex="0" role="region"{}><table>{}<thead><tr>{}</tr></thead>'
+        '{}<div class="table" tabindex="0" role="region"{}><table><thead><tr>{}</tr></thead>'
         "<tbody>\n{}</tbody></table></div>\n"
-    ).format(label or Markup(' aria-label="table"'), shown, head, body)
+    ).format(shown, label or Markup(' aria-label="table"'), head, body)
 
 
 def facts(pairs: Mapping[str, object]) -> Markup:
@@ -101,9 +103,17 @@ def grid(*blocks: object) -> Markup:
     return Markup('<div class="grid">{}</div>\n').format(joined(blocks))
 
 
-def _cell(tag: str, value: object, right: bool, more: str = "") -> Markup:
-    kind = Markup(' class="right"') if right else ""
-    return Markup("<{0}{1}{2}>{3}</{0}>").format(Markup(tag), kind, more, _value(value))
+def _kind(name: str, column: Sequence[object], right: Collection[str]) -> str:
+    """Return how a column is laid out: numbers at the right, names on one line, sentences with room on a phone too."""
+    if name in right or (any(map(_is_number, column)) and all(map(_fits, column))):
+        return "right"
+    longest = max(width_of(str(text)) for text in (name, *column))
+    return "short" if longest <= _SHORT else "long" if longest > _LONG else ""
+
+
+def _cell(tag: str, value: object, kind: str, more: str = "") -> Markup:
+    named = Markup(' class="{}"').format(kind) if kind else ""
+    return Markup("<{0}{1}{2}>{3}</{0}>").format(Markup(tag), named, more, _value(value))
 
 
 def _value(value: object) -> Markup:

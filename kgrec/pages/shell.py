@@ -30,18 +30,18 @@ header,main,footer{max-width:1180px;margin:0 auto;padding:0 16px}
 header{padding-top:28px}h1{font-size:1.75rem;line-height:1.2;margin:0 0 6px}h2{font-size:1.3rem;margin:0 0 8px}
 h3{font-size:1.05rem;margin:22px 0 6px}a{color:var(--link)}p{margin:8px 0;max-width:75ch}
 h1,h2,h3,p,li,dd,summary{overflow-wrap:anywhere}
-.lead,.quiet,footer,caption,figcaption small{color:var(--soft)}.quiet{font-size:.875rem}
+.lead,.quiet,footer,.caption,figcaption small{color:var(--soft)}.quiet{font-size:.875rem}
 nav{margin:14px 0 0;display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.9375rem}nav a{padding:5px 0}
 section{margin:30px 0 0;padding-top:18px;border-top:1px solid var(--line)}
 footer{padding-top:24px;padding-bottom:32px;font-size:.875rem}
 .table{overflow-x:auto;margin:12px 0;max-width:100%}.table:focus-visible{outline:2px solid var(--link)}
 table{border-collapse:collapse;font-size:.9375rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:0 0 6px;font-size:.9375rem}
+.caption{margin:14px 0 0;font-size:.9375rem}.caption+.table{margin-top:2px}
 th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-th:last-child,td:last-child{padding-right:2px}td{min-width:3.5em;max-width:36em}
+th:last-child,td:last-child{padding-right:2px}td{min-width:3.5em;max-width:36em}.short{white-space:nowrap}.long{min-width:17em}
 th{font-weight:600;white-space:nowrap}td.right,th.right{text-align:right;white-space:nowrap}
 tr.strong td{font-weight:650}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));gap:8px 22px;margin:12px 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,150px),1fr));gap:8px 22px;margin:12px 0}
 .facts div{border-left:3px solid var(--line);padding-left:10px}.facts dt{color:var(--soft);font-size:.875rem}
 .facts dd{margin:0;font-variant-numeric:tabular-nums}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,360px),1fr));gap:14px;
