@@ -20,7 +20,7 @@ from kgrec.testing import toy_request
 
 def row(text_id="t1", user="u1", **values):
     (text,) = Writer(()).write([toy_request()], seed=1, user_ids=[user])
-    made = text_row(text, toy_request(), asked="template", seed=1, now=1e9)
+    made = text_row(text, toy_request(topics=("Space",)), asked="template", seed=1, now=1e9)
     return {**made, "text_id": text_id, **values}
 
 
@@ -36,6 +36,7 @@ def test_a_text_comes_back_as_it_was(tmp_path):
     (read,) = store.texts.read().iter_rows(named=True)
     assert read == row()
     request = request_of(read, BLURB)
+    assert request.topics == ("Space",)
     assert request.facts == toy_request().facts
     assert request.item_ids == toy_request().item_ids
 

@@ -37,6 +37,7 @@ TEXT_SCHEMA: Mapping[str, pl.DataType] = {
     "item_ids": _TEXTS,
     "facts": pl.List(pl.Struct(FACT)),
     "interests": _TEXTS,
+    "topics": _TEXTS,
     "noun": _TEXT,
     "seed": pl.Int64(),
     "repaired": pl.Boolean(),
@@ -168,6 +169,7 @@ def text_row(text: GeneratedText, request: TextRequest, *, asked: str, seed: int
             {**{name: getattr(fact, name) for name in FACT}, "aliases": list(fact.aliases)} for fact in text.facts
         ],
         "interests": [interest.name for interest in request.interests],
+        "topics": list(request.topics),
         "noun": request.noun,
         "seed": seed,
         "repaired": text.repaired,
@@ -183,6 +185,7 @@ def request_of(row: Mapping[str, Any], kind: TextKind) -> TextRequest:
         language=row["lang"],
         tone=row["tone"],
         interests=tuple(Interest("entity", name, "", 0.0, 0) for name in row["interests"] or ()),
+        topics=tuple(row["topics"] or ()),
         noun=row["noun"],
         item_ids=tuple(row["item_ids"] or ()),
         variant=row["variant"],
