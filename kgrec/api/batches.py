@@ -98,7 +98,9 @@ def _requests(studio: Studio, kind: TextKind, jobs: Sequence[_Job], wish: Wish) 
 
 def _jobs(project: Project, kind: TextKind, n: int, users: Sequence[str] | None, progress: Progress) -> Iterator[_Job]:
     if not kind.personal:
-        for item in project.dataset.items["item_id"].sort().to_list():
+        # Of an item that the catalogue does not know, and only logs name, there is nothing to say.
+        named = project.dataset.items.filter(project.dataset.items["title"].is_not_null())
+        for item in named["item_id"].sort().to_list():
             yield "", (item,)
         return
     wanted = None if users is None else [canonical_id(user) for user in users]

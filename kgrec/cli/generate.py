@@ -168,7 +168,8 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
     for k, text in enumerate(texts):
         if k:
             out.print()
-        out.print(clean(text.text), style="bold" if show_facts else "")
+        said = text.text or f"nothing is known about {', '.join(text.item_ids)}"
+        out.print(clean(said), style="bold" if text.text and show_facts else "" if text.text else "dim")
         if not show_facts:
             continue
         how = "fallback" if text.fallback else "repaired" if text.repaired else ""

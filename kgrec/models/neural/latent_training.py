@@ -82,7 +82,7 @@ class LatentNetwork(nn.Module):
         self.posterior_mean, self.posterior_mean_bias = drawn(hidden, latent), zeros(latent)
         self.posterior_spread, self.posterior_spread_bias = zeros(hidden, latent), zeros(latent)
         self.decoder, self.decoder_condition = drawn(latent, hidden), drawn(hidden, hidden)
-        self.decoder_bias, self.out = zeros(hidden), drawn(hidden, d)
+        self.decoder_bias, self.out = zeros(hidden), parameter(rng.normal(0, 0.1 / np.sqrt(d), (hidden, d)))
         self.straight, self.straight_mean = drawn(latent, d), parameter(SHARPNESS * np.eye(d))
         self.likes = zeros(1)
         # The decay is a sigmoid of this: 0.95 at the start; 1 where there is no order.
