@@ -164,7 +164,7 @@ class Bench:
         Diversity grows with the setting; it is looked at for the first users.
         """
         low, wanted = 0.0, target[:MATCHED].mean()
-        for _ in range(9):
+        for _ in range(10):
             middle = (low + high) / 2
             less = self.figures(method(middle, MATCHED))[:, 3].mean() < wanted
             low, high = (middle, high) if less else (low, middle)
@@ -194,7 +194,7 @@ def measure(name: str, cuts: list[int], spread: float, options: dict[str, Any]) 
         bench = Bench(data, draw, options)
         found = {"latent": bench.figures(bench.of_samples(spread))}
         diversity = found["latent"][:, 3]
-        noise = bench.matched(bench.of_noise, diversity, 8.0)
+        noise = bench.matched(bench.of_noise, diversity, 50.0)
         strength = bench.matched(bench.of_mmr, diversity, 1.0)
         found["mean+noise"] = bench.figures(bench.of_noise(noise))
         found["mean+mmr"] = bench.figures(bench.of_mmr(strength))

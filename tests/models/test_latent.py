@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from kgrec.models.neural.latent import Latent, described, log_likelihoods
+from kgrec.models.neural.latent import Latent
+from kgrec.models.neural.latent_scoring import described, log_likelihoods
 from kgrec.testing import toy_training_data
 from kgrec.testing.toys import training_data
 
@@ -42,7 +43,7 @@ def test_samples_are_unit_vectors_that_depend_on_seed_and_user_alone(latent):
 def test_without_spread_all_samples_are_the_middle_and_with_more_they_lie_apart(latent):
     users = np.arange(8)
     middle = latent.sample(users, 5, seed=1, spread=0.0)
-    np.testing.assert_allclose(middle, np.repeat(middle[:, :1], 5, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(middle, np.repeat(middle[:, :1], 5, axis=1), rtol=1e-5, atol=1e-6)
 
     def apart(spread):
         samples = latent.sample(users, 16, seed=1, spread=spread)
@@ -98,13 +99,16 @@ def test_mean_and_spread_of_a_history():
     rows = csr_array(np.array([[3, 1, 5], [0, 0, 2]], dtype=np.float32))
     found = described(state, rows, np.zeros((2, 2), dtype=np.float32))
     deviation = np.sqrt(0.75 * 0.25)
-    np.testing.assert_allclose(found, [[0.75, 0.25, deviation, deviation], [0, 0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(found.vectors, [[0.75, 0.25, deviation, deviation], [0, 0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(found.logs), [[3, 1, 0, 0], [0, 0, 0, 0]], rtol=1e-6)
+    np.testing.assert_array_equal(found.members[0, :2], items[:2])
     words = described(state, rows, np.array([[0, 0], [0, 2]], dtype=np.float32))
-    np.testing.assert_allclose(words[1], [0, 1, 0.01, 0.01], rtol=1e-5)
+    np.testing.assert_allclose(words.vectors[1], [0, 1, 0.01, 0.01], rtol=1e-5)
+    np.testing.assert_array_equal(words.members[1, -1], [0, 1])
 
 
 def test_many_items_are_scored_in_blocks_of_users(latent, monkeypatch):
-    vectors = latent._of_users(np.arange(9))
+    vectors = latent._histories(np.arange(9))
     whole = log_likelihoods(latent.state(), vectors)
-    monkeypatch.setattr("kgrec.models.neural.latent.AT_ONCE", 1)
+    monkeypatch.setattr("kgrec.models.neural.latent_scoring.AT_ONCE", 1)
     np.testing.assert_allclose(log_likelihoods(latent.state(), vectors), whole, rtol=1e-5)

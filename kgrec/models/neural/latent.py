@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
-from kgrec.models.neural.interest import centred_by
+from kgrec.models.neural.latent_scoring import Histories, decoded, described, log_likelihoods
 from kgrec.models.neural.scorer import Floats, NeuralScorer
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
     from kgrec.models.loop import Course
 
-AT_ONCE = 1 << 24
-"""Numbers that scoring holds at once, for so many users as that allows."""
-
-LEAST_VARIANCE = 1e-4
-"""Of a history in one direction; that of a single item is 0, where a square root has no slope."""
+BLOCK = 512
+"""Users whose histories are looked at together."""
 
 
 class Latent(NeuralScorer):
@@ -31,7 +26,8 @@ class Latent(NeuralScorer):
     principal axes), weighted by strength, recency and a learned attention. The model is a conditional variational
     autoencoder (Kingma and Welling, ICLR 2014; Sohn, Lee and Yan, NIPS 2015) of the next item's vector: a prior
     ``p(z | c) = N(mu_p, sigma_p)``, a posterior ``q(z | c, x) = N(mu_q, sigma_q)``, drawn from as ``mu + sigma * e``,
-    and a decoder to a vector ``y(z, c)`` of the items' space that says which real item it is:
+    and a decoder to a vector ``y(z, c)`` of the items' space, which attends to those items of the history that ``z``
+    asks for (so a draw may follow one taste of several), and says which real item it is:
     ``p(j | z, c) = softmax_j(y . x_j + b log(1 + likes of j))``. Trained by the evidence lower bound on each like in
     turn, the like itself being hidden from the history that it is predicted from:
     ``log p(j | z, c) - beta KL(q | p)``, with ``beta`` growing from 0 (Bowman et al., CoNLL 2016) and nothing asked of
@@ -74,21 +70,21 @@ class Latent(NeuralScorer):
     def __init__(
         self,
         *,
-        size: int = 64,
+        size: int = 128,
         hidden_size: int = 128,
         latent_size: int = 16,
         beta: float = 1.0,
         anneal_steps: int = 50,
         free_bits: float = 0.02,
-        concentration: float = 0.0,
+        concentration: float = 10.0,
         draws: int = 16,
         window: int = 32,
         ordered: bool | None = None,
-        dropout: float = 0.2,
+        dropout: float = 0.4,
         own_words: float = 1.0,
         epochs: int = 20,
         patience: int = 3,
-        learning_rate: float = 0.003,
+        learning_rate: float = 0.001,
         batch_size: int = 32,
         threads: int | None = None,
     ) -> None:
@@ -126,23 +122,39 @@ class Latent(NeuralScorer):
             state["words"] = data.user_text
         return course, state
 
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``; NaN for users of whom nothing is known and for such items."""
+        users = np.asarray(users, dtype=np.int64)
+        parts = [self._scored(self._histories(users[at : at + BLOCK])) for at in range(0, len(users), BLOCK)]
+        return np.concatenate(parts) if parts else np.zeros((0, self._history.n_items), dtype=np.float32)
+
+    def score_new(self, profile: Profile) -> Floats:
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
+        return np.asarray(self._scored(self._newcomer(profile))[0])
+
     def _of_users(self, users: UserIndices) -> Floats:
+        return self._histories(users).vectors
+
+    def _of_profile(self, profile: Profile) -> Floats:
+        return self._newcomer(profile).vectors
+
+    def _histories(self, users: UserIndices) -> Histories:
         words = self._state["words"]
         own = np.zeros((len(users), words.shape[1]), dtype=np.float32)
         known = users < len(words)
         own[known] = words[users[known]]
         return described(self._state, self._history.rows(users), own)
 
-    def _of_profile(self, profile: Profile) -> Floats:
+    def _newcomer(self, profile: Profile) -> Histories:
         own = np.zeros((1, len(self._state["mean"])), dtype=np.float32)
         if profile.text_vector is not None and len(profile.text_vector) == own.shape[1]:
             own[0] = profile.text_vector
         return described(self._state, self._history.new(profile), own)
 
-    def _score(self, vectors: Floats) -> Scores:
-        scores = log_likelihoods(self._state, vectors)
+    def _scored(self, histories: Histories) -> Scores:
+        scores = log_likelihoods(self._state, histories)
         scores[:, ~self._state["items"].any(axis=1)] = np.nan
-        scores[~vectors.any(axis=1)] = np.nan
+        scores[histories.unknown] = np.nan
         return scores
 
     @property
@@ -162,18 +174,18 @@ class Latent(NeuralScorer):
             seed: of the noise.
             spread: what sigma is multiplied with; 0 gives the middle of the prior ``n`` times.
         """
-        return self._sampled(self._of_users(np.asarray(users, dtype=np.int64)), n, seed, spread)
+        return self._sampled(self._histories(np.asarray(users, dtype=np.int64)), n, seed, spread)
 
     def sample_new(self, profile: Profile, n: int, *, seed: int, spread: float = 1.0) -> Floats:
         """Draw for somebody who was not there at training, as :meth:`sample` does -> shape ``(n, d)``."""
-        found: Floats = self._sampled(self._of_profile(profile), n, seed, spread)[0]
+        found: Floats = self._sampled(self._newcomer(profile), n, seed, spread)[0]
         return found
 
-    def _sampled(self, vectors: Floats, n: int, seed: int, spread: float) -> Floats:
+    def _sampled(self, histories: Histories, n: int, seed: int, spread: float) -> Floats:
         noise = np.random.default_rng(seed).standard_normal((n, self._state["prior_mean"].shape[1]), dtype=np.float32)
-        found = decoded(self._state, vectors, np.float32(spread) * noise)
+        found = decoded(self._state, histories, np.float32(spread) * noise)
         found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-12)
-        found[~vectors.any(axis=1)] = 0
+        found[histories.unknown] = 0
         return found
 
     def nearest(self, samples: Floats, k: int, *, without: ItemIndices | None = None) -> ItemIndices:
@@ -190,71 +202,3 @@ class Latent(NeuralScorer):
             cosines[:, without] = -np.inf
         k = min(k, int(np.isfinite(cosines).sum(axis=1).min(initial=cosines.shape[1])))
         return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-
-
-def described(state: Mapping[str, NDArray[Any]], rows: csr_array, own: Floats) -> Floats:
-    """Return mean and spread of histories, shape ``(u, 2 d)``; zeros where no text is known.
-
-    Args:
-        state: ``items``, ``attention``, ``project``, ``attend``, ``mean``, ``own_words`` are read.
-        rows: strengths, recency included, CSR of shape ``(u, n_items)``.
-        own: vectors of the users' own words, shape ``(u, t)``, zero rows where there are none.
-    """
-    items = state["items"]
-    weights = csr_array((rows.data * state["attention"][rows.indices], rows.indices, rows.indptr), shape=rows.shape)
-    words = projected(centred_by(own, state["mean"]), state["project"])
-    worth = state["own_words"][0] * attention_of(words, state["attend"])[:, None]
-    mass = np.asarray(weights.sum(axis=1)).reshape(-1, 1) + worth
-    shares = 1 / np.where(mass > 0, mass, 1)
-    mean = (weights @ items + worth * words) * shares
-    second = (weights @ (items * items) + worth * words * words) * shares
-    spread = np.sqrt(np.maximum(second - mean * mean, LEAST_VARIANCE))
-    found = np.concatenate([mean, spread], axis=1).astype(np.float32)
-    found[mass[:, 0] <= 0] = 0
-    return found
-
-
-def projected(texts: Floats, project: Floats) -> Floats:
-    """Return centred texts on their principal axes, unit rows; zero rows stay."""
-    found = texts @ project
-    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), dtype=np.float32)
-
-
-def attention_of(vectors: Floats, attend: Floats) -> Floats:
-    """Return how much each vector counts, ``exp(3 tanh(x . a))``, shape ``(n,)``; 0 for zero rows."""
-    known = vectors.any(axis=1)
-    return np.where(known, np.exp(3 * np.tanh(vectors @ attend)), 0).astype(np.float32)
-
-
-def decoded(state: Mapping[str, NDArray[Any]], vectors: Floats, noise: Floats) -> Floats:
-    """Draw from the prior and decode -> vectors in the items' space, not scaled, shape ``(u, s, d)``.
-
-    Args:
-        state: the weights.
-        vectors: of the users, shape ``(u, 2 d)``.
-        noise: standard normal, shape ``(s, l)``.
-    """
-    hidden = np.maximum(vectors @ state["condition"] + state["condition_bias"], 0)  # (u, h)
-    mean = hidden @ state["prior_mean"] + state["prior_mean_bias"]
-    scale = np.exp(0.5 * (hidden @ state["prior_spread"] + state["prior_spread_bias"]))
-    latent = mean[:, None, :] + scale[:, None, :] * noise  # (u, s, l)
-    inner = latent @ state["decoder"] + (hidden @ state["decoder_condition"] + state["decoder_bias"])[:, None, :]
-    means = vectors[:, : state["items"].shape[1]] @ state["straight_mean"]
-    found = np.maximum(inner, 0) @ state["out"] + latent @ state["straight"] + means[:, None, :]
-    return np.asarray(found, dtype=np.float32)
-
-
-def log_likelihoods(state: Mapping[str, NDArray[Any]], vectors: Floats) -> Scores:
-    """Return ``log mean_s p(j | z_s, c)`` of all items with text, float32 of shape ``(u, n_items)``."""
-    items, noise = state["items"], state["noise"]
-    bias = np.where(items.any(axis=1), state["bias"], -np.inf).astype(np.float32)
-    found = np.empty((len(vectors), len(items)), dtype=np.float32)
-    size = max(AT_ONCE // max(len(items) * len(noise), 1), 1)
-    for start in range(0, len(vectors), size):
-        block = slice(start, start + size)
-        logits = decoded(state, vectors[block], noise) @ items.T + bias  # (b, s, n_items)
-        top = logits.max(axis=2, keepdims=True, initial=-1e30)
-        shares = np.exp(logits - top)
-        shares /= np.maximum(shares.sum(axis=2, keepdims=True), 1e-30)  # no item at all has a text
-        found[block] = np.log(np.maximum(shares.mean(axis=1), 1e-30))
-    return found

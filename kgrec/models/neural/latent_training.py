@@ -1,4 +1,4 @@
-"""The network of the latent generator and its training, in torch."""
+"""The training of the latent generator, in torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from torch import Tensor, nn
+from torch import Tensor
 
 from kgrec.models import recency
 from kgrec.models.adam import AdamTraining
@@ -16,91 +16,19 @@ from kgrec.models.features import centred
 from kgrec.models.loop import Arrays, Course
 from kgrec.models.neural.catalogue import Catalogue, choice_loss
 from kgrec.models.neural.fitting import train
-from kgrec.models.neural.latent import LEAST_VARIANCE, attention_of, described, log_likelihoods, projected
-from kgrec.models.neural.scorer import Floats
+from kgrec.models.neural.latent_network import LatentNetwork, scoring_arrays
+from kgrec.models.neural.latent_scoring import LEAST_VARIANCE, described, log_likelihoods, projected
 from kgrec.models.neural.windows import EMPTY, Likes, ordered_likes, windows
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
     from kgrec.models.neural.latent import Latent
 
-SHARPNESS = 6.0
-"""What the mean of a history is multiplied with at the start: a softmax of cosines says nothing."""
-
 CANDIDATES = 512
 """Items that a like is compared with in a step."""
 
 JUDGED = 1 << 22
 """At most so many users times items are looked at after an epoch."""
-
-
-class LatentNetwork(nn.Module):
-    """Condition, prior, posterior and decoder, started as by Glorot and Bengio (AISTATS 2010).
-
-    Args:
-        items: unit text vectors on their principal axes, shape ``(n_items, d)``.
-        counts: likes of each item, shape ``(n_items,)``.
-        hidden: length of the hidden layers.
-        latent: length of ``z``.
-        ordered: whether a decay is learned.
-        rng: draws the start.
-        device: where to.
-    """
-
-    def __init__(
-        self,
-        items: Floats,
-        counts: NDArray[np.int64],
-        *,
-        hidden: int,
-        latent: int,
-        ordered: bool,
-        rng: np.random.Generator,
-        device: str,
-    ) -> None:
-        super().__init__()
-        self.items = torch.from_numpy(items).to(device)
-        self.popularity = torch.from_numpy(np.log1p(counts).astype(np.float32)).to(device)
-        d = items.shape[1]
-
-        def parameter(array: NDArray[np.floating], *, learned: bool = True) -> nn.Parameter:
-            values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-            return nn.Parameter(values.to(device), requires_grad=learned)
-
-        def drawn(n_in: int, n_out: int) -> nn.Parameter:
-            return parameter(rng.normal(0, np.sqrt(2 / (n_in + n_out)), (n_in, n_out)))
-
-        def zeros(*shape: int) -> nn.Parameter:
-            return parameter(np.zeros(shape))
-
-        self.attend = zeros(d)
-        self.condition, self.condition_bias = drawn(2 * d, hidden), zeros(hidden)
-        self.prior_mean, self.prior_mean_bias = drawn(hidden, latent), zeros(latent)
-        self.prior_spread, self.prior_spread_bias = zeros(hidden, latent), zeros(latent)
-        self.target, self.target_condition = drawn(d, hidden), drawn(hidden, hidden)
-        self.target_bias = zeros(hidden)
-        self.posterior_mean, self.posterior_mean_bias = drawn(hidden, latent), zeros(latent)
-        self.posterior_spread, self.posterior_spread_bias = zeros(hidden, latent), zeros(latent)
-        self.decoder, self.decoder_condition = drawn(latent, hidden), drawn(hidden, hidden)
-        self.decoder_bias, self.out = zeros(hidden), parameter(rng.normal(0, 0.1 / np.sqrt(d), (hidden, d)))
-        self.straight, self.straight_mean = drawn(latent, d), parameter(SHARPNESS * np.eye(d))
-        self.likes = zeros(1)
-        # The decay is a sigmoid of this: 0.95 at the start; 1 where there is no order.
-        self.recency = parameter(np.full(1, 3.0 if ordered else np.inf), learned=ordered)
-
-    @property
-    def decay(self) -> Tensor:
-        """How much of an item's weight one more item leaves, shape ``(1,)``."""
-        return torch.sigmoid(self.recency)
-
-    def attention(self, items: Tensor) -> Tensor:
-        """Return how much each item counts in a history, the shape of ``items``; 0 without text."""
-        vectors = self.items[items]
-        return torch.exp(3 * torch.tanh(vectors @ self.attend)) * vectors.any(-1)
-
-    def item_vectors(self, items: Tensor) -> Tensor:
-        """Return what a decoded vector and a 1 are multiplied with, shape ``(i, d + 1)``."""
-        return torch.cat([self.items[items], (self.popularity[items] * self.likes)[:, None]], 1)
 
 
 class LatentTraining(AdamTraining):
@@ -161,7 +89,10 @@ class LatentTraining(AdamTraining):
         chosen = present & (mass[..., 0] > 1e-9) & (attention > 0)
         mean, second, target = mean[chosen], second[chosen], vectors[chosen]
         spread = (second - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
-        decoded, divergence = self._through(mean, spread, target)
+        whose = chosen.nonzero()[:, 0]
+        heard = seen[chosen]
+        logs = torch.where(heard > 0, heard.clamp(min=1e-12).log(), -torch.inf)
+        decoded, divergence = self._through(mean, spread, target, vectors[whose], logs)
         users = torch.cat([decoded, decoded.new_ones((len(decoded), 1))], 1)
         candidates, corrections = self._catalogue.draw(self._generator)
         of_candidates = (candidates, corrections, self.network.item_vectors(candidates))
@@ -175,20 +106,32 @@ class LatentTraining(AdamTraining):
         beta = self.options.beta * min(1.0, self.steps_done / self.options.anneal_steps)
         return misfit + beta * nats.clamp(min=self.options.free_bits).sum()
 
-    def _through(self, mean: Tensor, spread: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return decoded draws of the posterior ``(p, d)`` and its divergence from the prior ``(p, l)``."""
+    def _through(
+        self, mean: Tensor, spread: Tensor, target: Tensor, members: Tensor, logs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return decoded draws of the posterior ``(p, d)`` and its divergence from the prior ``(p, l)``.
+
+        Args:
+            mean: of the histories, shape ``(p, d)``.
+            spread: of the histories, same shape.
+            target: what came next, same shape.
+            members: the histories' items, shape ``(p, m, d)``.
+            logs: logarithms of their weights, -inf for those that are hidden, shape ``(p, m)``.
+        """
         net, dropout = self.network, self.options.dropout
         hidden = self.dropped(torch.relu(torch.cat([mean, spread], 1) @ net.condition + net.condition_bias), dropout)
         prior_mean = hidden @ net.prior_mean + net.prior_mean_bias
         prior_spread = hidden @ net.prior_spread + net.prior_spread_bias
         inner = torch.relu(target @ net.target + hidden @ net.target_condition + net.target_bias)
         inner = self.dropped(inner, dropout)
-        own_mean = inner @ net.posterior_mean + net.posterior_mean_bias
+        own_mean = inner @ net.posterior_mean + net.posterior_mean_bias + target @ net.place
         own_spread = inner @ net.posterior_spread + net.posterior_spread_bias
         noise = torch.randn(own_mean.shape, generator=self._generator, device=self.device)
         latent = own_mean + noise * torch.exp(0.5 * own_spread)
         inner = torch.relu(latent @ net.decoder + hidden @ net.decoder_condition + net.decoder_bias)
-        decoded = self.dropped(inner, dropout) @ net.out + latent @ net.straight + mean @ net.straight_mean
+        near = torch.softmax((members @ (latent @ net.query)[:, :, None])[:, :, 0] + logs, 1)  # (p, m)
+        pooled = (near[:, None, :] @ members)[:, 0]
+        decoded = self.dropped(inner, dropout) @ net.out + latent @ net.straight + pooled @ net.straight_mean
         apart = (own_spread.exp() + (own_mean - prior_mean).square()) / prior_spread.exp()
         return decoded, 0.5 * (prior_spread - own_spread + apart - 1)
 
@@ -278,18 +221,3 @@ def fit_latent(
     training = LatentTraining(network, likes, ordered=ordered, judge=judge, scorer=scorer, seed=seed)
     course = train(scorer, training, data, seed)
     return course, {**fixed, **scoring_arrays(network)}
-
-
-@torch.no_grad()
-def scoring_arrays(network: LatentNetwork) -> Arrays:
-    """Return what scoring needs of the network: not the posterior."""
-    names = (
-        *("attend", "condition", "condition_bias", "prior_mean", "prior_mean_bias", "prior_spread"),
-        *("prior_spread_bias", "decoder", "decoder_condition", "decoder_bias", "out", "straight", "straight_mean"),
-    )
-    state = {name: getattr(network, name).detach().cpu().numpy().copy() for name in names}
-    items = network.items.cpu().numpy()
-    state["attention"] = attention_of(items, state["attend"])
-    state["bias"] = (network.popularity * network.likes).cpu().numpy()
-    state["decay"] = network.decay.detach().cpu().numpy()
-    return state
