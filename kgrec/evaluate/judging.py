@@ -234,6 +234,7 @@ def _list_figures(top: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
     found = {
         f"novelty@{k}": lists.novelty(top, exam.popularity, exam.n_fit_users),
         f"popularity@{k}": lists.recommended_popularity(top, exam.popularity),
+        f"lift@{k}": lists.popularity_lift(top, exam.popularity, exam.history),
         f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), exam.obvious),
     }
     if exam.appeared is not None:

@@ -71,6 +71,27 @@ def recommended_popularity(top: NDArray[np.int64], popularity: NDArray[np.int64]
     return _list_mean(top, popularity.astype(np.float64))
 
 
+def popularity_lift(top: NDArray[np.int64], popularity: NDArray[np.int64], history: csr_array) -> PerUser:
+    """Popularity lift: ``(mean popularity of the list - that of the history) / that of the history``.
+
+    The change of group average popularity, here of each user (Abdollahpouri et al., *The Unfairness of Popularity Bias
+    in Recommendation*, RMSE at RecSys 2019): 0 when somebody gets items as popular as those he likes.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        popularity: how many users of the fit part like each item, shape ``(n_items,)``.
+        history: what the users are known to like, CSR of shape ``(u, n_items)``.
+
+    Returns:
+        shape ``(u,)``; NaN where list or history is empty.
+    """
+    counts = np.diff(history.indptr)
+    rows = np.repeat(np.arange(history.shape[0]), counts)
+    total = np.bincount(rows, weights=popularity[history.indices], minlength=history.shape[0])
+    liked = np.divide(total, counts, out=np.full(len(counts), np.nan), where=total > 0)
+    return recommended_popularity(top, popularity) / liked - 1
+
+
 def age(top: NDArray[np.int64], appeared: NDArray[np.float64], now: float) -> PerUser:
     """Timeliness: mean age of the recommended items in days, ``mean of max(0, now - appeared(i)) / 86,400``.
 

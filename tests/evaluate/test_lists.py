@@ -105,6 +105,18 @@ def test_a_list_like_the_history_is_calibrated():
     assert lists.miscalibration(uneven, history, categories)[0] > 1
 
 
+@given(tops(), npst.arrays(np.int64, N_ITEMS, elements=st.integers(0, 30)), npst.arrays(np.bool_, (3, N_ITEMS)))
+def test_popularity_lift(top, popularity, liked):
+    found = lists.popularity_lift(top, popularity, csr_array(liked))
+    for row, likes, lift in zip(top, liked, found, strict=True):
+        own = [popularity[i] for i in np.flatnonzero(likes)]
+        if not sum(own):
+            assert np.isnan(lift)
+        else:
+            listed_mean = np.mean([popularity[i] for i in listed(row)])
+            assert lift == pytest.approx((listed_mean - np.mean(own)) / np.mean(own))
+
+
 @given(tops(), npst.arrays(np.float64, N_ITEMS, elements=st.sampled_from([np.nan, 0.0, 86_400.0, 5e6])))
 def test_age(top, appeared):
     now = 40 * 86_400.0
