@@ -89,7 +89,8 @@ def popularity_lift(top: NDArray[np.int64], popularity: NDArray[np.int64], histo
     rows = np.repeat(np.arange(history.shape[0]), counts)
     total = np.bincount(rows, weights=popularity[history.indices], minlength=history.shape[0])
     liked = np.divide(total, counts, out=np.full(len(counts), np.nan), where=total > 0)
-    return recommended_popularity(top, popularity) / liked - 1
+    lift: PerUser = recommended_popularity(top, popularity) / liked - 1
+    return lift
 
 
 def age(top: NDArray[np.int64], appeared: NDArray[np.float64], now: float) -> PerUser:
