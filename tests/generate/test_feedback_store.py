@@ -132,16 +132,16 @@ def _write(root, worker, n):
 
 def test_several_writers_lose_nothing_and_write_nothing_twice(tmp_path):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_write, args=(tmp_path, w, 8)) for w in range(3)]
+    workers = [context.Process(target=_write, args=(tmp_path, w, 4)) for w in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)  # a busy machine takes its time to start three interpreters
         assert worker.exitcode == 0
     store = FeedbackStore(tmp_path)
     ids = pl.concat(store.texts.frames(["text_id"]))["text_id"]
-    assert ids.n_unique() == ids.len() == 3 * 8 + 8
-    assert pl.concat(store.events.frames()).height == 3 * 8 + 8
+    assert ids.n_unique() == ids.len() == 3 * 4 + 4
+    assert pl.concat(store.events.frames()).height == 3 * 4 + 4
 
 
 def test_a_writer_that_is_killed_blocks_nobody_and_leaves_whole_lines(tmp_path):
@@ -149,7 +149,7 @@ def test_a_writer_that_is_killed_blocks_nobody_and_leaves_whole_lines(tmp_path):
     worker = context.Process(target=_write, args=(tmp_path, 0, 100_000))
     worker.start()
     store = FeedbackStore(tmp_path)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while store.texts.read(["text_id"]).height < 5 and time.monotonic() < until:
         time.sleep(0.05)
     os.kill(worker.pid, signal.SIGKILL)
