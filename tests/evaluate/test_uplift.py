@@ -1,6 +1,7 @@
 """Uplift: planted effects are found where comparing means is fooled, and lists are worth what they cause."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,8 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.propensity import times_shown
+from kgrec.evaluate.html import report_page
+from kgrec.evaluate.records import RunRecord
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.evaluate.uplift import average_effect, effect_on_lists, make_log, naive_difference
@@ -136,5 +139,8 @@ def test_evaluate_tells_the_uplift_of_a_log():
     exposed = times_shown(dataset, (dataset.interactions["time"] >= 1_000).to_numpy())
     shown = dataset.interactions.filter(pl.col("action") == "impression")
     assert exposed.tolist() == [shown.filter(pl.col("item") == k)["user"].n_unique() for k in range(24)]
+    page = report_page(RunRecord("x", Path("x.json"), {"kind": "lists", **evaluation.to_dict()}))
+    assert "What showing changes" in page
+    assert "top 5 of full" in page
     without = Plan("ratio", 0.2, (5,), (1,), ("popularity",))
     assert summarise(run(inputs, without), without, inputs.dataset, {}).uplift is None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kgrec.errors import UsageError
-from kgrec.evaluate.html import again, data, examples, groups, lists, ratings, results, tradeoffs
+from kgrec.evaluate.html import again, data, examples, groups, lists, ratings, results, shown, tradeoffs
 from kgrec.evaluate.html.reading import mapping, text_of
 from kgrec.evaluate.records import LISTS, RATINGS, RunRecord
 from kgrec.pages import Section, page
@@ -23,6 +23,7 @@ _OF_LISTS = (
     lists.popularity,
     lists.calibration,
     lists.debiased,
+    shown.uplift,
     tradeoffs.tradeoffs,
     tradeoffs.learning,
     examples.examples,

@@ -60,7 +60,12 @@ def popularity(document: Mapping[str, Any]) -> Section | None:
     )
     return Section(
         "Popularity",
-        [paragraph(text), grid(*plots), shown, _figures(document, ("popularity", "novelty", "coverage", "gini"))],
+        [
+            paragraph(text),
+            grid(*plots),
+            shown,
+            _figures(document, ("popularity", "lift", "novelty", "coverage", "gini")),
+        ],
     )
 
 

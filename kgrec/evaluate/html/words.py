@@ -14,6 +14,7 @@ METRICS = {
     "coverage": "Share of the catalogue that is recommended to somebody.",
     "gini": "How unequally the places are handed out: 0 is equally, near 1 when a few items take nearly all.",
     "popularity": "How many people like the average recommended item.",
+    "lift": "By how much the items are more popular than those the person likes: 0.5 is half as popular again.",
     "novelty": "How surprising the items are, in bits: one more means that half as many people know them.",
     "diversity": "How different the items of a list are from each other: 0 when all are alike.",
     "age": "How many days ago the average recommended item was first seen.",
@@ -22,7 +23,7 @@ METRICS = {
 }
 """By the name before the @."""
 
-FALLING = frozenset({"gini", "popularity", "age", "miscalibration"})
+FALLING = frozenset({"gini", "popularity", "lift", "age", "miscalibration"})
 """Figures of which less is mostly wanted."""
 
 
