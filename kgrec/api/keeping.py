@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project
+    from kgrec.evaluate.comparing import RunComparison
     from kgrec.evaluate.records import RunRecord
 
 
@@ -44,3 +45,38 @@ class Keeping:
 
         write_page(Path(out), report_page(self.run(name)))
         return Path(out)
+
+    def compare_runs(self, a: str, b: str = "latest", *, html: str | Path | None = None) -> RunComparison:
+        """Hold two kept runs beside each other.
+
+        Args:
+            a: see :meth:`run`.
+            b: the other one; differences are ``b - a``.
+            html: file for the page of it, or None.
+
+        Raises:
+            UsageError: they cannot be compared.
+        """
+        from kgrec.evaluate.comparing import compare_runs
+        from kgrec.evaluate.html.versus import comparison_page
+        from kgrec.pages import write_page
+
+        found = compare_runs(self.run(a), self.run(b))
+        if html is not None:
+            write_page(Path(html), comparison_page(found))
+        return found
+
+    def export_run(self, to: str, out: str | Path, name: str = "latest") -> Path:
+        """Write a kept run for another tool.
+
+        Args:
+            to: ``"tensorboard"``.
+            out: folder; several runs may be written into one.
+            name: see :meth:`run`.
+
+        Raises:
+            MissingExtraError: the tool's package is not installed.
+        """
+        from kgrec.evaluate.export import export_run
+
+        return export_run(self.run(name), to, Path(out))

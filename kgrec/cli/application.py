@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from kgrec.cli import (
     build_graph,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -104,6 +105,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("train", train.train),
         ("evaluate", evaluate.evaluate),
         ("simulate", simulate.simulate),
+        ("compare", compare.compare),
         ("recommend", recommend.recommend),
         ("explain", explain.explain),
         ("generate", generate.generate),

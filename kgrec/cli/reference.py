@@ -46,8 +46,10 @@ COMMANDS = (
     ("info",),
     ("graph",),
     *(("graph", name) for name in ("stats", "query", "export", "validate", "show")),
+    ("compare",),
     ("runs",),
     ("runs", "show"),
+    ("runs", "export"),
     ("plugins",),
     ("doctor",),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,11 +29,17 @@ RunName = Annotated[
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
 
+class Tool(StrEnum):
+    """Other tools that show runs."""
+
+    tensorboard = "tensorboard"
+
+
 def app() -> typer.Typer:
     """Make the group of commands."""
     group = typer.Typer(invoke_without_command=True)
     group.callback()(command(_top))
-    for function in (show,):
+    for function in (show, export):
         group.command()(command(function))
     return group
 
@@ -113,6 +120,21 @@ def show(
         run.say(f"the page of {record.name} is in {html}")
         return
     run.data([record.document], lambda: _show(record))
+
+
+def export(
+    run: Run,
+    name: RunName = "latest",
+    to: Annotated[
+        Tool, typer.Option("--to", help="The tool that is to show it; each is an extra of kgrec.")
+    ] = Tool.tensorboard,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to; several runs may share one.")
+    ] = Path("exported-runs"),
+) -> None:
+    """Write a kept run for another tool, such as TensorBoard."""
+    where = run.project.export_run(to.value, out, name)
+    run.say(f"written to {where}; look at it with: tensorboard --logdir {where}")
 
 
 def check_page(file: Path) -> None:

@@ -1,0 +1,82 @@
+"""``kgrec compare``: two kept runs beside each other."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.run import Run
+from kgrec.cli.runs import RunName, check_page
+from kgrec.cli.screen import cell, console, table
+from kgrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from kgrec.evaluate.comparing import RunComparison
+
+RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
+
+
+def compare(
+    run: Run,
+    run_a: RunName,
+    run_b: RunName = "latest",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with tables and charts to FILE.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write the comparison to FILE, as JSON.")
+    ] = None,
+) -> None:
+    """Compare two kept runs: figures, what differs in settings and data.
+
+    Where both asked the same people for the same likes, differences are taken person by person.
+    """
+    if out is not None and format_of(out) is not Format.json:
+        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    if html is not None:
+        check_page(html)
+    found = run.project.compare_runs(run_a, run_b, html=html)
+    if out is not None:
+        write_records([found.to_dict()], Format.json, out)
+    run.data([found.to_dict()], lambda: _show(found))
+    if html is not None:
+        run.say(f"the page is {html}")
+
+
+def _show(found: RunComparison) -> None:
+    from kgrec.evaluate.html.versus import verdict
+
+    out = console()
+    out.print(f"A {found.a}\nB {found.b}", style="dim")
+    first = found.figures[0].system
+    columns: dict[str, dict[str, Any]] = {f"of {first}": {"no_wrap": True}, "A": RIGHT, "B": RIGHT, "B - A": RIGHT}
+    shown = table({**columns, "95 % interval": RIGHT, "p": RIGHT, "B is": {}})
+    for figure in (f for f in found.figures if f.system == first):
+        span = f"{_number(figure.low)} to {_number(figure.high)}" if math.isfinite(figure.low) else ""
+        p = f"{figure.p_holm:.3f}" if math.isfinite(figure.p_holm) else ""
+        values = (_number(figure.a[0]), _number(figure.b[0]), _number(figure.difference, sign="+"))
+        shown.add_row(figure.metric, *values, span, p, verdict(figure))
+    out.print(shown)
+    others = list(dict.fromkeys(figure.system for figure in found.figures))[1:]
+    if others:
+        out.print(f"also compared, see --html or --out: {', '.join(others)}", style="dim")
+    if found.paired:
+        out.print("person by person: paired permutation test, Holm-corrected p", style="dim")
+    else:
+        out.print(f"not person by person: {found.why_not}", style="dim")
+    out.print()
+    if not found.changed:
+        out.print("settings, data, seeds and versions are the same")
+        return
+    made = table({"differs": {"overflow": "fold"}, "A": {"overflow": "fold"}, "B": {"overflow": "fold"}})
+    for change in found.changed:
+        made.add_row(change["what"], cell(change["a"]), cell(change["b"]))
+    out.print(made)
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "" if value != value else format(value, f"{sign}.4f" if abs(value) < 10 else f"{sign}.1f")
