@@ -15,13 +15,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import polars as pl
 
 from kgrec.data.dataset import Dataset
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-LONGEST = 24
+LONGEST = 80
 """Words of a name at most."""
 
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -93,8 +94,7 @@ class FactChecker:
         row = " ".join(self._row(item) for item in items)
         known = own | history | near.keys()
         found: list[str] = []
-        for sentence in _SENTENCE.split(text):
-            names = list(self._names(sentence, known))
+        for sentence, names in _sentences(text, list(self._names(text, known))):
             found += [
                 f"name: {sentence[n.start : n.end]}"
                 for n in names
@@ -245,6 +245,14 @@ def _is_name(text: str, start: int, end: int, size: int) -> bool:
     if size == 1:
         return written[:1].isupper() and bool(text[:start].strip(" \"“'")) and len(written) > 2
     return sum(word[:1].isupper() for word in written.split()) >= 2
+
+
+def _sentences(text: str, names: Sequence[Name]) -> Iterator[tuple[str, Sequence[Name]]]:
+    """Yield the sentences and the names in each; a full stop inside a name ends none: ``Hot Shots! Part Deux``."""
+    ends = [m.end() for m in _SENTENCE.finditer(text) if not any(n.start < m.start() < n.end for n in names)]
+    for start, end in pairwise([0, *ends, len(text)]):
+        inside = [Name(n.start - start, n.end - start, n.nodes) for n in names if start <= n.start < end]
+        yield text[start:end], inside
 
 
 def _without(text: str, names: Sequence[Name]) -> str:

@@ -36,7 +36,7 @@ EXAMPLES = 2
 
 # "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
 _OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
-_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
+_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
 _YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
 _ISO_DATE = re.compile(r"([12]\d{3})-(\d{2})-(\d{2})(?:[T ].*)?")
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")

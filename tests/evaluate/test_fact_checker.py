@@ -8,14 +8,15 @@ from kgrec.evaluate.factcheck import FactChecker
 from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 
 ITEMS = [("i0", "Comet Letters (1996)"), ("i1", "Matrix, The (1999)"), ("i2", "Mr. Smith Goes to Washington (1939)"),
-         ("i3", "Speed (1994)"), ("i4", "银河来信")]  # fmt: skip
+         ("i3", "Speed (1994)"), ("i4", "银河来信"),
+         ("i5", "Hot Shots! Part Deux (1993)")]  # fmt: skip
 ENTITIES = ["Ada Orbit", "Bo Ferris", "Drama", "Cy Quell", "王星河"]
 
 
 @pytest.fixture(scope="module")
 def checker():
     titles = [title for _, title in ITEMS]
-    plots = ["A keeper of a lighthouse reads 12 letters without hope.", None, None, None, None]
+    plots = ["A keeper of a lighthouse reads 12 letters without hope.", *[None] * 5]
     nodes = [("item", k, "film", key, title, []) for k, (key, title) in enumerate(ITEMS)]
     nodes += [("entity", None, "thing", f"e:{name}", name, []) for name in ENTITIES]
     n = len(ITEMS)
@@ -30,9 +31,11 @@ def checker():
         pl.DataFrame(edges, schema=dict(EDGES), orient="row"),
     )
     ids = [key for key, _ in ITEMS]
-    items = pl.DataFrame({"item_id": ids, "title": titles, "description": plots, "minutes": [95, 136, 129, 116, 90]})
+    items = pl.DataFrame(
+        {"item_id": ids, "title": titles, "description": plots, "minutes": [95, 136, 129, 116, 90, 86]}
+    )
     users = pl.DataFrame({"user_id": ["u0"], "description": [None]})
-    rows = pl.DataFrame({"user": [0, 0, 0], "item": [1, 2, 3], "split": ["train", "train", "test"]})
+    rows = pl.DataFrame({"user": [0] * 4, "item": [1, 2, 5, 3], "split": ["train", "train", "train", "test"]})
     return FactChecker(Dataset(rows, users, items), graph)
 
 
@@ -44,6 +47,7 @@ def checker():
         "You liked Mr. Smith Goes to Washington, and Drama comes up in 2 films of your history, The Matrix among them.",
         "A keeper reads 12 letters without hope in Comet Letters.",
         "At full speed, the keeper reads.",
+        "You liked Hot Shots! Part Deux, and Comet Letters is close to it.",
     ],
 )
 def test_what_is_borne_out_passes(checker, text):
