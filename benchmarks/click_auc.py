@@ -24,6 +24,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.stats import rankdata
 
 import kgrec
+from kgrec.ranking.fusion import standardise
 
 DRAWS = 2000
 K1, B = 1.2, 0.75
@@ -84,7 +85,10 @@ def bm25(titles: pl.DataFrame, known: pl.DataFrame, asked: pl.DataFrame) -> NDAr
 
 
 def hybrid(folder: Path, overrides: list[str], asked: pl.DataFrame) -> NDArray[np.float64]:
-    """Train kgrec through its command line and score the asked (user, news) by its Python interface."""
+    """Train kgrec through its command line and score the asked (user, news) by its Python interface.
+
+    Fused scores of different users are on no common scale; so each user's are standardised over the asked news.
+    """
     prepared = prepare("bing-news", folder / "data")
     workspace, log = folder / "workspace", folder / "log.txt"
     options = [part for override in overrides for part in ("--set", override)]
@@ -99,8 +103,9 @@ def hybrid(folder: Path, overrides: list[str], asked: pl.DataFrame) -> NDArray[n
     users = np.array([ranker.user_positions[user] for user in asked["user_id"]], dtype=np.int64)
     items = np.array([ranker.item_positions[item] for item in asked["news_id"]], dtype=np.int64)
     distinct, row = np.unique(users, return_inverse=True)
-    scores = ranker.fused(ranker.parts(distinct), distinct)
-    return np.asarray(scores[row, items], dtype=np.float64)
+    news, column = np.unique(items, return_inverse=True)
+    scores = standardise(ranker.fused(ranker.parts(distinct), distinct)[:, news])
+    return np.asarray(scores[row, column], dtype=np.float64)
 
 
 def main() -> None:

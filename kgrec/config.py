@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Action = Literal["view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search"]
+Action = Literal[
+    "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression"
+]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -114,6 +116,8 @@ class FeedbackConfig(Section):
     """Overrides the domain's weights; 0 leaves the action out of training."""
     like_threshold: float | None = None
     """Rows with a value below it are no likes (they stay known as seen). None: 60 % of the way up the scale."""
+    low_ratings_reject: bool = False
+    """Ratings below the threshold say that the user does not want such items, as an impression without a click does."""
     half_life_days: float | None = Field(default=None, gt=0)
     """After how many days an interaction counts half in time-aware scorers."""
 

@@ -206,6 +206,10 @@ class TrainingData:
         device: ``"cpu"`` or ``"cuda"``.
         item_weights: inverse propensities that ``matrix`` and ``events`` were multiplied by, shape ``(n_items,)``, or
             None where likes count as they were observed.
+        rejected: what each user was shown and did not like, CSR of ``matrix``'s shape, entries 1, no pair of
+            ``matrix`` among them; None where nothing is known of it.
+        item_terms: TF-IDF of the words of the items' texts, CSR of shape ``(n_items, n_terms)``, unit or empty rows;
+            only where there is ``rejected``, else None.
     """
 
     matrix: csr_array
@@ -216,6 +220,8 @@ class TrainingData:
     validation: csr_array | None = None
     device: str = "cpu"
     item_weights: NDArray[np.float32] | None = None
+    rejected: csr_array | None = None
+    item_terms: csr_array | None = None
 
     @property
     def n_users(self) -> int:

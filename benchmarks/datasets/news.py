@@ -12,6 +12,8 @@ from datasets.common import Prepared, pairs, table, write
 def bing_news(source: Path, out: Path) -> Prepared:
     """Impressions with and without a click. Published as AUC on impressions; here the clicked test news are ranked."""
     train, test = table(source / "train.tsv.gz"), table(source / "test.tsv.gz")
+    action = pl.when(pl.col("clicked") == "1").then(pl.lit("click")).otherwise(pl.lit("impression"))
+    train = train.select("user_id", "news_id", action=action)
     names = table(source / "entities.tsv.gz").select("entity_id", "name")
     mentions = table(source / "news.tsv.gz").select("news_id", entity_id=pl.col("entity_ids").str.split(" "))
     mentions = mentions.explode("entity_id").join(names, on="entity_id", how="inner")
@@ -22,8 +24,7 @@ def bing_news(source: Path, out: Path) -> Prepared:
 
 [[data.interactions]]
 path = "train.tsv"
-columns = { user = "user_id", item = "news_id", value = "clicked" }
-action = "rate"
+columns = { user = "user_id", item = "news_id", action = "action" }
 
 [[data.items]]
 path = "items.tsv"

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.data.exposures import touched
 from kgrec.types import Profile
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _renumbered(
     interactions: pl.DataFrame, users: NDArray[np.int64], items: NDArray[np.int64], n_items: int
 ) -> csr_array:
     """Return which items the users, given by their positions in the dataset, interacted with, one row each."""
-    rows = interactions.filter(pl.col("item").is_not_null()).select("user", "item").unique()
+    rows = touched(interactions).select("user", "item").unique()
     place = np.full(max(int(users.max(initial=-1)) + 1, 1), -1, dtype=np.int64)
     place[users[users >= 0]] = np.flatnonzero(users >= 0)
     whom, what = rows["user"].to_numpy().astype(np.int64), items[rows["item"].to_numpy()]

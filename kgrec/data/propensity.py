@@ -17,14 +17,11 @@ from numpy.typing import NDArray
 
 from kgrec.config import DebiasConfig
 from kgrec.data.dataset import Dataset
+from kgrec.data.exposures import IMPRESSION
 from kgrec.types import Mask, TrainingData
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-
-IMPRESSION = "impression"
-"""The action of a row that says that an item was shown, and nothing of what the user did."""
 
 
 def popularity_propensities(popularity: NDArray[np.int64], power: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
+from kgrec.data.exposures import touched
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
 from kgrec.types import Events, Mask
@@ -178,17 +179,20 @@ def share_of_returns(dataset: Dataset) -> float:
 
     Events that cleaning dropped as repeated count, too: they happened.
     """
-    rows = dataset.interactions.filter((pl.col("split") == "train") & pl.col("item").is_not_null())
+    rows = touched(dataset.interactions.filter(pl.col("split") == "train"))
     dropped = dataset.rejects.filter(pl.col("reason") == "repeated event").height
     kept = rows.height - rows.select(pl.struct("user", "item", "action").n_unique()).item()
     return float((dropped + kept) / max(rows.height + dropped, 1))
 
 
 def seen_matrix(dataset: Dataset) -> csr_array:
-    """Return what each user ever interacted with, liked or not, validation included: boolean CSR (n_users, n_items)."""
+    """Return what each user ever interacted with, liked or not, validation included: boolean CSR (n_users, n_items).
+
+    What a user was only shown is not among it: it may be recommended again.
+    """
     from scipy.sparse import coo_array
 
-    rows = dataset.interactions.filter(pl.col("item").is_not_null()).select("user", "item").unique()
+    rows = touched(dataset.interactions).select("user", "item").unique()
     ones = np.ones(rows.height, dtype=np.bool_)
     positions = (rows["user"].to_numpy().astype(np.int64), rows["item"].to_numpy().astype(np.int64))
     matrix = coo_array((ones, positions), shape=(dataset.n_users, dataset.n_items)).tocsr()

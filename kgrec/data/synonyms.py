@@ -234,7 +234,6 @@ ACTION_WORDS: Mapping[str, tuple[str, ...]] = {
         "views",
         "pv",
         "pageview",
-        "impression",
         "watch",
         "play",
         "read",
@@ -271,6 +270,7 @@ ACTION_WORDS: Mapping[str, tuple[str, ...]] = {
     "share": ("share", "forward", "repost", "retweet", "分享", "转发"),
     "collect": ("collect", "fav", "favorite", "favourite", "bookmark", "save", "wishlist", "收藏", "想看"),
     "search": ("search", "query", "搜索", "查询"),
+    "impression": ("impression", "impressions", "exposure", "exposed", "shown", "曝光", "展示", "展现"),
 }
 """Words of data for each action, as :func:`fold` leaves them."""
 

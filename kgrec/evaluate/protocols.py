@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import IMPRESSION
+from kgrec.data.exposures import IMPRESSION
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.folds import FOLDS, K_FOLD, hold_out_fold

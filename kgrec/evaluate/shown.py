@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import IMPRESSION, as_observed
+from kgrec.data.exposures import IMPRESSION
+from kgrec.data.propensity import as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.protocols import Cut
 from kgrec.evaluate.uplift import ShownLog, make_log

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
+from kgrec.data.exposures import touched
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
@@ -119,9 +120,9 @@ class Explainer:
         return popularity(triples.n_nodes, triples.n_items, np.concatenate([triples.heads, triples.tails]))
 
     def interactions(self, user_id: str) -> pl.DataFrame:
-        """Return the rows of a user, searches left out."""
+        """Return what a user did with items; searches and mere impressions are left out."""
         position = int(self.dataset.user_positions([user_id])[0])
-        return self.dataset.interactions.filter((pl.col("user") == position) & pl.col("item").is_not_null())
+        return touched(self.dataset.interactions.filter(pl.col("user") == position))
 
     def actions(self, user_id: str) -> dict[int, str]:
         """Return the strongest action of the user on each item of the history, by position in the dataset."""

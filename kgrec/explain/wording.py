@@ -24,6 +24,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     "comment": {"en": "commented on", "zh": "评论过"},
     "cart": {"en": "put into your cart", "zh": "加购了"},
     "purchase": {"en": "bought", "zh": "购买过"},
+    "impression": {"en": "were shown", "zh": "被展示过"},
 }
 """How a past action is named when the domain has no verb of its own."""
 

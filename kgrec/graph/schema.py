@@ -25,6 +25,7 @@ ACTION_LABELS: Mapping[str, tuple[str, str]] = {
     "share": ("shared", "shared by"),
     "collect": ("collected", "collected by"),
     "search": ("searched for", "searched for by"),
+    "impression": ("was shown", "shown to"),
 }
 """How an interaction reads from the user and from the item."""
 

@@ -43,6 +43,31 @@ class ContentKernel:
         product += (self.features[rows] @ self.features[columns].T).toarray()
         return product
 
+    def smooth(self, rows: csr_array) -> NDArray[np.float32]:
+        """Return ``rows @ K``, without writing the kernel down; shapes ``(r, n_items)``."""
+        found = (rows @ self.texts) @ self.texts.T
+        found += ((rows @ self.features) @ self.features.T).toarray()
+        return np.asarray(found, dtype=np.float32)
+
+
+def plain(data: TrainingData) -> ContentKernel:
+    """Give texts, words and graph equal weight, whichever of them there are; unlike :func:`learn` it needs no likes.
+
+    Args:
+        data: texts, terms of the texts and graph are read.
+    """
+    has_text = data.item_text is not None and bool(data.item_text.any())
+    texts = centred(data.item_text)[0] if has_text and data.item_text is not None else _no_columns(data.n_items)
+    parts = [] if data.item_terms is None or not data.item_terms.nnz else [data.item_terms]
+    parts += [] if data.triples is None or not len(data.triples) else _of_graph(data.triples)[:1]
+    present = [_squares(part) for part in [texts] * has_text + parts]
+    if not present:
+        return ContentKernel(texts, _empty(data.n_items, 0))
+    roots = np.sqrt(_scaled(np.ones(len(present)), present)).astype(np.float32)
+    blocks = [part * root for part, root in zip(parts, roots[int(has_text) :], strict=True)]
+    features = sparse.csr(hstack(blocks, format="csr")) if blocks else _empty(data.n_items, 0)
+    return ContentKernel(texts * roots[0] if has_text else texts, features)
+
 
 def learn(data: TrainingData, likes: csr_array, warm: NDArray[np.bool_], rng: np.random.Generator) -> ContentKernel:
     """Weigh texts, the whole graph, and each relation and direction of it.

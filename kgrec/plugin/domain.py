@@ -6,7 +6,7 @@ from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search")
+ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
 """Every action that kgrec knows; a source's own words are mapped onto these."""
 
 Role = Literal["interactions", "items", "users", "triples", "link"]
@@ -177,5 +177,6 @@ DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {
     "comment": 0.7,
     "cart": 0.7,
     "purchase": 1.5,
+    "impression": 0.0,
 }
 """Weights of the actions where a domain does not say otherwise; only their ratios matter."""

@@ -36,21 +36,23 @@ class ColdItems:
 
     The scorers of warm items have nothing to say of an item that nobody touched: its score is their mean, and no list
     is that long; the raw scores of a content scorer would fill the list instead. So the members' standard scores among
-    the cold items are added up, standardised again to ``z``, and the cold item gets ``m + d * (height + scale * z)``,
-    where ``m`` and ``d`` are mean and standard deviation of the user's fused scores of the warm items. For a user of
-    whom nothing is known cold items keep the mean.
+    the cold items are added up by their weights, standardised again to ``z``, and the cold item gets
+    ``m + d * (height + scale * z)``, where ``m`` and ``d`` are mean and standard deviation of the user's fused scores
+    of the warm items. For a user of whom nothing is known cold items keep the mean.
 
     Attributes:
         items: positions of the cold items, shape ``(c,)``.
-        members: names of the scorers that score them, at equal weight.
+        members: names of the scorers that score them.
         height: what is added, in deviations of the user's warm scores.
         scale: spread of the cold scores, in the same unit.
+        weights: of the members; none given: equal.
     """
 
     items: ItemIndices
     members: tuple[str, ...]
     height: float
     scale: float = SCALE
+    weights: tuple[float, ...] = ()
 
     def place(self, parts: dict[str, Scores], scores: Mapping[str, Scores]) -> None:
         """Replace the cold items' columns of ``parts``, in place; they still sum to the fused score.
@@ -59,7 +61,7 @@ class ColdItems:
             parts: each scorer's share of the fused score, shape ``(u, n_items)``; members are added.
             scores: raw scores of those members that can score, same shape.
         """
-        standing = {name: standardise(scores[name][:, self.items]) for name in self.members if name in scores}
+        standing = self.standing({name: scores[name][:, self.items] for name in self.members if name in scores})
         total = _sum(parts)
         for part in parts.values():
             part[:, self.items] = 0
@@ -76,9 +78,20 @@ class ColdItems:
             fused: shape ``(u, n_items)``.
             scores: raw scores that the members give to the cold items, shape ``(u, c)``.
         """
-        standing = {name: standardise(scores[name]) for name in self.members if name in scores}
+        standing = self.standing(scores)
         level, unit, z = self._places(fused, standing)
         fused[:, self.items] = level + unit * z if standing else 0
+
+    def standing(self, scores: Mapping[str, Scores]) -> dict[str, Scores]:
+        """Return the members' weighted standard scores.
+
+        Args:
+            scores: raw scores of the cold items, shape ``(u, c)``; members that cannot score may be missing.
+        """
+        weights = dict(zip(self.members, self.weights or [1.0] * len(self.members), strict=True))
+        return {
+            name: np.float32(weight) * standardise(scores[name]) for name, weight in weights.items() if name in scores
+        }
 
     def _places(self, total: Scores, standing: Mapping[str, Scores]) -> tuple[Scores, Scores, Scores]:
         """Return level and unit of each user's cold scores, shapes ``(u, 1)``, and their sum in the members' units."""
@@ -101,13 +114,15 @@ class ColdItems:
             "members": list(self.members),
             "height": self.height,
             "scale": self.scale,
+            "weights": list(self.weights),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what :meth:`state` took apart."""
         items = np.array(state["items"], dtype=np.int64)
-        return cls(items, tuple(state["members"]), float(state["height"]), float(state["scale"]))
+        height, scale = float(state["height"]), float(state["scale"])
+        return cls(items, tuple(state["members"]), height, scale, tuple(state.get("weights", ())))
 
 
 def budget(share: float, n_cold: int, n_items: int) -> float:

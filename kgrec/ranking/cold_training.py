@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.cold import ColdItems, Merging, budget, learn_height, merging
+from kgrec.ranking.cold_weights import learn_weights
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.selection import HeldOut
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from kgrec.plugin.registry import Registry, Spec
     from kgrec.progress import Progress
     from kgrec.ranking.training import Material
+
+
+Fitter = Callable[["Spec", TrainingData, str], "Scorer"]
+"""Fits a scorer with its table of kgrec.toml on a part of the data, which has a name."""
 
 
 def is_cold_only(spec: Spec) -> bool:
@@ -56,34 +61,54 @@ def add_cold(
     share = config.recommend.cold_share
     if share == 0 or not len(material.held_out.users):
         return ranker
-    fit = _fitter(config, progress, store)
+    chosen = {name: found["options"] for name, found in ranker.summary.get("scorers", {}).items()}
+    fit = _fitter({**config.scorers, **chosen}, config.seed, progress, store)
     found = {s.name: fit(s, material.fit, "fit") for s in specs if not _unusable(s, material.fit)}
     items = _items(found)
     if not len(items):
         return ranker
-    also = [name for name in ranker.weights if getattr(registry[name].load(), "inductive", False)]
-    members = (*found, *also)
+    weights = _weights([*found, *_also(judged, registry, "cold_member")], material.fit, registry, fit, config.seed)
+    if material.fit.rejected is None:
+        weights |= dict.fromkeys(_also(ranker.weights, registry, "inductive"), 1.0)
+    cold = ColdItems(items, tuple(weights), 0.0, weights=tuple(weights.values()))
     before = replace(ranker, scorers=dict(judged), seen=material.fit.matrix)  # nothing of what is held out
-    parts = _merging(before, {**judged, **found}, members, items, material.held_out, config.fusion.metric_k)
+    parts = _merging(before, {**judged, **found}, cold, material.held_out, config.fusion.metric_k)
     height = learn_height(parts, budget(share, len(items), len(ranker.item_ids)))
     if material.everything is not None:
         everything = replace(material.everything, validation=None)
-        found = {name: fit(registry[name], everything, "everything") for name in found}
-        items = _items(found)
+        again = [name for name in {**found, **weights} if name not in ranker.scorers]
+        fitted = {name: fit(registry[name], everything, "everything") for name in again}
+        items = _items({name: fitted[name] for name in found})
+    else:
+        fitted = {name: scorer for name, scorer in {**judged, **found}.items() if name not in ranker.scorers}
     if not len(items):
         return ranker
-    cold = ColdItems(items, members, height)
-    return replace(ranker, scorers={**ranker.scorers, **found}, cold=cold)
+    members = {name: scorer for name, scorer in fitted.items() if name in weights}
+    return replace(ranker, scorers={**ranker.scorers, **members}, cold=replace(cold, items=items, height=height))
 
 
-def _fitter(config: Config, progress: Progress, store: FitStore) -> Callable[[Spec, TrainingData, str], Scorer]:
+def _also(names: Iterable[str], registry: Registry, ability: str) -> list[str]:
+    return [name for name in names if getattr(registry[name].load(), ability, False)]
+
+
+def _weights(names: Sequence[str], data: TrainingData, registry: Registry, fit: Fitter, seed: int) -> dict[str, float]:
+    """Return the weights of the scorers of cold items; equal where it is not known what was shown and left."""
+
+    def fitted(part: TrainingData, fold: int) -> dict[str, Scorer]:
+        usable = [name for name in names if not _unusable(registry[name], part)]
+        return {name: fit(registry[name], part, f"hidden-{fold}") for name in usable}
+
+    return {name: w for name, w in learn_weights(data, names, fitted, seed=seed).items() if w > 0}
+
+
+def _fitter(tables: Mapping[str, dict[str, Any]], seed: int, progress: Progress, store: FitStore) -> Fitter:
     def fitted(spec: Spec, data: TrainingData, part: str) -> Scorer:
-        options: dict[str, Any] = dict(config.scorers.get(spec.name, {}))
+        options: dict[str, Any] = dict(tables.get(spec.name, {}))
 
         def fit() -> tuple[Scorer, Figures]:
             started = time.perf_counter()
             built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
-            return built.fit(data, seed=config.seed), {"seconds": time.perf_counter() - started}
+            return built.fit(data, seed=seed), {"seconds": time.perf_counter() - started}
 
         with progress.task(f"fitting {spec.name}", total=1) as task:
             scorer, _ = store.fitted(spec, options, part, fit)
@@ -103,17 +128,13 @@ def _items(scorers: Mapping[str, Any]) -> ItemIndices:
     return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
 
-def _merging(
-    ranker: Ranker, scorers: Mapping[str, Scorer], members: Sequence[str], items: ItemIndices, held_out: HeldOut, k: int
-) -> Merging:
-    blocks = []
+def _merging(ranker: Ranker, scorers: Mapping[str, Scorer], among: ColdItems, held_out: HeldOut, k: int) -> Merging:
+    blocks, items = [], among.items
     for block in held_out.blocks(256):
         users = held_out.users[block]
         total = ranker.fused(ranker.parts(users), users)
-        cold: Scores = sum(
-            (standardise(np.asarray(scorers[name].score(users)[:, items], dtype=np.float32)) for name in members),
-            start=np.zeros((len(users), len(items)), dtype=np.float32),
-        )
+        raw = {name: np.asarray(scorers[name].score(users)[:, items], dtype=np.float32) for name in among.members}
+        cold: Scores = sum(among.standing(raw).values(), start=np.zeros((len(users), len(items)), dtype=np.float32))
         masked, truth = held_out.masked[block], held_out.truth[block]
         blocks.append(merging(total, standardise(cold), items, masked, truth, k))
     names = [part.name for part in fields(Merging)]

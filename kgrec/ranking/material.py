@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from kgrec.config import Config, DebiasConfig
+from kgrec.config import Config
 from kgrec.data.dataset import Dataset
+from kgrec.data.exposures import IMPRESSION, rejected_matrix
 from kgrec.data.propensity import debiased, times_shown
 from kgrec.data.split import (
     Split,
     interaction_matrix,
+    like_threshold,
     like_weights,
     seen_matrix,
     share_of_returns,
@@ -24,6 +26,8 @@ from kgrec.errors import DataError
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.selection import HeldOut
 from kgrec.ranking.training import Material
+from kgrec.text.item_text import item_texts
+from kgrec.text.terms import TermIndex
 from kgrec.types import TrainingData, Triples, Vectors
 
 if TYPE_CHECKING:
@@ -60,7 +64,8 @@ def prepare(
     weights = like_weights(dataset, config.feedback, domain)
     split = split_validation(dataset, weights, config.train, config.seed)
     marked = bool((dataset.interactions["split"] == "validation").any())
-    fit = _training_data(dataset, split.fit, weights, triples, item_text, user_text, device, config.debias)
+    rejections = _Rejections.of(dataset, config, domain, texts=item_text is not None)
+    fit = _training_data(dataset, split.fit, weights, triples, item_text, user_text, device, rejections)
     if fit.matrix.nnz == 0:
         raise DataError(
             "no interaction counts as a like, so there is nothing to learn from",
@@ -71,7 +76,7 @@ def prepare(
     everything = None
     if not marked or config.train.refit:
         rows = np.ones(dataset.interactions.height, dtype=np.bool_)
-        everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device, config.debias)
+        everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device, rejections)
     return Material(
         fit=replace(fit, validation=_spread(held_out, fit.matrix.shape)),
         everything=everything,
@@ -91,12 +96,33 @@ def _training_data(
     item_text: Vectors | None,
     user_text: Vectors | None,
     device: str,
-    debias: DebiasConfig,
+    rejections: _Rejections,
 ) -> TrainingData:
     events = to_events(dataset, rows, weights)
     matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
     data = TrainingData(matrix, events, triples, item_text, user_text, None, device)
-    return debiased(data, debias, times_shown(dataset, rows))
+    data = debiased(data, rejections.config.debias, times_shown(dataset, rows))
+    rejected = rejected_matrix(dataset, rows, weights, rejections.config.feedback, rejections.threshold)
+    return replace(data, rejected=rejected, item_terms=rejections.terms) if rejected.nnz else data
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejections:
+    """What is needed to know what users turned down, and to learn from it."""
+
+    config: Config
+    threshold: float | None
+    terms: csr_array | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, config: Config, domain: Domain, *, texts: bool) -> _Rejections:
+        """Index the words of the items where there are texts and something may have been rejected."""
+        marked = config.feedback.low_ratings_reject or bool((dataset.interactions["action"] == IMPRESSION).any())
+        terms = None
+        if texts and marked:
+            words = item_texts(dataset, None, config.text.item_template, domain)
+            terms = TermIndex.build(words, min_items=2).matrix
+        return cls(config, like_threshold(dataset, config.feedback), terms)
 
 
 def _held_out(

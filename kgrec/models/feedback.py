@@ -1,0 +1,149 @@
+"""Feedback: what users took and what they left of the things that were shown to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.models import options, sparse
+from kgrec.models.content_kernel import ContentKernel, plain
+from kgrec.models.hierarchical import Prior, solve
+from kgrec.plugin.protocols import Contribution
+from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
+
+
+class Feedback:
+    """Scores an item by how its content divides what was taken from what was left, for everybody and for the user.
+
+    Ridge regression of the outcome (1: liked, 0: rejected) on the content ``x`` of the item, with weights that all
+    users share and weights of each user's own, which are drawn to zero and so say something only where the user's own
+    choices do::
+
+        y = b + b_u + (v + w_u) . x_i + noise,   v ~ N(0, 1),  w_u ~ N(0, personal),  noise ~ N(0, regularization)
+
+    ``v . x`` is the appeal of an item, known before anybody has seen it; ``w_u . x`` is what liked items have in common
+    less what rejected ones have, as by Rocchio (Relevance Feedback in Information Retrieval, 1971), but with the weight
+    of each choice learned (a hierarchical linear model; Gelman and Hill, Data Analysis Using Regression and
+    Multilevel/Hierarchical Models, 2007). ``b_u``, how readily a user clicks at all, keeps what busy users see from
+    being taken for good items; it does not enter the score, since it changes nobody's order. The content is texts,
+    words and graph at equal weight. NaN for items without content.
+
+    Args:
+        personal: variance of a user's own weights, those of everybody counting 1.
+        regularization: variance of the noise, in the same unit.
+        max_pairs: at most so many pairs of user and item are fitted on, drawn at random.
+    """
+
+    content_based = True
+    """It can score an item that nobody has touched."""
+    cold_member: ClassVar[bool] = True
+    """It also scores cold items beside those that do nothing else; see :mod:`kgrec.ranking.cold_training`."""
+
+    def __init__(self, *, personal: float = 3.0, regularization: float = 1.0, max_pairs: int = 300_000) -> None:
+        self.personal = options.number("personal", personal, low=0)
+        self.regularization = options.number("regularization", regularization, low=0, above=True)
+        self.max_pairs = options.integer("max_pairs", max_pairs, low=2)
+
+    @classmethod
+    def unusable(cls, data: TrainingData) -> str:
+        """Say why this scorer has nothing to go by, or nothing."""
+        if data.rejected is None or not data.rejected.nnz:
+            return "nothing is known of what users were shown and left"
+        texts = data.item_text is not None and bool(data.item_text.any())
+        return "" if texts or (data.triples is not None and len(data.triples)) else "items have neither texts nor graph"
+
+    def fit(self, data: TrainingData, *, seed: int) -> Self:
+        """Solve the regression; ``seed`` draws the pairs where there are too many."""
+        self._content = plain(data)
+        users, items, outcomes = self._pairs(data, np.random.default_rng(seed))
+        mean = float(outcomes.mean()) if len(outcomes) else 0.0
+        self._settings = np.array([self.personal, self.regularization, mean])
+        prior = Prior(self.personal, self.regularization)
+        duals = solve(self._content, users, items, outcomes - np.float32(mean), prior)
+        liked, shape = outcomes > 0, data.matrix.shape
+        self._liked = sparse.csr(csr_array((duals[liked], (users[liked], items[liked])), shape=shape))
+        self._left = sparse.csr(csr_array((duals[~liked], (users[~liked], items[~liked])), shape=shape))
+        self._appeal = self._content.smooth(csr_array((self._liked + self._left).sum(axis=0)[None, :]))[0]
+        return self
+
+    def _pairs(
+        self, data: TrainingData, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return users, items and outcomes of what is fitted on, in the order of the users."""
+        described = self._content.described
+        rejected = csr_array(data.matrix.shape, dtype=np.float32) if data.rejected is None else data.rejected
+        rows = [np.repeat(np.arange(m.shape[0]), np.diff(m.indptr)) for m in (data.matrix, rejected)]
+        users, items = np.concatenate(rows), np.concatenate([data.matrix.indices, rejected.indices]).astype(np.int64)
+        outcomes = np.repeat(np.array([1, 0], dtype=np.float32), [data.matrix.nnz, rejected.nnz])
+        kept = np.flatnonzero(described[items])
+        if len(kept) > self.max_pairs:
+            kept = rng.choice(kept, size=self.max_pairs, replace=False)
+        kept = kept[np.lexsort((items[kept], users[kept]))]
+        return users[kept], items[kept], outcomes[kept]
+
+    def score(self, users: UserIndices) -> Scores:
+        """Score all items -> float32 ``(u, n_items)``; who has chosen nothing gets what appeals to everybody."""
+        users = np.asarray(users, dtype=np.int64)
+        known = users < self._liked.shape[0]
+        scores = np.tile(self._appeal, (len(users), 1))
+        scores[known] += self._own(csr_array((self._liked + self._left)[users[known]]))
+        scores[:, ~self._content.described] = np.nan
+        return scores
+
+    def _own(self, duals: csr_array) -> Scores:
+        return np.float32(self._settings[0]) * self._content.smooth(duals)
+
+    def score_new(self, profile: Profile) -> NDArray[np.float32]:
+        """Score all items for somebody who was not there at training -> float32 ``(n_items,)``.
+
+        The user's own weights are those of the regression with ``v`` as it was learned.
+        """
+        items = np.unique(profile.items[profile.items < len(self._appeal)])
+        items = items[self._content.described[items]]
+        personal, noise, mean = (np.float32(value) for value in self._settings)
+        prior = Prior(float(personal), float(noise), shared=0.0)
+        rest = 1 - mean - self._appeal[items]
+        duals = solve(self._content, np.zeros(len(items), dtype=np.int64), items, rest, prior)
+        row = csr_array((duals, (np.zeros(len(items), dtype=np.int64), items)), shape=(1, len(self._appeal)))
+        scores = self._appeal + self._own(row)[0]
+        scores[~self._content.described] = np.nan
+        return np.asarray(scores, dtype=np.float32)
+
+    def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
+        """Split the scores by the items that the user liked; appeal and rejections count as bias."""
+        items = np.asarray(items, dtype=np.int64)
+        items = items[self._content.described[items]]
+        inside = user < self._liked.shape[0]
+        rows = [csr_array(m[[user]] if inside else (1, m.shape[1])) for m in (self._liked, self._left)]
+        liked, left = rows
+        shares = np.float32(self._settings[0]) * self._content.between(items, liked.indices.astype(np.int64))
+        shares *= liked.data
+        rest = self._appeal[items] + self._own(csr_array(left))[0, items]
+        found = [Contribution(int(item), "bias", -1, float(value)) for item, value in zip(items, rest, strict=True)]
+        targets, sources = np.nonzero(shares)
+        return found + [
+            Contribution(int(items[t]), "item", int(liked.indices[s]), float(shares[t, s]))
+            for t, s in zip(targets, sources, strict=True)
+        ]
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return content, duals and appeal as arrays."""
+        return {
+            **sparse.to_state("liked", self._liked),
+            **sparse.to_state("left", self._left),
+            **sparse.to_state("features", self._content.features),
+            "texts": self._content.texts,
+            "appeal": self._appeal,
+            "settings": self._settings,
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._liked, self._left = sparse.from_state("liked", state), sparse.from_state("left", state)
+        self._content = ContentKernel(state["texts"], sparse.from_state("features", state))
+        self._appeal, self._settings = state["appeal"], state["settings"]
+        return self
