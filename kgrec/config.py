@@ -224,7 +224,7 @@ class RecommendConfig(Section):
     block_size: Positive = 512
     """Users scored at once."""
     cold_share: Fraction = 0.02
-    """Share of the accuracy on other items that letting items without likes into the lists may cost, if a fifth has none;
+    """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth has none;
     less where fewer have none, more where held-out likes of such items outweigh the loss. 0 keeps them out."""
     language: Literal["en", "zh"] = "en"
     """Of the reasons."""
@@ -238,7 +238,7 @@ class GenerateConfig(Section):
     """Writing texts."""
 
     model: str = "template"
-    """``template`` needs none; else a language model, and what it is to load: ``transformers:FOLDER``, ``openai:NAME``."""
+    """``template`` needs none; else a language model and what it loads: ``transformers:FOLDER``, ``openai:NAME``."""
     language: Literal["en", "zh"] | None = None
     """Of the texts; by default that of ``recommend.language``."""
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
