@@ -70,7 +70,7 @@ class Keeping:
         """Write a kept run for another tool.
 
         Args:
-            to: ``"tensorboard"``.
+            to: ``"tensorboard"`` or ``"mlflow"``.
             out: folder; several runs may be written into one.
             name: see :meth:`run`.
 

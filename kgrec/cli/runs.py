@@ -33,6 +33,7 @@ class Tool(StrEnum):
     """Other tools that show runs."""
 
     tensorboard = "tensorboard"
+    mlflow = "mlflow"
 
 
 def app() -> typer.Typer:
@@ -132,9 +133,10 @@ def export(
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to; several runs may share one.")
     ] = Path("exported-runs"),
 ) -> None:
-    """Write a kept run for another tool, such as TensorBoard."""
+    """Write a kept run for TensorBoard or MLflow."""
     where = run.project.export_run(to.value, out, name)
-    run.say(f"written to {where}; look at it with: tensorboard --logdir {where}")
+    look = f"tensorboard --logdir {where}" if to is Tool.tensorboard else f"mlflow ui --backend-store-uri {where}"
+    run.say(f"written to {where}; look at it with: {look}")
 
 
 def check_page(file: Path) -> None:

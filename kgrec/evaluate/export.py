@@ -1,8 +1,9 @@
-"""Kept runs for other tools, each of them an extra: TensorBoard event files."""
+"""Kept runs for other tools, each of them an extra: TensorBoard event files, an MLflow tracking folder."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,13 +14,16 @@ from kgrec.evaluate.html.reading import interval, judged, mapping, real, reals, 
 from kgrec.evaluate.records import RunRecord
 from kgrec.workspace import storage_errors
 
+EXPERIMENT = "kgrec"
+"""Name of the MLflow experiment."""
+
 
 def export_run(record: RunRecord, to: str, out: Path) -> Path:
     """Write a run for another tool.
 
     Args:
         record: the run.
-        to: ``"tensorboard"``.
+        to: ``"tensorboard"`` or ``"mlflow"``.
         out: folder; further runs may be written beside this one.
 
     Returns:
@@ -30,7 +34,7 @@ def export_run(record: RunRecord, to: str, out: Path) -> Path:
         MissingExtraError: its package is not installed.
         UserError: ``out`` is a file.
     """
-    tools = {"tensorboard": _tensorboard}
+    tools = {"tensorboard": _tensorboard, "mlflow": _mlflow}
     if to not in tools:
         raise NotFoundError.of("tool", to, tools)
     if out.exists() and not out.is_dir():
@@ -42,7 +46,7 @@ def export_run(record: RunRecord, to: str, out: Path) -> Path:
 
 
 def scalars(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield every figure of every system as ``system/metric``, its interval as ``.../low`` and ``.../high``."""
+    """Yield every figure of every system as ``system/metric``, its interval as ``..._low`` and ``..._high``."""
     for system in judged(document):
         name = str(system.get("name"))
         for metric, value in mapping(system.get("metrics")).items():
@@ -75,7 +79,7 @@ def settings(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _spanned(name: str, value: tuple[float, float, float]) -> Iterator[tuple[str, float]]:
-    for part, number in zip((name, f"{name}/low", f"{name}/high"), value, strict=True):
+    for part, number in zip((name, f"{name}_low", f"{name}_high"), value, strict=True):
         if math.isfinite(number):
             yield part, number
 
@@ -95,6 +99,33 @@ def _tensorboard(record: RunRecord, out: Path) -> None:
                 writer.add_scalar(_plain(name), value, step, walltime=when)
         lines = [f"| {name} | {value} |" for name, value in settings(record.document).items()]
         writer.add_text("settings", "\n".join(["| setting | value |", "|---|---|", *lines]), 0, walltime=when)
+
+
+def _mlflow(record: RunRecord, out: Path) -> None:
+    # MLflow writes to a folder, which needs no server and no database, only where it is told that it may.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is reported to anybody unless somebody wants to
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise MissingExtraError.of("exporting to MLflow", "mlflow") from error
+    client = MlflowClient(tracking_uri=out.resolve().as_uri())
+    known = client.get_experiment_by_name(EXPERIMENT)
+    experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT)
+    created = real(record.document.get("created"))
+    started = int(1000 * created) if math.isfinite(created) else None
+    run = client.create_run(
+        experiment, start_time=started, run_name=record.name, tags={"kind": record.kind}
+    ).info.run_id
+    for name, value in settings(record.document).items():
+        client.log_param(run, _plain(name), value[:500])
+    for name, value in scalars(record.document):
+        client.log_metric(run, _plain(name), value, timestamp=started)
+    for name, points in curves(record.document):
+        for step, value in points:
+            client.log_metric(run, _plain(name), value, timestamp=started, step=step)
+    client.log_artifact(run, str(record.file))
+    client.set_terminated(run)
 
 
 def _plain(name: str) -> str:

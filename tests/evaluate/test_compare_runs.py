@@ -130,7 +130,7 @@ def test_what_is_exported(runs):
     found = dict(scalars(runs["ease"].document))
     mean = runs["ease"].document["systems"][0]["metrics"]["ndcg@5"]
     assert found["full/ndcg@5"] == mean["mean"]
-    assert found["full/ndcg@5/low"] == mean["low"]
+    assert found["full/ndcg@5_low"] == mean["low"]
     assert "full/coverage@5" in found
     assert settings(runs["ease"].document)["plan.only"] == "ease"
     drawn = {"pictures": {"learning": [{"seed": 1, "scorer": "gnn", "points": [[0, 0.1], [2, None], [3, 0.2]]}]}}
@@ -144,6 +144,16 @@ def test_export_to_tensorboard(runs, tmp_path):
     content = events.read_bytes()
     assert b"full/ndcg_at_5" in content
     assert b"plan.only" in content
+
+
+def test_export_to_mlflow(runs, tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="extra mlflow is not installed")
+    out = export_run(runs["ease"], "mlflow", tmp_path / "ml")
+    client = mlflow.MlflowClient(tracking_uri=out.resolve().as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name("kgrec").experiment_id])
+    mean = runs["ease"].document["systems"][0]["metrics"]["ndcg@5"]["mean"]
+    assert run.data.metrics["full/ndcg_at_5"] == mean
+    assert run.data.params["plan.only"] == "ease"
 
 
 def test_a_missing_extra_is_named(runs, tmp_path, monkeypatch):
