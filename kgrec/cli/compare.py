@@ -48,24 +48,28 @@ def compare(
 
 
 def _show(found: RunComparison) -> None:
-    from kgrec.evaluate.html.versus import verdict
+    from kgrec.evaluate.comparing import PAIRED
+    from kgrec.evaluate.html.versus import UNSURE, verdict
 
     out = console()
     out.print(f"A {found.a}\nB {found.b}", style="dim")
     first = found.figures[0].system
     columns: dict[str, dict[str, Any]] = {f"of {first}": {"no_wrap": True}, "A": RIGHT, "B": RIGHT, "B - A": RIGHT}
-    shown = table({**columns, "95 % interval": RIGHT, "p": RIGHT, "B is": {}})
+    more: dict[str, dict[str, Any]] = {"95 % interval": RIGHT, "p": RIGHT} if found.paired else {"": {"no_wrap": True}}
+    shown = table({**columns, **more})
     for figure in (f for f in found.figures if f.system == first):
+        unsure = " ?" if figure.how == PAIRED and verdict(figure) == UNSURE else ""
+        gap = _number(figure.difference, sign="+") + unsure
         span = f"{_number(figure.low)} to {_number(figure.high)}" if math.isfinite(figure.low) else ""
         p = f"{figure.p_holm:.3f}" if math.isfinite(figure.p_holm) else ""
-        values = (_number(figure.a[0]), _number(figure.b[0]), _number(figure.difference, sign="+"))
-        shown.add_row(figure.metric, *values, span, p, verdict(figure))
+        rest = (span, p) if found.paired else (verdict(figure),)
+        shown.add_row(figure.metric, _number(figure.a[0]), _number(figure.b[0]), gap, *rest)
     out.print(shown)
     others = list(dict.fromkeys(figure.system for figure in found.figures))[1:]
     if others:
         out.print(f"also compared, see --html or --out: {', '.join(others)}", style="dim")
     if found.paired:
-        out.print("person by person: paired permutation test, Holm-corrected p", style="dim")
+        out.print("person by person: paired permutation test, Holm-corrected p; ? may be chance", style="dim")
     else:
         out.print(f"not person by person: {found.why_not}", style="dim")
     out.print()

@@ -37,7 +37,7 @@ class FigureDifference:
         a, b: mean, low and high in each run; low and high are NaN for figures of all lists together.
         difference: of the means, ``b - a``.
         low, high: interval of the difference where it is paired, else NaN.
-        p_holm: of the paired permutation test, corrected for all systems and figures here; NaN where it is not paired.
+        p_holm: of the paired permutation test, corrected for all figures of the system; NaN where it is not paired.
         effect: Cohen's d of the paired differences, NaN where it is not paired.
         how: :data:`PAIRED`, :data:`APART`, :data:`TOUCHING` or :data:`UNKNOWN`.
     """
@@ -96,7 +96,7 @@ def compare_runs(a: RunRecord, b: RunRecord) -> RunComparison:
     figures = list(_figures(systems_a, systems_b, paired))
     if not figures:
         raise UsageError(f"{a.name} and {b.name} have no figure in common", hint="give both the same -k and scorers")
-    corrected = holm([figure.p_holm for figure in figures])
+    corrected = _corrected(figures)
     return RunComparison(
         a.name,
         b.name,
@@ -108,6 +108,14 @@ def compare_runs(a: RunRecord, b: RunRecord) -> RunComparison:
         tuple(name for name in systems_a if name not in systems_b),
         tuple(name for name in systems_b if name not in systems_a),
     )
+
+
+def _corrected(figures: Sequence[FigureDifference]) -> list[float]:
+    """Correct p-values by Holm's method, for all figures of the same system."""
+    found: dict[str, Iterator[float]] = {}
+    for system in dict.fromkeys(figure.system for figure in figures):
+        found[system] = iter(holm([figure.p_holm for figure in figures if figure.system == system]))
+    return [next(found[figure.system]) for figure in figures]
 
 
 def _refuse(a: RunRecord, b: RunRecord) -> None:

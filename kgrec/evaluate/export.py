@@ -117,8 +117,8 @@ def _mlflow(record: RunRecord, out: Path) -> None:
     run = client.create_run(
         experiment, start_time=started, run_name=record.name, tags={"kind": record.kind}
     ).info.run_id
-    for name, value in settings(record.document).items():
-        client.log_param(run, _plain(name), value[:500])
+    for name, said in settings(record.document).items():
+        client.log_param(run, _plain(name), said[:500])
     for name, value in scalars(record.document):
         client.log_metric(run, _plain(name), value, timestamp=started)
     for name, points in curves(record.document):

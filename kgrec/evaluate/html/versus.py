@@ -12,13 +12,16 @@ from kgrec.pages import Bar, Section, bar_plot, details, facts, grid, page, para
 SURE = 0.05
 """Corrected p-values up to this are called a difference."""
 
+UNSURE = "no difference shown"
+"""The difference may be chance."""
+
 
 def verdict(figure: FigureDifference) -> str:
     """Say in a word or two what the difference amounts to."""
     if figure.how != PAIRED:
         return figure.how
     if not figure.p_holm <= SURE:
-        return "no difference shown"
+        return UNSURE
     return "higher" if figure.difference > 0 else "lower"
 
 
@@ -35,7 +38,7 @@ def _summary(found: RunComparison, first: str) -> Section:
     main = main_figure(found)
     how = (
         "Both runs asked the same people for the same likes, so differences are taken person by person; p is of the "
-        "paired permutation test, corrected for all comparisons on this page by Holm's method."
+        "paired permutation test, corrected for all figures of the same system by Holm's method."
         if found.paired
         else f"Differences cannot be taken person by person: {found.why_not}. "
         "Intervals that do not overlap differ; of those that do, nothing is known."
