@@ -39,7 +39,7 @@ DRAWN = 30
 """Points drawn until ten different items lie near them."""
 MOST = 800
 """At most so many users are looked at."""
-MATCHED = 200
+MATCHED = 400
 """So many of them are looked at when diversities are made equal."""
 HELD_OUT = 0.2
 DRAWS = 2_000
@@ -99,7 +99,7 @@ class Bench:
         history = History.of(self.fit.matrix).matrix
         likes = np.diff(history.indptr)
         users = np.flatnonzero((np.diff(self.held.indptr) > 0) & (likes > 2))
-        self.users = np.sort(rng.permutation(users)[:MOST])
+        self.users = rng.permutation(users)[:MOST]
         self.history = csr_array(history[self.users])
         self.means = unit_rows(np.asarray(self.history @ self.vectors, dtype=np.float32))
         self.noise = np.random.default_rng([draw, 37]).standard_normal((DRAWN, self.vectors.shape[1]), dtype=np.float32)

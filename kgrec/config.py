@@ -157,6 +157,8 @@ class TextConfig(Section):
     """``auto`` looks at the texts: Chinese or mixed takes the multilingual encoder, English the transformer."""
     item_template: str | None = None
     """Overrides the domain's."""
+    keywords: str | None = None
+    """File of `kgrec generate enrich`, relative to kgrec.toml: its words join the items' texts before encoding."""
     options: dict[str, Any] = {}
     """Options of the encoder."""
     batch_size: Positive = 64

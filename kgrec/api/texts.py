@@ -48,15 +48,19 @@ def encode(
         dataset: its tables, or a part of them; None for all.
         entity_names: whether items' texts may name the entities that the graph connects them with.
     """
+    from kgrec.api.enriching import read_keywords
     from kgrec.graph.labels import item_labels
     from kgrec.text.build import encode_dataset
 
+    dataset, named = dataset or project.dataset, project.config.text.keywords
+    keywords = read_keywords(project.workspace.root / named, dataset.items["item_id"]) if named else []
     return encode_dataset(
-        dataset or project.dataset,
+        dataset,
         project.config.text,
         project.manager,
         project.domain,
         entity_labels=item_labels(project.graph) if entity_names else None,
+        keywords=keywords,
         rows=pl.Series(split.fit),
         cache_dir=project.workspace.cache / "text",
         progress=progress,

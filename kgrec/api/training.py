@@ -103,10 +103,17 @@ def _run_key(project: Project, device: str) -> str:
         config.model_dump(mode="json", include={"seed", "feedback", "graph", "text", "recommend", "debias"}),
         config.train.model_dump(mode="json", include={"validation_fraction", "split", "max_validation_users"}),
         config.fusion.metric_k,
+        _keywords_hash(project),
         device,
         package_versions(),
     ]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _keywords_hash(project: Project) -> str:
+    named = project.config.text.keywords
+    file = project.workspace.root / named if named else None
+    return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() if file and file.is_file() else ""
 
 
 def resolve_device(device: str) -> str:

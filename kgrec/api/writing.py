@@ -92,6 +92,23 @@ class Writing:
         wish = Wish(kind, language, tone, model, candidates, seed, allow_fallback, variant, steer)
         return generate(cast("Project", self), user, items, n, wish, watch)
 
+    def enrich(self, out: str | Path, *, thin: int = 20, limit: int = 8) -> int:
+        """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
+
+        Training reads the file where ``text.keywords`` names it. Keywords are no facts and never stated.
+
+        Args:
+            out: the file, .csv with the columns ``item_id`` and ``keywords``.
+            thin: texts of fewer words get keywords.
+            limit: keywords an item.
+
+        Returns:
+            How many items got some.
+        """
+        from kgrec.api.enriching import enrich
+
+        return enrich(cast("Project", self), Path(out), thin=thin, limit=limit)
+
     def generate_all(
         self,
         out: str | Path,

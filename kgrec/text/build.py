@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def encode_dataset(
     domain: Domain,
     *,
     entity_labels: pl.DataFrame | None = None,
+    keywords: Sequence[str] = (),
     rows: pl.Series | None = None,
     cache_dir: Path | None = None,
     progress: Progress = SILENT,
@@ -102,6 +103,7 @@ def encode_dataset(
         manager: knows the encoders.
         domain: brings the item template.
         entity_labels: names of the entities linked with each item: ``item`` (position), ``labels`` (list of strings).
+        keywords: more words of each item, joined to its text; empty: none.
         rows: boolean, one an interaction: those whose texts may be used for the users; default: the training rows.
         cache_dir: folder of vectors already known (``workspace.cache / "text"``), or None.
         progress: told what is done.
@@ -111,6 +113,8 @@ def encode_dataset(
         MissingExtraError: the encoder named in the settings needs a package that is not installed.
     """
     of_items = item_texts(dataset, entity_labels, config.item_template, domain)
+    if keywords:
+        of_items = [f"{text} {more}".strip() for text, more in zip(of_items, keywords, strict=True)]
     texts = [*of_items, *own_words(dataset, rows)]
     name, options, encoder = choose_with_options(texts, config, manager, progress)
     vectors = encode_cached(texts, encoder, cache_dir, config.batch_size, progress)

@@ -1,0 +1,151 @@
+"""Do keywords for thin texts (`kgrec generate enrich`) help the content scorer?
+
+usage: python benchmarks/enrichment.py goodreads|bing-news [--thin WORDS]
+
+The content scorer with its defaults, on the texts as they are and with keywords: NDCG@20 on the published test likes,
+all of them and only those of thin items; on bing-news, whose test news are all new, AUC over the test impressions.
+Nothing is chosen on either. Intervals of the difference are bootstraps over users. Leaves build/enrich/DATASET.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from bench import run
+from click_auc import auc
+from cold_items import load
+from datasets import ROOT, data_folder, prepare
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+import kgrec
+from kgrec.api.texts import encode
+from kgrec.data.split import interaction_matrix, like_weights, split_validation, to_events
+from kgrec.models.content import Content
+from kgrec.progress import SILENT
+from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.top_k import recall_ndcg, top_k
+from kgrec.types import Scores, TrainingData, Vectors
+
+DRAWS = 2_000
+BLOCK = 1_000
+Floats = NDArray[np.float64]
+
+
+def workspace(name: str) -> Any:
+    """Return the built workspace of a dataset; goodreads shares that of the cold items' benchmark."""
+    folder = ROOT / "build" / ("cold" if name != "bing-news" else "enrich") / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if name != "bing-news":
+        load(name, None)
+    elif not (folder / "workspace" / "artifacts" / "manifest.json").exists():
+        prepared, command = prepare(name, folder / "data"), [sys.executable, "-m", "kgrec"]
+        place, log = str(folder / "workspace"), folder / "log.txt"
+        run([*command, "init", place, "--domain", prepared.domain, "--from", *map(str, prepared.files), "--force"], log)
+        config = prepared.config.replace('path = "', 'path = "../data/')
+        (folder / "workspace" / "kgrec.toml").write_text(config, encoding="utf-8")
+        run([*command, "build-graph", "--workspace", place], log)
+    return folder / "workspace"
+
+
+def texts(folder: Any, thin: int) -> tuple[Any, TrainingData, Vectors, NDArray[np.bool_]]:
+    """Return the project, what is fitted on, the vectors with keywords, and which items got some."""
+    project = kgrec.open(folder)
+    dataset, settings = project.dataset, project.config
+    written = project.enrich(folder / "keywords.csv", thin=thin)
+    named = pl.read_csv(folder / "keywords.csv", infer_schema=False)["item_id"].to_list()
+    enriched = np.zeros(dataset.n_items, dtype=np.bool_)
+    enriched[dataset.item_positions(named)] = True
+    print(json.dumps({"items": dataset.n_items, "thin": thin, "enriched": written}), flush=True)
+    weights = like_weights(dataset, settings.feedback, project.domain)
+    split = split_validation(dataset, weights, settings.train, settings.seed)
+    kept = dataset.interactions["split"].to_numpy() != "test"
+    events = to_events(dataset, kept, weights)
+    matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
+    plain = encode(project, split, SILENT).items
+    more = encode(kgrec.open(folder, overrides=["text.keywords=keywords.csv"]), split, SILENT).items
+    return project, TrainingData(matrix, events, None, plain), more, enriched
+
+
+def interval(draw: Any, n: int) -> list[float]:
+    """Return the 95 % interval of a figure over bootstrap draws of ``n`` users."""
+    rng = np.random.default_rng(0)
+    return [
+        round(float(v), 4)
+        for v in np.nanquantile([draw(rng.integers(n, size=n)) for _ in range(DRAWS)], [0.025, 0.975])
+    ]
+
+
+def ranked(data: TrainingData, test: csr_array) -> Floats:
+    """Return NDCG@20 of each user, NaN for those without test likes, shape ``(n_users,)``."""
+    scorer = Content().fit(data, seed=0)
+    parts = []
+    for start in range(0, data.n_users, BLOCK):
+        users = np.arange(start, min(start + BLOCK, data.n_users))
+        scores: Scores = np.array(scorer.score(users))
+        mask_seen(scores, csr_array(data.matrix[users]))
+        parts.append(recall_ndcg(top_k(scores, 20)[0], csr_array(test[users]))[1])
+    return np.concatenate(parts)
+
+
+def goodreads(name: str, thin: int) -> dict[str, Any]:
+    _, test, _ = load(name, None)
+    _, data, more, enriched = texts(workspace(name), thin)
+    found: dict[str, Any] = {}
+    of_thin = csr_array(test.multiply(enriched[None, :].astype(np.float32)))
+    of_thin.eliminate_zeros()
+    for part, truth in (("all", test), ("thin", of_thin)):
+        before, after = ranked(data, truth), ranked(replace(data, item_text=more), truth)
+        known = np.flatnonzero(np.isfinite(before) & np.isfinite(after))
+        gain = (after - before)[known]
+        found[part] = {"plain": round(float(before[known].mean()), 4), "keywords": round(float(after[known].mean()), 4)}
+        found[part] |= {"gain": interval(lambda rows, g=gain: g[rows].mean(), len(gain)), "users": len(gain)}
+        print(part, json.dumps(found[part]), flush=True)
+    return found
+
+
+def bing_news(name: str, thin: int) -> dict[str, Any]:
+    project, data, more, enriched = texts(workspace(name), thin)
+    asked = pl.read_csv(data_folder() / "bing-news-dkn" / "test.tsv.gz", separator="\t", infer_schema=False)
+    users = project.dataset.user_positions(asked["user_id"].to_list())
+    items = project.dataset.item_positions(asked["news_id"].to_list())
+    clicked = (asked["clicked"] == "1").to_numpy()
+    distinct, row = np.unique(users, return_inverse=True)
+
+    def scored(vectors: Vectors) -> Floats:
+        scores = Content().fit(replace(data, item_text=vectors), seed=0).score(distinct)
+        return np.nan_to_num(scores[row, items], nan=-1.0).astype(np.float64)
+
+    before, after = scored(data.item_text), scored(more)  # type: ignore[arg-type]
+    own = [np.flatnonzero(row == user) for user in range(len(distinct))]
+
+    def gain(drawn: NDArray[np.int64]) -> float:
+        rows = np.concatenate([own[user] for user in drawn])
+        return auc(after[rows], clicked[rows]) - auc(before[rows], clicked[rows])
+
+    found = {"plain": round(auc(before, clicked), 4), "keywords": round(auc(after, clicked), 4)}
+    found |= {"gain": interval(gain, len(distinct)), "impressions": len(clicked)}  # type: ignore[dict-item]
+    found |= {"of enriched news": round(float(enriched[items].mean()), 4)}
+    print(json.dumps(found), flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=("goodreads", "bing-news"))
+    parser.add_argument("--thin", type=int, default=20)
+    arguments = parser.parse_args()
+    measure = bing_news if arguments.dataset == "bing-news" else goodreads
+    (ROOT / "build" / "enrich").mkdir(parents=True, exist_ok=True)
+    found = measure(arguments.dataset, arguments.thin)
+    (ROOT / "build" / "enrich" / f"{arguments.dataset}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""``kgrec generate enrich``: keywords for items of thin texts, in a file that training reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kgrec.cli.run import Run
+from kgrec.cli.screen import cell
+
+
+def enrich(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A .csv: item_id, keywords.")],
+    thin: Annotated[int, typer.Option("--thin", min=1, help="Texts of fewer words get keywords.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Keywords an item.")] = 8,
+) -> None:
+    """Write keywords for items of thin texts: words that items near them in graph and likes agree on.
+
+    Training reads the file where kgrec.toml says text.keywords = "FILE". Keywords are no facts; no text states them.
+    """
+    written = run.project.enrich(out, thin=thin, limit=limit)
+    run.say(f"keywords of {cell(written)} items written to {out}")
+    run.say(f'next: [text] keywords = "{out.name}" in kgrec.toml, then kgrec train{run.workspace_option}')
