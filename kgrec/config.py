@@ -203,8 +203,7 @@ class FusionConfig(Section):
     """How scores become one."""
 
     method: Literal["forward", "equal"] = "forward"
-    """``forward``: weights by forward selection on validation NDCG and a logit model that lets them move with how much
-    is known of the user; ``equal``: the mean of all scorers."""
+    """``forward``: weights chosen on validation NDCG, moved by how much is known of the user; ``equal``: the mean."""
     metric_k: Positive = 20
     """Length of the lists on which settings and weights are judged."""
     max_members: Positive = 6
@@ -246,8 +245,7 @@ class GenerateConfig(Section):
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
     """How a text speaks to its reader."""
     steer: Literal["profile", "latent"] = "profile"
-    """What chooses the topics that a text dwells on: the user's interests, or also what the latent generator foresees;
-    ``latent`` lets ``kgrec train`` fit that generator, too."""
+    """What chooses a text's topics: interests, or also what the latent generator foresees, which is then trained."""
     candidates: Positive = 1
     """Drafts of a text, of which the best that passes is shown; only with a language model."""
     repair: bool = True
@@ -257,8 +255,8 @@ class GenerateConfig(Section):
     batch_size: Positive = 256
     """Texts written at once by ``kgrec generate --all``."""
     record: bool = False
-    """Keep what was written in the workspace, so that feedback on it can be told: text, user, items, facts, interests,
-    model and prompt. ``kgrec generate feedback --forget USER`` removes it again."""
+    """Keep texts in the workspace for feedback, with user, items, facts, interests, model and prompt;
+    ``kgrec generate feedback --forget USER`` removes them."""
     variants: Literal["first", "thompson"] = "first"
     """Which of several prompts writes a text: always the main one, or those that readers like by Thompson sampling;
     the latter learns from what is recorded."""
