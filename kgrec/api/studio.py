@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kgrec.plugin.protocols import Guard, LanguageModel
     from kgrec.types import ItemList, Reason
 
+TUNED = "tuned-writer"
+"""Folder of the artifacts where `kgrec generate tune` puts the workspace's own model."""
 VERBS: Mapping[str, str] = {
     "put in your cart": "picked out",
     "put into your cart": "picked out",
@@ -233,7 +235,9 @@ class Studio:
             spec = self.project.manager.registry("language model")[name]
             options = dict(self.project.config.language_models.get(name, {}))
             if colon:
-                options[{"smollm2": "path", "recorded": "file"}.get(name, "model")] = which
+                options[{"smollm2": "path", "recorded": "file", "tuned": "folder"}.get(name, "model")] = which
+            elif name == "tuned":
+                options.setdefault("folder", str(self.project.workspace.artifacts / TUNED))
             try:
                 self._models[named] = spec.build(options, table=f"language_models.{name}")
             except ConfigError:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, cast
 from kgrec.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from kgrec.api.adapting import Adapted, TuneOrder
     from kgrec.api.judging.plan import TextPlan
     from kgrec.api.judging.run import TextQualityRun
     from kgrec.api.project import Project
     from kgrec.api.studio import Studio
     from kgrec.api.wish import Wish
+    from kgrec.generate.lora.settings import LoraSettings
     from kgrec.generate.pipeline import Watch
     from kgrec.generate.profile import InterestProfile
     from kgrec.plugin.generation import GeneratedText
@@ -163,3 +165,27 @@ class Writing:
         from kgrec.api.judging.run import evaluate_texts
 
         return evaluate_texts(cast("Project", self), plan or TextPlan(), fluency, progress)
+
+    def tune_writer(
+        self, order: TuneOrder | None = None, settings: LoraSettings | None = None, *, progress: Progress = SILENT
+    ) -> Adapted:
+        """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
+
+        Items are drawn for three parts that share no item and no text: the first is learned from, the second decides
+        which step is kept and when to stop, the third is only judged.
+
+        Args:
+            order: base model, kinds and sources of texts, folder; None: all texts, on the packaged model.
+            settings: of the tuning; None: the usual ones with the seed of kgrec.toml.
+            progress: told where it is.
+
+        Raises:
+            MissingExtraError: peft, or what the base model needs, is not installed.
+            DataError: there are too few items or texts.
+            UsageError: the folder holds another tuning.
+        """
+        from kgrec.api.adapting import TuneOrder, adapt
+        from kgrec.generate.lora.settings import LoraSettings
+
+        project = cast("Project", self)
+        return adapt(project, order or TuneOrder(), settings or LoraSettings(seed=project.config.seed), progress)

@@ -20,6 +20,7 @@ from kgrec.cli import (
     generate_enrich,
     generate_evaluate,
     generate_feedback,
+    generate_tune,
     graph,
     info,
     init,
@@ -113,6 +114,7 @@ def build_app(manager: PluginManager) -> typer.Typer:
         ("generate enrich", generate_enrich.enrich),
         ("generate evaluate", generate_evaluate.evaluate),
         ("generate feedback", generate_feedback.feedback),
+        ("generate tune", generate_tune.tune),
         ("profile", generate.profile),
         ("info", info.info),
     ):

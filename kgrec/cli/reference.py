@@ -42,6 +42,7 @@ COMMANDS = (
     ("generate",),
     ("generate evaluate",),
     ("generate feedback",),
+    ("generate tune",),
     ("profile",),
     ("info",),
     ("graph",),

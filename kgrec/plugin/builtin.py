@@ -124,6 +124,7 @@ def kgrec_language_models() -> list[Spec]:
     return [
         Spec("smollm2", f"{models}.llama:LlamaModel", "embedded SmolLM2-135M, or any GGUF file; English", extra="llm"),
         Spec("transformers", f"{models}.transformer:TransformersModel", "any causal or seq2seq model of transformers"),
+        Spec("tuned", f"{models}.tuned:TunedModel", "a model tuned by `kgrec generate tune`", extra="lora"),
         Spec("openai", f"{models}.endpoint:EndpointModel", "any endpoint of OpenAI's protocol", extra="endpoint"),
         Spec("recorded", f"{models}.recorded:RecordedModel", "answers from a file; for tests"),
     ]

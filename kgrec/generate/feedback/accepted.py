@@ -26,6 +26,7 @@ class AcceptedText:
         text_id: of the text as it was written.
         why: ``edited``, ``rated`` or ``clicked``.
         model: who wrote it before it was edited.
+        item_ids: what it is about.
     """
 
     prompt: str
@@ -35,6 +36,7 @@ class AcceptedText:
     text_id: str
     why: Literal["edited", "rated", "clicked"]
     model: str
+    item_ids: tuple[str, ...] = ()
 
 
 def accepted_rows(store: FeedbackStore, *, faulty_edits: bool = False) -> pl.DataFrame:
@@ -84,7 +86,6 @@ def accepted_texts(
     for row in accepted_rows(store, faulty_edits=faulty_edits).iter_rows(named=True):
         prompt = prompt_of(row)
         if prompt is not None:
-            found.append(
-                AcceptedText(prompt, row["text"], row["kind"], row["lang"], row["text_id"], row["why"], row["model"])
-            )
+            told = (row["text"], row["kind"], row["lang"], row["text_id"], row["why"], row["model"])
+            found.append(AcceptedText(prompt, *told, tuple(row["item_ids"] or ())))
     return found

