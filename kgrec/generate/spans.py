@@ -100,5 +100,13 @@ def covers(spans: Sequence[Span], start: int, end: int) -> bool:
 
 @lru_cache(maxsize=4096)
 def told_key(facts: tuple[Fact, ...]) -> str:
-    """Return everything that the facts say, folded, descriptions included: what is in it may be said."""
-    return " ".join(name_key(f"{fact.label} {fact.value} {fact.unit} {' '.join(fact.aliases)}") for fact in facts)
+    """Return everything that the facts say, folded, descriptions included: what is in it may be said.
+
+    Titles of the reader's history are left out: they may be named, but their words say nothing of the item.
+    """
+    return " ".join(
+        name_key(
+            fact.label if fact.type == "history" else f"{fact.label} {fact.value} {fact.unit} {' '.join(fact.aliases)}"
+        )
+        for fact in facts
+    )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from kgrec.generate.guards.ordinary import is_ordinary, is_ordinary_zh, stem
+from kgrec.generate.guards.ordinary import all_ordinary, is_ordinary, is_ordinary_zh, stem
 from kgrec.generate.language import han, phrase_pattern, sentences, words
 from kgrec.generate.spans import COVER, Span, masked, spans_of, told_key
 from kgrec.graph.linking.names import name_key
@@ -25,7 +25,8 @@ _OPEN, _CLOSE = r"[《“\"「『]?", r"[》”\"」』]?"
 # "A, B and C", "A and B"; a comma alone may end the clause: "Directed by Ada, Comet Letters is..."
 _MORE = rf"(?:{_CLOSE}\s*,\s*{_OPEN}{_ONE})+,?\s+and\s+{_OPEN}{_ONE}|{_CLOSE}\s+(?:and|&)\s+{_OPEN}{_ONE}"
 _MORE_ZH = rf"(?:{_CLOSE}(?:、|和|与|及|以及){_OPEN}{_ONE})+"
-_LIST = rf"(?:the |a |an |by |[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_MORE}|{_MORE_ZH})?)"
+_NOUNS = "movies? |films? |books? |novels? |series |shows? |articles? |stor(?:y|ies) |products? |items? "
+_LIST = rf"(?:the |a |an |by |{_NOUNS}|[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_MORE}|{_MORE_ZH})?)"
 _DEEDS = (
     "watched|bought|read|saw|viewed|rated|purchased|reviewed|liked|loved|enjoyed|shared|saved|clicked on|clicked"
     "|looked at|commented on|collected|searched for|put in(?:to)? your cart|put on your (?:wish )?list"
@@ -36,6 +37,11 @@ _DEEDS_ZH = (
 )
 _YOU = re.compile(rf"\b[Yy]ou(?:['’]ve| have| had)?(?: also| once| recently| already)* ({_DEEDS}) {_LIST}")
 _YOU_ZH = re.compile(rf"[您你](?:曾经|曾|也|刚|之前|最近|已经)*({_DEEDS_ZH}){_LIST}")
+
+_READER = re.compile(r"\b(?:you|your|yours|who|fans?|readers?|viewers?|customers?)\b|[你您]|读者|观众|顾客|的人", re.I)
+_MORE_OF_IT = re.compile(r"[》”\"」』]?\s*,\s*(?:an?|the|which|where|whose|who|with|starring|directed)\b", re.I)
+
+_OF_THE_READER = re.compile(r"[》”\"」』]?\s*,?\s*(?:which|that) (?:you|your)\b", re.I)
 
 
 class Claims:
@@ -60,6 +66,7 @@ class Claims:
             *_strong(request, held, covered),
             *_relations(request, spans, text),
             *_histories(spans, text),
+            *_other_items(request, spans, text),
             *self._unknown(request, held, covered),
         ]
 
@@ -140,7 +147,8 @@ def _compiled(cues: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[froz
 def _pattern(cue: str) -> re.Pattern[str]:
     before, _, after = cue.partition("{}")
     start = r"\b" if before[:1].isascii() and before[:1].isalpha() else ""
-    end = r"\b" if after[-1:].isascii() and after[-1:].isalpha() else ""
+    # "Ada directed", but not "a drama directed by Ada".
+    end = r"\b(?! by\b)" if after[-1:].isascii() and after[-1:].isalpha() else ""
     lead = re.escape(before.rstrip()) + (r"[\s,:]*" if before else "")
     return re.compile(start + lead + _LIST + r"[》”\"」』]?" + re.escape(after) + end, re.I)
 
@@ -156,3 +164,26 @@ def _histories(spans: Sequence[Span], text: str) -> Iterator[Violation]:
             if not stated and (verbs or not any(fact.type in ("interest", "reason") for fact in facts)):
                 name = text[spans[number].start : spans[number].end]
                 yield Violation("claims", f"the facts do not say that the reader {match[1]} {name!r}", name)
+
+
+def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
+    """An item of the reader's history may only be named as that: the facts say nothing else of it.
+
+    "starring Ada in the film Comet Letters" states something of an item that no fact is about.
+    """
+    ends = [match.end() for match in re.finditer(r"[.!?。！？\n]\s*", masked(text, spans))]
+    for span in spans:
+        if not all(fact.type == "history" for fact in span.facts):
+            continue
+        start = max((end for end in ends if end <= span.start), default=0)
+        end = min((end for end in ends if end >= span.end), default=len(text))
+        name = text[span.start : span.end]
+        # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
+        around = text[start : span.start] if request.language == "en" else text[start:end]
+        common = all_ordinary(name, request) and (name[:1].islower() or " " not in name)  # films called "It" and "A"
+        if common or _OF_THE_READER.match(text, span.end):
+            continue
+        if not _READER.search(around):
+            yield Violation("claims", f"{name!r} may only be named as something the reader knows", name)
+        elif _MORE_OF_IT.match(text, span.end):
+            yield Violation("claims", f"the facts say nothing of {name!r} but what the reader did with it", name)

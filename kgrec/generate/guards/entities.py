@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from kgrec.generate.guards.ordinary import all_ordinary, is_ordinary, is_ordinary_zh
@@ -33,8 +34,9 @@ class Entities:
         for start, end in self._suspects(request, spans, text):
             name = text[start:end]
             inside = any(s <= start and end <= e for s, e in found)
-            if not inside and name_key(name) and name_key(name) not in told:
-                found[start, end] = name
+            whole = _whole_name(text, start, end, spans)
+            if not inside and name_key(name) and not (name_key(name) in told and name_key(whole) in told):
+                found[start, end] = whole
         return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
 
     def _suspects(self, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[tuple[int, int]]:
@@ -46,8 +48,30 @@ class Entities:
             if han(rest) > 1 or not all_ordinary(rest, request):
                 yield start, end
         yield from _capitalised(request, covered)
+        yield from (
+            (one.start, one.end)
+            for one, other in pairwise(spans)
+            if text[one.end : other.start] == " " and _is_part(text, one) and _is_part(text, other)
+        )
         if request.language == "zh" and han(covered):
             yield from _chinese(request, covered)
+
+
+def _whole_name(text: str, start: int, end: int, spans: Sequence[Span]) -> str:
+    """Return a name with the names right before and after it: a forename of one and a surname of another are nobody."""
+    for span in spans:
+        if span.end == start - 1 and text[span.end] == " " and _is_part(text, span):
+            start = span.start
+    for span in spans:
+        if span.start == end + 1 and text[end] == " " and _is_part(text, span):
+            end = span.end
+    return text[start:end]
+
+
+def _is_part(text: str, span: Span) -> bool:
+    """Say whether a span is a part of a longer name only: a surname."""
+    name = text[span.start : span.end]
+    return all(fact.type == "entity" and name_key(name) != name_key(fact.value) for fact in span.facts)
 
 
 def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[tuple[int, int]]:
