@@ -110,17 +110,22 @@ class ColdItems(ItemItemScorer):
         """Return what a like of each item says for each cold item, shape ``(n_items, c)``."""
         from scipy.linalg import cho_factor, cho_solve  # costs a tenth of a second, and only fitting needs it
 
+        # Items without likes have no weights in EASE: leaving them out of the inverse changes nothing but its cost.
+        touched = np.flatnonzero(_counts(likes))
+        kept = csr_array(likes[:, touched])
         counts = np.asarray(likes.sum(axis=0))[warm]
         most = np.sort(np.argsort(-counts, kind="stable")[: self.max_landmarks])
         system = kernel.between(warm[most], warm[most])
         np.einsum("ii->i", system)[:] += np.float32(self.content_ridge)
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
         shares = cho_solve(factor, between[most], check_finite=False)  # (landmarks, c)
-        if likes.shape[1] > MAX_DENSE:
-            model: Weights = local_ease.fit(likes, None, local_ease.Ridge(self.regularization, 0.0), 100, rng)
+        if len(touched) > MAX_DENSE:
+            model: Weights = local_ease.fit(kept, None, local_ease.Ridge(self.regularization, 0.0), 100, rng)
         else:
-            model = ease.solve(ease.gram(likes, None), self.regularization)
-        return np.asarray(model[:, warm[most]] @ shares, dtype=np.float32)
+            model = ease.solve(ease.gram(kept, None), self.regularization)
+        regressed = np.zeros((likes.shape[1], between.shape[1]), dtype=np.float32)
+        regressed[touched] = model[:, np.searchsorted(touched, warm[most])] @ shares
+        return regressed
 
 
 def _counts(matrix: csr_array) -> NDArray[np.int64]:
