@@ -1,6 +1,6 @@
 """How many texts a second the template generator, the guards and the embedded language model manage.
 
-    python benchmarks/generate_speed.py [--texts 4000] [--repeat 3] [--model smollm2] [--model-texts 100] [--threads 2]
+    python benchmarks/generate_speed.py [--texts 4000] [--repeat 3] [--model smollm2] [--model-texts 100] [--threads 1]
 
 The model writes blurbs of an invented film for different readers; the guarded ones are the first of three drafts that
 passes every guard, else repaired once, else the template's. Tokens a second are those written over all time spent, what
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--model", choices=("smollm2",), help="also time this language model")
     parser.add_argument("--model-texts", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     manager = load_plugins()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

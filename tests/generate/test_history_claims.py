@@ -19,6 +19,7 @@ FACTS = (
     Fact("f6", "history", "history", "Comet Letters", "watched"),
     Fact("f7", "history", "examples", "Nine Days in Quell", "liked"),
     Fact("f8", "history", "examples", "A", "liked"),
+    Fact("f9", "history", "examples", "Quell Attacks!", "liked"),
 )
 
 
@@ -55,6 +56,7 @@ def test_an_item_of_the_history_is_no_part_of_this_one(text, told):
         "You liked Nine Days in Quell: here is The Lamp, with Ben Venn and Cy Tarsk.",
         "The Lamp is close to Comet Letters, which you watched.",
         "The Lamp is a drama directed by Ada Orla.",
+        "You liked Quell Attacks! and Comet Letters: here is The Lamp.",
     ],
 )
 def test_it_may_be_named_as_what_the_reader_knows(text):

@@ -41,6 +41,9 @@ _YOU_ZH = re.compile(rf"[您你](?:曾经|曾|也|刚|之前|最近|已经)*({_D
 _READER = re.compile(r"\b(?:you|your|yours|who|fans?|readers?|viewers?|customers?)\b|[你您]|读者|观众|顾客|的人", re.I)
 _MORE_OF_IT = re.compile(r"[》”\"」』]?\s*,\s*(?:an?|the|which|where|whose|who|with|starring|directed)\b", re.I)
 
+_SENTENCE_END = re.compile(
+    r"[.!?](?:\s+(?![a-z])|$)|[。！？\n]"
+)  # a title may end in a mark: "Mars Attacks! and Glory"
 _OF_THE_READER = re.compile(r"[》”\"」』]?\s*,?\s*(?:which|that) (?:you|your)\b", re.I)
 
 
@@ -171,7 +174,7 @@ def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iter
 
     "starring Ada in the film Comet Letters" states something of an item that no fact is about.
     """
-    ends = [match.end() for match in re.finditer(r"[.!?。！？\n]\s*", masked(text, spans))]
+    ends = [match.end() for match in _SENTENCE_END.finditer(masked(text, spans))]
     for span in spans:
         if not all(fact.type == "history" for fact in span.facts):
             continue
