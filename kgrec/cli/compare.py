@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.arguments import check_json
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.runs import RunName, check_page
 from kgrec.cli.screen import cell, console, table
-from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
     from kgrec.evaluate.comparing import RunComparison
@@ -35,8 +35,7 @@ def compare(
 
     Where both asked the same people for the same likes, differences are taken person by person.
     """
-    if out is not None and format_of(out) is not Format.json:
-        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    check_json(out)
     if html is not None:
         check_page(html)
     found = run.project.compare_runs(run_a, run_b, html=html)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.arguments import check_json, numbers, scorer_names
 from kgrec.cli.evaluate_debiased import show_debiased
 from kgrec.cli.evaluate_effects import show_effects, show_gaps
 from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.evaluate_sweeps import show_sweeps
 from kgrec.cli.evaluate_uplift import show_uplift
-from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.runs import check_page
 from kgrec.cli.screen import cell, console, table
@@ -128,11 +129,8 @@ def evaluate(
             hint="leave out --sample-negatives: all items that the user has not seen are ranked",
         )
     chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
-    names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-    if names == []:
-        raise UsageError("--only names no scorer", hint="for example --only ease,als")
-    if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
-        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    names = scorer_names(only)
+    check_json(out)
     if html is not None:
         check_page(html)
     if explanations:
@@ -191,19 +189,6 @@ def _ratings_plan(
         raise UsageError(f"--ratings knows no split {split.value}", hint="--split given, or none: --folds 5")
     kind = "given" if split is SplitName.given else "folds"
     return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
-
-
-def numbers(option: str, text: str, *, low: int) -> list[int]:
-    """Return the whole numbers of an option's list."""
-    try:
-        numbers = [int(word) for word in text.split(",") if word.strip()]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < low:
-        raise UsageError(
-            f"{option} {text!r} is no list of whole numbers from {low}", hint=f"for example {option} 10,20"
-        )
-    return numbers
 
 
 def _show(found: EvaluationRun) -> None:

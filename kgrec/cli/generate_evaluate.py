@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.arguments import check_json
 from kgrec.cli.generate import KindOption
 from kgrec.cli.generate_feedback import evaluate_feedback
-from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.screen import clean, console, table
 from kgrec.errors import UsageError
@@ -74,8 +75,7 @@ def evaluate(
         return
     from kgrec.api.judging.plan import VARIANTS, TextPlan
 
-    if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
-        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    check_json(out)
     named = model or run.project.config.generate.model
     chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants is not None else None
     if chosen is None:

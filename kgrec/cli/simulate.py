@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
-from kgrec.cli.evaluate import numbers
-from kgrec.cli.output import Format, format_of, write_records
+from kgrec.cli.arguments import check_json, numbers, scorer_names
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.screen import cell, console, table
-from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
     from kgrec.api.measuring import Simulation
@@ -52,11 +51,8 @@ def simulate(
     and look at the top of a list more than at its end. docs/evaluation.md says what the figures mean.
     """
     chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
-    names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-    if names == []:
-        raise UsageError("--only names no scorer", hint="for example --only ease,als")
-    if out is not None and format_of(out) is not Format.json:  # complains before the work, not after it
-        raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+    names = scorer_names(only)
+    check_json(out)
     with run.progress() as progress:
         found = run.project.simulate(
             rounds, n=n, seeds=chosen, fraction=fraction, only=names, rerank=rerank or None, progress=progress

@@ -25,7 +25,7 @@ from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import hits, top_k, with_reserved
 from kgrec.ranking.training import Material
-from kgrec.types import Mask, UserIndices, Vectors
+from kgrec.types import Mask, Scores, UserIndices, Vectors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -175,6 +175,14 @@ def _matrices(material: Material) -> list[tuple[str, csr_array]]:
     return found
 
 
+def scores_of(ranker: Ranker, exam: Exam, block: slice) -> Scores:
+    """Return the fused scores of a block of the exam's users; -inf for what they know."""
+    users = exam.users[block]
+    scores = ranker.fused(ranker.parts(users), users)
+    mask_seen(scores, exam.masked[block])
+    return scores
+
+
 def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, steps: Pipeline | None = None) -> Outcome:
     """Rank all candidates for all test users and measure the lists.
 
@@ -189,9 +197,7 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, ste
     tops, besides, areas = [], [], []
     for start in range(0, len(exam.users), block_size):
         block = slice(start, start + block_size)
-        users = exam.users[block]
-        scores = ranker.fused(ranker.parts(users), users)
-        mask_seen(scores, exam.masked[block])
+        users, scores = exam.users[block], scores_of(ranker, exam, block)
         if exam.candidates is not None:
             besides.append(top_k(scores, longest)[0])
             scores[:, ~exam.candidates] = -np.inf

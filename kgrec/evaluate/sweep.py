@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, NotFoundError, UsageError
-from kgrec.evaluate.judging import Exam, Outcome, measure
+from kgrec.evaluate.judging import Exam, Outcome, measure, scores_of
 from kgrec.plugin.registry import Registry
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse, prepare
-from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k, with_reserved
 from kgrec.types import ItemIndices
 
@@ -166,9 +165,7 @@ def shortlist(ranker: Ranker, exam: Exam, n: int, reserved: ItemIndices, *, bloc
     items, values = [], []
     for start in range(0, len(exam.users), block_size):
         block = slice(start, start + block_size)
-        users = exam.users[block]
-        scores = ranker.fused(ranker.parts(users), users)
-        mask_seen(scores, exam.masked[block])
+        scores = scores_of(ranker, exam, block)
         if exam.candidates is not None:
             scores[:, ~exam.candidates] = -np.inf
         best = with_reserved(scores, *top_k(scores, n), reserved)

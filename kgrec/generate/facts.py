@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kgrec.data.dataset import Dataset
 from kgrec.generate.profile import TOO_COMMON, InterestProfile, Touched
 from kgrec.generate.screening import plain, safe_name, safe_text
+from kgrec.generate.titles import display
 from kgrec.graph.around import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
@@ -34,10 +35,6 @@ SHARED = 2
 EXAMPLES = 2
 """Touched items that are named for an interest."""
 
-# "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
-_OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
-_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
-_YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
 _ISO_DATE = re.compile(r"([12]\d{3})-(\d{2})-(\d{2})(?:[T ].*)?")
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
 
@@ -74,11 +71,12 @@ class FactBook:
             found.setdefault(inverse, (inverse_label, label))
         return found
 
-    @cached_property
-    def _node_keys(self) -> Mapping[tuple[str, str], tuple[str, int]]:
-        """Kind and key of a node -> its label and number: reasons name nodes by key alone."""
-        rows = self._graph.nodes.select("kind", "key", "label").iter_rows()
-        return {(kind, key): (label, number) for number, (kind, key, label) in enumerate(rows)}
+    def _name_of(self, key: str, kinds: Sequence[str]) -> str:
+        """Return what the node of this key is called, the first of ``kinds`` that there is; reasons name keys alone."""
+        nodes = self._graph.nodes.filter((pl.col("key") == key) & pl.col("kind").is_in(list(kinds)))
+        labels = dict(nodes.select("kind", "label").rows())
+        label = next((labels[kind] for kind in kinds if kind in labels), key)
+        return plain(label) if label != key else ""
 
     def items(self, items: Sequence[int]) -> list[tuple[Fact, ...]]:
         """Return the facts about each of ``items`` (positions), without ids."""
@@ -107,10 +105,11 @@ class FactBook:
         about = self.items([item])[0]
         subject = str(self._dataset.items["item_id"][item])
         shared = [
-            (profile.counts.get(key, 0) * self._rarity(key), -k, fact, key)
+            (profile.counts.get(key, 0) * self._rarity(degree), -k, fact, key)
             for k, fact in enumerate(about)
-            if fact.type == "entity" and (key := self._keys.get((item, fact.value), ""))
-            if profile.counts.get(key, 0) >= SHARED
+            if fact.type == "entity"
+            for key, degree in [self._keys.get((item, fact.value), ("", 0))]
+            if key and profile.counts.get(key, 0) >= SHARED
         ]
         shared.sort(reverse=True)  # what tells most of this reader: shared by many touched items, and by few others
         named = {fact.value for fact in found}
@@ -141,21 +140,24 @@ class FactBook:
         items = self._dataset.interactions["item"].drop_nulls().to_numpy()
         return np.bincount(items, minlength=self._dataset.n_items)
 
-    def _rarity(self, key: str) -> float:
+    def _rarity(self, degree: int) -> float:
         """Return how little common an entity is: the logarithm of items over items that have it."""
-        return float(np.log((1 + self._dataset.n_items) / (1 + min(self._degrees.get(key, 0), self._dataset.n_items))))
+        n_items = self._dataset.n_items
+        return float(np.log((1 + n_items) / (1 + min(degree, n_items))))
 
     @cached_property
-    def _degrees(self) -> Mapping[str, int]:
-        """Key of an entity -> how many stated edges it has."""
+    def _degrees(self) -> NDArray[np.int64]:
+        """How many stated edges each node has, shape ``(n_nodes,)``."""
         edges = self._graph.edges.filter(pl.col("provenance") != "interaction")
-        ends = pl.concat([edges["head"], edges["tail"]]).value_counts(name="edges")
-        keys = self._graph.nodes.select("key").with_row_index("head")
-        return dict(ends.join(keys, on="head").select("key", "edges").iter_rows())
+        n_nodes = self._graph.nodes.height
+        return sum(
+            (np.bincount(edges[end].to_numpy(), minlength=n_nodes) for end in ("head", "tail")),
+            start=np.zeros(n_nodes, dtype=np.int64),
+        )
 
     @cached_property
-    def _keys(self) -> dict[tuple[int, str], str]:
-        """Item and value of an entity fact -> the entity's key; filled with the facts."""
+    def _keys(self) -> dict[tuple[int, str], tuple[str, int]]:
+        """Item and value of an entity fact -> the entity's key and how many edges it has; filled with the facts."""
         return {}
 
     def _literals(self, row: Mapping[str, object]) -> list[Fact]:
@@ -201,10 +203,13 @@ class FactBook:
     def _entities(self, items: Sequence[int]) -> dict[int, list[Fact]]:
         rows = item_entities(self._graph, items)
         nodes = self._graph.nodes[rows["node"]].select("key", "label", "aliases")
-        table = pl.concat([rows, nodes], how="horizontal").with_columns(
-            order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64),
-            common=pl.col("key").replace_strict(self._degrees, default=0, return_dtype=pl.Int64)
-            > TOO_COMMON * self._dataset.n_items,
+        table = (
+            pl.concat([rows, nodes], how="horizontal")
+            .with_columns(
+                order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64),
+                degree=pl.Series(self._degrees[rows["node"].to_numpy()], dtype=pl.Int64),
+            )
+            .with_columns(common=pl.col("degree") > TOO_COMMON * self._dataset.n_items)
         )
         table = table.sort(["item", "order", "common"], maintain_order=True)
         table = table.filter(pl.int_range(pl.len()).over("item", "relation") < MOST)
@@ -220,7 +225,7 @@ class FactBook:
             subject = str(ids[row["item"]])
             fact = Fact("", "entity", row["relation"], value, label, aliases=aliases, source=source, subject=subject)
             found.setdefault(row["item"], []).append(fact)
-            self._keys[row["item"], value] = row["key"]
+            self._keys[row["item"], value] = row["key"], row["degree"]
         return found
 
     def _label(self, relation: str) -> str:
@@ -266,29 +271,13 @@ class FactBook:
             name = history
         else:
             kinds = ("entity", "item") if relation.tail not in ("item", "user") else ("item", "entity")
-            node = next(
-                (self._node_keys[k, reason.nodes[1]] for k in kinds if (k, reason.nodes[1]) in self._node_keys), None
-            )
-            name = plain(node[0]) if node and node[0] != reason.nodes[1] else ""
+            name = self._name_of(reason.nodes[1], kinds)
         return worded.format(entity=name) if worded and name and safe_name(name) else ""
 
 
 def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:
     """Give facts their ids: ``f1``, ``f2``..."""
     return tuple(replace(fact, id=f"f{k}") for k, fact in enumerate(facts, start=1))
-
-
-def display(title: str) -> str:
-    """Write a title as in running text: without the year, the article in front, no full stop after its last word.
-
-    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)"), display("Slides with Case."), display("E.T.")
-    ('The Matrix', '霸王别姬', 'Slides with Case', 'E.T.')
-    """
-    bare = _LAST_STOP.sub("", _YEAR.sub("", plain(title)))
-    if (doubled := _OTHER_TITLE.fullmatch(bare)) and len(name_variants(doubled[1])) > 1:
-        bare = doubled[1]
-    variants = name_variants(bare)
-    return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
 
 
 def _date(found: re.Match[str], language: str) -> str:

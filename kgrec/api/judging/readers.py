@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.evaluate.texts import different, likeness, picked
-from kgrec.generate.facts import display
+from kgrec.generate.titles import display
 
 if TYPE_CHECKING:
     from kgrec.api.project import Project

@@ -13,8 +13,8 @@ from kgrec.api.judging.figures import Judge, TextQuality
 from kgrec.api.judging.plan import TextPlan, jobs_of
 from kgrec.api.judging.writing import model_of, wish_of, write
 from kgrec.evaluate.records import keep, runs_folder
-from kgrec.generate.facts import display
 from kgrec.generate.kinds import kind_of
+from kgrec.generate.titles import display
 from kgrec.plugin.protocols import ScoringModel
 
 if TYPE_CHECKING:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.models import options, recency
 from kgrec.models.history import strength
-from kgrec.models.neural.scorer import Floats, NeuralScorer
+from kgrec.models.neural.scorer import Floats
+from kgrec.models.neural.texts import TextScorer
 from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from kgrec.models.loop import Course
 
 
@@ -34,7 +37,7 @@ class Interest:
     mass: float
 
 
-class TextInterest(NeuralScorer):
+class TextInterest(TextScorer):
     """Scores an item by its text and a user's interest: a weighted mixture of the texts of the history.
 
     With projected centred texts ``h_i = W t_i`` the mixture is ``m_u = sum_i w_ui h_i / sum_i w_ui`` with
@@ -62,11 +65,6 @@ class TextInterest(NeuralScorer):
         threads: for this training.
     """
 
-    content_based: ClassVar[bool] = True
-    """It can score an item that nobody has touched."""
-    inductive: ClassVar[bool] = True
-    """Items without likes are scored by the same weights."""
-
     def __init__(
         self,
         *,
@@ -92,11 +90,6 @@ class TextInterest(NeuralScorer):
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.own_words = options.number("own_words", own_words, low=0)
 
-    @classmethod
-    def unusable(cls, data: TrainingData) -> str:
-        """Say why this scorer has nothing to go by, or nothing."""
-        return "" if data.item_text is not None and data.item_text.any() else "no item has a text"
-
     def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.interest_training import fit_interest
 
@@ -104,29 +97,20 @@ class TextInterest(NeuralScorer):
         course, state = fit_interest(self, self._history.matrix, steps, data, seed)
         decay = float(state["decay"][0])
         self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
-        state["own_words"] = np.array([self.own_words])
-        state["words"] = np.zeros((0, state["mean"].shape[0]), dtype=np.float32)
-        if data.user_text is not None and data.item_text is not None:
-            state["words"] = data.user_text
+        self._keep_words(state, data)
         return course, state
 
     def _of_users(self, users: UserIndices) -> Floats:
         """Mix the history with the users' own words."""
-        rows, words = self._history.rows(users), self._state["words"]
-        own = np.zeros((len(users), self._state["mean"].shape[0]), dtype=np.float32)
-        known = users < len(words)
-        own[known] = words[users[known]]
-        total, mass = self._own(own)
-        return self._mixed(rows @ self._state["weighted"] + total, rows @ self._state["attention"] + mass)
+        return self._with_words(self._history.rows(users), self._words_of_users(users))
 
     def _of_profile(self, profile: Profile) -> Floats:
         """Mix the items of the profile, whatever their order, with its text, which counts like a liked item."""
-        row = self._history.new(profile)
-        total, mass = row @ self._state["weighted"], row @ self._state["attention"]
-        if profile.text_vector is not None and len(profile.text_vector) == len(self._state["mean"]):
-            own_total, own_mass = self._own(np.asarray(profile.text_vector, dtype=np.float32)[None, :])
-            total, mass = total + own_total, mass + own_mass
-        return self._mixed(total, mass)
+        return self._with_words(self._history.new(profile), self._words_of_profile(profile))
+
+    def _with_words(self, rows: csr_array, words: Floats) -> Floats:
+        total, mass = self._own(words)
+        return self._mixed(rows @ self._state["weighted"] + total, rows @ self._state["attention"] + mass)
 
     def interest(self, items: ItemIndices, weights: Floats | None = None) -> Interest:
         """Return the interest of somebody who touched ``items`` in this order, the latest last.

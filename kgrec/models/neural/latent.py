@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from kgrec.models import options, recency
 from kgrec.models.neural.latent_scoring import Histories, decoded, described, log_likelihoods
-from kgrec.models.neural.scorer import Floats, NeuralScorer
+from kgrec.models.neural.scorer import Floats
+from kgrec.models.neural.texts import TextScorer
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BLOCK = 512
 """Users whose histories are looked at together."""
 
 
-class Latent(NeuralScorer):
+class Latent(TextScorer):
     """Samples the text vectors of what a user may turn to next, and scores items by how likely the samples reach them.
 
     A history is described by the weighted mean and spread ``c`` of its items' text vectors ``x`` (centred, on their
@@ -60,10 +61,6 @@ class Latent(NeuralScorer):
         threads: for this training.
     """
 
-    content_based: ClassVar[bool] = True
-    """It can score an item that nobody has touched."""
-    inductive: ClassVar[bool] = True
-    """Items without likes are scored by the same weights."""
     samples: ClassVar[bool] = True
     """It is of use beyond its scores, so training keeps it even where the fusion gives it no weight."""
 
@@ -104,11 +101,6 @@ class Latent(NeuralScorer):
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.own_words = options.number("own_words", own_words, low=0)
 
-    @classmethod
-    def unusable(cls, data: TrainingData) -> str:
-        """Say why this scorer has nothing to go by, or nothing."""
-        return "" if data.item_text is not None and data.item_text.any() else "no item has a text"
-
     def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.latent_training import fit_latent
 
@@ -116,10 +108,7 @@ class Latent(NeuralScorer):
         course, state = fit_latent(self, self._history.matrix, steps, data, seed)
         decay = float(state.pop("decay")[0])
         self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
-        state["own_words"] = np.array([self.own_words], dtype=np.float32)
-        state["words"] = np.zeros((0, state["mean"].shape[0]), dtype=np.float32)
-        if data.user_text is not None and data.item_text is not None:
-            state["words"] = data.user_text
+        self._keep_words(state, data)
         return course, state
 
     def score(self, users: UserIndices) -> Scores:
@@ -139,17 +128,10 @@ class Latent(NeuralScorer):
         return self._newcomer(profile).vectors
 
     def _histories(self, users: UserIndices) -> Histories:
-        words = self._state["words"]
-        own = np.zeros((len(users), words.shape[1]), dtype=np.float32)
-        known = users < len(words)
-        own[known] = words[users[known]]
-        return described(self._state, self._history.rows(users), own)
+        return described(self._state, self._history.rows(users), self._words_of_users(users))
 
     def _newcomer(self, profile: Profile) -> Histories:
-        own = np.zeros((1, len(self._state["mean"])), dtype=np.float32)
-        if profile.text_vector is not None and len(profile.text_vector) == own.shape[1]:
-            own[0] = profile.text_vector
-        return described(self._state, self._history.new(profile), own)
+        return described(self._state, self._history.new(profile), self._words_of_profile(profile))
 
     def _scored(self, histories: Histories) -> Scores:
         scores = log_likelihoods(self._state, histories)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
-from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order, as_they_are, blocks, completed, fraction
+from kgrec.plugin.reranking import CandidateLists
+from kgrec.ranking.rerank.steps import ByLikeness, Order, as_they_are, blocks, completed
 
 LEAST = 1e-6
 """Variance left to an item that the items above it explain wholly; its logarithm stays finite."""
 
 
-class DPP:
+class DPP(ByLikeness):
     """Fast greedy maximum a posteriori inference (Chen, Zhang and Zhou, NeurIPS 2018), over all users at once.
 
     Maximises ``(1 - strength) * sum of relevance + strength * log det S`` for the cosines ``S`` of the list: the
@@ -28,13 +26,7 @@ class DPP:
     """
 
     def __init__(self, *, strength: float = 0.1, by: str = "auto") -> None:
-        self.strength = fraction("strength", strength)
-        self.by = by
-
-    def prepare(self, data: RerankData) -> Self:
-        """Take the vectors."""
-        self._vectors = data.vectors(self.by)
-        return self
+        super().__init__(strength=strength, by=by)
 
     def rerank(self, lists: CandidateLists) -> Order:
         """Return the new order, shape ``(u, c)``."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order, as_they_are, blocks, completed, fraction
+from kgrec.plugin.reranking import CandidateLists
+from kgrec.ranking.rerank.steps import ByLikeness, Order, as_they_are, blocks, completed
 
 
-class MMR:
+class MMR(ByLikeness):
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998), greedily over all users at once.
 
     The next item maximises ``(1 - strength) * relevance - strength * max cosine to the items above``; relevance lies in
@@ -24,13 +22,7 @@ class MMR:
     """
 
     def __init__(self, *, strength: float = 0.3, by: str = "auto") -> None:
-        self.strength = fraction("strength", strength)
-        self.by = by
-
-    def prepare(self, data: RerankData) -> Self:
-        """Take the vectors."""
-        self._vectors = data.vectors(self.by)
-        return self
+        super().__init__(strength=strength, by=by)
 
     def rerank(self, lists: CandidateLists) -> Order:
         """Return the new order, shape ``(u, c)``."""

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order, blended, blocks, fraction, scaled
+from kgrec.ranking.rerank.steps import ByLikeness, Order, blended, blocks, rarity, scaled
 
 
-class Novelty:
+class Novelty(ByLikeness):
     """Favours items unlike the user's history: ``(1 - strength) * relevance + strength * (1 - cosine)``.
 
     The cosine is that to the sum of the liked items' vectors, brought to [0, 1] among the candidates: distance-based
@@ -24,13 +24,7 @@ class Novelty:
     """
 
     def __init__(self, *, strength: float = 0.1, by: str = "auto") -> None:
-        self.strength = fraction("strength", strength)
-        self.by = by
-
-    def prepare(self, data: RerankData) -> Self:
-        """Take the vectors."""
-        self._vectors = data.vectors(self.by)
-        return self
+        super().__init__(strength=strength, by=by)
 
     def rerank(self, lists: CandidateLists) -> Order:
         """Return the new order, shape ``(u, c)``."""
@@ -64,8 +58,7 @@ class Serendipity(Novelty):
 
     def prepare(self, data: RerankData) -> Self:
         """Take the vectors and the popularity."""
-        known = np.log1p(data.popularity.astype(np.float64))
-        self._rarity = (1 - known / max(known.max(initial=0.0), 1e-9)).astype(np.float32)
+        self._rarity = rarity(np.log1p(data.popularity.astype(np.float64)))
         return super().prepare(data)
 
     def bonus(self, lists: CandidateLists) -> NDArray[np.float32]:

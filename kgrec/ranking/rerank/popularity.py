@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order, blended, fraction
+from kgrec.ranking.rerank.steps import Order, blended, fraction, rarity
 
 SCALES = ("log", "count")
 
@@ -34,7 +34,7 @@ class LessPopular:
         """Take the popularity of the items."""
         known = data.popularity.astype(np.float64)
         known = np.log1p(known) if self.scale == "log" else known
-        self._rarity = (1 - known / max(known.max(initial=0.0), 1e-9)).astype(np.float32)
+        self._rarity = rarity(known)
         return self
 
     def rerank(self, lists: CandidateLists) -> Order:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order, as_they_are, blocks, completed, fraction
+from kgrec.plugin.reranking import CandidateLists
+from kgrec.ranking.rerank.steps import ByLikeness, Order, as_they_are, blocks, completed
 
 
-class Spread:
+class Spread(ByLikeness):
     """Max-sum diversification (Gollapudi and Sharma, WWW 2009), over all users at once.
 
     Chooses the set that maximises ``sum of (1 - strength) * chance - strength * mean cosine to the rest of the list``:
@@ -28,13 +26,7 @@ class Spread:
     """
 
     def __init__(self, *, strength: float = 0.2, by: str = "auto") -> None:
-        self.strength = fraction("strength", strength)
-        self.by = by
-
-    def prepare(self, data: RerankData) -> Self:
-        """Take the vectors."""
-        self._vectors = data.vectors(self.by)
-        return self
+        super().__init__(strength=strength, by=by)
 
     def rerank(self, lists: CandidateLists) -> Order:
         """Return the new order, shape ``(u, c)``."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.reranking import CandidateLists
+from kgrec.plugin.reranking import CandidateLists, RerankData
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -174,3 +174,27 @@ def shares_of(liked: csr_array, matrix: csr_array) -> NDArray[np.float64]:
     total = dense.sum(axis=1, keepdims=True)
     shares: NDArray[np.float64] = np.divide(dense, total, out=np.zeros_like(dense), where=total > 0)
     return shares
+
+
+def rarity(counts: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return how rare each item is: 1 where nobody likes it, 0 for the one with the largest count."""
+    rare: NDArray[np.float32] = (1 - counts / max(counts.max(initial=0.0), 1e-9)).astype(np.float32)
+    return rare
+
+
+class ByLikeness:
+    """A step that weighs relevance against how alike items are.
+
+    Args:
+        strength: how much likeness counts against relevance; 0 changes nothing.
+        by: vectors that tell likeness, see :meth:`kgrec.plugin.reranking.RerankData.vectors`.
+    """
+
+    def __init__(self, *, strength: float, by: str) -> None:
+        self.strength = fraction("strength", strength)
+        self.by = by
+
+    def prepare(self, data: RerankData) -> Self:
+        """Take the vectors."""
+        self._vectors = data.vectors(self.by)
+        return self
