@@ -39,20 +39,41 @@ def run(command: list[str], log: Path) -> dict[str, float]:
     }
 
 
+def workspace(prepared: Prepared, folder: Path, config: str | None = None) -> Path:
+    """Make the workspace of a dataset whose data lies in ``folder / "data"``, with the published split marked.
+
+    Args:
+        prepared: the dataset.
+        folder: the workspace lies in it, and ``log.txt``.
+        config: kgrec.toml, if not the dataset's own.
+    """
+    place = folder / "workspace"
+    sources = [str(file) for file in prepared.files]
+    init = ["init", str(place), "--domain", prepared.domain, "--from", *sources, "--force"]
+    run([sys.executable, "-m", "kgrec", *init], folder / "log.txt")
+    # What init proposes is a start; a user who knows the split marks it.
+    relative = (config or prepared.config).replace('path = "', 'path = "../data/')
+    (place / "kgrec.toml").write_text(relative, encoding="utf-8")
+    return place
+
+
+def built(prepared: Prepared, folder: Path, *options: str) -> Path:
+    """Return the workspace of :func:`workspace` with its graph built, of an earlier run if there is one."""
+    place = folder / "workspace"
+    if not (place / "artifacts" / "manifest.json").exists():
+        workspace(prepared, folder)
+        command = [sys.executable, "-m", "kgrec", "build-graph", "--workspace", str(place)]
+        run([*command, *options], folder / "log.txt")
+    return place
+
+
 def stages(prepared: Prepared, folder: Path, overrides: list[str]) -> dict[str, dict[str, float]]:
     """Run init, build-graph, train and recommend --all."""
-    kgrec = [sys.executable, "-m", "kgrec"]
-    workspace, log = folder / "workspace", folder / "log.txt"
+    kgrec, log = [sys.executable, "-m", "kgrec"], folder / "log.txt"
     log.unlink(missing_ok=True)
     options = [part for override in overrides for part in ("--set", override)]
-    at = ["--workspace", str(workspace)]
+    at = ["--workspace", str(workspace(prepared, folder))]
     figures = {}
-    sources = [str(file) for file in prepared.files]
-    init = ["init", str(workspace), "--domain", prepared.domain, "--from", *sources, "--force"]
-    figures["init"] = run([*kgrec, *init], log)
-    # What init proposes is a start; a user who knows the split marks it.
-    relative = prepared.config.replace('path = "', 'path = "../data/')
-    (workspace / "kgrec.toml").write_text(relative, encoding="utf-8")
     figures["build-graph"] = run([*kgrec, "build-graph", *at, *options], log)
     figures["train"] = run([*kgrec, "train", *at, *options], log)
     seen = ["--include-seen"] if prepared.include_seen else []

@@ -31,9 +31,11 @@ SLOW = ("torch", "lightfm", "recbole")
 """Environments whose models train for minutes: their cells come last."""
 
 COLD = ("ml-100k", "lastfm", "scientific", "goodreads")
+ABLATED = ("ml-100k", "lastfm", "dbbook", "scientific")
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
     **{f"cold/{name}": ("cold_items.py", name) for name in COLD},
+    **{f"ablation/{name}": ("ablations.py", name) for name in ABLATED},
     "clicks/bing-news": ("click_auc.py",),
     "speed/propagation": ("propagation.py",),
     "speed/ranking": ("ranking_speed.py", str(BUILD / "work" / "amazon-book" / "kgrec" / "workspace")),

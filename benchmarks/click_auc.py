@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from bench import run
+from bench import run, workspace
 from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
@@ -90,16 +90,12 @@ def hybrid(folder: Path, overrides: list[str], asked: pl.DataFrame) -> NDArray[n
     Fused scores of different users are on no common scale; so each user's are standardised over the asked news.
     """
     prepared = prepare("bing-news", folder / "data")
-    workspace, log = folder / "workspace", folder / "log.txt"
+    place, log = workspace(prepared, folder), folder / "log.txt"
     options = [part for override in overrides for part in ("--set", override)]
-    command, at = [sys.executable, "-m", "kgrec"], ["--workspace", str(workspace)]
-    files = [str(file) for file in prepared.files]
-    run([*command, "init", str(workspace), "--domain", prepared.domain, "--from", *files, "--force"], log)
-    config = prepared.config.replace('path = "', 'path = "../data/')
-    (workspace / "kgrec.toml").write_text(config, encoding="utf-8")
+    command, at = [sys.executable, "-m", "kgrec"], ["--workspace", str(place)]
     run([*command, "build-graph", *at, *options], log)
     run([*command, "train", *at, *options], log)
-    ranker = kgrec.open(workspace, overrides=overrides).ranker
+    ranker = kgrec.open(place, overrides=overrides).ranker
     users = np.array([ranker.user_positions[user] for user in asked["user_id"]], dtype=np.int64)
     items = np.array([ranker.item_positions[item] for item in asked["news_id"]], dtype=np.int64)
     distinct, row = np.unique(users, return_inverse=True)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import run
+from bench import built
 from datasets import ROOT, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
@@ -51,14 +50,7 @@ def load(name: str, encoder: str | None) -> tuple[TrainingData, csr_array, bool]
     folder = ROOT / "build" / "cold" / name
     folder.mkdir(parents=True, exist_ok=True)
     prepared = prepare(name, folder / "data")
-    workspace, log = folder / "workspace", folder / "log.txt"
-    command = [sys.executable, "-m", "kgrec"]
-    if not (workspace / "artifacts" / "manifest.json").exists():
-        files = [str(file) for file in prepared.files]
-        run([*command, "init", str(workspace), "--domain", prepared.domain, "--from", *files, "--force"], log)
-        config = prepared.config.replace('path = "', 'path = "../data/')
-        (workspace / "kgrec.toml").write_text(config, encoding="utf-8")
-        run([*command, "build-graph", "--workspace", str(workspace)], log)
+    workspace = built(prepared, folder)
     project = kgrec.open(workspace, overrides=[f"text.encoder={encoder}"] if encoder else [])
     dataset, settings = project.dataset, project.config
     weights = like_weights(dataset, settings.feedback, project.domain)

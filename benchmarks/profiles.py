@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import run
+from bench import built
 from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -41,14 +40,8 @@ DEPTH = 20
 def workspace(folder: Path) -> tuple[kgrec.Project, pl.DataFrame]:
     """Return the goodreads workspace, its graph built and nothing trained, and the held-out books."""
     prepared = prepare("goodreads", folder / "data")
-    at = folder / "workspace"
-    if not (at / "artifacts" / "manifest.json").is_file():
-        command = [sys.executable, "-m", "kgrec"]
-        sources = [str(file) for file in prepared.files]
-        run([*command, "init", str(at), "--domain", prepared.domain, "--from", *sources, "--force"], folder / "log.txt")
-        (at / "kgrec.toml").write_text(prepared.config.replace('path = "', 'path = "../data/'), encoding="utf-8")
-        cheap = ["--set", "linking.compare_meaning=false", "--set", "graph.store=false"]
-        run([*command, "build-graph", "--workspace", str(at), *cheap], folder / "log.txt")
+    cheap = ("--set", "linking.compare_meaning=false", "--set", "graph.store=false")
+    at = built(prepared, folder, *cheap)
     return kgrec.open(at), pl.read_csv(prepared.test, separator="\t", infer_schema=False)
 
 

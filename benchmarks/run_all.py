@@ -21,7 +21,7 @@ import sys
 import time
 import traceback
 
-from cells import Cell, FailedError, cells
+from cells import SCRIPTS, Cell, FailedError, cells
 from datasets import ADAPTERS, ROOT
 from report.render import render
 from results import Place
@@ -89,7 +89,7 @@ def main() -> None:
         if status(cell.place) != "–" and not arguments.again:
             continue
         print(f"{cell.place.group},{cell.place.name}", flush=True)
-        own = cell.place.name.startswith("kgrec") or cell.place.group in {"cold", "clicks", "speed"}
+        own = cell.place.name.startswith("kgrec") or f"{cell.place.group}/{cell.place.name}" in SCRIPTS
         run(cell, arguments.long if own else arguments.limit, arguments.threads)
     readme = ROOT / "benchmarks" / "README.md"
     readme.write_text(render(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -19,7 +19,7 @@ KINDS = ("regression", "cold-items", "gnn", "cold-items + gnn")
 PACKAGES = ("kgrec", "torch", "numpy", "scipy", "polars", "implicit", "torch-geometric", "transformers")
 
 
-def _lines(group: str, name: str) -> list[dict[str, Any]] | str:
+def lines_of(group: str, name: str) -> list[dict[str, Any]] | str:
     """Return the lines of a script, or why there are none."""
     found = Place(group, name).read()
     if found is None:
@@ -34,7 +34,7 @@ def cold() -> Iterable[str]:
     )
     rows = [head, "|" + "---|" * (len(KINDS) + 3)]
     for dataset in COLD:
-        lines = _lines("cold", dataset)
+        lines = lines_of("cold", dataset)
         if isinstance(lines, str):
             rows.append(f"| {dataset} | {lines} |" + " |" * (len(KINDS) + 1))
             continue
@@ -45,7 +45,7 @@ def cold() -> Iterable[str]:
 
 def cold_mean(dataset: str) -> dict[str, Any] | None:
     """Return the mean over the draws of a dataset, or None where it was not measured."""
-    lines = _lines("cold", dataset)
+    lines = lines_of("cold", dataset)
     return None if isinstance(lines, str) else _mean(lines)
 
 
@@ -74,7 +74,7 @@ def _beside(line: dict[str, Any]) -> dict[str, float]:
 
 def clicks() -> Iterable[str]:
     """AUC on impressions of news."""
-    lines = _lines("clicks", "bing-news")
+    lines = lines_of("clicks", "bing-news")
     if isinstance(lines, str):
         return [f"bing-news: {lines}."]
     rows = ["| | AUC | 95 % interval over users |", "|---|---|---|"]
@@ -84,7 +84,7 @@ def clicks() -> Iterable[str]:
 
 def clicks_of(dataset: str) -> dict[str, Any] | None:
     """Return kgrec's line of the clicks on a dataset, or None where it was not measured."""
-    lines = _lines("clicks", dataset)
+    lines = lines_of("clicks", dataset)
     return None if isinstance(lines, str) else next((line for line in lines if line["what"] == "kgrec"), None)
 
 
@@ -125,7 +125,7 @@ def ranking() -> str:
 
 
 def propagation() -> str:
-    lines = _lines("speed", "propagation")
+    lines = lines_of("speed", "propagation")
     if isinstance(lines, str):
         return f"Propagation: {lines}."
     rows = ["| propagation | median ms | least ms |", "|---|---|---|"]
@@ -142,7 +142,7 @@ def propagation() -> str:
 
 def epochs() -> str:
     """CPU seconds of an epoch on ml-100k, 64 dimensions: kgrec's GNN beside the peers'."""
-    lines = _lines("speed", "propagation")
+    lines = lines_of("speed", "propagation")
     own = [line for line in lines if "cpu_s" in line] if not isinstance(lines, str) else []
     rows = ["| an epoch on ml-100k, 64 dimensions | CPU s | times kgrec's |", "|---|---|---|"]
     rows += [f"| kgrec: {line['what']} | {line['cpu_s']:.4f} | 1 |" for line in own]
@@ -156,7 +156,7 @@ def epochs() -> str:
 
 
 def cost() -> Iterable[str]:
-    lines = _lines("speed", "cost_vs_size")
+    lines = lines_of("speed", "cost_vs_size")
     if isinstance(lines, str):
         return [f"Cost against size: {lines}."]
     points = [line for line in lines if "cost" in line]

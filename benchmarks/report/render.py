@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from report import accuracy, goals, measurements
+from report import ablations, accuracy, goals, measurements
 
 PARTS: Mapping[str, Callable[[], Iterable[str]]] = {
     "goals": goals.table,
     "accuracy": accuracy.sections,
     "gnn": accuracy.gnn_alone,
     "cold": measurements.cold,
+    "ablations": ablations.tables,
     "clicks": measurements.clicks,
     "speed": measurements.speed,
     "versions": measurements.versions,

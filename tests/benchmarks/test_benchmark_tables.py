@@ -113,3 +113,30 @@ def test_a_shuffled_graph_keeps_heads_and_relations(load, tmp_path):
     assert sorted((h, r) for h, r, _ in found) == sorted((f"h{n}", f"r{n % 3}") for n in range(60))
     assert all(int(tail[1:]) % 3 == int(relation[1:]) for _, relation, tail in found)
     assert sum(head[1:] == tail[1:] for head, _, tail in found) < 20
+
+
+def test_ablations_show_leads_and_what_is_owed_to_the_graph(load, monkeypatch):
+    figure = {"mean": 0.3, "low": 0.28, "high": 0.32, "n": 9}
+    compared = {"difference": 0.01, "low": -0.001, "high": 0.02, "p": 0.02, "effect": 0.1, "n": 9, "wins": 0.6}
+    report = {
+        "systems": [
+            {"name": "full", "metrics": {"recall@20": figure, "ndcg@20": figure}},
+            {"name": "without graph", "metrics": {"recall@20": figure, "ndcg@20": figure}},
+            {"name": "only content", "skipped": "no text", "metrics": {}},
+        ],
+        "comparisons": [
+            {"by": "activity", "system": "without graph", "paired": {}, "p_holm": 1.0},
+            {"by": "", "system": "without graph", "paired": compared, "p_holm": 0.04},
+        ],
+        "graph_utilisation": {"without graph": {"mean": 0.033, "low": -0.01, "high": 0.05, "n": 9}},
+    }
+    tables = load("report.ablations")
+    lines = load("ablations").lines(report, 20)
+    monkeypatch.setattr(tables, "ABLATED", ("set",))
+    monkeypatch.setattr(tables, "lines_of", lambda *_: lines)
+    table, owed = tables.tables()
+    rows = table.splitlines()
+    assert len({row.count("|") for row in rows}) == 1
+    assert "+0.0100 [-0.0010, +0.0200] | 0.040" in rows[3]
+    assert "no text" in rows[4]
+    assert owed == "Graph utilisation against without graph, NDCG@20: +3.3% [-1.0%, +5.0%]."
