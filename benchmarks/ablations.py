@@ -24,7 +24,7 @@ from datasets.common import interactions
 def with_test(prepared: Prepared) -> str:
     """Return kgrec.toml with the held-out file marked as such."""
     action = "like" if 'action = "like"' in prepared.config else "purchase"
-    return interactions(prepared.test.name, split="test", action=action) + prepared.config
+    return f"{prepared.config}\n{interactions(prepared.test.name, split='test', action=action)}"
 
 
 def lines(report: dict[str, Any], length: int) -> list[dict[str, Any]]:

@@ -174,7 +174,8 @@ def _for_one(
         records = [{**record, "text": written.get(record["item_id"])} for record in records]
 
     def show() -> None:
-        _show(run, items, titles, explain, _whom(project, user))
+        hint = "loosen --where, or give --include-seen" if where else "all may have been seen: give --include-seen"
+        _show(run, items, titles, explain, _whom(project, user), hint)
         for text in dict.fromkeys(text.text for text in texts):
             console().print(f"\n{clean(text)}")
 
@@ -215,12 +216,12 @@ def _whom(project: Project, user: str | None) -> str:
     return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 
 
-def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str) -> None:
+def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str, hint: str) -> None:
     out = console()
     out.print(f"for {whom}", style="bold")
     if not len(items):
         out.print("nothing to recommend")
-        run.say("hint: loosen --where, or give --include-seen")
+        run.say(f"hint: {hint}")
         return
     why = explain and bool(items.reasons)
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}

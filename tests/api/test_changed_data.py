@@ -91,3 +91,17 @@ def test_somebody_known_by_words_alone_is_told_so(folder):
     assert np.any(profile.text_vector)
     found = project.recommend(Request(None, 3, profile=profile), explain=True)
     assert {reason.sentence for reason in found.reasons} == {"Close to what you describe"}
+
+
+def test_the_report_counts_the_relations_that_the_graph_has(tmp_path):
+    file = tmp_path / "events.csv"
+    file.write_text("user_id,item_id,action\n" + "".join(f"u{n},i{n % 3},like\n" for n in range(9)), encoding="utf-8")
+    (tmp_path / "kgrec.toml").write_text(
+        'domain = "ecommerce"\n[[data.interactions]]\npath = "events.csv"\n'
+        'columns = { user = "user_id", item = "item_id", action = "action" }\n',
+        encoding="utf-8",
+    )
+    project = kgrec.open(tmp_path, overrides=HASHING)
+    report = project.build_graph()
+    assert project.graph.relations.height > 1  # those that shops may have
+    assert report.graph["relations"] == 1

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,15 @@ def test_items_of_a_graph_keep_their_number(load, prepared):
     task, numbering = load("peers.problems").problem(data)
     place = {key: n for n, key in enumerate(numbering.items)}
     assert task.triples.tolist() == [[place["i7"], 0, 55], [55, 1, place["i2"]]]
+
+
+def test_the_held_out_file_is_marked_as_test(load, tmp_path):
+    datasets = load("datasets.common")
+    config = 'domain = "video"\n\n' + datasets.interactions("train.tsv") + '[[data.items]]\npath = "items.tsv"\n'
+    prepared = datasets.Prepared("video", (tmp_path / "train.tsv",), config, tmp_path / "test.tsv", tmp_path / "k.tsv")
+    marked = tomllib.loads(load("ablations").with_test(prepared))
+    assert marked["domain"] == "video"
+    assert [(file["path"], file["split"]) for file in marked["data"]["interactions"]] == [
+        ("train.tsv", "train"),
+        ("test.tsv", "test"),
+    ]

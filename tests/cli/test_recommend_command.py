@@ -137,6 +137,7 @@ def test_nothing_left_to_recommend(kgrec, project):
     got = kgrec("recommend", "u1", "--where", "genre=None")
     assert got.code == 0
     assert "nothing to recommend" in got.out
+    assert "loosen --where" in got.err
     assert json.loads(kgrec("recommend", "u1", "--where", "genre=None", "-f", "json").out) == []
 
 
