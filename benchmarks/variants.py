@@ -1,4 +1,4 @@
-"""kgrec as it is measured: by default, and one scorer alone with the graph as it is, without it, and shuffled."""
+"""kgrec as it is measured: by default, refitted, and one scorer alone with the graph, without it, and shuffled."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ class Variant:
         settings: as given to ``--set``.
         graph: what is done to the triples.
         datasets: where it is run; None for all.
+        alone: one scorer by itself.
     """
 
     settings: tuple[str, ...] = ()
     graph: GraphState = "true"
     datasets: tuple[str, ...] | None = None
+    alone: bool = False
 
 
 def _alone(scorer: str, graph: GraphState = "true") -> Variant:
-    return Variant((f'train.scorers=["{scorer}"]',), graph, ("lastfm", "dbbook"))
+    return Variant((f'train.scorers=["{scorer}"]',), graph, ("lastfm", "dbbook"), alone=True)
 
 
 VARIANTS: Mapping[str, Variant] = {
     "kgrec": Variant(),
+    "kgrec-refit": Variant(("train.refit=true",), datasets=("ml-100k", "lastfm")),
     "kgrec-gnn": _alone("gnn"),
     "kgrec-gnn-no-graph": _alone("gnn", "none"),
     "kgrec-gnn-shuffled-graph": _alone("gnn", "shuffled"),
