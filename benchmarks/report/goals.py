@@ -12,11 +12,13 @@ import numpy as np
 from peers.registry import PEERS
 from results import PerUser, Place, figures_of
 
-from kgrec.evaluate.significance import bootstrap, share
+from kgrec.evaluate.significance import bootstrap, compare, share
 from report import accuracy, measurements
 
 HEAD = "| dataset, figure | goal | measured | |"
 FEW = "few "
+LEAST_USERS = 20
+"""Fewer say nothing."""
 
 Row = tuple[str, str, str, str]
 """What, the goal, what was measured, the verdict."""
@@ -24,7 +26,7 @@ Row = tuple[str, str, str, str]
 
 def table() -> Iterable[str]:
     """Return one table of all goals."""
-    rows = [*_figures(), *_shares(), *_cold(), *_clicks()]
+    rows = [*_figures(), *_shares(), *_beside_blend(), *_cold(), *_clicks()]
     return ["\n".join([HEAD, "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)])]
 
 
@@ -75,6 +77,24 @@ def _shares() -> Iterator[Row]:
             ratio = share(own[metric], done[best][metric], np.random.default_rng(0))
             measured = f"{ratio.mean - 1:+.1%} [{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}] over {PEERS[best].title}"
             yield what, f"{goal:+.0%}", measured, "met" if ratio.mean - 1 >= goal and ratio.low > 1 else "short"
+
+
+def _beside_blend() -> Iterator[Row]:
+    """For users with few rows: is kgrec anywhere below a blend of ALS and EASE?"""
+    for dataset in goals()["blend"]["datasets"]:
+        done = _done(dataset)
+        if not {"kgrec", "blend"} <= done.keys():
+            yield f"{dataset}, users with few rows, over ALS + EASE", "not below", "–", "not measured"
+            continue
+        metric = next(name for name in done["kgrec"] if name.startswith(f"{FEW}ndcg"))
+        what = f"{dataset}, {accuracy.title_of(metric)}, users with few rows, over ALS + EASE"
+        own, other = done["kgrec"][metric], done["blend"][metric]
+        if (n := int((~np.isnan(own)).sum())) < LEAST_USERS:
+            yield what, "not below", "–", f"{n} such users"
+            continue
+        found = compare(own, other, np.random.default_rng(0), draws=1000)
+        measured = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], {n:,} users"
+        yield what, "not below", measured, "met" if found.difference >= 0 else "short"
 
 
 def _cold() -> Iterator[Row]:
