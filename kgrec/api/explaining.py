@@ -11,11 +11,13 @@ from scipy.sparse import csr_array
 
 from kgrec.api.histories import newcomers, seen_by
 from kgrec.api.recommending import allowed_items
+from kgrec.api.texts import item_terms
 from kgrec.data.values import canonical_id
-from kgrec.explain.decompose import BASELINE, WHOLE, Part, by_history, decompose, through_entities
+from kgrec.explain.decompose import BASELINE, WHOLE, Part, by_history, decompose
 from kgrec.explain.explanation import Cause, Counterfactual, Explanation, WhyNot
 from kgrec.explain.removal import Removal, counterfactual
 from kgrec.explain.routes import routes
+from kgrec.explain.through import through_entities, through_terms
 from kgrec.types import ItemList, Mask, Profile, Scores
 
 if TYPE_CHECKING:
@@ -153,6 +155,9 @@ class _Explaining:
         known, project = self.known, self.project
         if known.position is not None and not project.workspace.stale("models"):  # else the graph's nodes have moved
             parts = through_entities(project.ranker, known.position, self.place, known.parts, parts)
+            terms = item_terms(project, self.place)
+            if terms is not None:
+                parts = through_terms(project.ranker, known.position, self.place, known.parts, parts, terms)
         ids = project.ranker.item_ids
         sources = sorted({part.source for part in parts if part.kind == "item"})
         named = zip(sources, self._titles([ids[source] for source in sources]), strict=True)
@@ -165,7 +170,7 @@ class _Explaining:
         share = {name: float(part[0, self.place]) for name, part in known.parts.items()}
         ordered = sorted(parts, key=lambda p: (-abs(share[p.scorer]), p.scorer, p.kind == BASELINE, -p.value))
         named_parts = [(p, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind)))) for p in ordered]
-        return tuple(Cause(p.scorer, p.kind, key, label, p.value) for p, key, label in named_parts)
+        return tuple(Cause(p.scorer, p.kind, key, p.label or label, p.value) for p, key, label in named_parts)
 
     def _titles(self, item_ids: list[str]) -> list[str]:
         """Return titles; an item that left the catalogue since training goes by its id."""

@@ -9,6 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kgrec.api.project import Project
     from kgrec.data.dataset import Dataset
     from kgrec.data.split import Split
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from kgrec.progress import Progress
     from kgrec.text.build import TextVectors
     from kgrec.text.profile import UserProfile
+    from kgrec.types import Vectors
 
 
 def linking_encoder(project: Project, dataset: Dataset, progress: Progress) -> TextEncoder | None:
@@ -48,23 +51,28 @@ def encode(
         dataset: its tables, or a part of them; None for all.
         entity_names: whether items' texts may name the entities that the graph connects them with.
     """
-    from kgrec.api.enriching import read_keywords
     from kgrec.graph.labels import item_labels
     from kgrec.text.build import encode_dataset
 
-    dataset, named = dataset or project.dataset, project.config.text.keywords
-    keywords = read_keywords(project.workspace.root / named, dataset.items["item_id"]) if named else []
+    dataset = dataset or project.dataset
     return encode_dataset(
         dataset,
         project.config.text,
         project.manager,
         project.domain,
         entity_labels=item_labels(project.graph) if entity_names else None,
-        keywords=keywords,
+        keywords=_keywords(project, dataset),
         rows=pl.Series(split.fit),
         cache_dir=project.workspace.cache / "text",
         progress=progress,
     )
+
+
+def _keywords(project: Project, dataset: Dataset) -> list[str]:
+    from kgrec.api.enriching import read_keywords
+
+    named = project.config.text.keywords
+    return read_keywords(project.workspace.root / named, dataset.items["item_id"]) if named else []
 
 
 def encode_words(project: Project, text: str) -> NDArray[np.float32]:
@@ -74,6 +82,34 @@ def encode_words(project: Project, text: str) -> NDArray[np.float32]:
     vectors = TextVectors.load(project.workspace.folder("text"))
     encoded = vectors.make_encoder(project.manager).encode([text])
     return np.asarray(encoded[0], dtype=np.float32)
+
+
+def item_terms(project: Project, place: int) -> tuple[Sequence[str], Vectors] | None:
+    """Return the words of an item's text and vectors that sum to the one the models were trained on.
+
+    None where the text is no sum over its words for this encoder, or was another one at training.
+
+    Args:
+        project: the workspace.
+        place: position of the item at training.
+    """
+    from kgrec.explain.through import same
+    from kgrec.graph.labels import item_labels
+    from kgrec.plugin.additive import LinearEncoder
+    from kgrec.text.build import TextVectors
+    from kgrec.text.item_text import item_texts
+
+    vectors = TextVectors.load(project.workspace.folder("text"))
+    offered = project.manager.registry("text encoder")
+    row = int(project.explainer.to_dataset[place])
+    if row < 0 or vectors.encoder not in offered or not hasattr(offered[vectors.encoder].load(), "terms"):
+        return None
+    encoder = vectors.make_encoder(project.manager)
+    assert isinstance(encoder, LinearEncoder)
+    texts = item_texts(project.dataset, item_labels(project.graph), project.config.text.item_template, project.domain)
+    more = _keywords(project, project.dataset)
+    found = encoder.terms(f"{texts[row]} {more[row]}".strip() if more else texts[row])
+    return found if same(found[1], vectors.items[place]) else None
 
 
 def user_profile(project: Project, position: int) -> UserProfile:

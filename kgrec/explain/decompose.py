@@ -6,15 +6,13 @@ contributions counts with the same factor, and what the average item would get i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.additive import EntityScorer
-from kgrec.plugin.protocols import AdditiveScorer, Contribution
+from kgrec.plugin.protocols import AdditiveScorer, Contribution, Scorer
 from kgrec.types import ItemIndices, Scores
 
 if TYPE_CHECKING:
@@ -40,12 +38,14 @@ class Part:
         source: position at training of the item that caused it (for ``"entity"`` the node of the graph), -1 where there
             is none.
         value: share of the fused score.
+        label: of a word of the item's text that adds it; else empty.
     """
 
     scorer: str
     kind: str
     source: int
     value: float
+    label: str = ""
 
 
 def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[str, Scores]) -> list[list[Part]]:
@@ -77,38 +77,18 @@ def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[
     return found
 
 
-def through_entities(
-    ranker: Ranker, user: int, item: int, parts: Mapping[str, Scores], split: Sequence[Part]
-) -> list[Part]:
-    """Give to entities what came through them, and take it from the items of the history; the sum stays.
+def factor(ranker: Ranker, scorer: Scorer, user: int, item: int, part: Scores) -> float:
+    """Return how much a scorer's share of the fused score of ``item`` grows with its own score.
 
     Args:
         ranker: whose scores these are.
+        scorer: one of it.
         user: position at training.
         item: position of the explained item.
-        parts: as in :func:`decompose`.
-        split: what :func:`decompose` found for this item.
+        part: the scorer's shares, shape ``(1, n_items)``.
     """
-    told = list(split)
-    for name, part in parts.items():
-        scorer = ranker.scorers.get(name)
-        own = [p for p in split if p.scorer == name and p.kind == "item"]
-        through = scorer.through_entities(user, item) if own and isinstance(scorer, EntityScorer) else []
-        if not through:
-            continue
-        assert scorer is not None
-        raw = np.asarray(scorer.score(np.array([user]))[0], dtype=np.float64)
-        factor = _factor(raw, part[0].astype(np.float64), _peers(ranker, item))
-        taken: dict[int, float] = {}
-        given: dict[int, float] = {}
-        for share in through:
-            taken[share.source] = taken.get(share.source, 0.0) + factor * share.value
-            given[share.entity] = given.get(share.entity, 0.0) + factor * share.value
-        rest = [replace(p, value=p.value - taken.pop(p.source, 0.0)) for p in own]
-        rest += [Part(name, "item", source, -value) for source, value in taken.items()]
-        told = [p for p in told if p.scorer != name or p.kind != "item"]
-        told += [*rest, *(Part(name, "entity", node, value) for node, value in given.items())]
-    return told
+    raw = np.asarray(scorer.score(np.array([user]))[0], dtype=np.float64)
+    return _factor(raw, part[0].astype(np.float64), _peers(ranker, item))
 
 
 def _scaled(

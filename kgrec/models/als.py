@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
+from kgrec.models.als_entities import FactorRows
 from kgrec.models.factorise import factorise
-from kgrec.models.features import with_graph_rows
+from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
+from kgrec.plugin.additive import Through
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -89,7 +91,8 @@ class ALS:
         self._n_seeds, self._alpha, self._regularization = self.n_seeds, self.alpha, self.regularization
         seeds = np.random.SeedSequence(seed).spawn(self.n_seeds)
         runs = [self._factorise(rows, np.random.default_rng(s)) for s in seeds]
-        self._items = np.concatenate(runs, axis=1) / np.float32(self.n_seeds)
+        self._items = (np.concatenate([y for _, y in runs], axis=1) / self.n_seeds).astype(np.float32)
+        self._graph = self._graph_rows(rows, data, [x for x, _ in runs])
         self._solvers = None
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
         self._decay = self.decay
@@ -106,9 +109,9 @@ class ALS:
     def _score_histories(self, rows: csr_array) -> Scores:
         return self._score(self._fold(rows), np.diff(rows.indptr) > 0)
 
-    def _factorise(self, rows: csr_array, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return item factors, shape ``(n_items, factors)``."""
-        _, items = factorise(
+    def _factorise(self, rows: csr_array, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return factors of the rows and of the items, shapes ``(m, factors)`` and ``(n_items, factors)``."""
+        return factorise(
             rows,
             factors=self.factors,
             regularization=self.regularization,
@@ -116,7 +119,12 @@ class ALS:
             iterations=self.iterations,
             rng=rng,
         )
-        return items
+
+    def _graph_rows(self, rows: csr_array, data: TrainingData, factors: list[NDArray[np.float32]]) -> FactorRows | None:
+        if data.triples is None or rows.shape[0] == data.n_users:
+            return None
+        entities = graph_features(data.triples).entities
+        return FactorRows.of(rows, entities, factors, alpha=self.alpha, regularization=self.regularization)
 
     def _confidences(self, rows: csr_array) -> csr_array:
         return csr_array((rows.data * np.float32(self._alpha), rows.indices, rows.indptr), shape=rows.shape)
@@ -165,9 +173,21 @@ class ALS:
             for t, s in zip(targets, sources, strict=True)
         ]
 
+    def through_entities(self, user: int, item: int) -> list[Through]:
+        """Say what of the contributions comes through entities, see :class:`kgrec.models.als_entities.FactorRows`.
+
+        Nothing where the graph does not count, or where there is too much of it to keep.
+        """
+        if self._graph is None or not self._known[item]:
+            return []
+        row = self._history.rows(np.array([user]))
+        parts = [fold_in.parts(self._confidences(row)) for fold_in in self._folders()]
+        return self._graph.through(row.indices.astype(np.int64), parts, item)
+
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return factors, history and what folding in needs."""
+        """Return factors, history and what folding in and telling of entities need."""
         return {
+            **({} if self._graph is None else self._graph.state()),
             **self._history.state(),
             "users": self._users,
             "items": self._items,
@@ -178,6 +198,7 @@ class ALS:
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become the scorer whose state this is."""
         self._history = History.from_state(state)
+        self._graph = FactorRows.from_state(state)
         self._users = state["users"]
         self._items = state["items"]
         self._solvers = None

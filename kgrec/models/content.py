@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, vstack
 from kgrec.models import options, sparse
 from kgrec.models.features import centred, unit_rows
 from kgrec.models.history import History
+from kgrec.plugin.additive import WORDS, TextShare
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
@@ -66,6 +67,7 @@ class Content:
         texts = data.item_text if data.item_text is not None else np.zeros((data.n_items, 1), dtype=np.float32)
         self._vectors, self._mean = centred(texts)
         self._known: NDArray[np.bool_] = np.asarray(self._vectors.any(axis=1), dtype=np.bool_)
+        self._lengths: NDArray[np.float32] | None = np.linalg.norm(texts - self._mean, axis=1).astype(np.float32)
         self._settings = np.array([self.nearest, self.own_words])
         self._near = _neighbours(self._vectors, self.neighbours, np.random.default_rng(seed))
         words = np.zeros((data.n_users, len(self._mean)), dtype=np.float32)
@@ -135,6 +137,25 @@ class Content:
             for t, c in zip(targets, columns, strict=True)
         ]
 
+    def by_text(self, user: int, item: int) -> list[TextShare]:
+        """Say how the contributions depend on the item's text; what all texts have in common is a part of its own.
+
+        The cosine to ``z_i`` is linear in the item's vector once its distance from the mean of all is known.
+        """
+        if self._lengths is None or not self._known[item]:
+            return []
+        users = np.array([user])
+        means = self._means(self._history.rows(users))
+        nearest, own_words = (np.float32(value) for value in self._settings)
+        near = self._near[means.indices][:, [item]].toarray()[:, 0] != 0
+        shares = ((1 - nearest) + nearest * near) * means.data / self._lengths[item]
+        found = [
+            TextShare(int(source), weights)
+            for source, weights in zip(means.indices, shares[:, None] * self._vectors[means.indices], strict=True)
+        ]
+        said = own_words / self._lengths[item] * self._words_of(users)[0]
+        return [*found, TextShare(WORDS, said)] if said.any() else found
+
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return history, vectors and neighbours as arrays."""
         return {
@@ -144,6 +165,7 @@ class Content:
             "mean": self._mean,
             "words": self._words,
             "settings": self._settings,
+            **({} if self._lengths is None else {"lengths": self._lengths}),
         }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -152,6 +174,7 @@ class Content:
         self._near = sparse.from_state("near", state)
         self._vectors, self._mean = state["vectors"], state["mean"]
         self._words, self._settings = state["words"], state["settings"]
+        self._lengths = state.get("lengths")
         self._known = np.asarray(self._vectors.any(axis=1), dtype=np.bool_)
         return self
 

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
+from kgrec.models.through import strongest
 from kgrec.plugin.additive import Through
-
-MOST = 10
-"""Entities that are told of each item; what comes through others stays with the items of the history."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class GraphRows:
     ridge: NDArray[np.float32]
 
     def through(self, row: csr_array, weights: NDArray[np.float32], item: int) -> list[Through]:
-        """Return what comes to ``item`` through the :data:`MOST` strongest entities.
+        """Return what comes to ``item`` through the strongest entities.
 
         Args:
             row: the history, CSR of shape ``(1, n_items)``.
@@ -49,18 +47,7 @@ class GraphRows:
         shares = self.facts[history].tocoo()
         sources, features = shares.row, shares.col
         values = shares.data * strength[sources] * left[features]
-        entities, place = np.unique(self.nodes[features], return_inverse=True)
-        total = np.bincount(place, weights=values, minlength=len(entities))
-        kept = np.zeros(len(entities), dtype=np.bool_)
-        kept[np.argsort(-np.abs(total), kind="stable")[:MOST]] = True
-        # The same entity may stand in several relations to an item: one value for each item and entity.
-        pairs, which = np.unique(np.stack([sources, place])[:, kept[place]], axis=1, return_inverse=True)
-        sums = np.bincount(which, weights=values[kept[place]], minlength=pairs.shape[1])
-        return [
-            Through(int(history[source]), int(entities[entity]), float(value))
-            for source, entity, value in zip(*pairs, sums, strict=True)
-            if value
-        ]
+        return strongest(history[sources].astype(np.int64), self.nodes[features], values)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything as arrays."""

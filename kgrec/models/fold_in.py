@@ -78,7 +78,15 @@ class FoldIn:
         Returns:
             Shape ``(i, k)`` for a history of ``k`` items, in the order of the row's indices.
         """
+        return self.factors[items].astype(np.float64) @ self.parts(confidences).T
+
+    def parts(self, confidences: csr_array) -> NDArray[np.float64]:
+        """Split the factors of one user by the items of the history: ``M^-1 y_i c_i``, shape ``(k, f)``.
+
+        Args:
+            confidences: one row, shape ``(1, n_items)``.
+        """
         liked = self.factors[confidences.indices].astype(np.float64)
         weights = confidences.data.astype(np.float64)
         m = self._a + liked.T @ (liked * (weights - 1)[:, None])
-        return np.asarray(np.linalg.solve(m, self.factors[items].T.astype(np.float64)).T @ liked.T * weights)
+        return np.asarray(np.linalg.solve(m, (liked * weights[:, None]).T).T)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,13 @@ from scipy.sparse import csr_array, diags_array, vstack
 
 from kgrec.models import options, sparse
 from kgrec.models.ease import DENSE_WEIGHTS, KEPT
-from kgrec.models.features import with_graph_rows
+from kgrec.models.features import graph_features, with_graph_rows
+from kgrec.models.filter_entities import FilterRows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
 from kgrec.models.svd import randomised_svd
+from kgrec.models.through import MOST_NUMBERS
+from kgrec.plugin.additive import Through
 from kgrec.types import TrainingData
 
 
@@ -54,6 +58,7 @@ class GraphFilter(ItemItemScorer):
         self.user_norm = options.number("user_norm", user_norm, low=0, high=1)
         self.item_norm = options.number("item_norm", item_norm, low=0, high=1)
         self.graph_weight = options.number("graph_weight", graph_weight, low=0)
+        self._graph: FilterRows | None = None
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -69,11 +74,49 @@ class GraphFilter(ItemItemScorer):
         of_rows = _power(np.asarray(rows.sum(axis=1), dtype=np.float64), -self.user_norm)
         normalised = sparse.csr(diags_array(of_rows) @ rows @ diags_array(scale))
         vectors = np.zeros((data.n_items, 0), dtype=np.float64)
+        spectral = np.zeros((rows.shape[0], 0), dtype=np.float64)
         if self.low_pass > 0 and rows.nnz:
-            vectors = randomised_svd(normalised.astype(np.float64), min(self.rank, *rows.shape), rng)[2].T
+            found = randomised_svd(normalised.astype(np.float64), min(self.rank, *rows.shape), rng)
+            vectors = found[2].T
+            # A direction without length in the data is no sum of its rows: it stays with the items of the history.
+            spectral = np.where(found[1] > 1e-5 * found[1][0], found[0] / np.maximum(found[1], 1e-12), 0.0)
         left = (np.sqrt(self.low_pass) * vectors * scale[:, None]).astype(np.float32)
         right = (np.sqrt(self.low_pass) * vectors * _power(degrees, self.item_norm)[:, None]).astype(np.float32)
+        if data.n_items <= DENSE_WEIGHTS:
+            lifted = (np.sqrt(self.low_pass) * scale).astype(np.float32)
+            self._graph = _graph_rows(normalised, data, spectral.astype(np.float32), lifted, right)
         return filtered(normalised, left, right), degrees > 0
+
+    def through_entities(self, user: int, item: int) -> list[Through]:
+        """Say what of the contributions comes through entities, see :class:`kgrec.models.filter_entities.FilterRows`.
+
+        Nothing where the graph does not count, or where only the largest weights of the model are kept.
+        """
+        if self._graph is None or not self._known[item]:
+            return []
+        return self._graph.through(self._history.rows(np.array([user])), item)
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return history, weights and the graph's rows as arrays."""
+        return {**super().state(), **({} if self._graph is None else self._graph.state())}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the scorer whose state this is."""
+        self._graph = FilterRows.from_state(state)
+        return super().load_state(state)
+
+
+def _graph_rows(
+    rows: csr_array,
+    data: TrainingData,
+    spectral: NDArray[np.float32],
+    left: NDArray[np.float32],
+    right: NDArray[np.float32],
+) -> FilterRows | None:
+    if data.triples is None or rows.shape[0] == data.n_users or spectral.size > MOST_NUMBERS:
+        return None
+    facts = sparse.csr(csr_array(rows[data.n_users :].T))
+    return FilterRows(facts, graph_features(data.triples).entities, spectral[data.n_users :], left, right)
 
 
 def _power(degrees: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import torch
 
 from kgrec.models.fingerprint import fingerprint
 from kgrec.models.gnn.graph import Floats, Graph, build_graph
+from kgrec.models.gnn.messages import Messages
 from kgrec.models.gnn.model import Network, ridge
 from kgrec.models.gnn.scorer import MAX_BATCH
 from kgrec.models.gnn.start import collective_start
@@ -34,7 +35,9 @@ class Fitted:
 
     ``users``: what the user's own id embedding and words give, shape ``(n_users, d)``; ``items``: final vectors,
     ``(n_items, d)``; ``items_in``: what a liked item of strength 1 gives to a user, ``(n_items, d)``; ``text_in``: the
-    same predicted from a centred text, ``(t, d)``; ``text_mean``: ``(t,)``.
+    same predicted from a centred text, ``(t, d)``; ``text_mean``: ``(t,)``; ``text_own``: what a centred text gives to
+    its own item's final vector at once, ``(t, d)``; ``words``: what the own words give to ``users``,
+    ``(n_users, d)``; and what :class:`Messages` keeps.
     """
 
     course: Course
@@ -65,7 +68,7 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
         if data.matrix.nnz:
             schedule = options.schedule(training.n_steps, fingerprint(options, data, seed))
             course = run(training, schedule, progress=options.progress)
-        return Fitted(course, history, _state(network, history, mean, item_text))
+        return Fitted(course, history, _state(network, graph, history, mean, item_text))
 
 
 def _threads(threads: int | None, graph: Graph) -> AbstractContextManager[None]:
@@ -104,8 +107,8 @@ def _centred(data: TrainingData) -> tuple[Floats | None, Floats | None, Floats |
 
 
 @torch.no_grad()
-def _state(network: Network, history: History, mean: Floats | None, item_text: Floats | None) -> Arrays:
-    final, passed, inputs = network.propagate()
+def _state(network: Network, graph: Graph, history: History, mean: Floats | None, item_text: Floats | None) -> Arrays:
+    final, passed, inputs = network.propagate(entities=True)
     n_users, n_items = history.matrix.shape
     own = inputs[:n_users] / (network.n_layers + 1)
     items = final[n_users : n_users + n_items].cpu().numpy()
@@ -114,7 +117,14 @@ def _state(network: Network, history: History, mean: Floats | None, item_text: F
     scale = np.sqrt(np.where(degree > 0, degree, 1.0)).astype(np.float32)
     items_in = passed[n_users : n_users + n_items].cpu().numpy().astype(np.float32) / scale[:, None]
     state: Arrays = {"users": own.cpu().numpy(), "items": items, "items_in": items_in}
-    if mean is not None and item_text is not None:
+    weights = network.adjacency.weights(network.scales).forward
+    messages = Messages.of(graph, weights.cpu().numpy(), passed.cpu().numpy())
+    state |= {} if messages is None else messages.state()
+    layers = network.n_layers + 1
+    if network.user_text is not None and network.user_projection is not None and bool(network.user_text.any()):
+        state["words"] = (network.user_text @ network.user_projection / layers).cpu().numpy()
+    if mean is not None and item_text is not None and network.item_projection is not None:
         known = np.any(item_text != 0, axis=1)
         state |= {"text_mean": mean, "text_in": ridge(item_text[known], items_in[known])}
+        state["text_own"] = (network.item_projection / layers).cpu().numpy()
     return state

@@ -91,16 +91,16 @@ class Network(nn.Module):
         users, items = torch.split(vectors, self.sizes[:2])
         return users, items
 
-    def propagate(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor, Tensor]:
+    def propagate(self, masks: Masks = NOTHING_HIDDEN, *, entities: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean over the layers, the part of it that is yet to be passed on, and what went into the first.
 
-        The first two for users and items only, shape ``(n_users + n_items, d)``: of the entities, often many times as
-        many, nothing else is asked. The second is the sum of all layers but the last, over the number of layers: a
-        user's vector is the user's share of the first layer plus the history's weighted sum of it. The third is of
+        The first two for users and items only, shape ``(n_users + n_items, d)``, unless ``entities`` are asked for,
+        which are often many times as many. The second is the sum of all layers but the last, over the number of layers:
+        a user's vector is the user's share of the first layer plus the history's weighted sum of it. The third is of
         shape ``(n_nodes, d)``.
         """
         weights = self.adjacency.weights(self.scales, masks.entries)
-        wanted, n = sum(self.sizes[:2]), self.n_layers + 1
+        wanted, n = sum(self.sizes if entities else self.sizes[:2]), self.n_layers + 1
         first = x = self.inputs(masks)
         passed = torch.zeros_like(x[:wanted])
         for _ in range(self.n_layers):

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
+from kgrec.models.gnn.messages import Messages
+from kgrec.models.gnn.shares import UserParts
 from kgrec.models.history import History
+from kgrec.plugin.additive import TextShare, Through
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
@@ -162,6 +165,7 @@ class GNN:
         fitted = fit_network(self, data, seed)
         self.best_epoch, self.best_metric = fitted.course.best_epoch, fitted.course.best_metric
         self._history, self._state = fitted.history, fitted.state
+        self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
         self._decay = self.decay
@@ -214,19 +218,25 @@ class GNN:
         return FactorScores(vectors, items, np.asarray(vectors.any(axis=1)), self._known)
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
-        """Split the scores of ``items`` by the items of the history; what is left is the user's own vector."""
+        """Split the scores of ``items`` by the items of the history, the user's own words, and the id embedding."""
         items = np.asarray(items, dtype=np.int64)
+        return self._parts(user).contributions(items, self._state["items"][items])
+
+    def through_entities(self, user: int, item: int) -> list[Through]:
+        """Say what the item's neighbours in the graph give, see :class:`kgrec.models.gnn.messages.Messages`."""
+        return [] if self._messages is None else self._parts(user).through(self._messages, item)
+
+    def by_text(self, user: int, item: int) -> list[TextShare]:  # noqa: ARG002  # the same for every item
+        """Say how the score depends on what of the item's text is in its own vector from the first layer on."""
+        return self._parts(user).by_text(self._state["text_own"]) if "text_own" in self._state else []
+
+    def _parts(self, user: int) -> UserParts:
         row = self._history.rows(np.array([user]))
-        targets = self._state["items"][items]  # (i, d)
-        weights = row.data / _root(row.data.sum())
-        shares = targets @ (self._state["items_in"][row.indices] * weights[:, None]).T  # (i, k)
-        own = targets @ self._own(np.array([user]))[0]
-        places, sources = np.nonzero(shares)
-        parts = [
-            Contribution(int(items[place]), "item", int(row.indices[source]), float(shares[place, source]))
-            for place, source in zip(places, sources, strict=True)
-        ]
-        return parts + [Contribution(int(i), "bias", -1, float(v)) for i, v in zip(items, own, strict=True) if v]
+        weights = (row.data / _root(row.data.sum())).astype(np.float32)
+        words = self._state.get("words")
+        said = None if words is None else words[user] if user < len(words) else np.zeros_like(words[0])
+        liked = self._state["items_in"][row.indices] * weights[:, None]
+        return UserParts.of(row.indices.astype(np.int64), liked, self._own(np.array([user]))[0], said)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return final vectors, history, and what scoring somebody new needs."""
@@ -235,8 +245,9 @@ class GNN:
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become the scorer whose state this is."""
         self._history = History.from_state(state)
-        names = ("users", "items", "items_in", "text_in", "text_mean")
-        self._state = {name: np.asarray(state[name]) for name in names if name in state}
+        ours = ("best_epoch", *History(csr_array((0, 0)), 1.0).state())
+        self._state = {name: np.asarray(array) for name, array in state.items() if name not in ours}
+        self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
         self.best_epoch = int(state["best_epoch"][0])
         return self

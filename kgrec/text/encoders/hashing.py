@@ -15,11 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from kgrec.text.tokens import chinese_tokeniser
 from kgrec.types import Vectors
 
 WORD = re.compile(r"[^\W_]+")
 CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 """Ranges of characters that are written without spaces (and Hangul), for use inside a regular expression's brackets."""
+
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+Features = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]
+"""Of each feature of a text: where its first character stands, its hash, its weight; shape ``(e,)`` each."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -72,13 +78,28 @@ class HashingEncoder:
             start = stop
         return vectors
 
+    def terms(self, text: str) -> tuple[list[str], Vectors]:
+        """Return the words of a text, each once, and vectors of shape ``(t, dim)`` that sum to its vector.
+
+        A run of characters counts for the word that it starts in; what a feature that occurs several times adds is
+        shared equally by its occurrences.
+        """
+        cleaned = _clean(text)
+        codes, rows = _code_points([cleaned])
+        starts, hashes, weights = self._features(codes, rows)
+        words, word = _words_at(cleaned)
+        _, feature, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        times = counts[feature]
+        cells = (word[starts], self._columns(hashes))
+        values = _signs(hashes) * weights * np.log1p(times) / times
+        dense = coo_array((values, cells), shape=(len(words), self._dim)).toarray()
+        norm = np.linalg.norm(dense.sum(axis=0))
+        return words, (dense / norm if norm > 0 else dense).astype(np.float32)
+
     def _encode_block(self, texts: list[str]) -> Vectors:
         codes, rows = _code_points(texts)
-        parts = [self._grams(codes, rows, n) for n in self.ngrams]
-        parts.append(self._words(codes, rows))
-        row = np.concatenate([part[0] for part in parts])
-        hashes = np.concatenate([part[1] for part in parts])
-        weight = np.concatenate([part[2] for part in parts])
+        starts, hashes, weight = self._features(codes, rows)
+        row = rows[starts]
         # The same feature of the same text counts once, damped.
         order = np.lexsort((hashes, row))
         row, hashes, weight = row[order], hashes[order], weight[order]
@@ -87,17 +108,24 @@ class HashingEncoder:
         starts = np.flatnonzero(first)
         counts = np.diff(np.append(starts, len(row)))
         row, hashes, weight = row[starts], hashes[starts], weight[starts]
-        values = weight * np.log1p(counts) * np.where(hashes >> np.uint64(63), 1.0, -1.0)
-        columns = (hashes % np.uint64(self._dim)).astype(np.int64)
-        dense = coo_array((values, (row, columns)), shape=(len(texts), self._dim)).toarray()
+        values = weight * np.log1p(counts) * _signs(hashes)
+        dense = coo_array((values, (row, self._columns(hashes))), shape=(len(texts), self._dim)).toarray()
         norms = np.linalg.norm(dense, axis=1, keepdims=True)
         unit: Vectors = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0).astype(np.float32)
         return unit
 
-    def _grams(
-        self, codes: NDArray[np.uint64], rows: NDArray[np.int64], n: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
-        """Return row, hash and weight of every run of ``n`` characters that lies in one text."""
+    def _columns(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        return (hashes % np.uint64(self._dim)).astype(np.int64)
+
+    def _features(self, codes: NDArray[np.uint64], rows: NDArray[np.int64]) -> Features:
+        """Return where each feature starts, its hash and its weight."""
+        parts = [self._grams(codes, rows, n) for n in self.ngrams]
+        parts.append(self._words(codes, rows))
+        starts, hashes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return starts, hashes, weights
+
+    def _grams(self, codes: NDArray[np.uint64], rows: NDArray[np.int64], n: int) -> Features:
+        """Return the features of every run of ``n`` characters that lies in one text."""
         size = max(len(codes) - n + 1, 0)
         hashes = np.full(size, _mix(np.uint64(self.seed * 64 + n)), dtype=np.uint64)
         for k in range(n):
@@ -106,12 +134,10 @@ class HashingEncoder:
         if n == 1:
             inside &= codes[:size] != 32  # single letters say little, single Chinese characters much
             inside &= codes[:size] > 0x2E80
-        return rows[:size][inside], hashes[inside], np.ones(int(inside.sum()))
+        return np.flatnonzero(inside), hashes[inside], np.ones(int(inside.sum()))
 
-    def _words(
-        self, codes: NDArray[np.uint64], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
-        """Return row, hash and weight of every word.
+    def _words(self, codes: NDArray[np.uint64], rows: NDArray[np.int64]) -> Features:
+        """Return the features of every word.
 
         A word's hash is the sum of its characters' hashes, each mixed with its position in the word, so that
         words of all lengths are hashed at once.
@@ -127,7 +153,27 @@ class HashingEncoder:
         mixed = _mix(codes ^ _mix(offset + np.uint64(self.seed * 64 + 32)))
         mixed[~is_letter] = 0
         hashes = _mix(np.add.reduceat(mixed, first))
-        return rows[first], hashes, np.full(len(first), self.word_weight)
+        return first, hashes, np.full(len(first), self.word_weight)
+
+
+def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    return np.where(hashes >> np.uint64(63), 1.0, -1.0)
+
+
+def _words_at(cleaned: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the different words of a cleaned text, and which of them each character belongs to.
+
+    Chinese runs are cut by a dictionary. A space belongs to the word behind it.
+    """
+    pieces: list[str] = []
+    lengths: list[int] = []
+    for k, word in enumerate(cleaned.split()):
+        cut = chinese_tokeniser().lcut(word) if HAN.search(word) else [word]
+        pieces += cut
+        lengths += [len(cut[0]) + (k > 0), *(len(piece) for piece in cut[1:])]
+    words = list(dict.fromkeys(pieces))
+    number = {word: k for k, word in enumerate(words)}
+    return words, np.repeat(np.array([number[piece] for piece in pieces], dtype=np.int64), lengths)
 
 
 def _clean(text: str) -> str:
