@@ -1,10 +1,12 @@
 """Do keywords for thin texts (`kgrec generate enrich`) help the content scorer?
 
-usage: python benchmarks/enrichment.py goodreads|bing-news [--thin WORDS]
+usage: python benchmarks/enrichment.py goodreads|bing-news [--thin WORDS] [--template '{title}']
 
 The content scorer with its defaults, on the texts as they are and with keywords: NDCG@20 on the published test likes,
 all of them and only those of thin items; on bing-news, whose test news are all new, AUC over the test impressions.
-Nothing is chosen on either. Intervals of the difference are bootstraps over users. Leaves build/enrich/DATASET.json.
+With ``--template`` items are told by less than the workspace would take, and what that takes stands beside it: on
+goodreads ``{title}`` compares keywords with the descriptions that GPT-3.5 wrote from the titles. Nothing is chosen on
+either dataset. Intervals of the difference are bootstraps over users. Leaves build/enrich/DATASET.json.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -54,23 +57,33 @@ def workspace(name: str) -> Any:
     return folder / "workspace"
 
 
-def texts(folder: Any, thin: int) -> tuple[Any, TrainingData, Vectors, NDArray[np.bool_]]:
-    """Return the project, what is fitted on, the vectors with keywords, and which items got some."""
-    project = kgrec.open(folder)
-    dataset, settings = project.dataset, project.config
-    written = project.enrich(folder / "keywords.csv", thin=thin)
-    named = pl.read_csv(folder / "keywords.csv", infer_schema=False)["item_id"].to_list()
-    enriched = np.zeros(dataset.n_items, dtype=np.bool_)
-    enriched[dataset.item_positions(named)] = True
-    print(json.dumps({"items": dataset.n_items, "thin": thin, "enriched": written}), flush=True)
-    weights = like_weights(dataset, settings.feedback, project.domain)
-    split = split_validation(dataset, weights, settings.train, settings.seed)
-    kept = dataset.interactions["split"].to_numpy() != "test"
-    events = to_events(dataset, kept, weights)
-    matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-    plain = encode(project, split, SILENT).items
-    more = encode(kgrec.open(folder, overrides=["text.keywords=keywords.csv"]), split, SILENT).items
-    return project, TrainingData(matrix, events, None, plain), more, enriched
+class Arms:
+    """What is fitted on, and the text vectors that are compared."""
+
+    def __init__(self, folder: Any, thin: int, template: str | None) -> None:
+        told = [f"text.item_template={template}"] if template else []
+        self.project = project = kgrec.open(folder, overrides=told)
+        dataset, settings = project.dataset, project.config
+        started = time.process_time()
+        written = project.enrich(folder / "keywords.csv", thin=thin)
+        seconds = round(time.process_time() - started, 1)
+        named = pl.read_csv(folder / "keywords.csv", infer_schema=False)["item_id"].to_list()
+        self.enriched = np.zeros(dataset.n_items, dtype=np.bool_)
+        self.enriched[dataset.item_positions(named)] = True
+        self.told = {"items": dataset.n_items, "thin": thin, "template": template, "enriched": written}
+        self.told |= {"cpu_seconds": seconds}
+        print(json.dumps(self.told), flush=True)
+        weights = like_weights(dataset, settings.feedback, project.domain)
+        split = split_validation(dataset, weights, settings.train, settings.seed)
+        kept = dataset.interactions["split"].to_numpy() != "test"
+        events = to_events(dataset, kept, weights)
+        matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
+        self.vectors = {"plain": encode(project, split, SILENT).items}
+        enriched = kgrec.open(folder, overrides=[*told, "text.keywords=keywords.csv"])
+        self.vectors["keywords"] = encode(enriched, split, SILENT).items
+        if template:
+            self.vectors["whole"] = encode(kgrec.open(folder), split, SILENT).items
+        self.data = TrainingData(matrix, events, None, self.vectors["plain"])
 
 
 def interval(draw: Any, n: int) -> list[float]:
@@ -94,44 +107,50 @@ def ranked(data: TrainingData, test: csr_array) -> Floats:
     return np.concatenate(parts)
 
 
-def goodreads(name: str, thin: int) -> dict[str, Any]:
+def goodreads(name: str, thin: int, template: str | None) -> dict[str, Any]:
     _, test, _ = load(name, None)
-    _, data, more, enriched = texts(workspace(name), thin)
-    found: dict[str, Any] = {}
-    of_thin = csr_array(test.multiply(enriched[None, :].astype(np.float32)))
+    arms = Arms(workspace(name), thin, template)
+    found: dict[str, Any] = dict(arms.told)
+    of_thin = csr_array(test.multiply(arms.enriched[None, :].astype(np.float32)))
     of_thin.eliminate_zeros()
-    for part, truth in (("all", test), ("thin", of_thin)):
-        before, after = ranked(data, truth), ranked(replace(data, item_text=more), truth)
-        known = np.flatnonzero(np.isfinite(before) & np.isfinite(after))
-        gain = (after - before)[known]
-        found[part] = {"plain": round(float(before[known].mean()), 4), "keywords": round(float(after[known].mean()), 4)}
-        found[part] |= {"gain": interval(lambda rows, g=gain: g[rows].mean(), len(gain)), "users": len(gain)}
+    for part, truth in (("all", test), ("of enriched items", of_thin)):
+        figures = {arm: ranked(replace(arms.data, item_text=rows), truth) for arm, rows in arms.vectors.items()}
+        known = np.flatnonzero(np.isfinite(figures["plain"]))
+        found[part] = {"users": len(known)}
+        for arm, values in figures.items():
+            found[part][arm] = round(float(values[known].mean()), 4)
+            if arm != "plain":
+                gain = (values - figures["plain"])[known]
+                found[part][f"{arm}, gain"] = interval(lambda rows, g=gain: g[rows].mean(), len(gain))
         print(part, json.dumps(found[part]), flush=True)
     return found
 
 
-def bing_news(name: str, thin: int) -> dict[str, Any]:
-    project, data, more, enriched = texts(workspace(name), thin)
+def bing_news(name: str, thin: int, template: str | None) -> dict[str, Any]:
+    arms = Arms(workspace(name), thin, template)
+    dataset = arms.project.dataset
     asked = pl.read_csv(data_folder() / "bing-news-dkn" / "test.tsv.gz", separator="\t", infer_schema=False)
-    users = project.dataset.user_positions(asked["user_id"].to_list())
-    items = project.dataset.item_positions(asked["news_id"].to_list())
+    users = dataset.user_positions(asked["user_id"].to_list())
+    items = dataset.item_positions(asked["news_id"].to_list())
     clicked = (asked["clicked"] == "1").to_numpy()
     distinct, row = np.unique(users, return_inverse=True)
-
-    def scored(vectors: Vectors) -> Floats:
-        scores = Content().fit(replace(data, item_text=vectors), seed=0).score(distinct)
-        return np.nan_to_num(scores[row, items], nan=-1.0).astype(np.float64)
-
-    before, after = scored(data.item_text), scored(more)  # type: ignore[arg-type]
     own = [np.flatnonzero(row == user) for user in range(len(distinct))]
 
-    def gain(drawn: NDArray[np.int64]) -> float:
-        rows = np.concatenate([own[user] for user in drawn])
-        return auc(after[rows], clicked[rows]) - auc(before[rows], clicked[rows])
+    def scored(vectors: Vectors) -> Floats:
+        scores = Content().fit(replace(arms.data, item_text=vectors), seed=0).score(distinct)
+        return np.nan_to_num(scores[row, items], nan=-1.0).astype(np.float64)
 
-    found = {"plain": round(auc(before, clicked), 4), "keywords": round(auc(after, clicked), 4)}
-    found |= {"gain": interval(gain, len(distinct)), "impressions": len(clicked)}  # type: ignore[dict-item]
-    found |= {"of enriched news": round(float(enriched[items].mean()), 4)}
+    figures = {arm: scored(vectors) for arm, vectors in arms.vectors.items()}
+
+    def gain(drawn: NDArray[np.int64], arm: str) -> float:
+        rows = np.concatenate([own[user] for user in drawn])
+        return auc(figures[arm][rows], clicked[rows]) - auc(figures["plain"][rows], clicked[rows])
+
+    found = {**arms.told, "impressions": len(clicked), "of enriched news": round(float(arms.enriched[items].mean()), 4)}
+    for arm, values in figures.items():
+        found[arm] = round(auc(values, clicked), 4)
+        if arm != "plain":
+            found[f"{arm}, gain"] = interval(lambda drawn, a=arm: gain(drawn, a), len(distinct))
     print(json.dumps(found), flush=True)
     return found
 
@@ -140,10 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=("goodreads", "bing-news"))
     parser.add_argument("--thin", type=int, default=20)
+    parser.add_argument("--template", help="of the items' texts, as text.item_template")
     arguments = parser.parse_args()
     measure = bing_news if arguments.dataset == "bing-news" else goodreads
     (ROOT / "build" / "enrich").mkdir(parents=True, exist_ok=True)
-    found = measure(arguments.dataset, arguments.thin)
+    found = measure(arguments.dataset, arguments.thin, arguments.template)
     (ROOT / "build" / "enrich" / f"{arguments.dataset}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 

@@ -203,7 +203,8 @@ def measure(name: str, cuts: list[int], spread: float, options: dict[str, Any]) 
         for method, values in found.items():
             figures.setdefault(method, []).append(values)
         row = {"cut": draw, "log_likelihood": bench.metric, "epochs": bench.epochs, "cpu_seconds": bench.seconds}
-        told.append({**row, "noise": noise, "mmr": strength, "users": len(bench.users)})
+        gains = {m: summary(found["latent"] - values) for m, values in found.items() if m != "latent"}
+        told.append({**row, "noise": noise, "mmr": strength, "users": len(bench.users), "latent minus": gains})
         print(json.dumps(told[-1]), flush=True)
     joined = {method: np.concatenate(values) for method, values in figures.items()}
     result: dict[str, Any] = {"cuts": told, "spread": spread, "options": options}
