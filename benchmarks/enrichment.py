@@ -3,10 +3,11 @@
 usage: python benchmarks/enrichment.py goodreads|bing-news [--thin WORDS] [--template '{title}']
 
 The content scorer with its defaults, on the texts as they are and with keywords: NDCG@20 on the published test likes,
-all of them and only those of thin items; on bing-news, whose test news are all new, AUC over the test impressions.
-With ``--template`` items are told by less than the workspace would take, and what that takes stands beside it: on
-goodreads ``{title}`` compares keywords with the descriptions that GPT-3.5 wrote from the titles. Nothing is chosen on
-either dataset. Intervals of the difference are bootstraps over users. Leaves build/enrich/DATASET.json.
+all of them and only those of items with keywords, and added to item-kNN's scores (how much is chosen on the validation
+likes); on bing-news, whose test news are all new, AUC over the test impressions. With ``--template`` items are told by
+less than the workspace would take, and what that takes stands beside it: on goodreads ``{title}`` compares keywords
+with the descriptions that GPT-3.5 wrote from the titles. Nothing is chosen on test likes. Intervals of the difference
+are bootstraps over users. Leaves build/enrich/DATASET.json.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +33,19 @@ import kgrec
 from kgrec.api.texts import encode
 from kgrec.data.split import interaction_matrix, like_weights, split_validation, to_events
 from kgrec.models.content import Content
+from kgrec.models.item_knn import ItemKNN
 from kgrec.progress import SILENT
+from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, Vectors
 
 DRAWS = 2_000
 BLOCK = 1_000
+MOST = 6_000
+"""At most so many users get lists of two scorers together."""
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Of the content scorer, beside item-kNN."""
 Floats = NDArray[np.float64]
 
 
@@ -84,6 +92,9 @@ class Arms:
         if template:
             self.vectors["whole"] = encode(kgrec.open(folder), split, SILENT).items
         self.data = TrainingData(matrix, events, None, self.vectors["plain"])
+        fit, kept_back = (to_events(dataset, mask, weights) for mask in (split.fit, split.validation))
+        self.less = TrainingData(interaction_matrix(fit, *matrix.shape), fit, None, self.vectors["plain"])
+        self.validation = interaction_matrix(kept_back, *matrix.shape)
 
 
 def interval(draw: Any, n: int) -> list[float]:
@@ -107,6 +118,42 @@ def ranked(data: TrainingData, test: csr_array) -> Floats:
     return np.concatenate(parts)
 
 
+def together(data: TrainingData, truth: csr_array, shares: Sequence[float]) -> Floats:
+    """Return NDCG@20 of item-kNN with so much of the content scorer, shape ``(len(shares), u)``, of some users."""
+    users = np.flatnonzero(np.diff(truth.indptr))
+    users = np.sort(np.random.default_rng(3).permutation(users)[:MOST])
+    members = ItemKNN().fit(data, seed=0), Content().fit(data, seed=0)
+    parts = []
+    for start in range(0, len(users), BLOCK):
+        chosen = users[start : start + BLOCK]
+        seen = csr_array(data.matrix[chosen])
+        likes, texts = (standardise(np.array(member.score(chosen)), seen) for member in members)
+        rows = []
+        for share in shares:
+            scores = likes + np.float32(share) * texts
+            mask_seen(scores, seen)
+            rows.append(recall_ndcg(top_k(scores, 20)[0], csr_array(truth[chosen]))[1])
+        parts.append(np.array(rows, dtype=np.float64))
+    return np.concatenate(parts, axis=1)
+
+
+def beside_item_knn(arms: Arms, test: csr_array) -> dict[str, Any]:
+    """Return the figures of item-kNN and content together; the share of content is chosen on the validation likes."""
+    found: dict[str, Any] = {}
+    figures = {}
+    for arm, rows in arms.vectors.items():
+        tried = together(replace(arms.less, item_text=rows), arms.validation, SHARES).mean(axis=1)
+        share = SHARES[int(tried.argmax())]
+        alone, figures[arm] = together(replace(arms.data, item_text=rows), test, (0.0, share))
+        found |= {"item-knn": round(float(alone.mean()), 4), "users": len(alone)}
+        found |= {arm: round(float(figures[arm].mean()), 4), f"{arm}, share": share}
+        for other, values in {"item-knn": alone, **figures}.items():
+            if other != arm:
+                gain = figures[arm] - values
+                found[f"{arm} over {other}"] = interval(lambda drawn, g=gain: g[drawn].mean(), len(gain))
+    return found
+
+
 def goodreads(name: str, thin: int, template: str | None) -> dict[str, Any]:
     _, test, _ = load(name, None)
     arms = Arms(workspace(name), thin, template)
@@ -123,6 +170,8 @@ def goodreads(name: str, thin: int, template: str | None) -> dict[str, Any]:
                 gain = (values - figures["plain"])[known]
                 found[part][f"{arm}, gain"] = interval(lambda rows, g=gain: g[rows].mean(), len(gain))
         print(part, json.dumps(found[part]), flush=True)
+    found["beside item-knn"] = beside_item_knn(arms, test)
+    print("beside item-knn", json.dumps(found["beside item-knn"]), flush=True)
     return found
 
 

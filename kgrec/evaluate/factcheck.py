@@ -20,6 +20,7 @@ from itertools import pairwise
 import polars as pl
 
 from kgrec.data.dataset import Dataset
+from kgrec.data.exposures import touched
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 LONGEST = 80
@@ -68,13 +69,14 @@ class FactChecker:
         dataset: the tables.
         graph: the knowledge graph.
         rows: boolean, one an interaction: those that a text may speak of; default: the training and validation rows.
+            What was only shown to a reader is no part of their history.
     """
 
     def __init__(self, dataset: Dataset, graph: KnowledgeGraph, rows: pl.Series | None = None) -> None:
         self._items, self._graph = dataset.items, graph
         allowed = dataset.interactions["split"] != "test" if rows is None else rows
-        touched = dataset.interactions.filter(allowed).drop_nulls("item").select("user", "item").unique()
-        self._touched = touched.sort("user", "item")
+        history = touched(dataset.interactions.filter(allowed))
+        self._touched = history.select("user", "item").unique().sort("user", "item")
         nodes = graph.nodes.with_row_index("node").filter(pl.col("kind") == "item")
         self._node_of = dict(nodes.select("index", "node").iter_rows())
         self._around: dict[int, Mapping[int, frozenset[str]]] = {}

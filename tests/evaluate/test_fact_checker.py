@@ -35,7 +35,9 @@ def checker():
         {"item_id": ids, "title": titles, "description": plots, "minutes": [95, 136, 129, 116, 90, 86]}
     )
     users = pl.DataFrame({"user_id": ["u0"], "description": [None]})
-    rows = pl.DataFrame({"user": [0] * 4, "item": [1, 2, 5, 3], "split": ["train", "train", "train", "test"]})
+    # Speed belongs to the test part, and Comet Letters was only shown.
+    rows = pl.DataFrame({"user": [0] * 5, "item": [1, 2, 5, 3, 0], "split": [*["train"] * 3, "test", "train"],
+                         "action": [*["like"] * 4, "impression"]})  # fmt: skip
     return FactChecker(Dataset(rows, users, items), graph)
 
 
