@@ -48,3 +48,22 @@ def test_a_folder_that_holds_no_model(tmp_path):
         TransformersModel(model=str(tmp_path)).complete(["x"], max_new_tokens=4, seed=1)
     with pytest.raises(ValueError, match="must name"):
         TransformersModel()
+
+
+def test_compiled_layers_write_the_same(monkeypatch):
+    """The compiler itself is left out, it takes minutes; what counts is that writing goes through what is compiled."""
+    import torch
+
+    compiled, called = [], []
+
+    def noted(function, **options):
+        compiled.append(options)
+        return lambda *args, **more: (called.append(1), function(*args, **more))[1]
+
+    monkeypatch.setattr(torch, "compile", noted)
+    plain = TransformersModel(model=TestCausal.folder, temperature=0)
+    fast = TransformersModel(model=TestCausal.folder, temperature=0, compile=True)
+    texts = fast.complete(["Facts: a film by Ada"], max_new_tokens=4, seed=1)
+    assert texts == plain.complete(["Facts: a film by Ada"], max_new_tokens=4, seed=1)
+    assert compiled == [{"dynamic": True}] * fast.parts()[1].config.num_hidden_layers
+    assert len(called) >= 2 * len(compiled)  # a pass over the prompt, and one a token

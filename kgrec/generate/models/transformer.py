@@ -188,7 +188,9 @@ class TransformersModel:
             model = _int8(model)
         elif self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()):
             model = model.to("cuda")
-        return tokenizer, torch.compile(model) if self.compile else model
+        if self.compile:
+            _compile_layers(model)
+        return tokenizer, model
 
 
 @contextmanager
@@ -218,6 +220,17 @@ def _merged(model: Any, folder: Path) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise ModelError(f"the adapters in {folder} do not fit the model: {told}") from None
+
+
+def _compile_layers(model: Any) -> None:
+    """Let torch compile the layers that a model repeats, once for all of them.
+
+    They are compiled where they are: ``generate`` of a model that ``torch.compile`` has wrapped calls the model inside
+    the wrapping, which is not compiled. Lengths are dynamic, since they grow with each token.
+    """
+    repeated = set(model._no_split_modules or ())
+    for layer in [one for one in model.modules() if type(one).__name__ in repeated] or [model]:
+        layer.compile(dynamic=True)
 
 
 def _int8(model: Any) -> Any:
