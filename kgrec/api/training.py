@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kgrec.api import tuning
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import UserError
+from kgrec.models.memory import keep_freed_memory
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import Progress
 from kgrec.ranking.checkpoint import FitStore
@@ -53,6 +54,7 @@ def train(project: Project, order: Order, progress: Progress) -> TrainReport:
     started = time.perf_counter()
     chosen = resolve_device(order.device)
     threads = choose_threads(config.train.threads)
+    keep_freed_memory()
     with workspace.locked(), limited_threads(threads.count):
         project.forget()  # another process may have built anew since something was read
         weights = like_weights(project.dataset, config.feedback, project.domain)

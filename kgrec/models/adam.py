@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim.adam import adam
 
 from kgrec.models.loop import Arrays
 
@@ -49,8 +49,12 @@ class AdamTraining(ABC):
         self._module, self._rows = network, rows
         self._generator = torch.Generator(self.device).manual_seed(seed)
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._optimiser = torch.optim.Adam(self._trained, lr=learning_rate, fused=True)
-        self._update_average = get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
+        self._learning_rate, self._decay = learning_rate, average
+        self._moments = [
+            {name: torch.zeros_like(p, requires_grad=False) for name in ("exp_avg", "exp_avg_sq")}
+            | {"step": torch.zeros((), device=self.device)}
+            for p in self._trained
+        ]
         self._average = [parameter.detach().clone() for parameter in self._trained] if average else []
 
     @property
@@ -77,14 +81,37 @@ class AdamTraining(ABC):
 
     def step(self, rows: Tensor) -> Tensor:
         """Take one step on ``rows`` of shape ``(b,)`` and return its loss, on the device."""
-        self._optimiser.zero_grad()
+        for parameter in self._trained:
+            parameter.grad = None
         loss = self.loss(rows)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        if self._average:
-            self._update_average(self._average, self._trained, self.steps_done)
+        with torch.no_grad():
+            self._descend()
         self.steps_done += 1
         return loss.detach()
+
+    def _descend(self) -> None:
+        # The class torch.optim.Adam loads torch's compiler, which takes longer than a small training.
+        taught = [(p, p.grad, moments) for p, moments in zip(self._trained, self._moments, strict=True)]
+        pairs = [(p, gradient, moments) for p, gradient, moments in taught if gradient is not None]
+        adam(
+            [p for p, _, _ in pairs],
+            [gradient for _, gradient, _ in pairs],
+            [moments["exp_avg"] for _, _, moments in pairs],
+            [moments["exp_avg_sq"] for _, _, moments in pairs],
+            [],
+            [moments["step"] for _, _, moments in pairs],
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        for average, parameter in zip(self._average, self._trained, strict=False):
+            average.lerp_(parameter, 1 - self._decay)
 
     def weights(self) -> Arrays:
         """Return a copy of the parameters, averaged where that was asked for."""
@@ -112,8 +139,8 @@ class AdamTraining(ABC):
         """Return parameters, their average, Adam's moments, the generator's state and the number of steps."""
         arrays = {f"weights.{name}": array for name, array in self._parameters().items()}
         arrays |= {f"average.{position}": a.cpu().numpy().copy() for position, a in enumerate(self._average)}
-        for position, parameter in enumerate(self._trained):
-            for name, value in self._optimiser.state[parameter].items():
+        for position, moments in enumerate(self._moments):
+            for name, value in moments.items():
                 arrays[f"adam.{position}.{name}"] = np.atleast_1d(value.cpu().numpy().copy())
         arrays["generator"] = self._generator.get_state().numpy()
         arrays["steps_done"] = np.array([self.steps_done])
@@ -126,17 +153,11 @@ class AdamTraining(ABC):
         )
         for position, average in enumerate(self._average):
             average.copy_(torch.from_numpy(np.array(state[f"average.{position}"])))
-        for position, parameter in enumerate(self._trained):
-            prefix = f"adam.{position}."
-            values = {n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)}
-            if values:
-                # A moment must lie in memory as its parameter does, or the fused kernel pairs the wrong entries.
-                moments = {
-                    n: torch.empty_like(parameter, requires_grad=False).copy_(v.reshape(parameter.shape))
-                    for n, v in values.items()
-                    if n != "step"
-                }
-                self._optimiser.state[parameter] = {"step": values["step"][0].to(self.device), **moments}
+        for position, moments in enumerate(self._moments):
+            for name, moment in moments.items():
+                # Copied in place: a moment must lie in memory as its parameter does, or the fused kernel pairs the
+                # wrong entries.
+                moment.copy_(torch.from_numpy(np.array(state[f"adam.{position}.{name}"])).reshape(moment.shape))
         self._generator.set_state(torch.from_numpy(np.array(state["generator"])))
         self.steps_done = int(state["steps_done"][0])
 

@@ -128,7 +128,7 @@ def test_gnn_vectors_are_the_item_itself_its_users_and_its_neighbours(data, monk
     monkeypatch.setattr(fitting, "_state", watched)
     model = GNN(**SMALL, decay=1.0).fit(data, seed=1)
     network, graph = kept["network"], kept["graph"]
-    _, passed, inputs = (array.detach().numpy() for array in network.propagate(entities=True))
+    passed, inputs = network.passed_by_all().numpy(), network.propagate().first.detach().numpy()
     weights = network.adjacency.weights(network.scales).forward.detach().numpy()
     n = data.n_users
     for item in range(0, data.n_items, 2):

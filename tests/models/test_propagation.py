@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 
 from kgrec.models.gnn.convolution import Propagation
 from kgrec.models.gnn.graph import build_graph
-from kgrec.models.gnn.propagation import Adjacency
+from kgrec.models.gnn.layers import Layers, passed_by_all, propagate_layers
+from kgrec.models.gnn.propagation import Adjacency, propagate
 from kgrec.types import Triples
 
 
@@ -71,6 +72,42 @@ def test_one_layer_is_a_product_with_the_matrix(seed):
     np.testing.assert_allclose(
         out.detach(), dense(graph, scales.detach().numpy()) @ x.detach().numpy(), rtol=1e-4, atol=1e-5
     )
+
+
+def layer_by_layer(ids, kept, texts, weights, adjacency, n_layers):
+    wanted = adjacency.n_wanted
+    x = first = torch.cat([ids[:wanted] * kept + (0 if texts is None else texts), ids[wanted:]])
+    layers = [x]
+    for _ in range(n_layers):
+        layers.append(propagate(layers[-1], weights, adjacency))
+    tops = torch.stack([layer[:wanted] for layer in layers]) / (n_layers + 1)
+    return Layers(tops.sum(0), tops[:-1].sum(0), first[:wanted], first.square().sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.booleans())
+def test_all_layers_at_once_equal_layer_by_layer_with_gradients(seed, n_layers, with_texts):
+    graph = random_graph(seed, n_entities=seed % 5)
+    adjacency = Adjacency(graph)
+    found = []
+    for way in (propagate_layers, layer_by_layer):
+        generator = torch.Generator().manual_seed(seed)
+        wanted = graph.n_users + graph.n_items
+        ids = torch.randn(graph.n_nodes, 3, generator=generator).requires_grad_()
+        texts = torch.randn(wanted, 3, generator=generator).requires_grad_()
+        scales = (torch.rand(graph.n_groups, generator=generator) + 0.5).requires_grad_()
+        kept = (torch.rand(wanted, 1, generator=generator) < 0.7).float()
+        given = (ids, kept, texts if with_texts else None, adjacency.weights(scales), adjacency, n_layers)
+        layers = way(*given)
+        torch.testing.assert_close(passed_by_all(*given)[:wanted], layers.passed)
+        parts = [layers.mean, layers.passed, layers.first, layers.energy.reshape(1)]
+        loss = sum((part * torch.randn(part.shape, generator=generator)).sum() for part in parts)
+        loss.backward()
+        # The scalar of the interactions (group 0) is fixed: nobody asks for its gradient.
+        gradients = [ids.grad, scales.grad[1:] if graph.n_groups > 1 else None, texts.grad]
+        found.append([*parts, *(gradient for gradient in gradients if gradient is not None)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)

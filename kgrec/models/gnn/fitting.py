@@ -108,23 +108,22 @@ def _centred(data: TrainingData) -> tuple[Floats | None, Floats | None, Floats |
 
 @torch.no_grad()
 def _state(network: Network, graph: Graph, history: History, mean: Floats | None, item_text: Floats | None) -> Arrays:
-    final, passed, inputs = network.propagate(entities=True)
-    n_users, n_items = history.matrix.shape
-    own = inputs[:n_users] / (network.n_layers + 1)
-    items = final[n_users : n_users + n_items].cpu().numpy()
+    layers, n_users = network.propagate(), history.matrix.shape[0]
+    own = layers.first[:n_users] / (network.n_layers + 1)
+    items = layers.mean[n_users:].cpu().numpy()
     # A like of strength s weighs s / sqrt(d_user d_item); the user's part is known only when a user is scored.
     degree = history.matrix.sum(axis=0)
     scale = np.sqrt(np.where(degree > 0, degree, 1.0)).astype(np.float32)
-    items_in = passed[n_users : n_users + n_items].cpu().numpy().astype(np.float32) / scale[:, None]
+    items_in = layers.passed[n_users:].cpu().numpy().astype(np.float32) / scale[:, None]
     state: Arrays = {"users": own.cpu().numpy(), "items": items, "items_in": items_in}
     weights = network.adjacency.weights(network.scales).forward
-    messages = Messages.of(graph, weights.cpu().numpy(), passed.cpu().numpy())
+    messages = Messages.of(graph, weights.cpu().numpy(), network.passed_by_all().cpu().numpy())
     state |= {} if messages is None else messages.state()
-    layers = network.n_layers + 1
+    n = network.n_layers + 1
     if network.user_text is not None and network.user_projection is not None and bool(network.user_text.any()):
-        state["words"] = (network.user_text @ network.user_projection / layers).cpu().numpy()
+        state["words"] = (network.user_text @ network.user_projection / n).cpu().numpy()
     if mean is not None and item_text is not None and network.item_projection is not None:
         known = np.any(item_text != 0, axis=1)
         state |= {"text_mean": mean, "text_in": ridge(item_text[known], items_in[known])}
-        state["text_own"] = (network.item_projection / layers).cpu().numpy()
+        state["text_own"] = (network.item_projection / n).cpu().numpy()
     return state

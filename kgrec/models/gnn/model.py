@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from kgrec.models.gnn.graph import Floats, Graph
-from kgrec.models.gnn.propagation import Adjacency, propagate
+from kgrec.models.gnn.layers import Layers, passed_by_all, propagate_layers
+from kgrec.models.gnn.propagation import Adjacency
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Masks:
     """What is hidden in a training step; None hides nothing.
 
     Attributes:
-        nodes: factor of each node's id embedding, shape ``(n_nodes, 1)``.
+        nodes: factor of the id embedding of each user and item, shape ``(n_users + n_items, 1)``.
         entries: factor of each entry of the graph, shape ``(e,)``, see :meth:`Adjacency.weights`.
     """
 
@@ -61,52 +62,51 @@ class Network(nn.Module):
         self.sizes = [graph.n_users, graph.n_items, graph.n_entities]
         self.adjacency = Adjacency(graph, device)
         degree = np.bincount(graph.indices[graph.groups == 0], minlength=graph.n_nodes)
-        degree[graph.n_users + graph.n_items :] = 1
+        degree = degree[: graph.n_users + graph.n_items]
         self.has_id = torch.from_numpy((degree > 0).astype(np.float32)[:, None]).to(device)
         users, items, entities = np.split(start, np.cumsum(self.sizes)[:2])
         self.user_text, self.user_projection, users = _texts(user_text, users, degree[: graph.n_users], device)
-        of_items = degree[graph.n_users : graph.n_users + graph.n_items]
-        self.item_text, self.item_projection, items = _texts(item_text, items, of_items, device)
+        self.item_text, self.item_projection, items = _texts(item_text, items, degree[graph.n_users :], device)
         ids = torch.from_numpy(np.concatenate([users, items, entities])).to(device)
-        self.ids = nn.Parameter(ids * self.has_id)
+        ids[: len(degree)] *= self.has_id
+        self.ids = nn.Parameter(ids)
         scales = torch.full((graph.n_groups,), graph_weight, device=device)
         scales[0] = 1.0
         self.scales = nn.Parameter(scales, requires_grad=graph.n_groups > 1)
 
-    def inputs(self, masks: Masks = NOTHING_HIDDEN) -> Tensor:
-        """Return what goes into the first layer, shape ``(n_nodes, d)``."""
-        ids = self.ids * (self.has_id if masks.nodes is None else self.has_id * masks.nodes)
-        if self.user_text is None and self.item_text is None:
-            return ids
-        users, items, entities = torch.split(ids, self.sizes)
-        if self.user_text is not None and self.user_projection is not None:
-            users = users + self.user_text @ self.user_projection
-        if self.item_text is not None and self.item_projection is not None:
-            items = items + self.item_text @ self.item_projection
-        return torch.cat([users, items, entities])
-
     def forward(self, masks: Masks = NOTHING_HIDDEN) -> tuple[Tensor, Tensor]:
         """Return vectors of users ``(n_users, d)`` and of items ``(n_items, d)``."""
-        vectors, _, _ = self.propagate(masks)
-        users, items = torch.split(vectors, self.sizes[:2])
+        users, items = torch.split(self.propagate(masks).mean, self.sizes[:2])
         return users, items
 
-    def propagate(self, masks: Masks = NOTHING_HIDDEN, *, entities: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean over the layers, the part of it that is yet to be passed on, and what went into the first.
+    def propagate(self, masks: Masks = NOTHING_HIDDEN) -> Layers:
+        """Return the mean over the layers, what is yet to be passed on, and what went into the first layer.
 
-        The first two for users and items only, shape ``(n_users + n_items, d)``, unless ``entities`` are asked for,
-        which are often many times as many. The second is the sum of all layers but the last, over the number of layers:
-        a user's vector is the user's share of the first layer plus the history's weighted sum of it. The third is of
-        shape ``(n_nodes, d)``.
+        For users and items only: of the entities, often many times as many, nothing else is asked. What is passed on is
+        the sum of all layers but the last, over the number of layers: a user's vector is the user's share of the first
+        layer plus the history's weighted sum of it.
         """
         weights = self.adjacency.weights(self.scales, masks.entries)
-        wanted, n = sum(self.sizes if entities else self.sizes[:2]), self.n_layers + 1
-        first = x = self.inputs(masks)
-        passed = torch.zeros_like(x[:wanted])
-        for _ in range(self.n_layers):
-            passed = passed + x[:wanted] / n
-            x = propagate(x, weights, self.adjacency)
-        return passed + x[:wanted] / n, passed, first
+        kept = self.has_id if masks.nodes is None else self.has_id * masks.nodes
+        return propagate_layers(self.ids, kept, self._words(), weights, self.adjacency, self.n_layers)
+
+    def passed_by_all(self) -> Tensor:
+        """Return what :class:`Layers` says is passed on, of entities too, shape ``(n_nodes, d)``; no gradient."""
+        weights = self.adjacency.weights(self.scales)
+        return passed_by_all(self.ids, self.has_id, self._words(), weights, self.adjacency, self.n_layers)
+
+    def _words(self) -> Tensor | None:
+        """Return what texts add to the vectors of users and items, shape ``(n_users + n_items, d)``; None: nothing."""
+        if self.user_projection is None and self.item_projection is None:
+            return None
+        texts, projections = (self.user_text, self.item_text), (self.user_projection, self.item_projection)
+        parts = []
+        for text, projection, size in zip(texts, projections, self.sizes[:2], strict=True):
+            if text is None or projection is None:
+                parts.append(self.ids.new_zeros(size, self.ids.shape[1]))
+            else:
+                parts.append(text @ projection)
+        return torch.cat(parts)
 
 
 def _texts(

@@ -35,6 +35,7 @@ class Adjacency:
         indptr, indices: CSR pattern, shapes ``(n_nodes + 1,)`` and ``(e,)``.
         values, groups: as in :class:`Graph`, shape ``(e,)``; ``mirrored_groups``: the group of each entry's mirror.
         learned: entries whose group has a learned scalar (all but the interactions), shape ``(l,)``.
+        n_wanted: users and items; what entities get in the last layer is asked by nobody.
         edge_index: sources and targets of the entries, sorted by target, shape ``(2, e)``.
     """
 
@@ -51,10 +52,17 @@ class Adjacency:
         self.learned = torch.from_numpy((graph.groups > 0).nonzero()[0]).to(device)
         self._learned_values = self.values[self.learned]
         self._learned_groups = self.groups[self.learned].long()
-        pointers = torch.zeros(n_nodes + 1, dtype=torch.int64, device=device)
-        torch.cumsum(torch.bincount(rows[self.learned], minlength=n_nodes), 0, out=pointers[1:])
-        zeros, columns = torch.zeros_like(self._learned_values), self.indices[self.learned].long()
-        self._pattern = csr_matrix(pointers, columns, zeros, (n_nodes, n_nodes))
+        columns = self.indices[self.learned].long()
+        pointers = _pointers(rows[self.learned], n_nodes)
+        self._pattern = csr_matrix(pointers, columns, torch.zeros_like(self._learned_values), (n_nodes, n_nodes))
+        self.n_wanted = wanted = graph.n_users + graph.n_items
+        first = int(pointers[wanted])
+        zeros = torch.zeros_like(self._learned_values[:first])
+        self._wanted_pattern = csr_matrix(pointers[: wanted + 1], columns[:first], zeros, (wanted, n_nodes))
+        self._wanted_indices = self.indices[: int(graph.indptr[wanted])]
+        self._from_wanted = torch.from_numpy((graph.indices < wanted).nonzero()[0]).to(device)
+        self._from_indices = self.indices[self._from_wanted]
+        self._from_indptr = _pointers(rows[self._from_wanted], n_nodes).to(narrow)
 
     def weights(self, scales: Tensor, mask: Tensor | None = None) -> Weights:
         """Return the weights of the entries for ``scales``.
@@ -73,15 +81,57 @@ class Adjacency:
 
     def product(self, weights: Tensor, x: Tensor) -> Tensor:
         """Multiply the matrix of these entries by ``x`` of shape ``(n_nodes, d)``."""
-        return F.embedding_bag(
-            self.indices, x, self.indptr, mode="sum", per_sample_weights=weights, include_last_offset=True
-        )
+        return _sums(self.indices, self.indptr, weights, x)
 
-    def scale_gradient(self, gradient: Tensor, x: Tensor, n_groups: int) -> Tensor:
-        """Return the gradient of the groups' scalars, shape ``(n_groups,)``: for each the sum of ``value * <g, x>``."""
-        sampled = torch.sparse.sampled_addmm(self._pattern, gradient.contiguous(), x.t(), beta=0.0).values()
-        total = torch.zeros(n_groups, dtype=gradient.dtype, device=gradient.device)
-        return total.index_add_(0, self._learned_groups, sampled * self._learned_values)
+    def wanted_product(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Return the rows of users and items of :meth:`product`, shape ``(n_wanted, d)``."""
+        indices = self._wanted_indices
+        return _sums(indices, self.indptr[: self.n_wanted + 1], weights[: len(indices)], x)
+
+    def product_of_wanted(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Return :meth:`product` of an ``x`` that has users and items only, shape ``(n_wanted, d)``."""
+        return _sums(self._from_indices, self._from_indptr, weights[self._from_wanted], x)
+
+    def scale_gradient(self, n_groups: int) -> ScaleGradient:
+        """Return a sum to which the layers add their share of the gradient of the groups' scalars."""
+        return ScaleGradient(self._pattern, self._wanted_pattern, self._learned_values, self._learned_groups, n_groups)
+
+
+def _sums(indices: Tensor, indptr: Tensor, weights: Tensor, x: Tensor) -> Tensor:
+    return F.embedding_bag(indices, x, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True)
+
+
+def _pointers(rows: Tensor, n_rows: int) -> Tensor:
+    """Return where each row begins, of entries sorted by row."""
+    pointers = torch.zeros(n_rows + 1, dtype=torch.int64, device=rows.device)
+    torch.cumsum(torch.bincount(rows, minlength=n_rows), 0, out=pointers[1:])
+    return pointers
+
+
+class ScaleGradient:
+    """The gradient of the groups' scalars, ``sum_layers sum_entries value * <gradient, x>`` for each group.
+
+    Args:
+        pattern: of the entries that count, shape ``(n_nodes, n_nodes)``.
+        wanted: its first rows, those of users and items.
+        values, groups: of the entries, shape ``(l,)``.
+        n_groups: how many.
+    """
+
+    def __init__(self, pattern: Tensor, wanted: Tensor, values: Tensor, groups: Tensor, n_groups: int) -> None:
+        self._pattern, self._wanted, self._values, self._groups = pattern, wanted, values, groups
+        self._n_groups, self._sampled = n_groups, torch.zeros_like(values)
+
+    def add(self, gradient: Tensor, x: Tensor) -> None:
+        """Add a layer: ``gradient`` of what it gave, of all nodes or of users and items, and ``x`` that went in."""
+        pattern = self._pattern if len(gradient) == self._pattern.shape[0] else self._wanted
+        sampled = torch.sparse.sampled_addmm(pattern, gradient.contiguous(), x.t(), beta=0.0).values()
+        self._sampled[: len(sampled)] += sampled
+
+    def total(self) -> Tensor:
+        """Return the gradient, shape ``(n_groups,)``."""
+        found = torch.zeros(self._n_groups, dtype=self._sampled.dtype, device=self._sampled.device)
+        return found.index_add_(0, self._groups, self._sampled * self._values)
 
 
 class _Product(torch.autograd.Function):
@@ -103,7 +153,9 @@ class _Product(torch.autograd.Function):
         of_x = ctx.adjacency.product(ctx.weights.backward, gradient.contiguous()) if ctx.needs_input_grad[0] else None
         of_scales = None
         if ctx.needs_input_grad[1]:
-            of_scales = ctx.adjacency.scale_gradient(gradient, x, len(ctx.weights.scales))
+            sums = ctx.adjacency.scale_gradient(len(ctx.weights.scales))
+            sums.add(gradient, x)
+            of_scales = sums.total()
         return of_x, of_scales, None, None
 
 

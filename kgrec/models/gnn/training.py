@@ -85,11 +85,10 @@ class GNNTraining(AdamTraining):
     def loss(self, users: Tensor) -> Tensor:
         """Return the mean loss over the hidden likes of ``users`` and the penalty."""
         masks, warm = self._draw_masks()
-        vectors, passed, inputs = self.network.propagate(masks)
-        first, last = self.network.sizes[0], sum(self.network.sizes[:2])
+        layers, n_users = self.network.propagate(masks), self.network.sizes[0]
         shown, asked = self.histories.split(users, self.options.history_dropout, warm, self._generator)
-        chosen = inputs[users] / (self.network.n_layers + 1) + shown.mixed(passed[first:last])
-        items = vectors[first:last]
+        chosen = layers.first[users] / (self.network.n_layers + 1) + shown.mixed(layers.passed[n_users:])
+        items = layers.mean[n_users:]
         candidates, correction = self._candidates()
         with self._autocast():
             logits = chosen @ items[candidates].T
@@ -99,7 +98,7 @@ class GNNTraining(AdamTraining):
         # The sum of the asked items' scores is the product with the sum of their vectors: no (likes, d) array.
         misfit = asked.counts @ total - (chosen * asked.summed(items)).sum()
         loss: Tensor = misfit / asked.counts.sum().clamp(min=1)
-        return loss + self.options.l2 * inputs.square().sum() / len(self.histories.items)
+        return loss + self.options.l2 * layers.energy / len(self.histories.items)
 
     def validate(self) -> float | None:
         """Return NDCG@20 on the held-out likes."""
@@ -110,16 +109,16 @@ class GNNTraining(AdamTraining):
 
     def _draw_masks(self) -> tuple[Masks, Tensor | None]:
         """Return what the step hides of the graph, and which items it does not treat as new, or None."""
-        n_users, n_items, n_entities = self.network.sizes
+        n_users, n_items = self.network.sizes[:2]
         options, nodes = self.options, None
         if options.id_dropout:
             kept = torch.rand(n_users + n_items, generator=self._generator, device=self.device) >= options.id_dropout
-            nodes = torch.cat([kept, kept.new_ones(n_entities)]).float()
+            nodes = kept.float()
         if not options.cold_dropout or not self._is_cold_step():
             return Masks(None if nodes is None else nodes.unsqueeze(1)), None
         warm = torch.rand(n_items, generator=self._generator, device=self.device) >= options.cold_dropout
-        nodes = torch.ones(n_users + n_items + n_entities, device=self.device) if nodes is None else nodes
-        nodes[n_users : n_users + n_items] *= warm
+        nodes = torch.ones(n_users + n_items, device=self.device) if nodes is None else nodes
+        nodes[n_users:] *= warm
         entries = torch.ones_like(self.network.adjacency.values)
         entries[self._entries] = warm[self.histories.items].float()
         return Masks(nodes.unsqueeze(1), entries), warm
