@@ -52,7 +52,7 @@ def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> E
     inputs = replace(inputs_of(project, config, progress), device=chosen, illustrate=illustrate(project, plan.examples))
     with limited_threads(threads.count):
         rounds = run(inputs, plan, progress)
-        evaluation = summarise(rounds, plan, inputs.dataset, _reproduce(project, config, chosen, threads.count))
+        evaluation = summarise(rounds, plan, inputs.dataset, reproduce(project, config, chosen, threads.count))
         people = per_user(rounds)
     seconds = round(time.perf_counter() - started, 2)
     record = keep(runs_folder(project.workspace), LISTS, evaluation.to_dict(), seconds, people)
@@ -89,8 +89,8 @@ def evaluate_ratings(project: Project, plan: RatingsPlan, progress: Progress) ->
     dataset = Dataset.load(project.workspace.folder("dataset"))
     with limited_threads(threads.count):
         judged, facts = run_ratings(dataset, plan, progress)
-        reproduce = _reproduce(project, project.config, "cpu", threads.count)
-        evaluation = summarise_ratings(judged, plan, facts, reproduce)
+        how = reproduce(project, project.config, "cpu", threads.count)
+        evaluation = summarise_ratings(judged, plan, facts, how)
     seconds = round(time.perf_counter() - started, 2)
     record = keep(runs_folder(project.workspace), RATINGS, evaluation.to_dict(), seconds)
     return RatingsRun(evaluation, record, seconds)
@@ -103,7 +103,8 @@ def _encode(
     return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
 
 
-def _reproduce(project: Project, config: Config, device: str, threads: int) -> dict[str, Any]:
+def reproduce(project: Project, config: Config, device: str, threads: int) -> dict[str, Any]:
+    """Return what somebody needs to get the same figures, JSON values."""
     manifest = project.workspace.manifest()
     return {
         "config": config.model_dump(mode="json", exclude={"language_models"}),  # may hold a key

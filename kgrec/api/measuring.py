@@ -122,8 +122,8 @@ class Measuring:
             rerank: re-rankers in their order, with and without which the loop is run; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.api.evaluating import inputs_of
-        from kgrec.evaluate.records import keep, runs_folder
+        from kgrec.api.evaluating import inputs_of, reproduce
+        from kgrec.evaluate.records import REPLAY, keep, runs_folder
         from kgrec.evaluate.simulate import ReplayPlan, simulate
         from kgrec.models.threads import choose_threads, limited_threads
 
@@ -132,8 +132,10 @@ class Measuring:
         steps = tuple(project.config.recommend.rerank if rerank is None else rerank)
         scorers = None if only is None else tuple(only)
         plan = ReplayPlan(rounds, n, tuple(dict.fromkeys(seeds)), fraction, scorers, steps)
-        with limited_threads(choose_threads(project.config.train.threads).count):
+        threads = choose_threads(project.config.train.threads).count
+        with limited_threads(threads):
             found = simulate(inputs_of(project, project.config, progress), plan, progress)
         seconds = round(time.perf_counter() - started, 2)
-        record = keep(runs_folder(project.workspace), "replay", _document(plan, found), seconds)
+        document = {**_document(plan, found), "reproduce": reproduce(project, project.config, "cpu", threads)}
+        record = keep(runs_folder(project.workspace), REPLAY, document, seconds)
         return Simulation(plan, found, record, seconds)

@@ -13,10 +13,23 @@ from kgrec.cli.screen import cell, clean, console, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kgrec.explain.explanation import Cause, Explanation, Route
 
 SHOWN = 3
 """Causes of a scorer's share that are named in the table."""
+
+FROM = {
+    "item": "past interactions",
+    "entity": "entities of the graph",
+    "text": "words",
+    "popularity": "popularity",
+    "bias": "learned of the user",
+    "baseline": "the average item",
+    "whole": "cannot be split",
+}
+"""Kinds of causes, as the table names them."""
 
 
 def explain(
@@ -74,19 +87,36 @@ def _show(found: Explanation) -> None:
 
 
 def _show_causes(causes: tuple[Cause, ...]) -> None:
+    """Print the score twice: by scorer, and by what caused it."""
     made = table(
         {"scorer": {"no_wrap": True}, "adds": {"justify": "right", "no_wrap": True}, "most of it": {"overflow": "fold"}}
     )
-    names = dict.fromkeys(cause.scorer for cause in causes)
-    for name in names:  # a few scorers
-        own = [cause for cause in causes if cause.scorer == name]
-        top = sorted(own, key=lambda cause: -abs(cause.value))[:SHOWN]
-        told = ", ".join(f"{clean(cause.label)} {cause.value:+.3f}" for cause in top)
-        more = f", {len(own) - len(top)} more" if len(own) > len(top) else ""
-        made.add_row(clean(name), f"{sum(cause.value for cause in own):+.3f}", told + more)
+    for name in dict.fromkeys(cause.scorer for cause in causes):  # a few scorers
+        _add_row(made, name, [cause for cause in causes if cause.scorer == name])
     made.add_section()
     made.add_row("together", f"{sum(cause.value for cause in causes):+.3f}", "")
     console().print(made)
+    console().print()
+    made = table(
+        {"from": {"no_wrap": True}, "adds": {"justify": "right", "no_wrap": True}, "most of it": {"overflow": "fold"}}
+    )
+    for kind, words in FROM.items():
+        own = [cause for cause in causes if cause.kind == kind]
+        if own:
+            _add_row(made, words, own)
+    console().print(made)
+
+
+def _add_row(made: Table, name: str, own: list[Cause]) -> None:
+    """Add the sum of causes and the largest of them, each label once."""
+    values: dict[str, float] = {}
+    for cause in own:
+        values[cause.label] = values.get(cause.label, 0.0) + cause.value
+    top = sorted(values, key=lambda label: -abs(values[label]))[:SHOWN]
+    told = ", ".join(f"{clean(label)} {values[label]:+.3f}" for label in top)
+    more = f", {len(values) - len(top)} more" if len(values) > len(top) else ""
+    alone = len(values) == 1 and name in (FROM["baseline"], FROM["bias"])
+    made.add_row(clean(name), f"{sum(values.values()):+.3f}", "" if alone else told + more)
 
 
 def _line(path: Route) -> str:

@@ -154,6 +154,7 @@ def check_page(file: Path) -> None:
 def _show(record: RunRecord) -> None:
     from kgrec.evaluate.html.again import command_of
     from kgrec.evaluate.html.reading import interval, judged, main_metric, rows, span
+    from kgrec.evaluate.records import REPLAY
 
     document, out = record.document, console()
     created = document.get("created")
@@ -175,6 +176,11 @@ def _show(record: RunRecord) -> None:
         out.print(shown)
         mean, low, high = interval(systems[0]["metrics"].get(metric))
         out.print(f"{metric} of {systems[0].get('name')}: {_number(mean)} ({span(low, high)})")
+    if record.kind == REPLAY:
+        from kgrec.cli.simulate import show_drift
+
+        out.print()
+        show_drift(document["replay"])
     predictors = rows(document.get("predictors"))
     if predictors:
         shown = table({"predictor": {}, "RMSE": RIGHT, "95 % interval": RIGHT})

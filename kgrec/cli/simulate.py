@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,8 @@ from kgrec.cli import complete
 from kgrec.cli.arguments import check_json, numbers, scorer_names
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
+from kgrec.cli.runs import check_page
 from kgrec.cli.screen import cell, console, table
-
-if TYPE_CHECKING:
-    from kgrec.api.measuring import Simulation
 
 
 def simulate(
@@ -41,6 +39,9 @@ def simulate(
             autocompletion=complete.rerankers,
         ),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with tables and charts to FILE.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
     ] = None,
@@ -53,6 +54,8 @@ def simulate(
     chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
     names = scorer_names(only)
     check_json(out)
+    if html is not None:
+        check_page(html)
     with run.progress() as progress:
         found = run.project.simulate(
             rounds, n=n, seeds=chosen, fraction=fraction, only=names, rerank=rerank or None, progress=progress
@@ -60,30 +63,37 @@ def simulate(
     document = found.to_dict()
     if out is not None:
         write_records([document], Format.json, out)
-    run.data([document], lambda: _show(found))
+    run.data([document], lambda: show_drift(document["replay"]))
+    if html is not None:
+        run.project.write_report(html, str(found.record))
+        run.say(f"the page is {html}")
     run.say(f"all rounds are in {found.record}" + (f" and in {out}" if out else ""))
     run.timings({"simulation": found.seconds})
 
 
-def _show(found: Simulation) -> None:
-    """Print the first and the last round of each system."""
+def show_drift(found: Mapping[str, Any]) -> None:
+    """Print the first and the last round of each system.
+
+    Args:
+        found: ``replay`` of a kept run.
+    """
     right: Mapping[str, Any] = {"justify": "right", "no_wrap": True}
-    drift, out = found.drift, console()
-    facts = ", ".join(f"{name} {cell(value)}" for name, value in drift.facts.items())
-    out.print(f"{facts} · seeds {cell(drift.seeds)}", style="dim")
-    for system, figures in drift.systems.items():
-        last = f"round {drift.rounds[-1]}"
+    out, seeds = console(), found["seeds"]
+    facts = ", ".join(f"{name} {cell(value)}" for name, value in found["facts"].items())
+    out.print(f"{facts} · seeds {cell(seeds)}", style="dim")
+    for system, figures in found["systems"].items():
+        last = f"round {found['rounds'][-1]}"
         shown = table({"figure": {"no_wrap": True}, "round 1": right, last: right, "95 % interval": right, "": right})
         for name, values in figures.items():
-            span = drift.intervals[system][name][-1]
+            span = found["intervals"][system][name][-1]
             interval = "" if span is None else f"{_number(span[0])} to {_number(span[1])}"
-            change = f"{values[-1] / values[0] - 1:+.1%}" if values[0] else ""
+            change = f"{values[-1] / values[0] - 1:+.1%}" if values[0] and values[-1] is not None else ""
             shown.add_row(name, _number(values[0]), _number(values[-1]), interval, change)
         out.print(f"\n{system}", style="bold")
         out.print(shown)
-    if len(drift.seeds) < 2:
+    if len(seeds) < 2:
         out.print("one seed tells nothing of chance: --seeds 1,2,3", style="dim")
 
 
-def _number(value: float) -> str:
-    return "" if value != value else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

@@ -16,8 +16,8 @@ from kgrec.workspace import Workspace, read_json, storage_errors, write_json
 if TYPE_CHECKING:
     import polars as pl
 
-LISTS, RATINGS, OTHER = "lists", "ratings", "other"
-"""Kinds of runs: lists were judged, ratings were foretold, something else."""
+LISTS, RATINGS, REPLAY, OTHER = "lists", "ratings", "replay", "other"
+"""Kinds of runs: lists were judged, ratings were foretold, the feedback loop was run, something else."""
 
 LATEST = "latest"
 """Names the last run; ``latest~1`` the one before it."""
@@ -39,11 +39,12 @@ class RunRecord:
 
     @property
     def kind(self) -> str:
-        """One of :data:`LISTS`, :data:`RATINGS`, :data:`OTHER` or what else the record calls itself."""
+        """One of :data:`LISTS`, :data:`RATINGS`, :data:`REPLAY`, :data:`OTHER` or what else the record calls itself."""
         named = self.document.get("kind")
         if named:
             return str(named)
-        return LISTS if "systems" in self.document else RATINGS if "predictors" in self.document else OTHER
+        marks = {"systems": LISTS, "predictors": RATINGS, "replay": REPLAY}
+        return next((kind for mark, kind in marks.items() if mark in self.document), OTHER)
 
     def per_user(self) -> pl.DataFrame | None:
         """Return the figures of every user, see :func:`kgrec.evaluate.report.per_user`; None where none were kept."""

@@ -109,8 +109,14 @@ def test_the_loop_from_the_command_line(workspace, tmp_path):
     out = tmp_path / "loop.json"
     words = ["--only", "popularity,ease", "--rerank", "popularity:0.9", "--rounds", "3", "-n", "4", "--seeds", "1,2"]
     settings = ["--set", "text.encoder=hashing"]
-    code, shown, err = command("simulate", "-w", workspace, *words, *settings, "--out", out)
+    code, shown, err = command(
+        "simulate", "-w", workspace, *words, *settings, "--out", out, "--html", tmp_path / "loop.html"
+    )
     assert code == 0, err
+    assert "kgrec simulate --rounds 3" in (tmp_path / "loop.html").read_text(encoding="utf-8")
+    code, kept, err = command("runs", "show", "-w", workspace)
+    assert code == 0, err
+    assert "popularity:0.9" in kept
     assert "popularity:0.9" in shown
     (document,) = json.loads(out.read_text(encoding="utf-8"))
     replay = document["replay"]
@@ -136,6 +142,7 @@ def test_the_loop_from_the_command_line(workspace, tmp_path):
         (["--rerank", "rech:0.2"], 3, "reach"),
         (["--only", ","], 2, "--only"),
         (["--out", "loop.csv"], 2, "FILE.json"),
+        (["--html", "loop.pdf"], 2, "FILE.html"),
         (["--seeds", "one"], 2, "--seeds"),
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 
 import kgrec
 from kgrec.errors import UsageError
+from kgrec.evaluate.ablation import AS_RANKED
 from kgrec.evaluate.html import report_page
 from kgrec.evaluate.html.again import command_of
+from kgrec.evaluate.html.drifting import MEANINGS
 from kgrec.evaluate.html.words import METRICS
 from kgrec.evaluate.ratings import RatingsPlan
 from kgrec.evaluate.records import RunRecord
@@ -167,9 +169,48 @@ def test_ratings_have_a_page(project):
     assert "kgrec evaluate --ratings --folds 2 --seeds 42 --only baseline,factors" in html
 
 
+@pytest.fixture(scope="module")
+def loop(project):
+    project.simulate(3, n=5, seeds=[1, 2], only=["popularity", "item-knn"], rerank=["mmr:0.3"])
+    return project.run()
+
+
+def test_the_feedback_loop_has_a_page(loop):
+    html = report_page(loop)
+    page = Tags(html)
+    assert not page.tags & {"script", "img"}
+    assert titles(html)[0] == "In short"
+    assert titles(html)[-1] == "How to do it again"
+    assert {"Do the rich get richer?", "Does everybody get the same?"} <= set(titles(html))
+    figures = loop.document["replay"]["systems"]
+    assert list(figures) == [AS_RANKED, "mmr:0.3"]
+    for name, values in figures["mmr:0.3"].items():
+        assert f">{name}</td>" in html
+        if abs(values[-1]) < 10:
+            assert f"{values[-1]:.4f}" in html
+        assert name in MEANINGS or name.startswith("gap ")
+    assert html.count('<svg class="chart"') == len(figures[AS_RANKED])
+    told = "kgrec simulate --rounds 3 -n 5 --seeds 1,2 --only popularity,item-knn --rerank mmr:0.3"
+    assert told in html
+    assert command_of(loop.document) == told
+
+
+def test_pages_of_the_loop_bear_missing_parts_and_hostile_text(loop):
+    document = dict(loop.document)
+    for part in ("plan", "replay", "reproduce"):
+        assert "<h2" in report_page(RunRecord("r", loop.file, {**document, part: None}))
+    for part in document["replay"]:
+        less = {key: value for key, value in document["replay"].items() if key != part}
+        assert "<h2" in report_page(RunRecord("r", loop.file, {**document, "replay": less}))
+    systems = {HOSTILE: {key: [1.0, None, 2.0] for key in (HOSTILE, "clicks")}}
+    document["replay"] = {**document["replay"], "systems": systems}
+    html = report_page(RunRecord(HOSTILE, loop.file, document))
+    assert not Tags(html).tags & {"script", "img"}
+
+
 def test_what_is_neither_has_none(record):
     with pytest.raises(UsageError, match="no page"):
-        report_page(RunRecord("r", record.file, {"kind": "replay"}))
+        report_page(RunRecord("r", record.file, {"kind": "weather"}))
 
 
 def test_the_command_asks_for_the_same(record):

@@ -173,6 +173,29 @@ def test_exploration_draws_from_behind_the_list_and_anew_with_another_seed():
     assert len({tuple(row) for row in drawn}) > 1
 
 
+def test_a_share_that_is_no_whole_number_of_places_holds_on_average():
+    data = toy_rerank_data()
+    one = toy_candidates(data)
+    n_users = 400
+    rows = np.zeros(n_users, dtype=np.int64)
+    lists = replace(
+        one,
+        users=np.arange(n_users),
+        items=one.items[rows],
+        scores=one.scores[rows],
+        liked=one.liked[rows],
+        bought=one.bought[rows],
+        fused=None,
+    )
+    share = 0.5 / lists.n
+    columns = reranked("explore", data, lists, share=share)
+    drawn = (columns[:, : lists.n] >= lists.n).sum(axis=1)
+    assert set(drawn.tolist()) == {0, 1}
+    assert 0.4 < drawn.mean() < 0.6
+    np.testing.assert_array_equal(columns, reranked("explore", data, lists, share=share))
+    assert (reranked("explore", data, lists, share=1 / lists.n)[:, : lists.n] >= lists.n).sum() == n_users
+
+
 def test_steps_take_the_order_before_as_what_is_relevant():
     data = toy_rerank_data()
     lists = toy_candidates(data)

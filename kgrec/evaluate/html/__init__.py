@@ -6,13 +6,13 @@ Parts that a record does not hold are left out, so records of before this page e
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kgrec.errors import UsageError
-from kgrec.evaluate.html import again, data, examples, groups, lists, ratings, results, shown, tradeoffs
+from kgrec.evaluate.html import again, data, drifting, examples, groups, lists, ratings, results, shown, tradeoffs
 from kgrec.evaluate.html.reading import mapping, text_of
-from kgrec.evaluate.records import LISTS, RATINGS, RunRecord
+from kgrec.evaluate.records import LISTS, RATINGS, REPLAY, RunRecord
 from kgrec.pages import Section, page
 
 _OF_LISTS = (
@@ -31,25 +31,34 @@ _OF_LISTS = (
     again.again,
 )
 _OF_RATINGS = (ratings.summary, ratings.results, again.again)
+_OF_REPLAYS = (drifting.summary, drifting.drifts, again.again)
+
+_TITLES = {
+    LISTS: "How good are the lists?",
+    RATINGS: "How near do we come to the ratings?",
+    REPLAY: "What if it learns from itself?",
+}
 
 
 def report_page(record: RunRecord) -> str:
     """Return the page of a run.
 
     Args:
-        record: lists that were judged or ratings that were foretold.
+        record: lists that were judged, ratings that were foretold, or a feedback loop that was run.
 
     Raises:
         UsageError: there is no page for runs of this kind.
     """
-    parts = {LISTS: _OF_LISTS, RATINGS: _OF_RATINGS}.get(record.kind)
+    parts: Sequence[Callable[[Mapping[str, Any]], Section | list[Section] | None]] | None
+    parts = {LISTS: _OF_LISTS, RATINGS: _OF_RATINGS, REPLAY: _OF_REPLAYS}.get(record.kind)
     if parts is None:
         raise UsageError(f"{record.name} is a run of the kind {record.kind!r}, which has no page")
     document: Mapping[str, Any] = {"name": record.name, **record.document}
-    found = [part(document) for part in parts]
-    sections: list[Section] = [section for section in found if section is not None]
-    title = "How good are the lists?" if record.kind == LISTS else "How near do we come to the ratings?"
-    return page(title, sections, lead=_lead(record), footer=_footer(document))
+    sections: list[Section] = []
+    for part in parts:
+        made = part(document)
+        sections += made if isinstance(made, list) else [] if made is None else [made]
+    return page(_TITLES[record.kind], sections, lead=_lead(record), footer=_footer(document))
 
 
 def _lead(record: RunRecord) -> str:

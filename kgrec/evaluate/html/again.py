@@ -48,6 +48,8 @@ def again(document: Mapping[str, Any]) -> Section:
 def command_of(document: Mapping[str, Any]) -> str:
     """Return the command line that asks for the same; what is at its default is left out."""
     plan = mapping(document.get("plan"))
+    if "replay" in document:
+        return shlex.join(_loop(plan))
     words = ["kgrec", "evaluate"]
     if "predictors" in document or document.get("kind") == RATINGS:
         words += ["--ratings"] + (["--split", "given"] if plan.get("split") == "given" else [])
@@ -67,6 +69,14 @@ def command_of(document: Mapping[str, Any]) -> str:
     for sweep in rows(plan.get("sweeps")):
         words += ["--sweep", f"{sweep.get('step')}.{sweep.get('option')}={_joined(sweep.get('values') or ())}"]
     return shlex.join(words)
+
+
+def _loop(plan: Mapping[str, Any]) -> list[str]:
+    words = ["kgrec", "simulate", "--rounds", str(plan.get("rounds", 20)), "-n", str(plan.get("k", 20))]
+    words += ["--seeds", _joined(plan["seeds"])] if plan.get("seeds") else []
+    words += ["--fraction", str(plan["fraction"])] if plan.get("fraction") not in (None, 0.2) else []
+    words += ["--only", _joined(plan["only"])] if plan.get("only") else []
+    return words + [word for step in plan.get("rerank") or () for word in ("--rerank", str(step))]
 
 
 def _joined(values: Any) -> str:

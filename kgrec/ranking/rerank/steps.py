@@ -92,7 +92,7 @@ def completed(chosen: NDArray[np.int64], items: NDArray[np.int64]) -> Order:
     return ordered(-place.astype(np.float64), items >= 0)
 
 
-def quota(order: Order, wanted: NDArray[np.bool_], share: float, n: int) -> Order:
+def quota(order: Order, wanted: NDArray[np.bool_], share: float | NDArray[np.floating], n: int) -> Order:
     """Give wanted items at least ``share`` of every beginning of the list, up to ``n`` places, as far as there are any.
 
     The rule of FA*IR (Zehlike et al., CIKM 2017) without its test of significance: of the first ``p`` places at least
@@ -101,7 +101,7 @@ def quota(order: Order, wanted: NDArray[np.bool_], share: float, n: int) -> Orde
     Args:
         order: of the candidates, shape ``(u, c)``.
         wanted: which candidates (columns, not places) are wanted, shape ``(u, c)``.
-        share: between 0 and 1.
+        share: between 0 and 1; one for all, or one a row, shape ``(u,)``.
         n: length of the list.
     """
     u, c = order.shape
@@ -114,7 +114,7 @@ def quota(order: Order, wanted: NDArray[np.bool_], share: float, n: int) -> Orde
     chosen = np.full((u, min(n, c)), -1, dtype=np.int64)
     for place in range(min(n, c)):
         best, other = (front[rows, count] for front, count in zip(fronts, taken, strict=True))
-        short = taken[0] < int(share * (place + 1) + 1e-9)
+        short = taken[0] < np.floor(np.multiply(share, place + 1) + 1e-9)
         use = (best < c) & ((best < other) | short)
         pick = np.where(use, best, other)
         taken[0] += use
