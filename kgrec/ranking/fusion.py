@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.ranking.gain import Gain
 from kgrec.ranking.gate import Gate, conditional_logit
 from kgrec.types import Scores
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
 """Shares of a newcomer that forward selection tries."""
-
-MANY_LIKES = 8
-"""Where users have more held-out likes in the mean, those that cannot be in the list are sorted out first."""
 
 GATED_FROM = 300
 """Fewer validation users cannot tell how weights depend on the user."""
@@ -109,23 +107,8 @@ class Candidates:
         present = np.isfinite(self.scores[0])
         chosen = np.where(present, self.scores[members], np.float32(0))
         by_user = np.broadcast_to(weights.reshape(len(weights), -1)[members], (len(members), len(present)))
-        return self.ndcg_of(np.where(present, np.einsum("su,suc->uc", by_user, chosen), -np.inf), k)
-
-    def ndcg_of(self, fused: NDArray[np.float32], k: int) -> float:
-        """Return mean NDCG@k of fused scores of shape ``(u, c)``; equal scores count against a held-out like.
-
-        Only the ranks of the held-out likes are needed, which is far cheaper than lists.
-        """
-        users, places = np.nonzero(self.relevant)
-        values = fused[users, places]
-        if len(users) > MANY_LIKES * len(fused) and fused.shape[1] > k:
-            least = np.partition(fused, -k, axis=1)[:, -k]
-            near = values >= least[users]
-            users, values = users[near], values[near]
-        rank = (fused[users] >= values[:, None]).sum(axis=1)
-        gain = np.where((rank <= k) & (values > -np.inf), 1.0 / np.log2(rank + 1), 0.0)
-        ideal = np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))[np.minimum(self.n_relevant, k) - 1]
-        return float(np.mean(np.bincount(users, gain, len(fused)) / ideal))
+        fused = np.where(present, np.einsum("su,suc->uc", by_user, chosen), -np.inf)
+        return Gain(self.relevant, self.n_relevant, k).of(fused)
 
 
 def learn_weights(
@@ -165,31 +148,37 @@ def learn_weights(
 
 
 def _forward(candidates: Candidates, *, k: int, max_members: int, max_steps: int = 20) -> NDArray[np.float32]:
-    scores = candidates.scores
-    n_scorers = len(scores)
+    gain = Gain(candidates.relevant, candidates.n_relevant, k)
+    scores, n_scorers = candidates.scores, len(candidates.scores)
     unit: NDArray[np.float32] = np.eye(n_scorers, dtype=np.float32)
-    single = [candidates.ndcg_of(scores[s], k) for s in range(n_scorers)]
+    single = [gain.of(scores[s]) for s in range(n_scorers)]
     weights: NDArray[np.float32] = unit[int(np.argmax(single))].copy()
     fused, best = scores[int(np.argmax(single))], max(single)
+    mixed = np.empty_like(fused)
     for _ in range(max_steps):
+        kept = {share: np.float32(1 - share) * fused for share in SHARES}
         trials = [
             (s, share)
             for s in range(n_scorers)
             if weights[s] > 0 or np.count_nonzero(weights) < max_members
             for share in SHARES
         ]
-        figures = [candidates.ndcg_of(_mixed(fused, scores[s], share), k) for s, share in trials]
+        figures = [gain.of(_mix(kept[share], scores[s], share, mixed)) for s, share in trials]
         chosen = int(np.argmax(figures))
         if figures[chosen] <= best + LEAST_GAIN:
             break
         s, share = trials[chosen]
-        fused, best = _mixed(fused, scores[s], share), figures[chosen]
+        fused, best = _mix(kept[share], scores[s], share, np.empty_like(fused)), figures[chosen]
         weights = (1 - share) * weights + share * unit[s]
     return weights
 
 
-def _mixed(fused: NDArray[np.float32], newcomer: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    return np.asarray(np.float32(1 - share) * fused + np.float32(share) * newcomer, dtype=np.float32)
+def _mix(
+    kept: NDArray[np.float32], newcomer: NDArray[np.float32], share: float, out: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    np.multiply(newcomer, np.float32(share), out=out)
+    out += kept
+    return out
 
 
 def learn_fusion(
