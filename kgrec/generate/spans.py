@@ -14,6 +14,11 @@ from kgrec.plugin.generation import Fact
 COVER = "\ufffc"
 """Stands for each character of a fact in a masked text."""
 
+PLACED = "\ue000{}\ue001"
+ONE = "\ue000\\d+\ue001"
+PLACE = "\ue000(\\d+)\ue001"
+"""What stands for the span of this number in a placed text; without and with a group."""
+
 _NAME = re.compile(
     r"(?:[A-Z][\w'’.\-]*|de|van|von|der|la|le|del|da|di|bin|al)(?: (?:[A-Z][\w'’.\-]*|de|van|von|der|la|le))+"
 )
@@ -90,6 +95,14 @@ def masked(text: str, spans: Iterable[Span]) -> str:
     """Return ``text`` of the same length with every span covered."""
     for span in spans:
         text = text[: span.start] + COVER * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def placed(text: str, spans: Sequence[Span]) -> str:
+    """Return ``text`` with every span replaced by its number, see :data:`PLACE`."""
+    for number in reversed(range(len(spans))):
+        span = spans[number]
+        text = text[: span.start] + PLACED.format(number) + text[span.end :]
     return text
 
 

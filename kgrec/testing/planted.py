@@ -8,9 +8,11 @@ as they are.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kgrec.generate.language import plural
 from kgrec.generate.phrases import Line, parse_phrases
 from kgrec.generate.template import slot_values
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -102,7 +104,22 @@ NEGATIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }  # fmt: skip
 SWAPS = (("directed_by", "starring"), ("has_brand", "made_of"), ("made_of", "comes_from"), ("written_by", "about"))
-ERRORS = ("entity", "number", "negation", "relation", "other item")
+OF_THE_READER: Mapping[str, tuple[str, ...]] = {
+    "en": (
+        "You liked it.",
+        "You have seen it before.",
+        "You already own it.",
+        "It is one of your favourite {nouns}.",
+        "You rated this {noun} last year.",
+        "You gave it a high mark.",
+        "You have been waiting for it.",
+        "It is what you asked for.",
+    ),
+    "zh": ("您看过它。", "您买过它。", "它是您最喜欢的{noun}之一。", "您收藏过它。", "您喜欢它。"),
+}
+"""Claims that the reader knows the very item that is recommended."""
+
+ERRORS = ("entity", "number", "negation", "relation", "other item", "reader", "role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +219,9 @@ def _number(case: _Case, draw: random.Random) -> str:
         f for f in case.request.facts if f.number is not None and f.type == "number" and f.name in case.line.needs
     ]
     if not numbers:
+        counts = [f"{f.number:g}" for f in case.request.facts if f.type == "interest" and f.number]
+        if counts and case.request.language == "en" and draw.random() < 0.5:
+            return f"{case.text} It is in {draw.choice(counts)}-{draw.choice('DK')}."  # counts the history, no format
         claim = draw.choice((37, 143, 1871, 6.5, 99))
         return (
             f"{case.text} It takes {claim} minutes." if case.request.language == "en" else f"{case.text}共{claim}件。"
@@ -251,10 +271,32 @@ def _other(case: _Case, draw: random.Random) -> str:
     return f"{case.text} {draw.choice(pool)}" if pool else ""
 
 
+def _reader(case: _Case, draw: random.Random) -> str:
+    """Claim that the reader knows the item."""
+    request = case.request
+    said = draw.choice(OF_THE_READER[request.language]).format(noun=request.noun, nouns=plural(request.noun))
+    return f"{case.text} {said}" if request.language == "en" else f"{case.text}{said}"
+
+
+def _role(case: _Case, draw: random.Random) -> str:
+    """Say of a name what the description says of somebody in the story: its words are borne out, their place is not."""
+    request = case.request
+    names = [f.value for f in request.facts if f.type == "entity" and " " in f.value and f.value in case.text]
+    stories = " ".join(f.value for f in request.facts if f.type == "text")
+    nouns = re.findall(r"\b(?:an?|the) ((?:[a-z]{4,} )?[a-z]{5,})\b", stories)
+    if not names or not nouns or request.language != "en":
+        return ""
+    name, noun = draw.choice(names), draw.choice(nouns)
+    said = draw.choice((f", the {noun}", f" as the {noun}", f", who is the {noun}", f", one {noun}", f" is the {noun}"))
+    return case.text.replace(name, name + said, 1)
+
+
 _PLANTERS: Mapping[str, Callable[[_Case, random.Random], str]] = {
     "entity": _entity,
     "number": _number,
     "negation": _negation,
     "relation": _relation,
     "other item": _other,
+    "reader": _reader,
+    "role": _role,
 }

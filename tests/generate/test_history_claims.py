@@ -66,3 +66,75 @@ def test_it_may_be_named_as_what_the_reader_knows(text):
 def test_chinese_names_the_reader_after_the_title():
     assert found("看过《Comet Letters》的你，可以看看《The Lamp》。", "zh") == []
     assert "Comet Letters" in found("《The Lamp》由Ben Venn主演，出自《Comet Letters》。", "zh")
+
+
+STORY = Fact("f10", "text", "description", "A madcap killer hunts a retired detective. A murder.", subject="i")
+COUNT = Fact("f11", "interest", "interest", "Drama", "has genre", number=3.0)
+
+
+def claimed(text, language="en"):
+    domain = MANAGER.domain("video")
+    noun = domain.item_noun[language]
+    facts = (*FACTS, STORY, COUNT)
+    request = TextRequest(
+        kinds_of(domain)["blurb"], facts, language, noun=noun, item_ids=("i",), cues=cues_of(domain, language)
+    )
+    return [v for v in WRITER.check(request, text) if v.guard in ("claims", "entities", "numbers")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The Lamp is a drama directed by Ada Orla, and you liked it.",
+        "The Lamp is a drama that you watched.",
+        "You liked it, so try The Lamp.",
+        "You've seen The Lamp.",
+        "The Lamp, starring Ben Venn, is one of your favourite films.",
+        "You watched Comet Letters, so The Lamp is for you; you watched it before.",
+        "The Lamp is a drama you have always wanted.",
+        "You asked for The Lamp.",
+        "You love this film The Lamp.",
+        "The Lamp is a drama starring Ben Venn, a madcap killer.",
+        "The Lamp is a drama starring Ben Venn as a killer.",
+        "Ben Venn hunts a retired detective in The Lamp.",
+        "Ben Venn must find a killer in The Lamp.",
+        "The Lamp is a drama, a film by a retired detective.",
+        "The Lamp stars Ben Venn, who is hunted by a detective.",
+        "The Lamp is a 3-D drama.",
+        "The Lamp is a drama in 3 parts.",
+    ],
+)
+def test_words_that_facts_hold_are_refused_where_they_say_something_else(text):
+    assert claimed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You liked Nine Days in Quell. The Lamp, starring Ben Venn, is a drama too.",
+        "If you like drama, you will love The Lamp.",
+        "The Lamp is a drama starring Ben Venn and Cy Tarsk, a murder story.",
+        "The Lamp, directed by Ada Orla, a drama of 1994.",
+        "Ada Orla directed The Lamp, a Ben Venn drama.",
+        "Drama comes up in 3 films of your history, and again in The Lamp.",
+        "The Lamp stars Ben Venn, who also stars with Cy Tarsk.",
+        "Drama runs through 3 films that you liked: Nine Days in Quell, for example.",
+        "Are you interested in drama? The Lamp keeps you entertained.",
+        "The Lamp is a film you have yet to discover.",
+    ],
+)
+def test_the_same_words_pass_where_they_are_true(text):
+    assert claimed(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "您看过它，《The Lamp》由Ben Venn主演。",
+        "《The Lamp》是您最喜欢的影片之一。",
+        "《The Lamp》由Ben Venn主演，您看过这部影片。",
+        "在《The Lamp》中，Ben Venn饰演杀手。",
+    ],
+)
+def test_chinese_claims_about_reader_and_roles(text):
+    assert claimed(text, "zh")

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from kgrec.generate.guards.ordinary import all_ordinary, is_ordinary, is_ordinary_zh, stem
+from kgrec.generate.guards.persons import of_names
+from kgrec.generate.guards.reader import LIST, of_the_reader
 from kgrec.generate.language import han, phrase_pattern, sentences, words
-from kgrec.generate.spans import COVER, Span, masked, spans_of, told_key
+from kgrec.generate.spans import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
 from kgrec.graph.linking.names import name_key
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.tokens import tokenise
@@ -19,25 +21,6 @@ _NOT = re.compile(
     re.I,
 )
 _NOT_ZH = re.compile(r"不|没|無|无|未|非|并非|绝非|从未|毫无|缺乏|缺少|并无")
-_PLACE = "\ue000{}\ue001"
-_ONE = "\ue000\\d+\ue001"
-_OPEN, _CLOSE = r"[《“\"「『]?", r"[》”\"」』]?"
-# "A, B and C", "A and B"; a comma alone may end the clause: "Directed by Ada, Comet Letters is..."
-_MORE = rf"(?:{_CLOSE}\s*,\s*{_OPEN}{_ONE})+,?\s+and\s+{_OPEN}{_ONE}|{_CLOSE}\s+(?:and|&)\s+{_OPEN}{_ONE}"
-_MORE_ZH = rf"(?:{_CLOSE}(?:、|和|与|及|以及){_OPEN}{_ONE})+"
-_NOUNS = "movies? |films? |books? |novels? |series |shows? |articles? |stor(?:y|ies) |products? |items? "
-_LIST = rf"(?:the |a |an |by |{_NOUNS}|[《“\"「『]|是|为|：|:|由|自|了)*({_ONE}(?:{_MORE}|{_MORE_ZH})?)"
-_DEEDS = (
-    "watched|bought|read|saw|viewed|rated|purchased|reviewed|liked|loved|enjoyed|shared|saved|clicked on|clicked"
-    "|looked at|commented on|collected|searched for|put in(?:to)? your cart|put on your (?:wish )?list"
-)
-_DEEDS_ZH = (
-    "看过|买过|读过|看了|买了|读了|购买过|购买了|购买|喜欢过|喜欢|喜爱|收藏过|收藏了|收藏|点赞过|点赞|评论过|评论|评价过|评价|分享过|分享"
-    "|浏览过|浏览|点击过|点击|点开过|点过|评过分|评分|加入过购物车|加购了|加购|搜索过|看到过"
-)
-_YOU = re.compile(rf"\b[Yy]ou(?:['’]ve| have| had)?(?: also| once| recently| already)* ({_DEEDS}) {_LIST}")
-_YOU_ZH = re.compile(rf"[您你](?:曾经|曾|也|刚|之前|最近|已经)*({_DEEDS_ZH}){_LIST}")
-
 _READER = re.compile(r"\b(?:you|your|yours|who|fans?|readers?|viewers?|customers?)\b|[你您]|读者|观众|顾客|的人", re.I)
 _MORE_OF_IT = re.compile(r"[》”\"」』]?\s*,\s*(?:an?|the|which|where|whose|who|with|starring|directed)\b", re.I)
 
@@ -45,6 +28,8 @@ _SENTENCE_END = re.compile(
     r"[.!?](?:\s+(?![a-z])|$)|[。！？\n]"
 )  # a title may end in a mark: "Mars Attacks! and Glory"
 _OF_THE_READER = re.compile(r"[》”\"」』]?\s*,?\s*(?:which|that) (?:you|your)\b", re.I)
+
+_Cue = tuple[frozenset[str], bool, re.Pattern[str]]
 
 
 class Claims:
@@ -64,11 +49,13 @@ class Claims:
         held = tuple(facts)
         spans = spans_of(text, held)
         covered = masked(text, spans)
+        named = [span for span in spans if not _common(request, span, text)]
         return [
             *_negations(request, covered),
             *_strong(request, held, covered),
             *_relations(request, spans, text),
-            *_histories(spans, text),
+            *of_the_reader(named, text),
+            *of_names(request, named, text),
             *_other_items(request, spans, text),
             *self._unknown(request, held, covered),
         ]
@@ -110,41 +97,36 @@ def _relations(request: TextRequest, spans: Sequence[Span], text: str) -> Iterat
 
     A name between two cues ("made in Norway, and Ada directed it") is fine if one of them fits it.
     """
-    placed = _placed(text, spans)
+    written = placed(text, spans)
     said: dict[int, list[str]] = {}
     fits: set[int] = set()
-    for names, pattern in _patterns(request):
-        for match in pattern.finditer(placed):
-            for number in map(int, re.findall(r"\ue000(\d+)\ue001", match[1])):
-                said.setdefault(number, []).append(match[0].replace(match[1], _PLACE.format(number)))
+    for names, follows, pattern in _patterns(request):
+        for match in pattern.finditer(written):
+            for number in map(int, re.findall(PLACE, match[1])):
+                if follows and any(fact.type == "title" for fact in spans[number].facts):
+                    continue  # "The Lamp stars Ada": the item is whom it is said of
+                said.setdefault(number, []).append(match[0].replace(match[1], PLACED.format(number)))
                 if any(fact.name in names or fact.type == "reason" for fact in spans[number].facts):
                     fits.add(number)
     for number in sorted(set(said) - fits):
         name = text[spans[number].start : spans[number].end]
-        words_said = re.sub(r"\ue000\d+\ue001", name, said[number][0]).strip(" ,.《》“”")
+        words_said = re.sub(ONE, name, said[number][0]).strip(" ,.《》“”")
         yield Violation("claims", f"the facts do not say {words_said!r}", name)
 
 
-def _placed(text: str, spans: Sequence[Span]) -> str:
-    for number in reversed(range(len(spans))):
-        span = spans[number]
-        text = text[: span.start] + _PLACE.format(number) + text[span.end :]
-    return text
-
-
-def _patterns(request: TextRequest) -> tuple[tuple[frozenset[str], re.Pattern[str]], ...]:
+def _patterns(request: TextRequest) -> tuple[_Cue, ...]:
     return _compiled(tuple(sorted(request.cues.items())))
 
 
 @lru_cache(maxsize=64)
-def _compiled(cues: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[frozenset[str], re.Pattern[str]], ...]:
-    """Return cues as patterns with the names of the relations they state, the longest cue first."""
+def _compiled(cues: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[_Cue, ...]:
+    """Return cues, the longest first: names of the relations stated, whether the cue follows the name, the pattern."""
     found: dict[str, set[str]] = {}
     for relation, worded in cues:
         for cue in worded:
             found.setdefault(cue, set()).add(relation)
     ordered = sorted(found, key=lambda cue: (-len(cue), cue))
-    return tuple((frozenset(found[cue]), _pattern(cue)) for cue in ordered)
+    return tuple((frozenset(found[cue]), cue.startswith("{}"), _pattern(cue)) for cue in ordered)
 
 
 def _pattern(cue: str) -> re.Pattern[str]:
@@ -153,20 +135,16 @@ def _pattern(cue: str) -> re.Pattern[str]:
     # "Ada directed", but not "a drama directed by Ada".
     end = r"\b(?! by\b)" if after[-1:].isascii() and after[-1:].isalpha() else ""
     lead = re.escape(before.rstrip()) + (r"[\s,:]*" if before else "")
-    return re.compile(start + lead + _LIST + r"[》”\"」』]?" + re.escape(after) + end, re.I)
+    return re.compile(start + lead + LIST + r"[》”\"」』]?" + re.escape(after) + end, re.I)
 
 
-def _histories(spans: Sequence[Span], text: str) -> Iterator[Violation]:
-    """What the reader is said to have done must be what the facts say: that item, and no more than that action."""
-    placed = _placed(text, spans)
-    for match in (*_YOU.finditer(placed), *_YOU_ZH.finditer(placed)):
-        for number in map(int, re.findall(r"\ue000(\d+)\ue001", match[2])):
-            facts = spans[number].facts
-            verbs = [fact.label for fact in facts if fact.type == "history"]
-            stated = any(verb.startswith(match[1]) or match[1].startswith(verb) for verb in verbs if verb)
-            if not stated and (verbs or not any(fact.type in ("interest", "reason") for fact in facts)):
-                name = text[spans[number].start : spans[number].end]
-                yield Violation("claims", f"the facts do not say that the reader {match[1]} {name!r}", name)
+def _common(request: TextRequest, span: Span, text: str) -> bool:
+    """Say whether a title of the history is rather an ordinary word: there are films called "It" and "A"."""
+    name = text[span.start : span.end]
+    if han(name) or not all(fact.type == "history" for fact in span.facts):
+        return False
+    first = not re.search(r"[^.!?…:;\s“\"(]\s*$", text[: span.start])
+    return all_ordinary(name, request) and (name[:1].islower() or (first and " " not in name))
 
 
 def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
@@ -183,8 +161,7 @@ def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iter
         name = text[span.start : span.end]
         # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
         around = text[start : span.start] if request.language == "en" else text[start:end]
-        common = all_ordinary(name, request) and (name[:1].islower() or " " not in name)  # films called "It" and "A"
-        if common or _OF_THE_READER.match(text, span.end):
+        if _common(request, span, text) or _OF_THE_READER.match(text, span.end):
             continue
         if not _READER.search(around):
             yield Violation("claims", f"{name!r} may only be named as something the reader knows", name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kgrec.generate.language import plural
 from kgrec.generate.spans import covers, spans_of
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 
@@ -26,6 +27,7 @@ _ENGLISH_WORD = re.compile(
 )
 _HAN_DIGITS = dict(zip("零一二三四五六七八九十百千万两", (*range(10), 10, 100, 1000, 10000, 2), strict=True))
 _CHINESE = re.compile(r"([一二三四五六七八九十百千万两]+)(分钟|小时|部|本|件|次|位|年|元|块|个月|天|岁|折|篇|季|集|款)")
+_JOINED = re.compile(r"-?([A-Za-z]+)")
 UNITS: dict[str, tuple[str, ...]] = {
     "minute": ("minute", "minutes", "min", "mins", "分钟", "分"),
     "hour": ("hour", "hours", "hr", "hrs", "h", "小时"),
@@ -66,12 +68,16 @@ class Numbers:
         names = tuple(f for f in facts if f.type not in ("number", "date", "attribute"))
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
         held = list(_held(facts))
+        counts = {fact.number for fact in facts if fact.type == "interest"}
+        told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
         return [
             Violation(
                 "numbers", f"{text[n.start : n.end].strip()!r} is not in the facts", text[n.start : n.end].strip()
             )
             for n in numbers_in(text, request.language)
-            if not covers(spans, n.start, n.end) and not any(self._agree(n, fact) for fact in held)
+            if not covers(spans, n.start, n.end)
+            and not (n.value in counts and _counts_items(text, n, request))
+            and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told))
         ]
 
     def _agree(self, said: Number, fact: Number) -> bool:
@@ -86,6 +92,27 @@ class Numbers:
             return False
         rounded = abs(said.value - fact.value) <= 0.5 * 10.0**-said.decimals
         return rounded and abs(said.value - fact.value) <= self.rounding * max(abs(fact.value), 1e-9)
+
+
+def _whole(text: str, said: Number, told: str) -> bool:
+    """Say whether a number is no mere part of a word, unless the facts have it in that word: ``3-D``, ``4K``."""
+    match = _JOINED.match(text, said.end)
+    if match is None or _units(match[1]) or match[1].lower() in ("st", "nd", "rd", "th", "s", "year", "old"):
+        return True
+    return _squeezed(text[said.start : match.end()]) in told
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
+def _counts_items(text: str, said: Number, request: TextRequest) -> bool:
+    """Say whether a number is said of items: ``5 films``, ``five other dramas of your history``."""
+    after = text[said.end :].lstrip()
+    if request.language == "zh":
+        return re.match(rf"[个部本件篇款条]?[^，。；！？]{{0,4}}{re.escape(request.noun)}", after) is not None
+    nouns = "|".join(re.escape(noun) for noun in (plural(request.noun), "films", "movies", "titles", "items", "others"))
+    return re.match(rf"(?:[\w\ufffc'’\-]+ ){{0,3}}(?:{nouns}|(?:in|of) your)\b", after, re.I) is not None
 
 
 def numbers_in(text: str, language: str) -> Iterator[Number]:
@@ -130,7 +157,9 @@ def _chinese(digits: str) -> int:
 def _held(facts: Sequence[Fact]) -> Iterator[Number]:
     for fact in facts:
         unit = _units(fact.unit)
-        if fact.number is not None and fact.type in ("number", "interest"):
+        if fact.type == "interest":
+            continue  # counts items of the history, and nothing else
+        if fact.number is not None and fact.type == "number":
             year = frozenset({"year"}) if "year" in fact.name else unit
             yield Number(0, 0, fact.number, year, len(f"{fact.number:.10g}".partition(".")[2]))
         else:
