@@ -195,11 +195,15 @@ class Studio:
         """Return the writer of a wish; a model that cannot be made leaves a note in :attr:`notes`."""
         model = self.model(self.named(wish))
         generate = self.project.config.generate
-        repair = {language: found for language in ("en", "zh") if (found := self.prompt(f"repair.{language}"))}
+        repair, personal = (
+            {language: found for language in ("en", "zh") if (found := self.prompt(f"{task}.{language}"))}
+            for task in ("repair", "personal")
+        )
         return Writer(
             self.guards() if model is not None else (),
             model,
             repair_prompts=repair,
+            personal_prompts=personal,
             candidates=wish.candidates or generate.candidates,
             repair=generate.repair,
         )

@@ -7,11 +7,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from kgrec.errors import DataError, GuardRefusedError, MissingExtraError, ModelError
+from kgrec.generate.mending import for_reader, has_room, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of
-from kgrec.generate.rerank import scores
+from kgrec.generate.rerank import scores, settled
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation
 from kgrec.plugin.prompts import default_prompt
@@ -31,8 +33,12 @@ class _Drafts:
     texts: list[str] = field(default_factory=list)
     problems: list[list[Violation]] = field(default_factory=list)
 
+    def add(self, text: str, problems: list[Violation]) -> None:
+        self.texts.append(text)
+        self.problems.append(problems)
+
     def passed(self) -> list[str]:
-        """Return the drafts that guards let pass, each once."""
+        """Return the drafts that guards let pass, and what else passed, each once."""
         return list(dict.fromkeys(t for t, found in zip(self.texts, self.problems, strict=True) if t and not found))
 
     def nearest(self) -> tuple[str, list[Violation]]:
@@ -53,7 +59,8 @@ class Writer:
         generator: asks the model.
         template: steps in where the model fails.
         repair_prompts: language -> prompt of the second attempt; a language without one is not repaired.
-        candidates: drafts a text.
+        personal_prompts: language -> prompt of a sentence for the reader, for texts that have none.
+        candidates: drafts a text at most; none is asked for after one that leaves nothing to wish.
         repair: try once more with the faults named.
         check_template: let guards judge the template's texts, too; they pass by construction, and tests hold that.
     """
@@ -63,6 +70,7 @@ class Writer:
     generator: Generator = field(default_factory=PromptGenerator)
     template: Generator = field(default_factory=TemplateGenerator)
     repair_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
+    personal_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
     candidates: int = 1
     repair: bool = True
     check_template: bool = False
@@ -110,14 +118,19 @@ class Writer:
         if self.model is None or not requests:
             return drafts, note
         for number in range(self.candidates):
+            open_ = [k for k, made in enumerate(drafts) if not any(settled(requests[k], t) for t in made.passed())]
+            if not open_:
+                break
             try:
-                texts = self._asked(requests, seed + number, watch if number == 0 else None)
+                texts = self._asked([requests[k] for k in open_], seed + number, watch if number == 0 else None)
             except _DEAD as error:
                 note = error.message
                 break
-            for made, request, text in zip(drafts, requests, texts, strict=True):
-                made.texts.append(text)
-                made.problems.append(self.check(request, text) if text else [])
+            for k, text in zip(open_, texts, strict=True):
+                found = self.check(requests[k], text) if text else []
+                drafts[k].add(text, found)
+                if found and (shorter := shortened(text, requests[k], partial(self.check, requests[k]))):
+                    drafts[k].add(shorter, [])
         return drafts, note if not any(made.texts for made in drafts) else ""
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
@@ -136,6 +149,8 @@ class Writer:
             text, further = self._repaired(request, made, seed)
             faults += further
             repaired = bool(text)
+        if text:
+            text = self._to_reader(request, text, seed)
         if not text and not allow_fallback and self.model is not None:
             told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "the model wrote nothing"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
@@ -191,6 +206,23 @@ class Writer:
             return "", []
         found = self.check(request, text) if text else []
         return ("" if found else text), found
+
+    def _to_reader(self, request: TextRequest, text: str, seed: int) -> str:
+        """Return a text that speaks to its reader: with a sentence behind it, if it has none and one passes."""
+        asked, template = for_reader(request), self.personal_prompts.get(request.language)
+        if asked is None or template is None or self.model is None or not isinstance(self.generator, PromptGenerator):
+            return text
+        if speaks_to_reader(request, text) or not has_room(request, text):
+            return text
+        seeds = range(seed, seed + max(self.candidates, 1))
+        try:
+            for sentence in self.generator.sentence(asked, template=template, model=self.model, seeds=seeds):
+                whole = with_sentence(text, sentence, request.language)
+                if sentence and speaks_to_reader(request, sentence) and not self.check(request, whole):
+                    return whole
+        except _DEAD:
+            return text  # it is true, and for everybody
+        return text
 
     def _prompt_of(self, request: TextRequest) -> str:
         template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")

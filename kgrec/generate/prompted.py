@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kgrec.generate.prompts import render
-from kgrec.plugin.generation import PromptTemplate, TextRequest, Violation
+from kgrec.plugin.generation import PromptTemplate, SmallModel, TextRequest, Violation
 from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.protocols import LanguageModel
 
 TOKENS_A_WORD = {"en": 1.6, "zh": 1.4}
 """Tokens that a word (en) or character (zh) takes, generously."""
+
+SENTENCE = 60
+"""Tokens of a sentence for the reader at most."""
 
 
 class PromptGenerator:
@@ -29,7 +32,7 @@ class PromptGenerator:
         """
         if model is None or not requests:
             return [""] * len(requests)
-        prompts = [render(_prompt(request), request) for request in requests]
+        prompts = [render(_prompt(request), request, small=is_small(model)) for request in requests]
         return model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
 
     def repair(
@@ -43,8 +46,21 @@ class PromptGenerator:
         seed: int,
     ) -> str:
         """Return a second draft that is told what was wrong with the first."""
-        prompt = render(template, request, draft=draft, problems=problems)
+        prompt = render(template, request, draft=draft, problems=problems, small=is_small(model))
         return model.complete([prompt], max_new_tokens=token_limit(request), seed=seed)[0]
+
+    def sentence(
+        self, request: TextRequest, *, template: PromptTemplate, model: LanguageModel, seeds: Sequence[int]
+    ) -> Iterator[str]:
+        """Yield sentences for the reader, each drawn when it is asked for."""
+        prompt = render(template, request, small=is_small(model))
+        for seed in seeds:
+            yield model.complete([prompt], max_new_tokens=SENTENCE, seed=seed)[0]
+
+
+def is_small(model: LanguageModel) -> bool:
+    """Say whether a model needs short prompts."""
+    return isinstance(model, SmallModel) and model.small
 
 
 def token_limit(request: TextRequest) -> int:

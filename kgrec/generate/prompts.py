@@ -6,6 +6,7 @@ import hashlib
 import re
 import string
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kgrec.errors import PluginError, did_you_mean
 from kgrec.plugin.generation import Fact, Interest, PromptTemplate, TextRequest, Violation
@@ -15,6 +16,10 @@ OPTIONAL = frozenset({"profile", "noun", "tone", "length", "problems", "draft"})
 OPEN, CLOSE = "<<<", ">>>"
 LONGEST = 240
 """Characters of one value that a prompt quotes."""
+
+_PLAIN = ("title", "number", "date", "attribute", "entity")
+_NAMED = ("title", "history")
+_FEW = {"history": 3}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _CHAT = re.compile(
@@ -79,9 +84,21 @@ def short_hash(text: str) -> str:
 
 
 def render(
-    template: PromptTemplate, request: TextRequest, *, draft: str = "", problems: Sequence[Violation] = ()
+    template: PromptTemplate,
+    request: TextRequest,
+    *,
+    draft: str = "",
+    problems: Sequence[Violation] = (),
+    small: bool = False,
 ) -> str:
     """Fill a prompt; whatever comes from the data is fenced.
+
+    Args:
+        template: the prompt.
+        request: what is to be written.
+        draft: a text that has faults.
+        problems: these faults.
+        small: leave out what a small model only stumbles over, see :func:`telling`.
 
     Raises:
         PluginError: the template is none.
@@ -89,7 +106,7 @@ def render(
     check_prompt(template)
     unit = "characters" if request.language == "zh" else "words"
     return template.text.format(
-        facts=fact_lines(request.facts),
+        facts=fact_lines(telling(request.facts) if small else request.facts),
         profile=interest_line(_shared(request)),
         noun=request.noun,
         tone=request.tone,
@@ -104,9 +121,29 @@ def fact_lines(facts: Sequence[Fact]) -> str:
     rows: dict[str, list[str]] = {}
     for fact in facts:
         name = "you " + fact.label if fact.type == "history" else fact.label or fact.name.replace("_", " ")
+        if fact.type == "interest":
+            name = f"shared with {fact.number:g} of your history" if fact.number else "shared with your history"
         value = f"{fact.value} {fact.unit}".strip()
         rows.setdefault(name, []).append(fence(value))
     return "\n".join(f"{fence(name)}: {OPEN}{'; '.join(values)}{CLOSE}" for name, values in rows.items())
+
+
+def telling(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+    """Return the facts that a short text can name: no description, few values, short names, telling items first.
+
+    A model of a hundred million weights makes a film "by a retired detective" of a description's detective, and an
+    actor of a film that the reader knows; what it is not told, it cannot mistake.
+    """
+    kept: list[Fact] = []
+    taken: dict[tuple[str, str], int] = {}
+    known = sorted((fact for fact in facts if fact.type == "history"), key=lambda fact: fact.name != "examples")
+    for fact in (*(fact for fact in facts if fact.type in _PLAIN), *known):
+        key = (fact.subject, "history" if fact.type == "history" else fact.name)
+        if taken.setdefault(key, 0) < _FEW.get(fact.type, 2):
+            taken[key] += 1
+            starts = [alias for alias in fact.aliases if fact.value.startswith(alias) and fact.type in _NAMED]
+            kept.append(replace(fact, value=min((fact.value, *starts), key=len)))
+    return tuple(kept)
 
 
 def interest_line(interests: Sequence[Interest], limit: int = 6) -> str:

@@ -15,6 +15,9 @@ WEIGHTS: Mapping[str, float] = {"coverage": 0.35, "fit": 0.3, "fluency": 0.2, "d
 ENOUGH = 4
 """A text that names so many different facts covers enough."""
 
+OWN = 0.75
+"""Share of the fit to the profile that the items of the reader's history make up."""
+
 
 def scores(request: TextRequest, texts: Sequence[str], likelihoods: Sequence[float]) -> list[dict[str, float]]:
     """Judge candidates.
@@ -40,6 +43,11 @@ def scores(request: TextRequest, texts: Sequence[str], likelihoods: Sequence[flo
     return found
 
 
+def settled(request: TextRequest, text: str) -> bool:
+    """Say whether a draft leaves nothing to wish: it covers enough, and it is its reader's own."""
+    return coverage(request, text) == 1.0 and fit(request, text) >= OWN
+
+
 def coverage(request: TextRequest, text: str) -> float:
     """Return the share of facts that the text names, of as many as a text can be expected to."""
     named = {fact.id for span in spans_of(text, request.facts) for fact in span.facts}
@@ -48,14 +56,19 @@ def coverage(request: TextRequest, text: str) -> float:
 
 
 def fit(request: TextRequest, text: str) -> float:
-    """Return how much of the user's interests the text speaks of, by weight; personal facts count in full."""
-    spans = spans_of(text, request.facts)
-    if any(fact.type in ("history", "reason", "interest") for span in spans for fact in span.facts):
-        return 1.0
+    """Return how much a text is this reader's own.
+
+    Items of the history that it names make up :data:`OWN` of it, two of them (or the only one that it could name) all of
+    that: nothing tells one reader from another as they do. The rest is the user's interests that it speaks of, by weight; those among the facts in full.
+    """
+    facts = {fact for span in spans_of(text, request.facts) for fact in span.facts}
+    known = {fact.value for fact in facts if fact.type == "history"}
+    due = min(2, len({fact.value for fact in request.facts if fact.type == "history"}))
     words = set(tokenize(text).folded)
     total = sum(interest.weight for interest in request.interests)
     met = sum(i.weight for i in request.interests if set(tokenize(i.name).folded) <= words)
-    return met / total if total else 0.0
+    shared = any(fact.type in ("reason", "interest") for fact in facts)
+    return OWN * min(1.0, len(known) / max(due, 1)) + (1 - OWN) * (1.0 if shared else met / total if total else 0.0)
 
 
 def overlap(first: str, second: str) -> float:

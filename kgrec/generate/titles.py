@@ -11,6 +11,20 @@ from kgrec.graph.linking.names import name_variants
 _OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
 _LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
 _YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
+_LONG = 8
+_TAIL = re.compile(r"\s*(?:[,;|(\[]|\s[-–—]\s).*", re.S)
+
+
+def short(title: str) -> str:
+    """Return a product's name without the figures that shops put behind it; the title itself where there are none.
+
+    >>> short("HATCHBOX ABS 3D Printer Filament, Dimensional Accuracy +/- 0.03 mm, 1 kg"), short("Fire, Walk With Me")
+    ('HATCHBOX ABS 3D Printer Filament', 'Fire, Walk With Me')
+    """
+    tail = _TAIL.search(title)
+    head = title[: tail.start()].rstrip() if tail else title
+    wordy = len(title.split()) > _LONG and len(head.split()) > 1
+    return head if tail and wordy and re.search(r"\d", tail[0]) else title
 
 
 def display(title: str) -> str:

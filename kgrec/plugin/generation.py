@@ -19,6 +19,7 @@ __all__ = [
     "KnownNames",
     "NameMention",
     "PromptTemplate",
+    "SmallModel",
     "TextKind",
     "TextRequest",
     "Violation",
@@ -140,6 +141,16 @@ class CountingModel(Protocol):
     @property
     def written_tokens(self) -> int:
         """Tokens of all answers so far."""
+        ...
+
+
+@runtime_checkable
+class SmallModel(Protocol):
+    """A language model that says whether it needs prompts cut to the few facts that a short text can name."""
+
+    @property
+    def small(self) -> bool:
+        """True: it takes whatever stands in a prompt for something to be said."""
         ...
 
 

@@ -46,5 +46,5 @@ def prompt_variants(package: str, folder: str, task: str) -> tuple[str, ...]:
 def default_prompt(task: str) -> PromptTemplate | None:
     """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
     kind, _, language = task.rpartition(".")
-    name = "repair" if kind == "repair" else "default"
+    name = kind if kind in ("repair", "personal") else "default"
     return read_prompt("kgrec.generate", f"prompts/{name}.{language}.txt", f"{name}.{language}")

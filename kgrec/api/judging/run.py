@@ -14,6 +14,7 @@ from kgrec.api.judging.plan import TextPlan, jobs_of
 from kgrec.api.judging.writing import model_of, wish_of, write
 from kgrec.evaluate.records import keep, runs_folder
 from kgrec.generate.kinds import kind_of
+from kgrec.generate.lora.base import PACKAGED, opened
 from kgrec.generate.titles import display
 from kgrec.plugin.protocols import ScoringModel
 
@@ -74,9 +75,15 @@ def evaluate_texts(project: Project, plan: TextPlan, fluency: str | None, progre
 def _scoring(
     project: Project, plan: TextPlan, fluency: str | None, model: LanguageModel | None
 ) -> LanguageModel | None:
-    """Return the model that tells how likely texts are: the one named, or the writing one where it can."""
+    """Return the model that tells how likely texts are: the one named, or the writing one where it can.
+
+    llama.cpp tells no likelihoods; the weights of ``smollm2`` are then read by transformers.
+    """
     if fluency is None:
         return model if isinstance(model, ScoringModel) else None
+    name, _, file = fluency.partition(":")
+    if name == PACKAGED:
+        return opened(file or PACKAGED)
     named = TextPlan(plan.kind, plan.language, plan.tone, model=fluency)
     return model_of(project.studio, named)
 

@@ -48,14 +48,23 @@ def _of_name(request: TextRequest, covered: str, span: Span) -> str:
     rest = covered[span.end :]
     for pattern in _SAID:
         match = pattern.match(rest)
-        if match and COVER not in match[1] and _tells(request, match[1]):
-            return match[0].strip(" ,")
+        if match:
+            said = _before_verb(request, match[1])
+            if COVER not in said and _tells(request, said):
+                return match[0].partition(match[1])[0].strip(" ,") + f" {said}"
     if match := _DOES.match(rest) or _ROLE_ZH.match(rest):
         return match[0].strip()
     match = _NEXT.match(rest)
     if match and not _OF_A_NOUN.search(covered[: span.start]) and _tells(request, match[1]):
         return match[1]
     return ""
+
+
+def _before_verb(request: TextRequest, phrase: str) -> str:
+    """Cut a phrase where the sentence goes on: "Ada Orla, the banker | directs Ben Venn"."""
+    verbs = {word for cues in request.cues.values() for cue in cues for word in words(cue) if cue.startswith("{}")}
+    found = re.search(rf"\b(?:{'|'.join(map(re.escape, sorted(verbs)))})\b", phrase) if verbs else None
+    return phrase[: found.start()].strip() if found and found.start() else phrase
 
 
 def _tells(request: TextRequest, said: str) -> bool:

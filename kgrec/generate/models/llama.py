@@ -36,7 +36,7 @@ class LlamaModel:
         path: a GGUF file; None for the packaged SmolLM2.
         threads: threads; one was as fast as two on a busy machine.
         context: tokens of prompt and answer together at most.
-        temperature: 0 always takes the likeliest token.
+        temperature: 0 always takes the likeliest token; at 0.7 the packaged model forgets what it copies.
         top_p: tokens are drawn from the likeliest ones that make up this probability.
 
     Raises:
@@ -50,7 +50,7 @@ class LlamaModel:
         path: str | None = None,
         threads: int = 1,
         context: int = 2048,
-        temperature: float = 0.7,
+        temperature: float = 0.3,
         top_p: float = 0.9,
     ) -> None:
         if threads < 1 or context < 64 or temperature < 0 or not 0 < top_p <= 1:
@@ -67,6 +67,11 @@ class LlamaModel:
     def name(self) -> str:
         """The file's name, in lower case."""
         return self.path.stem.lower()
+
+    @property
+    def small(self) -> bool:
+        """The packaged model needs short prompts; what another file holds is not known, and is told everything."""
+        return self.packaged
 
     @property
     def written_tokens(self) -> int:
