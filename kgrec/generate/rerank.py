@@ -58,8 +58,9 @@ def coverage(request: TextRequest, text: str) -> float:
 def fit(request: TextRequest, text: str) -> float:
     """Return how much a text is this reader's own.
 
-    Items of the history that it names make up :data:`OWN` of it, two of them (or the only one that it could name) all of
-    that: nothing tells one reader from another as they do. The rest is the user's interests that it speaks of, by weight; those among the facts in full.
+    Items of the history that it names make up :data:`OWN` of it, two of them (or the only one that it could name) all
+    of that: nothing tells one reader from another as they do. The rest is the user's interests that it speaks of, by
+    weight; those among the facts in full.
     """
     facts = {fact for span in spans_of(text, request.facts) for fact in span.facts}
     known = {fact.value for fact in facts if fact.type == "history"}
