@@ -111,7 +111,6 @@ OF_THE_READER: Mapping[str, tuple[str, ...]] = {
         "You already own it.",
         "It is one of your favourite {nouns}.",
         "You rated this {noun} last year.",
-        "You gave it a high mark.",
         "You have been waiting for it.",
         "It is what you asked for.",
     ),
@@ -133,7 +132,7 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A text without error, how it was made, and the requests that errors are taken from."""
+    """A text without error, how it was made, and where errors are taken from."""
 
     request: TextRequest
     line: Line
@@ -273,9 +272,9 @@ def _other(case: _Case, draw: random.Random) -> str:
 
 def _reader(case: _Case, draw: random.Random) -> str:
     """Claim that the reader knows the item."""
-    request = case.request
-    said = draw.choice(OF_THE_READER[request.language]).format(noun=request.noun, nouns=plural(request.noun))
-    return f"{case.text} {said}" if request.language == "en" else f"{case.text}{said}"
+    noun, language = case.request.noun, case.request.language
+    said = draw.choice(OF_THE_READER[language]).format(noun=noun, nouns=plural(noun))
+    return f"{case.text} {said}" if language == "en" else f"{case.text}{said}"
 
 
 def _role(case: _Case, draw: random.Random) -> str:
@@ -286,9 +285,8 @@ def _role(case: _Case, draw: random.Random) -> str:
     nouns = re.findall(r"\b(?:an?|the) ((?:[a-z]{4,} )?[a-z]{5,})\b", stories)
     if not names or not nouns or request.language != "en":
         return ""
-    name, noun = draw.choice(names), draw.choice(nouns)
-    said = draw.choice((f", the {noun}", f" as the {noun}", f", who is the {noun}", f", one {noun}", f" is the {noun}"))
-    return case.text.replace(name, name + said, 1)
+    name, said = draw.choice(names), draw.choice((", the", " as the", ", who is the", ", one", " is the"))
+    return case.text.replace(name, f"{name}{said} {draw.choice(nouns)}", 1)
 
 
 _PLANTERS: Mapping[str, Callable[[_Case, random.Random], str]] = {
