@@ -42,7 +42,9 @@ class Reasoning:
         from kgrec.explain.picture import picture
         from kgrec.graph.drawing import draw
 
-        draw(picture(explanation), Path(out))
+        heading = f"{explanation.label} for {explanation.user_id}"
+        lines = (explanation.sentence, *(path.told() for path in explanation.paths))
+        draw(picture(explanation), Path(out), heading=heading, lines=lines)
         return Path(out)
 
     def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:

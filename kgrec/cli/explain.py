@@ -15,7 +15,7 @@ from kgrec.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kgrec.explain.explanation import Cause, Explanation, Route
+    from kgrec.explain.explanation import Cause, Explanation
 
 SHOWN = 3
 """Causes of a scorer's share that are named in the table."""
@@ -74,7 +74,7 @@ def _show(found: Explanation) -> None:
         out.print()
         out.print("paths", style="bold")
         for path in found.paths:
-            out.print(f"  {clean(_line(path))}", markup=False, highlight=False)
+            out.print(f"  {clean(path.told())}", markup=False, highlight=False)
     if found.counterfactual is not None:
         names = " and ".join(map(clean, found.counterfactual.labels))
         out.print()
@@ -117,13 +117,6 @@ def _add_row(made: Table, name: str, own: list[Cause]) -> None:
     more = f", {len(values) - len(top)} more" if len(values) > len(top) else ""
     alone = len(values) == 1 and name in (FROM["baseline"], FROM["bias"])
     made.add_row(clean(name), f"{sum(values.values()):+.3f}", "" if alone else told + more)
-
-
-def _line(path: Route) -> str:
-    words = [path.nodes[0].label]
-    for step, node in zip(path.relations, path.nodes[1:], strict=True):
-        words.append(f"–{step.label}→ {node.label}")
-    return " ".join(words)
 
 
 def _show_why_not(found: Explanation) -> None:

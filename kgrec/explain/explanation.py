@@ -64,6 +64,11 @@ class Route:
     recency: float | None = None
     popularity: float | None = None
 
+    def told(self) -> str:
+        """Return the path in one line."""
+        steps = zip(self.relations, self.nodes[1:], strict=True)
+        return " ".join([self.nodes[0].label, *(f"–{step.label}→ {node.label}" for step, node in steps)])
+
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:

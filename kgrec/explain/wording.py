@@ -38,6 +38,10 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "zh": "{history}（{first}：{entity}），本{noun}的{second}：{entity}",
     },
     "direct": {"en": "{history}, {label} this {noun}", "zh": "{history}，它与本{noun}有“{label}”的关系"},
+    "joined": {
+        "en": "{history}; it and this {noun} are joined by “{label}”",
+        "zh": "{history}，它与本{noun}有“{label}”的关系",
+    },
     "similar": {"en": "{history}; often liked by the same people", "zh": "{history}，喜欢它的人也常喜欢这个"},
     "alike": {"en": "{history}; that is what comes closest to this", "zh": "{history}，是最接近这个的"},
     "described": {"en": "Close to what you describe", "zh": "与您的描述相近"},
@@ -92,8 +96,10 @@ class Wording:
         keys = tuple(str(node["key"]) for node in nodes)
         history = self._history(str(nodes[0]["label"]), action)
         if len(nodes) == 2:
-            label = self.label(path.relations[0], path.forward[0])
-            sentence = self._say("direct", history=history, label=label, noun=self._noun)
+            # Relations that come with the data are named by a noun, which no sentence can be made of.
+            known = path.relations[0] in self._types
+            label = self.label(path.relations[0], path.forward[0] or not known)
+            sentence = self._say("direct" if known else "joined", history=history, label=label, noun=self._noun)
         else:
             sentence = self._shared(path, history, nodes[1])
         return Reason(sentence, "path", keys, path.relations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -32,6 +33,7 @@ svg.kg{--ink:#1d2430;--soft:#5d6775;--paper:#ffffff;--line:.44;--dot:.5;font-fam
 _PAGE_STYLE = """
 :root{color-scheme:light dark}body{margin:0;background:#fff;color:#1d2430;font:14px system-ui,sans-serif}
 @media (prefers-color-scheme:dark){body{background:#14181f;color:#e7eaf0}}
+header{padding:16px 16px 0;max-width:46em;line-height:1.45}h1{font-size:1.35em;margin:0 0 .4em}p{margin:.3em 0}
 main{overflow:auto;padding:8px}svg{display:block;margin:auto;max-width:none}
 .kg.pointed .node,.kg.pointed .edge{opacity:.16}.kg.pointed .on{opacity:1}.kg.pointed .edge.on path{stroke-width:2.6}
 .kg .node{cursor:default}.kg .node:focus{outline:none}.kg .node:focus text{text-decoration:underline}
@@ -54,22 +56,27 @@ n.addEventListener('focus',()=>show(n));n.addEventListener('blur',hide)});
 """
 
 
-def draw(shown: Neighbourhood, path: Path) -> None:
+def draw(shown: Neighbourhood, path: Path, *, heading: str = "", lines: Sequence[str] = ()) -> None:
     """Draw a neighbourhood as ``.svg`` or ``.html``; the file is replaced only when it is complete.
+
+    Args:
+        shown: what is drawn.
+        path: the file.
+        heading: of a page; a picture has none.
+        lines: what a page says in words under the heading, for whoever cannot see all of the drawing.
 
     Raises:
         UsageError: the suffix is another.
         StorageError: the disk is full or read-only.
     """
-    writers = {".svg": to_svg, ".html": to_html, ".htm": to_html}
-    writer = writers.get(path.suffix.lower())
-    if writer is None:
+    suffix = path.suffix.lower()
+    if suffix not in (".svg", ".html", ".htm"):
         raise UsageError(f"{path.name} names no drawing", hint="end it with .svg or .html")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            aside.write_text(writer(shown), encoding="utf-8")
+            aside.write_text(to_svg(shown) if suffix == ".svg" else to_html(shown, heading, lines), encoding="utf-8")
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
@@ -95,14 +102,18 @@ def to_svg(shown: Neighbourhood) -> str:
     )
 
 
-def to_html(shown: Neighbourhood) -> str:
+def to_html(shown: Neighbourhood, heading: str = "", lines: Sequence[str] = ()) -> str:
     """Return the drawing as a page: pointing at a node, or moving to it by Tab, shows its edges and what is known."""
-    title = escape(_clean(shown.nodes["label"][0]))
+    title = escape(_clean(heading or shown.nodes["label"][0]))
+    centre = escape(_clean(shown.nodes["label"][0]))
+    words = f"<header><h1>{title}</h1>" if heading else ""
+    words += "".join(f"<p>{escape(_clean(line))}</p>" for line in lines) + "</header>\n" if heading else ""
     return (
         f'<!doctype html>\n<html><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{_PAGE_STYLE}</style></head>\n<body><main>\n{to_svg(shown)}</main>\n"
-        f'<div id="told" role="status">{title}: point at a node to see its edges</div>\n'
+        f"<style>{_PAGE_STYLE}</style></head>\n<body>{words}"
+        f'<main tabindex="0" role="region" aria-label="drawing">\n{to_svg(shown)}</main>\n'
+        f'<div id="told" role="status">{centre}: point at a node to see its edges</div>\n'
         f"<script>{_SCRIPT}</script></body></html>\n"
     )
 

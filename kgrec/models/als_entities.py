@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -79,15 +80,20 @@ class FactorRows:
             return []
         weights = row.data.astype(np.float64)
         values = np.zeros((len(sources), len(told)))
-        for own, run in zip(parts, np.split(self.factors, self.n_runs, axis=1), strict=True):
-            everyone = run.astype(np.float64)
-            having = everyone[row.indices]
-            system = everyone.T @ everyone + having.T @ (having * (weights - 1)[:, None])
-            system += self.regularization * np.eye(len(system))
+        runs = np.split(self.factors, self.n_runs, axis=1)
+        for own, run, shared in zip(parts, runs, self._systems, strict=True):
+            having = run[row.indices].astype(np.float64)
+            system = shared + having.T @ (having * (weights - 1)[:, None])
             terms = np.linalg.solve(system, (having[told] * weights[told, None]).T)  # (f, told)
             values += own @ terms / self.n_runs
         k, e = np.nonzero(values)
         return strongest(sources[k], self.nodes[row.indices][told][e], values[k, e])
+
+    @cached_property
+    def _systems(self) -> list[Floats]:
+        """``X' X + regularization I`` of each run: the same for all items."""
+        runs = [run.astype(np.float64) for run in np.split(self.factors, self.n_runs, axis=1)]
+        return [run.T @ run + self.regularization * np.eye(run.shape[1]) for run in runs]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything as arrays."""

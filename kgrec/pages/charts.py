@@ -148,7 +148,7 @@ def bar_plot(
     """
     known = [b for b in bars if math.isfinite(b.value)]
     kinds = list(dict.fromkeys(b.kind for b in known))
-    longest = 24
+    longest = 28
     left = 18 + LETTER * max((min(longest, width_of(b.label)) for b in known), default=0)
     frame = Frame.below(len(known), [v for b in known for v in (b.value, b.low, b.high)], left, x_label, zero, log)
     body, before = [], ""

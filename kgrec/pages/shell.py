@@ -47,7 +47,8 @@ tr.strong td{font-weight:650}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,360px),1fr));gap:14px;
 align-items:start;margin:12px 0}
 .grid>*{margin:0}details{margin:10px 0}summary{cursor:pointer;padding:4px 0}
-pre{overflow-x:auto;background:var(--panel);padding:10px 12px;border-radius:6px;font-size:.8125rem;max-width:100%}
+pre{overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere}
+pre{background:var(--panel);padding:10px 12px;border-radius:6px;font-size:.8125rem;max-width:100%}
 figure{margin:12px 0;padding:12px;background:var(--panel);border-radius:8px;max-width:560px;min-width:0}
 figcaption{font-weight:600;margin-bottom:4px;overflow-wrap:anywhere}
 figcaption small{font-weight:400;display:block}svg.chart{display:block;width:100%;height:auto}

@@ -9,8 +9,9 @@ import pytest
 
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.explain.reasons import Explainer
-from kgrec.explain.wording import SENTENCES
+from kgrec.explain.wording import SENTENCES, Wording
 from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
+from kgrec.graph.paths import Path
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemList, Profile
@@ -102,6 +103,18 @@ def test_a_path_from_what_carried_the_score(dataset, graph):
     assert reason.kind == "path"
     assert reason.nodes == ("f0", "person:scott", "f1")
     assert reason.relations == ("directed_by", "directed_by")
+
+
+@pytest.mark.parametrize(
+    ("relation", "forward", "told"),
+    [
+        ("directed_by", True, "You liked Alien, directed by this film"),
+        ("made_in", False, "You liked Alien; it and this film are joined by “made in”"),
+    ],
+)
+def test_a_relation_that_came_with_the_data_is_quoted(graph, relation, forward, told):
+    path = Path((0, 1), (relation,), (forward,), 1.0, 1)
+    assert Wording(graph, DOMAIN, "en").path(path, "like").sentence == told
 
 
 def test_the_same_in_chinese(dataset, graph):

@@ -97,6 +97,14 @@ def test_page_stands_alone(film_graph, tmp_path):
     assert 'charset="utf-8"' in page
 
 
+def test_a_page_says_in_words_what_it_draws(film_graph, tmp_path):
+    draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.html", heading="Why <b>?", lines=["a → b", "<script>"])
+    page = (tmp_path / "x.html").read_text()
+    assert "<h1>Why &lt;b&gt;?</h1><p>a → b</p><p>&lt;script&gt;</p>" in page
+    draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.svg", heading="Why", lines=["a"])
+    assert "Why" not in (tmp_path / "x.svg").read_text()
+
+
 def test_other_suffix_is_refused(film_graph, tmp_path):
     with pytest.raises(UsageError, match="names no drawing"):
         draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.png")

@@ -33,5 +33,7 @@ def _one(example: Mapping[str, Any]) -> Markup:
         [place + 1, item.get("title") or item.get("item_id"), "✓" if item.get("hit") else "", item.get("reason") or ""]
         for place, item in enumerate(items)
     ]
-    caption = f"{hits} of the first {len(items)} are right; {text_of(example.get('hidden'))} likes were hidden"
+    hidden = example.get("hidden")
+    were = "like was" if hidden == 1 else "likes were"
+    caption = f"{hits} of the first {len(items)} are right; {text_of(hidden)} {were} hidden"
     return joined([head, known, table(["", "item", "right", "because"], lines, caption=caption)])

@@ -28,14 +28,10 @@ def popularity(document: Mapping[str, Any]) -> Section | None:
         bars.append(Bar(label, real(band.get("hidden_likes")), kind="hidden likes"))
         shares = mapping(band.get("systems"))
         bars += [Bar(label, real(shares.get(name)), kind=f"lists: {name}") for name in names]
-    lines = [
-        [
-            band.get("name"),
-            real(band.get("items")),
-            real(band.get("hidden_likes")),
-            *(real(mapping(band.get("systems")).get(n)) for n in every),
-        ]
-        for band in bands
+    lines: list[list[object]] = [
+        ["all items", *(real(band.get("items")) for band in bands)],
+        ["hidden likes", *(real(band.get("hidden_likes")) for band in bands)],
+        *([f"lists: {n}", *(real(mapping(band.get("systems")).get(n)) for band in bands)] for n in every),
     ]
     plots = [bar_plot(bars, title="Who gets the places", x_label="share")]
     series = [Series(name, *_columns(points)) for name, points in list(handed.items())[:MOST_SYSTEMS]]
@@ -50,7 +46,7 @@ def popularity(document: Mapping[str, Any]) -> Section | None:
                 note="The further below the diagonal, the fewer items take the places (Lorenz curve).",
             )
         )
-    header = ["popularity", "all items", "hidden likes", *every]
+    header = ["share of", *(str(band.get("name")) for band in bands)]
     shown = table(
         header, lines, caption="Shares of the items, of the hidden likes, and of the places in the lists of each system"
     )

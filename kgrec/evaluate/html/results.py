@@ -27,13 +27,18 @@ from kgrec.pages import Bar, Section, bar_plot, details, facts, grid, listing, n
 SURE = 0.05
 """Corrected p-values up to this are called a difference."""
 
+SHARES = ("ratio", "time", "cold-item", "cold-user")
+"""Splits that hold out a share."""
+
 
 def summary(document: Mapping[str, Any]) -> Section:
     """Say what was asked, on which data, and the answer in a sentence or two."""
     plan, data = mapping(document.get("plan")), mapping(document.get("data"))
     named = {
         "held out": plan.get("split"),
-        "share held out": f"{real(plan['fraction']):.0%}" if plan.get("fraction") else None,
+        "share held out": f"{real(plan['fraction']):.0%}"
+        if plan.get("fraction") and plan.get("split") in SHARES
+        else None,
         "lengths of the lists": text_of(plan.get("ks")),
         "seeds": text_of(plan.get("seeds")),
         "users": data.get("users"),
@@ -69,9 +74,7 @@ def _answers(document: Mapping[str, Any]) -> list[str]:
         value, below, above = interval(share)
         if math.isfinite(value):
             sure = "" if below > 0 or above < 0 else ", which may be chance"
-            said.append(
-                f"Against {name}, {value:+.1%} of it is owed to the graph ({below:+.1%} to {above:+.1%}{sure})."
-            )
+            said.append(f"The graph gives {value:+.1%} of it, beside {name} ({below:+.1%} to {above:+.1%}{sure}).")
     return [" ".join(said)]
 
 

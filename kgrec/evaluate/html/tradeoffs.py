@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kgrec.evaluate.html.reading import change, main_metric, mapping, real, reals, rows, span, text_of
-from kgrec.pages import Point, Section, Series, details, grid, line_plot, paragraph, scatter_plot, table
+from kgrec.pages import Point, Section, Series, details, grid, line_plot, number, paragraph, scatter_plot, table
 
 AGAINST = ("diversity", "coverage", "popularity", "novelty", "miscalibration", "gini")
 """What accuracy is traded for, as far as there are figures."""
@@ -52,13 +52,12 @@ def _sweep(name: str, points: list[Mapping[str, Any]], metric: str) -> list[obje
             change(mean, _figure(first, metric)[0]),
         ]
         for other in others:
-            value = _figure(point, other)[0]
-            row += [value, change(value, _figure(first, other)[0])]
+            value, gap = _figure(point, other)[0], change(_figure(point, other)[0], _figure(first, other)[0])
+            row.append(f"{number(value)} ({gap})" if gap and point is not first else number(value))
         lines.append(row)
-    header = [name, metric, "95 % interval", "change", *(part for other in others for part in (other, "change"))]
-    shown = table(
-        header, lines, caption=f"{name}: changes are against the first value", right=["95 % interval", "change", name]
-    )
+    header = [name, metric, "95 % interval", "change", *others]
+    right = ["95 % interval", "change", name, *others]
+    shown = table(header, lines, caption=f"{name}: changes are against the first value", right=right)
     return [grid(*plots), details("The figures", shown)]
 
 

@@ -56,7 +56,7 @@ def _summary(found: RunComparison, first: str) -> Section:
 
 def _system(found: RunComparison, system: str) -> Section:
     figures = [figure for figure in found.figures if figure.system == system]
-    header = ["figure", "A", "95 % interval of A", "B", "95 % interval of B", "B − A", "95 % interval", "in per cent"]
+    header = ["figure", "A", "95 % of A", "B", "95 % of B", "B − A", "95 % interval", "in per cent"]
     lines = [
         [
             f.metric,
@@ -64,7 +64,7 @@ def _system(found: RunComparison, system: str) -> Section:
             span(*f.a[1:]),
             f.b[0],
             span(*f.b[1:]),
-            f.difference,
+            _signed(f.difference),
             span(f.low, f.high),
             change(f.b[0], f.a[0]),
             f"{f.p_holm:.3f}" if math.isfinite(f.p_holm) else "",
@@ -72,8 +72,13 @@ def _system(found: RunComparison, system: str) -> Section:
         ]
         for f in figures
     ]
-    right = ["95 % interval of A", "95 % interval of B", "95 % interval", "in per cent", "p"]
-    made = table([*header, "p", "B is"], lines, caption=f"{system}: A and B", right=right)
+    right = ["95 % of A", "95 % of B", "B − A", "95 % interval", "in per cent", "p"]
+    made = table(
+        [*header, "p", "B is"],
+        lines,
+        caption=f"{system}: A and B with 95 % intervals, and their difference",
+        right=right,
+    )
     relative = [f for f in figures if f.how == PAIRED and f.a[0]]
     bars = [Bar(f.metric, 100 * f.difference / f.a[0], 100 * f.low / f.a[0], 100 * f.high / f.a[0]) for f in relative]
     blocks: list[object] = [made]
@@ -86,6 +91,10 @@ def _system(found: RunComparison, system: str) -> Section:
     if words:
         blocks.append(details("What the figures mean", facts(words), paragraph(note, quiet=True)))
     return Section(f"System {system}" if found.kind == "lists" else system, blocks)
+
+
+def _signed(value: float) -> str:
+    return "–" if not math.isfinite(value) else f"{value:+.4f}" if abs(value) < 10 else f"{value:+,.1f}"
 
 
 def _changed(found: RunComparison) -> Section:
