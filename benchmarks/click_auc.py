@@ -21,21 +21,13 @@ from bench import run, workspace
 from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
-from scipy.stats import rankdata
 
 import kgrec
+from kgrec.evaluate.clicks import auc
 from kgrec.ranking.fusion import standardise
 
 DRAWS = 2000
 K1, B = 1.2, 0.75
-
-
-def auc(scores: NDArray[np.float64], clicked: NDArray[np.bool_]) -> float:
-    """Return how often a clicked impression stands above another one; a tie counts half."""
-    n = int(clicked.sum())
-    if not 0 < n < len(clicked):
-        return float("nan")
-    return float((rankdata(scores)[clicked].sum() - n * (n + 1) / 2) / (n * (len(clicked) - n)))
 
 
 def interval(

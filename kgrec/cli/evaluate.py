@@ -12,6 +12,7 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.arguments import check_json, numbers, scorer_names
+from kgrec.cli.evaluate_clicks import show_clicks
 from kgrec.cli.evaluate_debiased import show_debiased
 from kgrec.cli.evaluate_effects import show_effects, show_gaps
 from kgrec.cli.evaluate_explanations import show_faithfulness
@@ -215,6 +216,7 @@ def _show(found: EvaluationRun) -> None:
     out.print(shown)
     show_sweeps(evaluation)
     show_debiased(evaluation.debiased)
+    show_clicks(evaluation.clicks)
     show_uplift(evaluation.uplift)
     _show_slices(evaluation)
     show_effects(evaluation.comparisons)

@@ -16,6 +16,7 @@ from kgrec.data.propensity import as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import lists
+from kgrec.evaluate.clicks import Showings, per_user_standard
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.protocols import Cut
 from kgrec.evaluate.shown import lists_of_log
@@ -53,6 +54,7 @@ class Exam:
             None where there are no times.
         now: the latest moment that the fit part knows of, unix seconds.
         log: what was shown after the fit part, where the log tells it, or None.
+        showings: the same with what was clicked, or None.
         inverse: inverse propensities of the items, by which likes weigh in debiased figures, shape ``(n_items,)``, or
             None where nothing is debiased.
     """
@@ -71,6 +73,7 @@ class Exam:
     now: float = float("nan")
     inverse: NDArray[np.float64] | None = None
     log: ShownLog | None = None
+    showings: Showings | None = None
 
     @property
     def n_candidates(self) -> int:
@@ -87,12 +90,14 @@ class Outcome:
         overall: figures of all lists together, by name.
         top: the lists, shape ``(u, k)``, -1 for none.
         of_log: lists of those who were shown something, shape ``(l, k)``, or None where no log tells.
+        of_showings: scores of what was shown, shape ``(s,)``, or None.
     """
 
     per_user: dict[str, PerUser]
     overall: dict[str, float]
     top: NDArray[np.int64]
     of_log: NDArray[np.int64] | None = None
+    of_showings: NDArray[np.float64] | None = None
 
 
 def make_exam(
@@ -216,7 +221,12 @@ def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, ste
             f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
         }
     of_log = None if exam.log is None else lists_of_log(ranker, exam.log, longest, block_size=block_size, steps=steps)
-    return replace(outcome, per_user=per_user, of_log=of_log)
+    of_showings = None
+    if exam.showings is not None:
+        of_showings = per_user_standard(
+            lambda users: ranker.fused(ranker.parts(users), users), exam.showings, block_size
+        )
+    return replace(outcome, per_user=per_user, of_log=of_log, of_showings=of_showings)
 
 
 def measure(top: NDArray[np.int64], exam: Exam, ks: Sequence[int]) -> Outcome:

@@ -11,6 +11,7 @@ import polars as pl
 
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import FULL, SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
+from kgrec.evaluate.clicks import Clicks, measure_clicks
 from kgrec.evaluate.curves import SweepCurve, curves
 from kgrec.evaluate.debiased import DebiasedFigures, compare_debiased
 from kgrec.evaluate.gaps import Gap, group_gaps
@@ -93,6 +94,7 @@ class Evaluation:
         gaps: differences between groups of users, for the whole hybrid.
         sweeps: figures of the whole hybrid at each value of each option that varied.
         uplift: what showing an item changes, where the data tells what was shown, or None.
+        clicks: whether what was clicked is scored above what was only shown, or None.
         debiased: figures as observed beside those by inverse propensities, for each system.
         reproduce: config, fingerprints, versions.
         pictures: what else a page draws, see :func:`kgrec.evaluate.pictures.pictures`.
@@ -108,6 +110,7 @@ class Evaluation:
     sweeps: tuple[SweepCurve, ...] = ()
     debiased: tuple[DebiasedFigures, ...] = ()
     uplift: Uplift | None = None
+    clicks: Clicks | None = None
     reproduce: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -158,6 +161,7 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
         sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
         debiased=tuple(compare_debiased(tops, [r.exam for r in rounds], max(plan.ks), rng)),
         uplift=_uplift(rounds, present, plan, rng),
+        clicks=_clicks(rounds, present, plan),
         reproduce=reproduce,
         pictures=pictures(rounds, dataset),
     )
@@ -243,6 +247,15 @@ def _uplift(
     lists = {c[0].system.name: [j.outcome.of_log for j in c if j.outcome] for c in present}
     tops = {name: [top for top in of_seeds if top is not None] for name, of_seeds in lists.items()}
     return measure_uplift(log, tops, plan.ks, rng)
+
+
+def _clicks(rounds: Sequence[Round], present: Sequence[Sequence[Judged]], plan: Plan) -> Clicks | None:
+    shown = rounds[0].exam.showings  # the same for all seeds, as the log
+    if shown is None:
+        return None
+    found = {c[0].system.name: [j.outcome.of_showings for j in c if j.outcome] for c in present}
+    scores = {name: [one for one in of_seeds if one is not None] for name, of_seeds in found.items()}
+    return measure_clicks(shown, scores, np.random.default_rng([plan.seeds[0], 17]))
 
 
 def _by_seed(rounds: Sequence[Round], column: Sequence[Judged], metric: str) -> list[float]:

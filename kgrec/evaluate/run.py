@@ -23,7 +23,7 @@ from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
 from kgrec.evaluate.materials import Materials
 from kgrec.evaluate.pictures import distribution
 from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
-from kgrec.evaluate.shown import held_log
+from kgrec.evaluate.shown import held_log, held_showings
 from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.registry import Registry
@@ -196,7 +196,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress)
     )
     log = held_log(dataset, held, weights, material, config.debias.clip)
     inverse = inverse_propensities(exam.popularity, config.debias, times_shown(dataset, held.fit))
-    exam = replace(exam, inverse=inverse, log=log)
+    exam = replace(exam, inverse=inverse, log=log, showings=held_showings(dataset, held, weights))
     names = wanted(inputs.registry, config, plan.only)
     compared = [System(FULL, scorers=tuple(names))]
     if plan.ablate:

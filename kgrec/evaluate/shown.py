@@ -12,6 +12,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.exposures import IMPRESSION
 from kgrec.data.propensity import as_observed
 from kgrec.data.split import interaction_matrix, to_events
+from kgrec.evaluate.clicks import Showings
 from kgrec.evaluate.protocols import Cut
 from kgrec.evaluate.uplift import ShownLog, make_log
 from kgrec.ranking.selection import mask_seen
@@ -86,3 +87,42 @@ def lists_of_log(
             found = with_reserved(scores, *top_k(scores, max(k, steps.candidates)), steps.reserved)
             tops.append(steps.apply(*found, users, log.history[block], k)[0])
     return np.concatenate(tops)
+
+
+def held_showings(dataset: Dataset, cut: Cut, weights: NDArray[np.float32]) -> Showings | None:
+    """Return what was shown after the fit part and whether it was clicked; None where the data does not tell.
+
+    A showing counts as clicked if the user liked the item in what was held out. Where no item that was liked has a
+    showing too, the log writes either the one or the other, and likes are showings that were clicked. What one user
+    was shown at the same time makes a group; without times, all that the user was shown.
+
+    Args:
+        dataset: what was cut.
+        cut: how.
+        weights: how much each row is a like, shape ``(n_rows,)``.
+    """
+    if cut.name not in SPLITS:
+        return None
+    rows = dataset.interactions.select(
+        pl.col("user", "item").cast(pl.Int64),
+        "time",
+        shown=pl.col("action") == IMPRESSION,
+        liked=pl.Series(weights > 0),
+    )
+    rows = rows.filter(pl.Series(~cut.fit)).drop_nulls("item")
+    likes = rows.filter("liked").select("user", "item").unique()
+    showings = rows.filter("shown")
+    if showings.join(likes, on=["user", "item"], how="semi").is_empty():
+        showings = rows.filter(pl.col("shown") | pl.col("liked"))
+    timed = showings.height > 0 and showings["time"].null_count() == 0
+    key = ["user", "time"] if timed else ["user"]
+    pairs = showings.unique([*key, "item"], maintain_order=True)
+    pairs = pairs.join(likes.with_columns(clicked=True), on=["user", "item"], how="left", maintain_order="left")
+    pairs = pairs.with_columns(pl.col("clicked").fill_null(False), group=pl.struct(key).rank("dense") - 1)
+    if not 0 < pairs["clicked"].sum() < pairs.height:
+        return None
+    users, of_users = np.unique(pairs["user"].to_numpy(), return_inverse=True)
+    items, columns = np.unique(pairs["item"].to_numpy(), return_inverse=True)
+    groups, clicked = pairs["group"].to_numpy().astype(np.int64), pairs["clicked"].to_numpy()
+    by = "what a user was shown at the same time" if timed else "all that a user was shown"
+    return Showings(users, items, of_users.astype(np.int64), columns.astype(np.int64), groups, clicked, by)

@@ -23,6 +23,7 @@ _OF_LISTS = (
     lists.popularity,
     lists.calibration,
     lists.debiased,
+    shown.clicks,
     shown.uplift,
     tradeoffs.tradeoffs,
     tradeoffs.learning,

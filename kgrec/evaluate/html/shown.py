@@ -1,11 +1,11 @@
-"""What showing an item changes, where the data tells what was shown."""
+"""What is said of what was shown, where the data tells it: what was clicked, and what showing changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from kgrec.evaluate.html.reading import interval, mapping, real, span
+from kgrec.evaluate.html.reading import interval, mapping, real, span, text_of
 from kgrec.pages import Section, paragraph, table
 
 
@@ -29,3 +29,25 @@ def uplift(document: Mapping[str, Any]) -> Section | None:
     )
     caption = "What was shown and liked after training"
     return Section("What showing changes", [paragraph(text), table(header, lines, caption=caption, right=header[1:])])
+
+
+def clicks(document: Mapping[str, Any]) -> Section | None:
+    """Show whether what was clicked is scored above what was only shown."""
+    found = mapping(document.get("clicks"))
+    systems = mapping(found.get("systems"))
+    if not systems:
+        return None
+    names = list(dict.fromkeys(name for figures in systems.values() for name in mapping(figures)))
+    lines = []
+    for system, figures in systems.items():
+        values = [interval(mapping(figures).get(name)) for name in names]
+        lines.append([system, *(f"{mean:.4f} ({span(low, high)})" for mean, low, high in values)])
+    text = (
+        f"Of {text_of(found.get('shown'))} showings to {text_of(found.get('users'))} people, "
+        f"{text_of(found.get('clicked'))} were clicked. AUC is over all showings together: how often a clicked one is "
+        f"scored above one that was not. The others are means over {text_of(found.get('groups'))} groups of "
+        f"{found.get('by')}. In brackets: 95 % intervals over people."
+    )
+    header = ["system", *names]
+    caption = "Is what was clicked scored above what was only shown?"
+    return Section("What was clicked", [paragraph(text), table(header, lines, caption=caption, right=header[1:])])
