@@ -38,6 +38,7 @@ _PRAISE = re.compile(
     r"|guarantee\w*|warranty|cheap\w*|sequel|prequel|remake|limited|proven|certified)\b",
     re.I,
 )
+_SIZE = re.compile(r"\d|^(?:mm|cm|ml|kg|lbs?|oz|in|inch|ft|yds?|pcs|packs?|per|nm)\.?$", re.I)
 _COUNTS = {
     w: n for n, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)
 }
@@ -229,7 +230,16 @@ def _folded(text: str) -> str:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yield a title as it stands and without what is in brackets at its end; an article at its end goes in front."""
+    """Yield a title as it stands and without what is in brackets at its end; an article at its end goes in front.
+
+    Of a long title with figures also its first words without them: people ask for "Acme Steel Dolly", not for
+    "Acme 9299 6-Inch Steel Dolly, 200-lb Load".
+    """
+    if name.count(" ") > 5 and re.search(r"\d", name):
+        plain = [
+            w for w in re.split(r"[,;(|\[]", name)[0].split() if re.search(r"[^\W\d]{2}", w) and not _SIZE.search(w)
+        ]
+        yield from (" ".join(plain[:size]) for size in range(2, len(plain) + 1))
     while name:
         turned = re.fullmatch(r"(.+), (The|A|An|La|Le|Les|El|Il|Der|Die|Das|L')", name)
         yield f"{turned[2]} {turned[1]}" if turned else name

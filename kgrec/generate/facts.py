@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kgrec.data.dataset import Dataset
 from kgrec.generate.profile import TOO_COMMON, InterestProfile, Touched
 from kgrec.generate.screening import plain, safe_name, safe_text
-from kgrec.generate.titles import display, short
+from kgrec.generate.titles import display, shortener
 from kgrec.graph.around import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
@@ -168,7 +168,7 @@ class FactBook:
         if row.get("title"):
             title = display(str(row["title"]))
             if safe_name(title):
-                aliases = _other_names(str(row["title"]), title)
+                aliases = self._other_names(str(row["title"]), title)
                 found.append(Fact("", "title", "title", title, aliases=aliases, source=source, subject=item_id))
         for name, info in self._dataset.item_attributes.items():
             value = row.get(name)
@@ -256,8 +256,13 @@ class FactBook:
 
     def _history(self, touched: Touched, title: str) -> Fact:
         verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
-        aliases = _other_names(str(self._dataset.items["title"][touched.item]), title)
+        aliases = self._other_names(str(self._dataset.items["title"][touched.item]), title)
         return Fact("", "history", "history", title, verb, aliases=aliases, source="interactions")
+
+    def _other_names(self, title: str, shown: str) -> tuple[str, ...]:
+        """Return the other names of an item that is shown as ``shown``; the short one of a long name is the last."""
+        names = (*name_variants(plain(title)), shortener(self._domain.short_title)(shown))
+        return tuple(dict.fromkeys(name for name in names if name != shown and safe_name(name)))
 
     def _because(self, reason: Reason, history: str) -> str:
         """Return how the path is worded: ``also directed by Ada Orbit``; nothing where its two steps differ."""
@@ -273,11 +278,6 @@ class FactBook:
             kinds = ("entity", "item") if relation.tail not in ("item", "user") else ("item", "entity")
             name = self._name_of(reason.nodes[1], kinds)
         return worded.format(entity=name) if worded and name and safe_name(name) else ""
-
-
-def _other_names(title: str, shown: str) -> tuple[str, ...]:
-    """Return the other names of an item that is shown as ``shown``; the short one of a long name is the last."""
-    return tuple(dict.fromkeys(name for name in (*name_variants(plain(title)), short(shown)) if name != shown))
 
 
 def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:

@@ -85,6 +85,15 @@ def article(words_after: str) -> str:
     return f"{'an' if vowel else 'a'} {words_after}"
 
 
+def with_articles(text: str) -> str:
+    """Correct ``a`` and ``an`` before words in lower case; names stay as they are.
+
+    >>> with_articles("It is a action film, an war film and a unique one.")
+    'It is an action film, a war film and a unique one.'
+    """
+    return re.sub(r"\b(?:a|an) (?=([a-z]\S*))", lambda m: article(m[1])[: -len(m[1])], text)
+
+
 def lower(value: str) -> str:
     """Write a value as a common noun: ``Science Fiction`` -> ``science fiction``; ``TV`` and ``IMAX 3D`` stay.
 

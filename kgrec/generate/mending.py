@@ -13,7 +13,7 @@ from kgrec.generate.template import PERSONAL, phrases_of
 from kgrec.plugin.generation import TextRequest, Violation
 
 LONGEST = 6
-"""Sentences of a draft that is looked through; there are two to the power of so many ways to shorten it."""
+"""Sentences of a draft that are looked through; there are two to the power of so many ways to shorten it."""
 
 SHORTEST = 6
 """Words (characters) of what is left; less is no text."""
@@ -30,6 +30,8 @@ _END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|Ms|St|Jr|Sr|vs|No)
 def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[Violation]]) -> str:
     """Return the longest text that passes and is the draft without some of its sentences, or nothing.
 
+    What is said twice is said once, and a sentence that the model did not finish is left out.
+
     A draft that tries to steer its reader, or to tell secrets, is not mended: all of it is suspect.
 
     Args:
@@ -37,13 +39,15 @@ def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[V
         request: what was to be written; no name of its facts is cut in two.
         check: asks the guards.
     """
-    parts = _sentences(text, request)
-    if not 1 < len(parts) <= LONGEST or any(found.guard not in MENDED for found in check(text)):
+    whole = _sentences(text, request)
+    if len(whole) < 2 or any(found.guard not in MENDED for found in check(text)):
         return ""
-    for size in range(len(parts) - 1, 0, -1):
+    finished = [part for part in whole if re.search(r"[.!?…。！？][”\"」』]?$", part)]
+    parts = list(dict.fromkeys(finished))[:LONGEST]
+    for size in range(len(parts), 0, -1):
         for kept in combinations(parts, size):
             shorter = _joined(kept, request.language)
-            if length(shorter, request.language) >= SHORTEST and not check(shorter):
+            if shorter != text and length(shorter, request.language) >= SHORTEST and not check(shorter):
                 return shorter
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from kgrec.generate.language import with_articles
 from kgrec.generate.prompts import render
 from kgrec.plugin.generation import PromptTemplate, SmallModel, TextRequest, Violation
 from kgrec.plugin.prompts import default_prompt
@@ -33,7 +34,8 @@ class PromptGenerator:
         if model is None or not requests:
             return [""] * len(requests)
         prompts = [render(_prompt(request), request, small=is_small(model)) for request in requests]
-        return model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
+        texts = model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
+        return [polished(text, request) for text, request in zip(texts, requests, strict=True)]
 
     def repair(
         self,
@@ -47,7 +49,7 @@ class PromptGenerator:
     ) -> str:
         """Return a second draft that is told what was wrong with the first."""
         prompt = render(template, request, draft=draft, problems=problems, small=is_small(model))
-        return model.complete([prompt], max_new_tokens=token_limit(request), seed=seed)[0]
+        return polished(model.complete([prompt], max_new_tokens=token_limit(request), seed=seed)[0], request)
 
     def sentence(
         self, request: TextRequest, *, template: PromptTemplate, model: LanguageModel, seeds: Sequence[int]
@@ -55,7 +57,12 @@ class PromptGenerator:
         """Yield sentences for the reader, each drawn when it is asked for."""
         prompt = render(template, request, small=is_small(model))
         for seed in seeds:
-            yield model.complete([prompt], max_new_tokens=SENTENCE, seed=seed)[0]
+            yield polished(model.complete([prompt], max_new_tokens=SENTENCE, seed=seed)[0], request)
+
+
+def polished(text: str, request: TextRequest) -> str:
+    """Return an English text with the right articles: "a action film" is all that small models get wrong so often."""
+    return with_articles(text) if request.language == "en" else text
 
 
 def is_small(model: LanguageModel) -> bool:

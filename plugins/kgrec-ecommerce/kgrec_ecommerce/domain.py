@@ -169,6 +169,7 @@ ECOMMERCE = Domain(
     name="ecommerce",
     summary="online shops: brands, categories, materials, bought together; views, carts and purchases; Amazon",
     item_noun={"en": "product", "zh": "商品"},
+    short_title="kgrec_ecommerce.names:short_name",
     user_verb={
         "view": {"en": "looked at", "zh": "浏览过"},
         "click": {"en": "clicked on", "zh": "点击过"},
