@@ -142,3 +142,19 @@ def test_evaluate_tells_what_is_clicked_of_what_is_shown(both, times):
     assert "What was clicked" in page
     without = Plan("ratio", 0.2, (5,), (1,), ("popularity",))
     assert summarise(run(inputs, without), without, inputs.dataset, {}).clicks is None
+
+
+def test_the_screen_names_auc_its_interval_and_the_groups(capsys):
+    from kgrec.cli.evaluate_clicks import show_clicks
+
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.arange(30), 6)
+    clicked = np.tile([True, False, False, False, False, False], 30)
+    shown = Showings(np.arange(30), np.arange(6), rows, np.tile(np.arange(6), 30), rows, clicked, "all that a user saw")
+    show_clicks(measure_clicks(shown, {"full": [clicked.astype(float)]}, rng))
+    printed = capsys.readouterr().out
+    assert "1.0000 to 1.0000" in printed
+    assert "ndcg@10" in printed
+    assert "180 showings to 30 users, 30 clicked" in printed
+    show_clicks(None)
+    assert capsys.readouterr().out == ""

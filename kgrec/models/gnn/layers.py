@@ -86,15 +86,15 @@ class _Layers(torch.autograd.Function):
         wanted, n = adjacency.n_wanted, n_layers + 1
         x = _first(ids, kept, texts)
         layers = [x]
-        passed = x[:wanted] / n
+        total = first = x[:wanted].clone()
         for _ in range(n_layers - 1):
             layers.append(adjacency.product(weights.forward, layers[-1]))
-            passed += layers[-1][:wanted] / n
+            total = total + layers[-1][:wanted]
         last = adjacency.wanted_product(weights.forward, layers[-1])
         ctx.save_for_backward(kept, *layers)
         ctx.weights, ctx.adjacency, ctx.with_texts = weights, adjacency, texts.dim() > 0
         flat = x.view(-1)
-        return passed + last / n, passed, x[:wanted].clone(), torch.dot(flat, flat)
+        return last.add_(total).div_(n), total / n, first, torch.dot(flat, flat)
 
     @staticmethod
     @once_differentiable
@@ -103,7 +103,7 @@ class _Layers(torch.autograd.Function):
         kept, *layers = ctx.saved_tensors
         weights, adjacency, n = ctx.weights, ctx.adjacency, len(layers) + 1
         wanted = adjacency.n_wanted
-        of_layer = (of_mean + of_passed) / n
+        of_layer = (of_mean + of_passed).div_(n)
         of_scales = adjacency.scale_gradient(len(weights.scales)) if ctx.needs_input_grad[1] else None
         gradient = of_mean / n  # of the last layer, which is made of users and items only
         for x in reversed(layers):

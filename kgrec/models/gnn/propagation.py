@@ -76,8 +76,10 @@ class Adjacency:
         values = self.values if mask is None else self.values * mask
         if len(scales) == 1:
             return Weights(scales, values, values)
-        factors = scales.detach()
-        return Weights(scales, values * factors[self.groups], values * factors[self.mirrored_groups])
+        # index_select of narrow numbers is ten times as fast as indexing with brackets.
+        of_groups = [scales.detach().index_select(0, groups) for groups in (self.groups, self.mirrored_groups)]
+        forward, backward = (factors.mul_(values) for factors in of_groups)
+        return Weights(scales, forward, backward)
 
     def product(self, weights: Tensor, x: Tensor) -> Tensor:
         """Multiply the matrix of these entries by ``x`` of shape ``(n_nodes, d)``."""
@@ -90,7 +92,7 @@ class Adjacency:
 
     def product_of_wanted(self, weights: Tensor, x: Tensor) -> Tensor:
         """Return :meth:`product` of an ``x`` that has users and items only, shape ``(n_wanted, d)``."""
-        return _sums(self._from_indices, self._from_indptr, weights[self._from_wanted], x)
+        return _sums(self._from_indices, self._from_indptr, weights.index_select(0, self._from_wanted), x)
 
     def scale_gradient(self, n_groups: int) -> ScaleGradient:
         """Return a sum to which the layers add their share of the gradient of the groups' scalars."""
