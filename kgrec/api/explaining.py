@@ -101,7 +101,7 @@ class _Explaining:
         order = order[np.argsort(-known.fused[order], kind="stable")]
         inside = rank is not None and rank <= n
         rival = int(order[min(n if inside else n - 1, len(order) - 1)]) if len(order) else place
-        split = decompose(self.project.ranker, known.position, np.array([place, rival]), known.parts)
+        split = decompose(self.project.ranker, known.position, np.array([place, rival]), known.parts, known.profile)
         parts, rival_parts = (split[0], split[1]) if rival != place else (split[0], split[0])
         carried, gap = self._carried(parts, rival_parts)
         paths = tuple(routes(self.project.explainer, known.user_id, place, carried, PATHS))
@@ -132,7 +132,7 @@ class _Explaining:
     def _carried(self, parts: list[Part], rival: list[Part]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what each item of the history adds to the item, and how much more than to the rival."""
         n_items = len(self.known.fused)
-        if self.known.position is None:  # nothing can be split: liked items count by their weights
+        if not any(part.kind == "item" for part in parts + rival):  # nothing was split: likes count by their weights
             weights = np.zeros(n_items)
             weights[self.known.profile.items] = self.known.profile.weights
             return weights, weights

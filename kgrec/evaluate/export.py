@@ -59,11 +59,15 @@ def scalars(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def curves(document: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[int, float]]]]:
-    """Yield what has steps: learning curves by epoch."""
+    """Yield what has steps: learning curves by epoch, figures of the feedback loop by round."""
     for curve in rows(mapping(document.get("pictures")).get("learning")):
         pairs = [reals(point) for point in curve.get("points") or ()]
         points = [(int(pair[0]), pair[1]) for pair in pairs if len(pair) == 2 and math.isfinite(pair[1])]
         yield f"learning/{curve.get('scorer')} seed {curve.get('seed')}", points
+    for system, figures in mapping(mapping(document.get("replay")).get("systems")).items():
+        for name, values in mapping(figures).items():
+            rounds = enumerate(reals(values), start=1)
+            yield f"{system}/{name}", [(step, value) for step, value in rounds if math.isfinite(value)]
 
 
 def settings(document: Mapping[str, Any]) -> dict[str, str]:

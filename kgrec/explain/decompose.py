@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.plugin.additive import NewUserAdditiveScorer
 from kgrec.plugin.protocols import AdditiveScorer, Contribution, Scorer
-from kgrec.types import ItemIndices, Scores
+from kgrec.types import ItemIndices, Profile, Scores
 
 if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
@@ -48,14 +49,17 @@ class Part:
     label: str = ""
 
 
-def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[str, Scores]) -> list[list[Part]]:
+def decompose(
+    ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[str, Scores], profile: Profile | None = None
+) -> list[list[Part]]:
     """Split the fused scores of ``items`` for one user.
 
     Args:
         ranker: whose scores these are.
-        user: position at training, or None for somebody who was not there: no scorer can be split then.
+        user: position at training, or None for somebody who was not there.
         items: positions at training, shape ``(i,)``.
         parts: of :meth:`Ranker.parts` or :meth:`Ranker.parts_new` after :meth:`Ranker.fused`, shape ``(1, n_items)``.
+        profile: of somebody who was not there; without it nothing can be split for them.
 
     Returns:
         For each item its parts. They sum to the fused score up to rounding; a scorer that says nothing has none.
@@ -64,17 +68,31 @@ def decompose(ranker: Ranker, user: int | None, items: ItemIndices, parts: dict[
     for name, part in parts.items():
         scorer = ranker.scorers.get(name)  # none stands behind what the second stage adds: it is one part, whole
         share = part[0].astype(np.float64)
-        if user is None or not isinstance(scorer, AdditiveScorer):
+        split = _split(scorer, user, profile, items)
+        if split is None:
             for own, value in zip(found, share[items], strict=True):
                 own.extend([Part(name, WHOLE, -1, float(value))] if value else [])
             continue
-        raw = np.asarray(scorer.score(np.array([user]))[0], dtype=np.float64)
+        raw = split[0].astype(np.float64)
         given: dict[int, list[Contribution]] = {int(item): [] for item in items}
-        for contribution in scorer.contributions(user, items):
+        for contribution in split[1]:
             given[contribution.item].append(contribution)
         for own, item in zip(found, items.tolist(), strict=True):
             own.extend(_scaled(name, given[item], raw, share, item, _peers(ranker, item)))
     return found
+
+
+def _split(
+    scorer: Scorer | None, user: int | None, profile: Profile | None, items: ItemIndices
+) -> tuple[NDArray[np.floating], list[Contribution]] | None:
+    """Return a scorer's own scores of all items and what those of ``items`` split into; None where it cannot tell."""
+    if user is None:
+        if profile is None or not isinstance(scorer, NewUserAdditiveScorer):
+            return None
+        return scorer.score_new(profile), scorer.contributions_new(profile, items)
+    if not isinstance(scorer, AdditiveScorer):
+        return None
+    return scorer.score(np.array([user]))[0], scorer.contributions(user, items)
 
 
 def factor(ranker: Ranker, scorer: Scorer, user: int, item: int, part: Scores) -> float:

@@ -47,6 +47,8 @@ class Explainer:
         self.graph = graph
         self.ranker = ranker
         self.wording = Wording(graph, domain, language)
+        self._whose: str | None = None
+        self._theirs = pl.DataFrame()
 
     @cached_property
     def _triples(self) -> Triples:
@@ -121,8 +123,11 @@ class Explainer:
 
     def interactions(self, user_id: str) -> pl.DataFrame:
         """Return what a user did with items; searches and mere impressions are left out."""
-        position = int(self.dataset.user_positions([user_id])[0])
-        return touched(self.dataset.interactions.filter(pl.col("user") == position))
+        if self._whose != user_id:  # one explanation asks several times
+            position = int(self.dataset.user_positions([user_id])[0])
+            self._theirs = touched(self.dataset.interactions.filter(pl.col("user") == position))
+            self._whose = user_id
+        return self._theirs
 
     def actions(self, user_id: str) -> dict[int, str]:
         """Return the strongest action of the user on each item of the history, by position in the dataset."""

@@ -68,6 +68,12 @@ class Wording:
         return {**DEFAULT_ACTION_WEIGHTS, **self._domain.action_weights}
 
     @cached_property
+    def _labels(self) -> dict[str, tuple[str, str]]:
+        """Relation -> how it reads in the direction of its statement, and against it."""
+        rows = self.graph.relations.select("name", "label", "inverse_label").iter_rows()
+        return {name: (str(label), str(inverse)) for name, label, inverse in rows}
+
+    @cached_property
     def _node_of(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Training number -> row of the nodes table."""
         numbers = self.graph.training_nodes
@@ -179,8 +185,8 @@ class Wording:
             own = (kind.labels if forward else kind.inverse_labels).get(self._language)
             if own:
                 return own
-        row = self.graph.relations.row(by_predicate=pl.col("name") == relation, named=True)
-        return str(row["label"] if forward else row["inverse_label"])
+        ahead, back = self._labels[relation]
+        return ahead if forward else back
 
     def _say(self, sentence: str, **parts: object) -> str:
         return SENTENCES[sentence][self._language].format(**parts)

@@ -162,7 +162,13 @@ class ALS:
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the user's history that caused them."""
-        row = self._history.rows(np.array([user]))
+        return self._split(self._history.rows(np.array([user])), items)
+
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Do the same for somebody who was not there at training."""
+        return self._split(self._history.new(profile), items)
+
+    def _split(self, row: csr_array, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         confidences = self._confidences(row)
         shares = np.mean([fold_in.influence(confidences, items) for fold_in in self._folders()], axis=0)  # (items, k)

@@ -93,10 +93,12 @@ class Content:
 
     def score_new(self, profile: Profile) -> NDArray[np.float32]:
         """Score all items for somebody who was not there at training -> float32 ``(n_items,)``."""
-        words = np.zeros((1, len(self._mean)), dtype=np.float32)
+        return np.asarray(self._score(self._history.new(profile), self._new_words(profile))[0])
+
+    def _new_words(self, profile: Profile) -> Vectors:
         if profile.text_vector is not None and len(profile.text_vector) == len(self._mean):
-            words = self._centre(np.asarray(profile.text_vector, dtype=np.float32)[None, :])
-        return np.asarray(self._score(self._history.new(profile), words)[0])
+            return self._centre(np.asarray(profile.text_vector, dtype=np.float32)[None, :])
+        return np.zeros((1, len(self._mean)), dtype=np.float32)
 
     def _score(self, rows: csr_array, words: Vectors) -> Scores:
         means = self._means(rows)
@@ -121,14 +123,21 @@ class Content:
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the user's history and the user's own words."""
-        items = np.asarray(items, dtype=np.int64)
         users = np.array([user])
-        means = self._means(self._history.rows(users))
+        return self._split(self._history.rows(users), self._words_of(users)[0], items)
+
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Do the same for somebody who was not there at training."""
+        return self._split(self._history.new(profile), self._new_words(profile)[0], items)
+
+    def _split(self, row: csr_array, words: Vectors, items: ItemIndices) -> list[Contribution]:
+        items = np.asarray(items, dtype=np.int64)
+        means = self._means(row)
         nearest, own_words = (np.float32(value) for value in self._settings)
         cosines = self._vectors[items] @ self._vectors[means.indices].T
         near = self._near[means.indices][:, items].toarray().T
         shares = ((1 - nearest) * cosines + nearest * near) * means.data  # (items, history)
-        own = own_words * (self._vectors[items] @ self._words_of(users)[0])
+        own = own_words * (self._vectors[items] @ words)
         parts = np.concatenate([shares, own[:, None]], axis=1)
         sources = [*means.indices.tolist(), -1]
         targets, columns = np.nonzero(parts * self._known[items, None])

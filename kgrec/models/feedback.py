@@ -102,27 +102,36 @@ class Feedback:
 
         The user's own weights are those of the regression with ``v`` as it was learned.
         """
+        scores = self._appeal + self._own(self._new_duals(profile))[0]
+        scores[~self._content.described] = np.nan
+        return np.asarray(scores, dtype=np.float32)
+
+    def _new_duals(self, profile: Profile) -> csr_array:
         items = np.unique(profile.items[profile.items < len(self._appeal)])
         items = items[self._content.described[items]]
         personal, noise, mean = (np.float32(value) for value in self._settings)
         prior = Prior(float(personal), float(noise), shared=0.0)
         rest = 1 - mean - self._appeal[items]
         duals = solve(self._content, np.zeros(len(items), dtype=np.int64), items, rest, prior)
-        row = csr_array((duals, (np.zeros(len(items), dtype=np.int64), items)), shape=(1, len(self._appeal)))
-        scores = self._appeal + self._own(row)[0]
-        scores[~self._content.described] = np.nan
-        return np.asarray(scores, dtype=np.float32)
+        return csr_array((duals, (np.zeros(len(items), dtype=np.int64), items)), shape=(1, len(self._appeal)))
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores by the items that the user liked; appeal and rejections count as bias."""
+        inside = user < self._liked.shape[0]
+        liked, left = (csr_array(m[[user]] if inside else (1, m.shape[1])) for m in (self._liked, self._left))
+        return self._split(liked, left, items)
+
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Do the same for somebody who was not there at training."""
+        nothing_left = sparse.csr(np.zeros((1, len(self._appeal)), dtype=np.float32))
+        return self._split(self._new_duals(profile), nothing_left, items)
+
+    def _split(self, liked: csr_array, left: csr_array, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         items = items[self._content.described[items]]
-        inside = user < self._liked.shape[0]
-        rows = [csr_array(m[[user]] if inside else (1, m.shape[1])) for m in (self._liked, self._left)]
-        liked, left = rows
         shares = np.float32(self._settings[0]) * self._content.between(items, liked.indices.astype(np.int64))
         shares *= liked.data
-        rest = self._appeal[items] + self._own(csr_array(left))[0, items]
+        rest = self._appeal[items] + self._own(left)[0, items]
         found = [Contribution(int(item), "bias", -1, float(value)) for item, value in zip(items, rest, strict=True)]
         targets, sources = np.nonzero(shares)
         return found + [

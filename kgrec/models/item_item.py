@@ -93,7 +93,13 @@ class ItemItemScorer(ABC):
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the user's history that caused them."""
-        row = self._history.rows(np.array([user]))
+        return self._split(self._history.rows(np.array([user])), items)
+
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Do the same for somebody who was not there at training."""
+        return self._split(self._history.new(profile), items)
+
+    def _split(self, row: csr_array, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         block = self._weights[row.indices][:, items]
         block = np.asarray(block.toarray() if issparse(block) else block)

@@ -74,6 +74,10 @@ class Popularity:
         """Give each of ``items`` its score as one contribution."""
         return [Contribution(int(item), "popularity", -1, float(self._scores[item])) for item in items]
 
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:  # noqa: ARG002
+        """Do the same for somebody who was not there at training."""
+        return self.contributions(0, items)
+
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the scores."""
         return {"scores": self._scores}

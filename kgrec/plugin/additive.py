@@ -1,4 +1,4 @@
-"""Scorers that can tell which entities of the graph, or which words of a text, their scores come through."""
+"""Scorers that tell more of what caused a score: for newcomers, by entities of the graph, by words of a text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.protocols import AdditiveScorer, TextEncoder
-from kgrec.types import Vectors
+from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserScorer, TextEncoder
+from kgrec.types import ItemIndices, Profile, Vectors
 
 BEYOND = -1
 """Source of what training learned of the user beyond the history: contributions of kind ``"bias"``."""
@@ -32,6 +32,15 @@ class Through:
     source: int
     entity: int
     value: float
+
+
+@runtime_checkable
+class NewUserAdditiveScorer(AdditiveScorer, NewUserScorer, Protocol):
+    """An additive scorer whose scores for somebody who was not there at training split, too."""
+
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Split ``score_new(profile)[items]``; for each item the values sum to its score within 1e-4."""
+        ...
 
 
 @runtime_checkable

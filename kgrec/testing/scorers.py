@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.plugin.additive import NewUserAdditiveScorer
 from kgrec.plugin.protocols import AdditiveScorer, CompactScorer, NewUserScorer, Scorer
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.testing.toys import TOYS, toy_training_data
@@ -176,6 +177,16 @@ class ScorerContract(Contract):
             sums = np.array([sum(part.value for part in parts if part.item == item) for item in items])
             known = np.isfinite(scores)
             np.testing.assert_allclose(sums[known], scores[known], atol=1e-4)
+        if isinstance(scorer, NewUserAdditiveScorer):
+            words = None if data.user_text is None else data.user_text[0]
+            liked = Profile(np.array([0, 2]), np.array([1.0, 0.5], dtype=np.float32), text_vector=words)
+            for profile in (liked, Profile()):
+                scores = scorer.score_new(profile)[items]
+                parts = scorer.contributions_new(profile, items)
+                assert {part.kind for part in parts} <= KINDS
+                sums = np.array([sum(part.value for part in parts if part.item == item) for item in items])
+                known = np.isfinite(scores)
+                np.testing.assert_allclose(sums[known], scores[known], atol=1e-4)
 
     def test_solves_its_toys(self) -> None:
         """Every toy named in ``solves`` is ordered as can be proved."""

@@ -135,6 +135,8 @@ def test_what_is_exported(runs):
     assert settings(runs["ease"].document)["plan.only"] == "ease"
     drawn = {"pictures": {"learning": [{"seed": 1, "scorer": "gnn", "points": [[0, 0.1], [2, None], [3, 0.2]]}]}}
     assert list(curves(drawn)) == [("learning/gnn seed 1", [(0, 0.1), (3, 0.2)])]
+    loop = {"replay": {"systems": {"mmr:0.3": {"clicks": [2.0, None, 1.0]}}}}
+    assert list(curves(loop)) == [("mmr:0.3/clicks", [(1, 2.0), (3, 1.0)])]
 
 
 def test_export_to_tensorboard(runs, tmp_path):

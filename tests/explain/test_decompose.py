@@ -16,6 +16,7 @@ from kgrec.graph.paths import PathFinder
 from kgrec.models.als import ALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE
+from kgrec.models.gnn.scorer import GNN
 from kgrec.models.graph_filter import GraphFilter
 from kgrec.models.item_knn import ItemKNN
 from kgrec.models.popularity import Popularity
@@ -34,6 +35,7 @@ MAKERS = {
     "content": Content,
     "transitions": Transitions,
     "graph-filter": GraphFilter,
+    "gnn": lambda: GNN(embedding_size=8, epochs=6),
 }
 
 
@@ -67,6 +69,23 @@ def test_parts_of_every_scorer_sum_to_the_score(data, name):
     kinds = {p.kind for split in check_sums(ranker, data) for own in split for p in own}
     assert WHOLE not in kinds
     assert kinds - {BASELINE}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_parts_of_somebody_new_sum_to_the_score_too(data, name):
+    ranker = ranker_of(data, {name: MAKERS[name]().fit(data, seed=1)})
+    words = None if data.user_text is None else data.user_text[0]
+    profile = Profile(np.array([0, 2]), np.array([1.0, 0.5], np.float32), text_vector=words)
+    parts = ranker.parts_new(profile)
+    total = ranker.fused(parts, None)[0]
+    items = np.arange(data.n_items)
+    kinds = set()
+    for item, own in zip(items, decompose(ranker, None, items, parts, profile), strict=True):
+        assert sum(p.value for p in own) == pytest.approx(total[item], abs=1e-4)
+        kinds |= {p.kind for p in own}
+        assert {p.source for p in own if p.kind == "item"} <= {0, 2}
+    assert WHOLE not in kinds
+    assert {p.kind for own in decompose(ranker, None, items, parts) for p in own} <= {WHOLE}
 
 
 def test_parts_sum_to_the_score_of_a_fusion_with_cold_items(data):

@@ -194,24 +194,23 @@ class GNN:
 
         Liked items count as in a history, the profile's text like one liked item of that text.
         """
-        vector = self._from_history(self._history.new(profile))
-        if profile.text_vector is not None and "text_in" in self._state:
-            vector = vector + self._centred(profile.text_vector[None, :]) @ self._state["text_in"]
-        return np.asarray(self._score(vector)[0])
+        return np.asarray(self._score(self._from_history(self._history.new(profile)) + self._said([profile]))[0])
 
     def compact(self, users: UserIndices) -> FactorScores:
         """Return the vectors that :meth:`score` multiplies."""
-        users = np.asarray(users, dtype=np.int64)
-        return self._compact(self._own(users) + self._from_history(self._history.rows(users)))
+        return self._compact(self._own(np.asarray(users)) + self._from_history(self._history.rows(users)))
 
     def compact_new(self, profiles: Sequence[Profile]) -> FactorScores:
         """Return the vectors of people who were not there at training."""
-        vectors = self._from_history(self._history.new_rows(profiles))
-        if "text_in" in self._state:
-            width = len(self._state["text_mean"])
-            words = [np.zeros(width, np.float32) if p.text_vector is None else p.text_vector for p in profiles]
-            vectors = vectors + self._centred(np.reshape(words, (len(profiles), width))) @ self._state["text_in"]
-        return self._compact(vectors)
+        return self._compact(self._from_history(self._history.new_rows(profiles)) + self._said(profiles))
+
+    def _said(self, profiles: Sequence[Profile]) -> Floats:
+        """Return what people's own words give to their vectors, shape ``(u, d)``."""
+        if "text_in" not in self._state:
+            return np.zeros((len(profiles), self._state["items"].shape[1]), dtype=np.float32)
+        width = len(self._state["text_mean"])
+        words = [np.zeros(width, np.float32) if p.text_vector is None else p.text_vector for p in profiles]
+        return np.asarray(self._centred(np.reshape(words, (len(profiles), width))) @ self._state["text_in"])
 
     def _compact(self, vectors: Floats) -> FactorScores:
         items = self._state["items"]
@@ -222,6 +221,11 @@ class GNN:
         items = np.asarray(items, dtype=np.int64)
         return self._parts(user).contributions(items, self._state["items"][items])
 
+    def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
+        """Do the same for somebody who was not there at training."""
+        said, items = self._said([profile])[0], np.asarray(items, dtype=np.int64)
+        return self._made_of(self._history.new(profile), said, said).contributions(items, self._state["items"][items])
+
     def through_entities(self, user: int, item: int) -> list[Through]:
         """Say what the item's neighbours in the graph give, see :class:`kgrec.models.gnn.messages.Messages`."""
         return [] if self._messages is None else self._parts(user).through(self._messages, item)
@@ -231,12 +235,14 @@ class GNN:
         return self._parts(user).by_text(self._state["text_own"]) if "text_own" in self._state else []
 
     def _parts(self, user: int) -> UserParts:
-        row = self._history.rows(np.array([user]))
-        weights = (row.data / _root(row.data.sum())).astype(np.float32)
         words = self._state.get("words")
-        said = None if words is None else words[user] if user < len(words) else np.zeros_like(words[0])
+        said = None if words is None or user >= len(words) else words[user]
+        return self._made_of(self._history.rows(np.array([user])), self._own(np.array([user]))[0], said)
+
+    def _made_of(self, row: csr_array, own: Floats, said: Floats | None) -> UserParts:
+        weights = (row.data / _root(row.data.sum())).astype(np.float32)
         liked = self._state["items_in"][row.indices] * weights[:, None]
-        return UserParts.of(row.indices.astype(np.int64), liked, self._own(np.array([user]))[0], said)
+        return UserParts.of(row.indices.astype(np.int64), liked, own, said)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return final vectors, history, and what scoring somebody new needs."""
