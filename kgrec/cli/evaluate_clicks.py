@@ -9,6 +9,9 @@ from kgrec.cli.screen import cell, console, table
 if TYPE_CHECKING:
     from kgrec.evaluate.clicks import Clicks
 
+BESIDE = ("group auc", "mrr", "ndcg@10")
+"""Figures for which a line has room; all are in the record."""
+
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
 
@@ -16,12 +19,11 @@ def show_clicks(found: Clicks | None) -> None:
     """Print how well clicks are told from what was only shown."""
     if found is None or not found.systems:
         return
-    names = list(next(iter(found.systems.values())))
-    shown = table({"shown, clicked": {"no_wrap": True}, "auc": RIGHT, "95 % interval": RIGHT}
-                  | dict.fromkeys(names[1:], RIGHT))  # fmt: skip
+    columns = ("auc", "95 % interval", *BESIDE)
+    shown = table({"shown, clicked": {"no_wrap": True}, **dict.fromkeys(columns, RIGHT)})
     for system, figures in found.systems.items():
         whole = figures["auc"]
-        rest = [f"{figures[name].mean:.4f}" for name in names[1:]]
+        rest = [f"{figures[name].mean:.4f}" for name in BESIDE]
         shown.add_row(system, f"{whole.mean:.4f}", f"{whole.low:.4f} to {whole.high:.4f}", *rest)
     out = console()
     out.print()
