@@ -73,7 +73,7 @@ def test_the_published_model_is_the_one_that_was_judged(tuned):
     assert np.allclose(found, -np.array(tuned.after), atol=1e-4)
     record = json.loads((tuned.folder / "tuning.json").read_text())
     assert record["held_out_loss"]["after"] == pytest.approx(np.mean(tuned.after))
-    assert "tuned" in model.name
+    assert model.name.partition("@")[0].endswith("+tuned")
 
 
 def test_interrupted_it_ends_as_if_it_had_not_been(base, tuned, tmp_path):
@@ -97,7 +97,9 @@ def test_it_can_be_lengthened(base, tuned, tmp_path):
     from kgrec.generate.lora.train import tune
 
     tune(base, toy_pairs(), tmp_path, replace(SETTINGS, steps=4))
+    short = TunedModel(folder=str(tmp_path)).name
     longer = tune(base, toy_pairs(), tmp_path, SETTINGS)
+    assert TunedModel(folder=str(tmp_path)).name != short  # or what another model wrote would be taken for its texts
     assert longer.after == pytest.approx(tuned.after, abs=1e-6)
     done = tune(base, toy_pairs(), tmp_path, SETTINGS)
     assert done.state.step == 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from kgrec.generate.models.transformer import TransformersModel
 
 RECORD = "tuning.json"
+ADAPTERS = "adapter_model.safetensors"
 FEATURE = "fine-tuning of language models"
 PACKAGED = "smollm2"
 """Name of the packaged model, wherever its package lies."""
@@ -81,7 +83,7 @@ def publish(folder: Path, adapted: Any, record: dict[str, Any]) -> None:
 
     with tempfile.TemporaryDirectory(dir=folder, prefix=".adapter-") as aside:
         adapted.save_pretrained(aside)
-        for name in ("adapter_model.safetensors", "adapter_config.json"):
+        for name in (ADAPTERS, "adapter_config.json"):
             config = Path(aside) / name
             if name.endswith(".json"):
                 # Where the base model lay on this machine is nobody's business; the record names it.
@@ -90,6 +92,15 @@ def publish(folder: Path, adapted: Any, record: dict[str, Any]) -> None:
             shutil.copyfile(config, folder / f".{name}")
             (folder / f".{name}").replace(folder / name)
     write_json(folder / RECORD, record)
+
+
+def version_of(folder: Path) -> str:
+    """Return a short hash of the adapters in ``folder``, nothing where there are none."""
+    file = folder / ADAPTERS
+    if not file.is_file():
+        return ""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:8]
 
 
 def base_of(folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from kgrec.generate.lora.base import base_of, check_packages, located
+from kgrec.generate.lora.base import base_of, check_packages, located, version_of
 from kgrec.generate.models.transformer import TransformersModel
 
 
@@ -35,7 +35,7 @@ class TunedModel(TransformersModel):
         if not folder:
             raise ValueError("folder must name what `kgrec generate tune` made, for example --model tuned:FOLDER")
         check_packages()
-        self._base = base_of(Path(folder).expanduser())
+        self._base, self._version = base_of(Path(folder).expanduser()), version_of(Path(folder).expanduser())
         super().__init__(
             **located(self._base),
             adapter=folder,
@@ -49,5 +49,5 @@ class TunedModel(TransformersModel):
 
     @property
     def name(self) -> str:
-        """Name of the base model, with ``+tuned``."""
-        return f"{Path(self._base).name}+tuned"
+        """Name of the base model, with ``+tuned@`` and a hash of the adapters: tuned anew, it is another model."""
+        return f"{Path(self._base).name}+tuned@{self._version}"
