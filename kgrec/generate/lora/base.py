@@ -82,7 +82,8 @@ def publish(folder: Path, adapted: Any, record: dict[str, Any]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory(dir=folder, prefix=".adapter-") as aside:
-        adapted.save_pretrained(aside)
+        # Embeddings are never tuned; to find that out for itself peft would ask the hub for the base model's config.
+        adapted.save_pretrained(aside, save_embedding_layers=False)
         for name in (ADAPTERS, "adapter_config.json"):
             config = Path(aside) / name
             if name.endswith(".json"):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from kgrec.errors import MissingExtraError, ModelError
 from kgrec.generate.models.answers import first_line, valid_json
+from kgrec.text.encoders.transformer import quiet_loading
 
 FEATURE = "a transformers language model"
 
@@ -168,13 +169,14 @@ class TransformersModel:
         import transformers
 
         more: dict[str, Any] = {"gguf_file": self.gguf_file} if self.gguf_file else {}
+        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **more)
-            config = transformers.AutoConfig.from_pretrained(self.model, **more)
-            pairs = config.is_encoder_decoder
-            kind = transformers.AutoModelForSeq2SeqLM if pairs else transformers.AutoModelForCausalLM
-            dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
-            model: Any = kind.from_pretrained(self.model, dtype=dtype, **more)
+            with quiet_loading():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **more)
+                config = transformers.AutoConfig.from_pretrained(self.model, **more)
+                pairs = config.is_encoder_decoder
+                kind = transformers.AutoModelForSeq2SeqLM if pairs else transformers.AutoModelForCausalLM
+                model: Any = kind.from_pretrained(self.model, dtype=dtype, **more)
         except (OSError, ValueError, KeyError, ImportError) as error:
             told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
             raise ModelError(f"{self.model} cannot be loaded: {told}", hint="a folder with config.json") from None

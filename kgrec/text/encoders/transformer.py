@@ -134,7 +134,7 @@ class TransformerEncoder:
             return config
         from transformers import AutoConfig
 
-        with _quiet(), self._loading():
+        with quiet_loading(), self._loading():
             found = AutoConfig.from_pretrained(self.model)
         return {"hidden_size": found.hidden_size, "_commit_hash": getattr(found, "_commit_hash", None)}
 
@@ -147,7 +147,7 @@ class TransformerEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         # Weights are read from safetensors only: a checkpoint in pickle could run code.
-        with _quiet(), self._loading(), torch.random.fork_rng(devices=[]):
+        with quiet_loading(), self._loading(), torch.random.fork_rng(devices=[]):
             tokenizer = AutoTokenizer.from_pretrained(self.model, local_files_only=self.local)
             model = AutoModel.from_pretrained(
                 self.model,
@@ -209,7 +209,7 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Keep transformers from drawing bars and reporting on unused weights while it loads."""
     from transformers.utils import logging
 
