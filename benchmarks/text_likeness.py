@@ -27,7 +27,7 @@ from kgrec.config import TextConfig
 from kgrec.evaluate.significance import bootstrap, compare
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.text.choose import choose_encoder
-from kgrec.text.encoders.transformer import TransformerEncoder
+from kgrec.text.encoders.transformer import TransformerEncoder, quiet_loading
 
 Floats = NDArray[np.float64]
 Judge = Callable[[list[str], list[str]], Floats]
@@ -53,7 +53,8 @@ class TokenMatcher:
 
         self.length = encoder.max_length
         self.tokenizer = AutoTokenizer.from_pretrained(encoder.model, local_files_only=True)
-        self.model = AutoModel.from_pretrained(encoder.model, local_files_only=True).eval()
+        with quiet_loading():
+            self.model = AutoModel.from_pretrained(encoder.model, local_files_only=True).eval()
         self.known: dict[str, NDArray[np.float32]] = {}
 
     def vectors(self, text: str) -> NDArray[np.float32]:

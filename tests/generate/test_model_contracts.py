@@ -67,3 +67,16 @@ def test_compiled_layers_write_the_same(monkeypatch):
     assert texts == plain.complete(["Facts: a film by Ada"], max_new_tokens=4, seed=1)
     assert compiled == [{"dynamic": True}] * fast.parts()[1].config.num_hidden_layers
     assert len(called) >= 2 * len(compiled)  # a pass over the prompt, and one a token
+
+
+def test_writing_ends_with_the_first_line(tmp_path):
+    """What would follow it is thrown away: not to write it changes no answer."""
+    from kgrec.generate.models.answers import first_line
+
+    model = TransformersModel(model=tiny_model(tmp_path, spread=0.3), temperature=1.5)
+    prompts = [f"Facts: a film by {name}\nText:" for name in ("Ada", "Ben", "Cy", "Di", "Eva", "Finn")]
+    whole = [model._batch([prompt], 48, 2, one_line=False)[0] for prompt in prompts]
+    assert any("\n" in text.strip() for text in whole)
+    assert model.complete(prompts, max_new_tokens=48, seed=2) == [first_line(text) for text in whole]
+    short = [model._batch([prompt], 48, 2)[0] for prompt in prompts]
+    assert sum(map(len, short)) < sum(map(len, whole))

@@ -90,7 +90,7 @@ class TransformersModel:
         step = self.batch_size if self.temperature == 0 and self.dtype != "int8" else 1
         answers: list[str] = []
         for start in range(0, len(prompts), step):
-            answers += self._batch(list(prompts[start : start + step]), max_new_tokens, seed)
+            answers += self._batch(list(prompts[start : start + step]), max_new_tokens, seed, one_line=schema is None)
         return [first_line(text) if schema is None else valid_json(text, schema) for text in answers]
 
     def stream(self, prompt: str, *, max_new_tokens: int, seed: int) -> Iterator[str]:
@@ -135,15 +135,20 @@ class TransformersModel:
         message = [{"role": "user", "content": prompt}]
         return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
-    def _batch(self, prompts: list[str], n: int, seed: int, streamer: Any = None) -> list[str]:
+    def _batch(
+        self, prompts: list[str], n: int, seed: int, streamer: Any = None, *, one_line: bool = True
+    ) -> list[str]:
         import torch
 
         tokenizer, model = self._loaded
         batch = tokenizer([self._wrapped(p) for p in prompts], return_tensors="pt", padding=True).to(model.device)
         batch.pop("token_type_ids", None)
         sampled = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
-        how = sampled if self.temperature > 0 else {"do_sample": False}
+        how: dict[str, Any] = sampled if self.temperature > 0 else {"do_sample": False}
         cuda = [model.device] if model.device.type == "cuda" else []
+        start = 0 if self._pairs else batch["input_ids"].shape[1]
+        if one_line:
+            how["stopping_criteria"] = [_line_ended(tokenizer, start)]
         # generate() draws from torch's global generators, which are put back as they were.
         with torch.inference_mode(), torch.random.fork_rng(devices=cuda):
             torch.default_generator.manual_seed(seed)
@@ -155,7 +160,6 @@ class TransformersModel:
                 )
             except (RuntimeError, ValueError, IndexError) as error:
                 raise ModelError(f"{self.name}: {str(error).splitlines()[0][:160]}") from None
-        start = 0 if self._pairs else batch["input_ids"].shape[1]
         return [str(text) for text in tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)]
 
     @property
@@ -193,6 +197,23 @@ class TransformersModel:
         if self.compile:
             _compile_layers(model)
         return tokenizer, model
+
+
+def _line_ended(tokenizer: Any, start: int) -> Any:
+    """Return what tells ``generate`` which answers have their first line; what would follow it is thrown away.
+
+    Args:
+        tokenizer: of the model.
+        start: tokens in front of each answer.
+    """
+
+    def ended(tokens: Any, _scores: Any, **_: Any) -> Any:
+        import torch
+
+        texts = tokenizer.batch_decode(tokens[:, start:], skip_special_tokens=True)
+        return torch.tensor(["\n" in text.lstrip() for text in texts], device=tokens.device)  # (b,)
+
+    return ended
 
 
 @contextmanager
