@@ -44,7 +44,7 @@ DRAWS = 2_000
 BLOCK = 1_000
 MOST = 4_000
 """At most so many users get lists of two scorers together."""
-SHARES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Of the content scorer, beside item-kNN."""
 Floats = NDArray[np.float64]
 

@@ -27,7 +27,7 @@ class TransformersModel:
             the last, CPU only; measure first: SmolLM2 writes worse with it, hardly faster, in no less memory).
         device: ``cpu``, ``cuda`` or ``auto``.
         chat: wrap prompts by the tokenizer's chat template; None: where it has one and the model is causal.
-        compile: let torch compile the model; worth it for long runs on a GPU.
+        compile: let torch compile the layers; takes minutes on a CPU before the first word.
         batch_size: prompts at once.
         temperature, top_p: 0 always takes the likeliest token; see :class:`~kgrec.generate.models.llama.LlamaModel`.
 
