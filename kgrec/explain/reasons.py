@@ -19,6 +19,7 @@ from kgrec.data.exposures import touched
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
+from kgrec.plugin.additive import NewUserAdditiveScorer
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.protocols import AdditiveScorer, Contribution
 from kgrec.types import ItemIndices, ItemList, Profile, Reason, Triples, UserIndices
@@ -82,17 +83,18 @@ class Explainer:
     def _carried(self, found: ItemList, user: UserIndices | None, profile: Profile) -> NDArray[np.float64]:
         """Return how much each item of the history carried each listed item, shape ``(n, n_items)``.
 
-        Shares are those of the additive scorers, scaled as in the fused score. Somebody who was not there at training
-        has no such split; there every liked item counts by its weight.
+        Shares are those of the additive scorers, scaled as in the fused score. Where no scorer can split what somebody
+        gets who was not there at training, every liked item counts by its weight.
         """
         shares = np.zeros((len(found), len(self.ranker.item_ids)))
-        if user is None:
-            shares[:, profile.items] = profile.weights
-            return shares
         for name, part in found.parts.items():
             scorer = self.ranker.scorers.get(name)  # what the second stage adds is no scorer's
-            if isinstance(scorer, AdditiveScorer):
+            if user is not None and isinstance(scorer, AdditiveScorer):
                 self._add(shares, scorer.contributions(int(user[0]), found.items), found.items, part)
+            elif user is None and isinstance(scorer, NewUserAdditiveScorer):
+                self._add(shares, scorer.contributions_new(profile, found.items), found.items, part)
+        if user is None and not shares.any():
+            shares[:, profile.items] = profile.weights
         return shares
 
     @staticmethod

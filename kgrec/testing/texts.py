@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgrec.plugin.additive import LinearEncoder
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.types import Vectors
@@ -51,6 +52,16 @@ class TextEncoderContract(Contract):
         assert isinstance(encoder, TextEncoder)
         assert isinstance(encoder.dim, int)
         assert encoder.dim > 0
+
+    def test_terms_sum_to_the_text(self) -> None:
+        """Where an encoder tells its terms, each comes once and their vectors sum to the vector of the text."""
+        encoder = self.encoder()
+        if not isinstance(encoder, LinearEncoder):
+            return
+        for text in (*TEXTS["en"], *TEXTS["zh"], ""):
+            words, vectors = encoder.terms(text)
+            assert len(words) == len(set(words)) == len(vectors)
+            np.testing.assert_allclose(vectors.sum(axis=0), encoder.encode([text])[0], atol=self.atol)
 
     def test_fingerprint_is_stable(self) -> None:
         """Two encoders made alike may share a cache, and their fingerprint is a short printable string."""

@@ -57,6 +57,20 @@ def test_what_a_newcomer_rated_low_is_no_like(folder):
     assert named <= set(liked)
 
 
+def test_what_a_newcomer_gets_is_split_by_what_he_liked(folder):
+    project = kgrec.open(folder, overrides=HASHING)
+    rows_of(project, "fresh", "like", [None, None, None]).write_csv(folder / "fresh.csv")
+    project.build_graph(append=[folder / "fresh.csv"])
+    found = project.explain("fresh", project.recommend("fresh", n=1).item_ids[0])
+    assert found.rank == 1
+    assert found.unsplit == ()
+    assert sum(cause.value for cause in found.contributions) == pytest.approx(found.score, abs=1e-4)
+    named = {cause.id for cause in found.contributions if cause.kind == "item"}
+    assert named
+    assert named <= set(project.dataset.items["item_id"].sort().head(3))
+    assert {cause.kind for cause in found.contributions} <= {"item", "popularity", "baseline"}
+
+
 def test_items_that_left_the_catalogue_are_no_longer_recommended(tmp_path):
     folder = toy_workspace(tmp_path / "toy")
     project = kgrec.open(folder, overrides=HASHING)
