@@ -82,6 +82,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.artifacts = root / "artifacts"
+        self._read: tuple[tuple[int, int, int], dict[str, StageInfo]] | None = None
 
     @property
     def config_file(self) -> Path:
@@ -101,11 +102,16 @@ class Workspace:
         """
         file = self.artifacts / "manifest.json"
         try:
+            found = file.stat()
+            state = (found.st_ino, found.st_mtime_ns, found.st_size)  # the file is replaced, never written to
+            if self._read is not None and self._read[0] == state:
+                return dict(self._read[1])
             raw = json.loads(file.read_text(encoding="utf-8"))
             infos = {stage: StageInfo(**info) for stage, info in raw["stages"].items()}
             for stage, info in infos.items():
                 _check_folder(stage, info.folder)
-            return infos
+            self._read = state, infos
+            return dict(infos)
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:

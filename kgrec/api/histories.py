@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.data.exposures import touched
+from kgrec.models.sparse import take_rows
 from kgrec.types import Profile
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def seen_by(project: Project, user_id: str) -> csr_array:
     ranker = project.ranker
     position = ranker.user_positions.get(user_id)
     if position is not None and not project.workspace.stale("models"):
-        return csr_array(ranker.seen[[position]])
+        return take_rows(ranker.seen, np.array([position]))
     positions = project.dataset.user_positions([user_id])
     rows = project.dataset.interactions.filter(pl.col("user") == positions[0])
     return _renumbered(rows, positions, training_positions(project), len(ranker.item_ids))

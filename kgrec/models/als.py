@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
 from kgrec.models.als_entities import FactorRows
+from kgrec.models.by_factor import ByFactor
 from kgrec.models.factorise import factorise
 from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
@@ -92,6 +93,7 @@ class ALS:
         seeds = np.random.SeedSequence(seed).spawn(self.n_seeds)
         runs = [self._factorise(rows, np.random.default_rng(s)) for s in seeds]
         self._items = (np.concatenate([y for _, y in runs], axis=1) / self.n_seeds).astype(np.float32)
+        self._by_factor = ByFactor(self._items)
         self._graph = self._graph_rows(rows, data, [x for x, _ in runs])
         self._solvers = None
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
@@ -155,7 +157,7 @@ class ALS:
         return np.asarray(self._score_histories(self._history.new(profile))[0])
 
     def _score(self, factors: NDArray[np.float32], known_users: NDArray[np.bool_]) -> Scores:
-        scores = factors @ self._items.T
+        scores = self._by_factor.scores(factors)
         scores[:, ~self._known] = np.nan
         scores[~known_users] = np.nan
         return scores
@@ -207,6 +209,7 @@ class ALS:
         self._graph = FactorRows.from_state(state)
         self._users = state["users"]
         self._items = state["items"]
+        self._by_factor = ByFactor(self._items)
         self._solvers = None
         self._known = np.asarray(state["known"], dtype=np.bool_)
         n_seeds, self._alpha, self._regularization = (float(value) for value in state["settings"])

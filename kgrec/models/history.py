@@ -57,7 +57,7 @@ class History:
         users = np.asarray(users, dtype=np.int64)
         known = users < self.matrix.shape[0]
         if known.all():
-            return csr_array(self.matrix[users])
+            return sparse.take_rows(self.matrix, users)
         lengths = np.zeros(len(users), dtype=np.int64)
         found = csr_array(self.matrix[users[known]])
         lengths[known] = np.diff(found.indptr)

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
+from kgrec.models.sparse import take_rows
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import by_user, standardise
 from kgrec.ranking.gate import Gate
@@ -79,7 +80,8 @@ class Ranker:
 
         What the second stage adds is a part of its own, see :data:`kgrec.ranking.second_stage.PART`.
         """
-        return self._weighed({name: self.scorers[name].score(users) for name in self.asked}, self.seen[users])
+        scores = {name: self.scorers[name].score(users) for name in self.asked}
+        return self._weighed(scores, take_rows(self.seen, users))
 
     def parts_new(self, profile: Profile) -> dict[str, Scores]:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""

@@ -53,3 +53,13 @@ def test_top_k_draws_lots_between_equals():
     matrix = csr_array(np.ones((200, 10), dtype=np.float32))
     uses = np.diff(csr_array(sparse.top_k(matrix, 3, np.random.default_rng(0)).T).indptr)
     assert uses.min() > 30  # 60 each are expected; by position the last seven would get none
+
+
+@given(seed=seeds, rows=st.lists(st.integers(0, 29), max_size=4))
+def test_rows_are_taken_as_scipy_takes_them(seed, rows):
+    matrix = draw(seed)
+    taken, expected = sparse.take_rows(matrix, np.array(rows, dtype=np.int64)), matrix[np.array(rows, dtype=np.int64)]
+    np.testing.assert_array_equal(taken.toarray(), expected.toarray())
+    assert (taken.shape, taken.dtype, taken.indices.dtype) == (expected.shape, expected.dtype, expected.indices.dtype)
+    taken.data[:] = 0
+    assert matrix.data.all()  # it is a copy

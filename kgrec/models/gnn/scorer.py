@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import options, recency
+from kgrec.models.by_factor import ByFactor
 from kgrec.models.gnn.messages import Messages
 from kgrec.models.gnn.shares import UserParts
 from kgrec.models.history import History
@@ -167,6 +168,7 @@ class GNN:
         self._history, self._state = fitted.history, fitted.state
         self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
+        self._by_factor = ByFactor(self._state["items"])
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
         self._decay = self.decay
         if self._decay is None:
@@ -255,6 +257,7 @@ class GNN:
         self._state = {name: np.asarray(array) for name, array in state.items() if name not in ours}
         self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
+        self._by_factor = ByFactor(self._state["items"])
         self.best_epoch = int(state["best_epoch"][0])
         return self
 
@@ -287,10 +290,8 @@ class GNN:
         return np.where(known, text - self._state["text_mean"], 0).astype(np.float32)
 
     def _score(self, vectors: Floats) -> Scores:
-        items = self._state["items"]
-        scores = vectors @ items.T
-        scores[:, ~self._known] = np.nan
-        scores[~vectors.any(axis=1)] = np.nan
+        scores = self._by_factor.scores(vectors)
+        scores[~vectors.any(axis=1)] = scores[:, ~self._known] = np.nan
         return scores
 
 
