@@ -2,9 +2,9 @@
 
     python benchmarks/generate_speed.py [--texts 4000] [--repeat 3] [--model smollm2] [--model-texts 100] [--threads 1]
 
-The model writes blurbs of an invented film for different readers; the guarded ones are the first of three drafts that
-passes every guard, else repaired once, else the template's. Tokens a second are those written over all time spent, what
-it takes to read the prompts included. The load of the machine is printed: on a busy one all figures are lower.
+The model writes blurbs of an invented film for different readers; the guarded ones are the best of up to three drafts
+that pass every guard, else repaired once, else the template's. Tokens a second are those written over all time spent,
+what it takes to read the prompts included. The load of the machine is printed: on a busy one all figures are lower.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.plugin.prompts import default_prompt
 from kgrec.testing import toy_request
+
+_SECOND = ("repair", "personal")
 
 
 def main() -> None:
@@ -84,8 +86,8 @@ def of_model(manager: PluginManager, name: str, n: int, threads: int) -> None:
     made = model.written_tokens - before
     print(f"  {n} drafts            {spent:7.1f} s, {n / spent:.2f} texts/s, {made / spent:.1f} tokens/s with prompts")
     guards = [spec.build() for _, spec in manager.registry("guard").items()]
-    repair = default_prompt("repair.en")
-    writer = Writer(guards, model, repair_prompts={"en": repair} if repair else {}, candidates=3)
+    repair, personal = ({"en": prompt} if (prompt := default_prompt(f"{task}.en")) else {} for task in _SECOND)
+    writer = Writer(guards, model, repair_prompts=repair, personal_prompts=personal, candidates=3)
     start = time.perf_counter()
     texts = writer.write(requests, seed=1)
     spent = time.perf_counter() - start
