@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kgrec.generate.language import with_articles
-from kgrec.generate.prompts import render
+from kgrec.generate.prompts import opening, render
 from kgrec.plugin.generation import PromptTemplate, SmallModel, TextRequest, Violation
 from kgrec.plugin.prompts import default_prompt
 from kgrec.plugin.protocols import LanguageModel
@@ -33,9 +33,18 @@ class PromptGenerator:
         """
         if model is None or not requests:
             return [""] * len(requests)
-        prompts = [render(_prompt(request), request, small=is_small(model)) for request in requests]
+        small = is_small(model)
+        starts = [opening(request) if small else "" for request in requests]
+        prompts = [
+            f"{render(_prompt(request), request, small=small).rstrip()} {start}".rstrip()
+            if start
+            else render(_prompt(request), request, small=small)
+            for request, start in zip(requests, starts, strict=True)
+        ]
         texts = model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
-        return [polished(text, request) for text, request in zip(texts, requests, strict=True)]
+        return [
+            polished(_after(start, text), request) for start, text, request in zip(starts, texts, requests, strict=True)
+        ]
 
     def repair(
         self,
@@ -58,6 +67,13 @@ class PromptGenerator:
         prompt = render(template, request, small=is_small(model))
         for seed in seeds:
             yield polished(model.complete([prompt], max_new_tokens=SENTENCE, seed=seed)[0], request)
+
+
+def _after(start: str, text: str) -> str:
+    """Return an answer behind the words that it was to begin with."""
+    if not start or not text:
+        return text
+    return start + text if text[0] in ",;:.'’)" else f"{start} {text}"
 
 
 def polished(text: str, request: TextRequest) -> str:

@@ -146,6 +146,18 @@ def telling(facts: Sequence[Fact]) -> tuple[Fact, ...]:
     return tuple(kept)
 
 
+def opening(request: TextRequest) -> str:
+    """Return the words that a small model's text begins with: a name that was shortened for it, or nothing.
+
+    Long names are what it copies worst, and a text must name what it is about.
+    """
+    title = next((fact for fact in request.facts if fact.type == "title"), None)
+    if title is None or request.kind.max_items > 1 or "title" not in request.kind.requires:
+        return ""
+    brief = telling((title,))[0].value
+    return fence(brief) if brief != title.value and brief.count(" ") > 1 else ""
+
+
 def interest_line(interests: Sequence[Interest], limit: int = 6) -> str:
     """Return the strongest interests for a prompt."""
     names = [fence(interest.name) for interest in interests[:limit]]

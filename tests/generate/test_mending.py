@@ -129,3 +129,13 @@ def test_no_further_draft_is_asked_for_after_one_that_leaves_nothing_to_wish():
 def test_what_is_repeated_is_said_once_and_what_is_unfinished_not_at_all():
     text = write(Scripted(f"{GOOD} {OWN} {'It is a good choice. ' * 9}It is a"), candidates=1)
     assert text.text == f"{GOOD} {OWN} It is a good choice."
+
+
+def test_a_small_model_begins_with_a_name_that_was_shortened_for_it():
+    request = toy_request()
+    title = replace(request.facts[0], value="Comet Space Letters 900 X, 5 mm", aliases=("Comet Space Letters",))
+    request = replace(request, facts=(title, *request.facts[1:]))
+    model = Scripted(f"is a Space film directed by Ada Orbit. {OWN}")
+    text = write(model, request)
+    assert model.prompts[0].endswith("Text: Comet Space Letters")
+    assert text.text == f"Comet Space Letters is a Space film directed by Ada Orbit. {OWN}"
