@@ -102,6 +102,7 @@ def claimed(text, language="en"):
         "The Lamp stars Ben Venn, who is hunted by a detective.",
         "The Lamp is a 3-D drama.",
         "The Lamp is a drama in 3 parts.",
+        "You watched Comet Letters, and I am a fan of The Lamp.",
     ],
 )
 def test_words_that_facts_hold_are_refused_where_they_say_something_else(text):

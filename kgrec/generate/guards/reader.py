@@ -50,6 +50,7 @@ _OBJECT = re.compile(
 _FAVOURITE = re.compile(
     r"\byour(?: \w+)? favou?rites?\b|\bfavou?rites? of yours\b|[您你]最(?:喜欢|喜爱|爱|钟爱)的?", re.I
 )
+_WRITER = re.compile(r"\bI(?:['’](?:m|ve|d|ll))?\b(?! ?[.,:;]?\s*[A-Z0-9])|\b(?:my|me|mine|myself)\b")
 _SEVERAL = re.compile(r"(?:\w{2,}s|ones|what|those|all)(?:,? (?:that|which))?\s*$", re.I)
 
 
@@ -71,6 +72,8 @@ def of_the_reader(spans: Sequence[Span], text: str) -> Iterator[Violation]:
         if not _did(verb, _last_item(spans, match.start())):
             yield _untold(match[0])
     yield from (_untold(verb) for verb in _other_deeds(spans, covered))
+    for match in _WRITER.finditer(covered):
+        yield Violation("claims", f"the text speaks of nobody but the reader, not of {match[0]!r}", match[0])
     for match in _FAVOURITE.finditer(covered):
         yield Violation("claims", f"the facts do not say what is {match[0]!r}", match[0])
 
