@@ -31,6 +31,7 @@ from kgrec.models.ease import EASE
 from kgrec.models.features import centred, graph_features
 from kgrec.models.gnn.scorer import GNN
 from kgrec.models.history import History
+from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import SILENT
 from kgrec.ranking.cold import ColdItems as Placing
 from kgrec.ranking.cold import learn_height, merging
@@ -197,7 +198,8 @@ def main() -> None:
     parser.add_argument("--encoder")
     arguments = parser.parse_args()
     for name in arguments.datasets:
-        found = measure(name, arguments.draws, arguments.encoder, not arguments.no_gnn)
+        with limited_threads(choose_threads().count):  # as `kgrec train` does
+            found = measure(name, arguments.draws, arguments.encoder, not arguments.no_gnn)
         (ROOT / "build" / "cold" / name / "figures.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 

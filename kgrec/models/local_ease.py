@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from kgrec.models import sparse
+from kgrec.models.threads import limited_threads
 
 GRAM_ENTRIES = 1 << 27
 """Entries of the sparse Gram matrix that are held at most: 1 GiB."""
@@ -53,10 +54,12 @@ def fit(
         diagonal = diagonal + np.einsum("ij,ij->i", texts, texts)
     near = _nearest(gram, texts, diagonal, min(neighbours, n_items - 1), rng)
     width = max(int(np.diff(near.indptr).max(initial=0)), 1)
-    blocks = [
-        _regress(near[block], np.arange(block.start, block.stop), gram, texts, diagonal, ridge)
-        for block in sparse.row_blocks(np.full(n_items, width * width), SYSTEM_ENTRIES)
-    ]
+    # Thousands of small systems: a second thread is mostly waited for, on a busy machine for most of the time.
+    with limited_threads(1):
+        blocks = [
+            _regress(near[block], np.arange(block.start, block.stop), gram, texts, diagonal, ridge)
+            for block in sparse.row_blocks(np.full(n_items, width * width), SYSTEM_ENTRIES)
+        ]
     return sparse.csr(vstack(blocks, format="csr").T)
 
 
