@@ -12,8 +12,9 @@ from peers.registry import PEERS
 from results import Place
 from variants import VARIANTS
 
-BOUND_MS, ALLOWED = 80.0, 1.3
-"""Three layers forward and backward over 6 M entries × 64 at the bound of the memory, and how much more is allowed."""
+BOUND_PRODUCTS, ALLOWED = 80.0 / 9.5, 1.3
+"""Three layers forward and backward over 6 M entries × 64 at the bound of the memory: 80 ms on a machine that needs
+9.5 ms for one product, so as many products on any machine; and how much more is allowed."""
 
 KINDS = ("regression", "cold-items", "gnn", "cold-items + gnn")
 PACKAGES = ("kgrec", "torch", "numpy", "scipy", "polars", "implicit", "torch-geometric", "transformers")
@@ -130,12 +131,12 @@ def propagation() -> str:
         return f"Propagation: {lines}."
     rows = ["| propagation | median ms | least ms |", "|---|---|---|"]
     rows += [f"| {line['what']} | {line['ms']:,.1f} | {line['least_ms']:,.1f} |" for line in lines if "ms" in line]
-    three = next((line for line in lines if line["what"].startswith("3 layers")), None)
-    if three:
-        ratio = three["least_ms"] / BOUND_MS
+    products = [line for line in lines if line["what"].startswith("one product, fused")]
+    for product, three in zip(products, [line for line in lines if line["what"].startswith("3 layers")], strict=False):
+        median, least = (three[name] / product[name] / BOUND_PRODUCTS for name in ("ms", "least_ms"))
         rows.append(
-            f"| 3 layers over the bound of {BOUND_MS:.0f} ms measured on a quiet machine (wanted: at most {ALLOWED}) "
-            f"| {three['ms'] / BOUND_MS:.2f} | {ratio:.2f} |"
+            f"| {three['what']}: times {BOUND_PRODUCTS:.1f} products of the same graph, the bound of the memory "
+            f"(wanted: at most {ALLOWED}) | {median:.2f} | {least:.2f} |"
         )
     return "\n".join(rows)
 
