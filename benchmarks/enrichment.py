@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import run
+from bench import built
 from click_auc import auc
 from cold_items import load
 from datasets import ROOT, data_folder, prepare
@@ -53,15 +52,7 @@ def workspace(name: str) -> Any:
     """Return the built workspace of a dataset; goodreads shares that of the cold items' benchmark."""
     folder = ROOT / "build" / ("cold" if name != "bing-news" else "enrich") / name
     folder.mkdir(parents=True, exist_ok=True)
-    if name != "bing-news":
-        load(name, None)
-    elif not (folder / "workspace" / "artifacts" / "manifest.json").exists():
-        prepared, command = prepare(name, folder / "data"), [sys.executable, "-m", "kgrec"]
-        place, log = str(folder / "workspace"), folder / "log.txt"
-        run([*command, "init", place, "--domain", prepared.domain, "--from", *map(str, prepared.files), "--force"], log)
-        config = prepared.config.replace('path = "', 'path = "../data/')
-        (folder / "workspace" / "kgrec.toml").write_text(config, encoding="utf-8")
-        run([*command, "build-graph", "--workspace", place], log)
+    built(prepare(name, folder / "data"), folder)
     return folder / "workspace"
 
 

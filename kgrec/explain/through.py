@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kgrec.explain.decompose import Part, factor
 from kgrec.plugin.additive import BEYOND, WORDS, EntityScorer, TextScorer
+from kgrec.plugin.protocols import Scorer
 from kgrec.types import Scores, Vectors
 
 if TYPE_CHECKING:
@@ -33,11 +34,10 @@ def through_entities(
         split: what that found for this item.
     """
     told = list(split)
-    for name, part in parts.items():
-        scorer = ranker.scorers.get(name)
-        if not _split(split, name) or not isinstance(scorer, EntityScorer):
+    for name, scorer in _told_by(ranker, parts, split):
+        if not isinstance(scorer, EntityScorer):
             continue
-        scale = factor(ranker, scorer, user, item, part)
+        scale = factor(ranker, scorer, user, item, parts[name])
         told = _moved(
             told,
             name,
@@ -67,14 +67,10 @@ def through_terms(
     """
     words, vectors = terms
     told = list(split)
-    for name, part in parts.items():
-        scorer = ranker.scorers.get(name)
-        if not len(words) or not _split(split, name) or not isinstance(scorer, TextScorer):
+    for name, scorer in _told_by(ranker, parts, split) if len(words) else ():
+        if not isinstance(scorer, TextScorer) or not (shares := scorer.by_text(user, item)):
             continue
-        shares = scorer.by_text(user, item)
-        if not shares:
-            continue
-        scale = factor(ranker, scorer, user, item, part)
+        scale = factor(ranker, scorer, user, item, parts[name])
         values = scale * (np.stack([share.weights for share in shares]).astype(np.float64) @ vectors.T)  # (s, t)
         strongest = np.argsort(-np.abs(values.sum(axis=0)), kind="stable")[:TERMS]
         told = _moved(
@@ -87,9 +83,13 @@ def through_terms(
     return told
 
 
-def _split(split: Sequence[Part], name: str) -> bool:
-    """Say whether a scorer's share was split into what comes from the user."""
-    return any(part.scorer == name and part.kind in ("item", "bias", "text") for part in split)
+def _told_by(ranker: Ranker, parts: Mapping[str, Scores], split: Sequence[Part]) -> Iterator[tuple[str, Scorer]]:
+    """Yield the scorers whose share was split into what comes from the user."""
+    split_up = {part.scorer for part in split if part.kind in ("item", "bias", "text")}
+    for name in parts:
+        scorer = ranker.scorers.get(name)
+        if scorer is not None and name in split_up:
+            yield name, scorer
 
 
 def _moved(split: Sequence[Part], name: str, moved: Iterable[tuple[int, Part]]) -> list[Part]:
