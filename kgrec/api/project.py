@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.rerank.data import Catalogue
     from kgrec.ranking.training import TrainReport
+    from kgrec.text.build import TextVectors
 
 
 def open_project(
@@ -100,6 +101,20 @@ class Project(Writing, Listening, Reasoning, Measuring, Keeping, GraphQuestions)
         return Ranker.load(self.workspace.folder("models"), self.manager.registry("scorer"))
 
     @cached_property
+    def text_vectors(self) -> TextVectors:
+        """The vectors of texts that the models were trained with."""
+        from kgrec.text.build import TextVectors
+
+        return TextVectors.load(self.workspace.folder("text"))
+
+    @cached_property
+    def encoded_texts(self) -> list[str]:
+        """What of each item of the dataset is encoded: its words, names of entities, keywords."""
+        from kgrec.api.texts import encoded_texts
+
+        return encoded_texts(self)
+
+    @cached_property
     def explainer(self) -> Explainer:
         """What words the reasons."""
         from kgrec.explain.reasons import Explainer
@@ -115,7 +130,7 @@ class Project(Writing, Listening, Reasoning, Measuring, Keeping, GraphQuestions)
 
     def forget(self) -> None:
         """Drop what was loaded, so that it is read again."""
-        for name in ("dataset", "graph", "ranker", "explainer", "studio", "catalogue"):
+        for name in ("dataset", "graph", "ranker", "text_vectors", "encoded_texts", "explainer", "studio", "catalogue"):
             self.__dict__.pop(name, None)
 
     def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:

@@ -16,7 +16,6 @@ from kgrec.plugin.reranking import AUDIENCE
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
 from kgrec.ranking.standing import best_ranks
-from kgrec.text.build import TextVectors
 from kgrec.types import Profile, UserIndices
 from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
@@ -41,7 +40,7 @@ def catalogue(project: Project) -> Catalogue:
     cells = (likes.data[kept], (likes.row[kept], places[likes.col[kept]]))
     matrix = csr_array(cells, shape=(dataset.n_users, len(ranker.item_ids)))
     triples = project.graph.triples(min_entity_degree=config.graph.min_entity_degree)
-    text = TextVectors.load(project.workspace.folder("text")).items
+    text = project.text_vectors.items
     known = triples if len(triples) else None
     ranks = partial(_best_ranks, project)
     return Catalogue(dataset, rows, matrix, ranker.item_ids, text, known, config.seed, ranks)

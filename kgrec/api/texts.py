@@ -77,11 +77,18 @@ def _keywords(project: Project, dataset: Dataset) -> list[str]:
 
 def encode_words(project: Project, text: str) -> NDArray[np.float32]:
     """Encode somebody's own words by the encoder the workspace was trained with -> shape ``(dim,)``."""
-    from kgrec.text.build import TextVectors
-
-    vectors = TextVectors.load(project.workspace.folder("text"))
-    encoded = vectors.make_encoder(project.manager).encode([text])
+    encoded = project.text_vectors.make_encoder(project.manager).encode([text])
     return np.asarray(encoded[0], dtype=np.float32)
+
+
+def encoded_texts(project: Project) -> list[str]:
+    """Return what of each item is encoded, as :func:`encode` does; see :attr:`Project.encoded_texts`."""
+    from kgrec.graph.labels import item_labels
+    from kgrec.text.item_text import item_texts
+
+    texts = item_texts(project.dataset, item_labels(project.graph), project.config.text.item_template, project.domain)
+    more = _keywords(project, project.dataset)
+    return [f"{text} {words}".strip() for text, words in zip(texts, more, strict=True)] if more else list(texts)
 
 
 def item_terms(project: Project, place: int) -> tuple[Sequence[str], Vectors] | None:
@@ -94,21 +101,16 @@ def item_terms(project: Project, place: int) -> tuple[Sequence[str], Vectors] | 
         place: position of the item at training.
     """
     from kgrec.explain.through import same
-    from kgrec.graph.labels import item_labels
     from kgrec.plugin.additive import LinearEncoder
-    from kgrec.text.build import TextVectors
-    from kgrec.text.item_text import item_texts
 
-    vectors = TextVectors.load(project.workspace.folder("text"))
+    vectors = project.text_vectors
     offered = project.manager.registry("text encoder")
     row = int(project.explainer.to_dataset[place])
     if row < 0 or vectors.encoder not in offered or not hasattr(offered[vectors.encoder].load(), "terms"):
         return None
     encoder = vectors.make_encoder(project.manager)
     assert isinstance(encoder, LinearEncoder)
-    texts = item_texts(project.dataset, item_labels(project.graph), project.config.text.item_template, project.domain)
-    more = _keywords(project, project.dataset)
-    found = encoder.terms(f"{texts[row]} {more[row]}".strip() if more else texts[row])
+    found = encoder.terms(project.encoded_texts[row])
     return found if same(found[1], vectors.items[place]) else None
 
 

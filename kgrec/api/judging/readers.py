@@ -48,9 +48,7 @@ def top_1_by_meaning(
     project: Project, profiles: Sequence[str], texts: Sequence[str], groups: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
     """Return the same by the workspace's text encoder: cosine of the vectors of profile and text."""
-    from kgrec.text.build import TextVectors
-
-    encoder = TextVectors.load(project.workspace.folder("text")).make_encoder(project.manager)
+    encoder = project.text_vectors.make_encoder(project.manager)
     found = encoder.encode(list(profiles)) @ encoder.encode(list(texts)).T
     return np.array([picked(found[np.ix_(group, group)].astype(np.float64)).mean() for group in map(list, groups)])
 
