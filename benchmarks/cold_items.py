@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 import kgrec
-from kgrec.api.texts import encode
 from kgrec.data.split import interaction_matrix, like_weights, split_validation, to_events
 from kgrec.models.cold import ColdItems
 from kgrec.models.ease import EASE
@@ -37,6 +36,7 @@ from kgrec.ranking.cold import ColdItems as Placing
 from kgrec.ranking.cold import learn_height, merging
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.text_inputs import encode
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData
 

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 import kgrec
-from kgrec.api.texts import encode
 from kgrec.data.split import interaction_matrix, like_weights, split_validation, to_events
 from kgrec.models.content import Content
 from kgrec.models.item_knn import ItemKNN
 from kgrec.progress import SILENT
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.text_inputs import encode
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, Vectors
 

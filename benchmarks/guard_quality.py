@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 
 import kgrec
-from kgrec.api.studio import Studio
-from kgrec.api.wish import Wish
 from kgrec.generate.kinds import kinds_of
+from kgrec.generate.options import GenerateOptions
 from kgrec.generate.pipeline import Writer
+from kgrec.generate.service import TextService
 from kgrec.plugin.generation import TextRequest
 from kgrec.testing.planted import judge, lines_of, planted
 from kgrec.types import Reason
@@ -21,21 +21,21 @@ from kgrec.types import Reason
 
 def requests_of(project: kgrec.Project, language: str, n: int) -> list[TextRequest]:
     """Return requests about ``n`` items, each for a user, with the first touched item as the reason."""
-    studio = Studio(project)
-    wish = Wish(language=language, model="recorded")
+    text_service = TextService(project)
+    wish = GenerateOptions(language=language, model="recorded")
     kind = next(iter(kinds_of(project.domain).values()))
     dataset = project.dataset
     step = max(dataset.n_items // n, 1)
     made = []
-    studio.book(language).items(list(range(0, min(dataset.n_items, n * step), step)))
+    text_service.book(language).items(list(range(0, min(dataset.n_items, n * step), step)))
     for k, item in enumerate(range(0, min(dataset.n_items, n * step), step)):
         user = str(dataset.users["user_id"][k % dataset.n_users])
-        profile = studio.profile(user)
+        profile = text_service.profile(user)
         touched = next((i for i in profile.history if i != item), None)
         reasons = ()
         if touched is not None:
             reasons = (Reason("", "similar", (str(dataset.items["item_id"][touched]),)),)
-        made.append(studio.request(kind, [item], wish, user_id=user, reasons=reasons))
+        made.append(text_service.request(kind, [item], wish, user_id=user, reasons=reasons))
     return made
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     project = kgrec.open(asked.workspace)
     requests = requests_of(project, asked.language, asked.items)
     texts = planted(requests, lines_of(project.domain.name, asked.language), asked.count, seed=asked.seed)
-    writer = Writer(Studio(project).guards())
+    writer = Writer(TextService(project).guards())
     print(f"{sum(bool(t.error) for t in texts)} texts with an error, {sum(not t.error for t in texts)} without")
     for name, value in judge(texts, writer.check).items():
         print(f"{name:22} {value:.3f}")

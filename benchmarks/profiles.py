@@ -63,7 +63,7 @@ def own_profiles(project: kgrec.Project, users: list[int], texts: list[str]) -> 
     terms = TermIndex.build(texts)
     found: dict[str, list[list[str]]] = {"all": [], "terms": [], "entities": []}
     for user in users:
-        interests = project.studio.profiler.profile(user, terms=terms, evidence=False).interests
+        interests = project.texts.profiler.profile(user, terms=terms, evidence=False).interests
         found["all"].append([one.name for one in interests])
         found["terms"].append([one.name for one in interests if one.kind in ("term", "words")])
         found["entities"].append([one.name for one in interests if one.kind in ("entity", "category")])

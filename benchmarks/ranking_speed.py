@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 
 import kgrec
-from kgrec.api import Project
-from kgrec.ranking.bulk import rank_blocks
+from kgrec.project import Project
+from kgrec.ranking.blocks import rank_blocks
 
 BLOCK = 512
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kgrec.api import Project, open_project
     from kgrec.errors import KgrecError
+    from kgrec.project import Project, open_project
     from kgrec.types import ItemList, Profile, Request
 
     open = open_project  # noqa: A001
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ItemList", "KgrecError", "Profile", "Project", "Request", "open"]
 
 _HOMES = {
-    "Project": ("kgrec.api", "Project"),
-    "open": ("kgrec.api", "open_project"),
+    "Project": ("kgrec.project", "Project"),
+    "open": ("kgrec.project", "open_project"),
     "KgrecError": ("kgrec.errors", "KgrecError"),
     "ItemList": ("kgrec.types", "ItemList"),
     "Profile": ("kgrec.types", "Profile"),

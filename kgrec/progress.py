@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
-class Cut(Exception):
+class StopTraining(Exception):
     """Raised by whoever listens, to end the training that it listens to: it is not going to be good enough."""
 
 
@@ -38,7 +38,7 @@ class Progress(Protocol):
         """Report how good what is being trained is after ``step`` epochs, on held-out data; larger is better.
 
         Raises:
-            Cut: it need not go on.
+            StopTraining: it need not go on.
         """
         ...
 

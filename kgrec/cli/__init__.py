@@ -1,1 +1,1 @@
-"""The command line: starts at :func:`kgrec.cli.app.main`. One thin file a command: it calls kgrec.api and prints."""
+"""The command line: starts at :func:`kgrec.cli.app.main`. One file a command: it calls the project and prints."""

@@ -43,7 +43,7 @@ def _explain(error: Exception, options: Sequence[str]) -> int:
     """Print what went wrong and return the exit code; with ``--debug`` let it through, unless it is but a typo."""
     import typer
 
-    from kgrec.cli.failure import explain_usage, report, unexpected
+    from kgrec.cli.errors import explain_usage, report, unexpected
     from kgrec.errors import KgrecError
 
     if isinstance(error, typer.TyperException):

@@ -30,7 +30,7 @@ from kgrec.cli import (
     simulate,
     train,
 )
-from kgrec.cli.greedy import GreedyCommand
+from kgrec.cli.multi_value import GreedyCommand
 from kgrec.cli.run import Run, command
 from kgrec.errors import PluginError
 from kgrec.plugin.manager import PluginManager, load_plugins

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kgrec.cli.console import cell, show_facts
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, show_facts
 
 if TYPE_CHECKING:
-    from kgrec.api.building import BuildReport
+    from kgrec.graph.build_stage import BuildReport
 
 
 def build_graph(

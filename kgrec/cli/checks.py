@@ -153,7 +153,7 @@ def threads(requested: int | None) -> Check:
 
 def disk(workspace: Path) -> Check:
     """Check the space where the workspace lies."""
-    from kgrec.cli.screen import size
+    from kgrec.cli.console import size
 
     place = next(folder for folder in [workspace.absolute(), *workspace.absolute().parents] if folder.exists())
     free = shutil.disk_usage(place).free
@@ -178,7 +178,7 @@ def plugins(manager: PluginManager) -> Iterator[Check]:
 
 def read_settings(manager: PluginManager, folder: Path, overrides: Sequence[str]) -> tuple[Settings | None, Check]:
     """Read kgrec.toml the way every command does; return the settings (None when it cannot be used) and the check."""
-    from kgrec.api import open_project
+    from kgrec.project import open_project
 
     file = Workspace(folder).config_file
     if not file.exists():
@@ -192,7 +192,7 @@ def read_settings(manager: PluginManager, folder: Path, overrides: Sequence[str]
 
 def stages(workspace: Workspace) -> Iterator[Check]:
     """Check what is built and how fresh it is."""
-    from kgrec.cli.screen import when
+    from kgrec.cli.console import when
 
     if not workspace.config_file.exists():
         return

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.arguments import check_json
+from kgrec.cli.console import cell, console, table
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.runs import RunName, check_page
-from kgrec.cli.screen import cell, console, table
 
 if TYPE_CHECKING:
     from kgrec.evaluate.comparing import RunComparison
@@ -48,7 +48,7 @@ def compare(
 
 def _show(found: RunComparison) -> None:
     from kgrec.evaluate.comparing import PAIRED
-    from kgrec.evaluate.html.versus import UNSURE, verdict
+    from kgrec.report.comparison import UNSURE, verdict
 
     out = console()
     out.print(f"A {found.a}\nB {found.b}", style="dim")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kgrec.cli.console import console, table
 from kgrec.cli.run import Run
-from kgrec.cli.screen import console, table
 
 if TYPE_CHECKING:
     from kgrec.cli.checks import Check

@@ -12,6 +12,7 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.arguments import check_json, numbers, scorer_names
+from kgrec.cli.console import cell, console, table
 from kgrec.cli.evaluate_clicks import show_clicks
 from kgrec.cli.evaluate_debiased import show_debiased
 from kgrec.cli.evaluate_effects import show_effects, show_gaps
@@ -22,13 +23,12 @@ from kgrec.cli.evaluate_uplift import show_uplift
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.runs import check_page
-from kgrec.cli.screen import cell, console, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kgrec.api.evaluating import EvaluationRun, RatingsRun
+    from kgrec.evaluate.evaluate import EvaluationRun, RatingsRun
     from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.evaluate.report import Comparison, Evaluation
     from kgrec.evaluate.significance import Interval

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kgrec.cli.screen import cell, console, table
+from kgrec.cli.console import cell, console, table
 
 if TYPE_CHECKING:
     from kgrec.evaluate.clicks import Clicks

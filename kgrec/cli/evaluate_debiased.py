@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kgrec.cli.screen import console, table
+from kgrec.cli.console import console, table
 
 if TYPE_CHECKING:
     from kgrec.evaluate.debiased import DebiasedFigures

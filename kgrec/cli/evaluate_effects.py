@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kgrec.cli.screen import console
+from kgrec.cli.console import console
 
 if TYPE_CHECKING:
     from kgrec.evaluate.gaps import Gap

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kgrec.cli.screen import console, table
+from kgrec.cli.console import console, table
 
 if TYPE_CHECKING:
-    from kgrec.api.faithfulness import Faithfulness
+    from kgrec.evaluate.faithfulness import Faithfulness
 
 
 def show_faithfulness(found: Faithfulness) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import cell, clean, console, table
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:

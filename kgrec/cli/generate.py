@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
-from kgrec.cli.failure import warn
+from kgrec.cli.console import cell, clean, console, table, words
+from kgrec.cli.errors import warn
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, table, words
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def _wish(
     variant: str | None,
     steer: str | None,
 ) -> Any:
-    from kgrec.api.wish import Wish
+    from kgrec.generate.options import GenerateOptions
 
-    return Wish(kind, lang, tone, model, candidates, seed, not strict, variant, steer)
+    return GenerateOptions(kind, lang, tone, model, candidates, seed, not strict, variant, steer)
 
 
 def _for_all(run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, wish: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kgrec.cli.console import cell
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell
 
 
 def enrich(

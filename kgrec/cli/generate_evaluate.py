@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.arguments import check_json
+from kgrec.cli.console import clean, console, table
 from kgrec.cli.generate import KindOption
 from kgrec.cli.generate_feedback import evaluate_feedback
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
-from kgrec.cli.screen import clean, console, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from kgrec.api.judging.figures import TextQuality
+    from kgrec.evaluate.text_quality.figures import TextQuality
 
 
 def evaluate(
@@ -73,7 +73,7 @@ def evaluate(
             raise UsageError("--feedback judges what is on record", hint="of the other options it takes --html only")
         evaluate_feedback(run, html)
         return
-    from kgrec.api.judging.plan import VARIANTS, TextPlan
+    from kgrec.evaluate.text_quality.plan import VARIANTS, TextPlan
 
     check_json(out)
     named = model or run.project.config.generate.model
@@ -88,8 +88,8 @@ def evaluate(
     if out is not None:
         write_records([document], Format.json, out)
     if html is not None:
-        from kgrec.api.judging.page import quality_page
-        from kgrec.pages import write_page
+        from kgrec.report import write_page
+        from kgrec.report.text_quality_page import quality_page
 
         write_page(html, quality_page(found.quality))
         run.say(f"the page is {html}")
@@ -99,7 +99,7 @@ def evaluate(
 
 def show_quality(found: TextQuality) -> None:
     """Print the figures, a variant a column."""
-    from kgrec.api.judging.page import OTHERS, SHARES, shown
+    from kgrec.report.text_quality_page import OTHERS, SHARES, shown
 
     right: dict[str, Any] = {"justify": "right"}
     made = table({"": {"overflow": "fold"}, **{v.name: right for v in found.variants}})

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.console import cell, clean, console, table, words
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, table, words
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from kgrec.api.feedback import FeedbackEvaluation
     from kgrec.evaluate.responses import ResponseGroup
     from kgrec.evaluate.significance import Interval
     from kgrec.generate.feedback.events import FeedbackReport
+    from kgrec.generate.reader_feedback import FeedbackEvaluation
 
 EXAMPLES = 5
 """Rejected rows that are shown."""
@@ -112,8 +112,8 @@ def evaluate_feedback(run: Run, html: Path | None = None) -> None:
     found = run.project.evaluate_feedback()
     run.data([found.to_dict()], lambda: show_evaluation(found))
     if html is not None:
-        from kgrec.api.feedback_page import feedback_page
-        from kgrec.pages import write_page
+        from kgrec.report import write_page
+        from kgrec.report.feedback_page import feedback_page
 
         write_page(html, feedback_page(found))
         run.say(f"the page is in {html}")

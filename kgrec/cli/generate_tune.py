@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.console import cell, clean, console, duration, table
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, duration, table
 
 if TYPE_CHECKING:
-    from kgrec.api.adapting import Adapted
+    from kgrec.generate.finetune import FineTuneResult
 
 
 def tune(
@@ -56,7 +56,7 @@ def tune(
 
     Interrupted, it goes on where it stopped. What comes out is used by `kgrec generate USER --model tuned`.
     """
-    from kgrec.api.adapting import SOURCES, TuneOrder
+    from kgrec.generate.finetune import SOURCES, FineTuneOptions
     from kgrec.generate.lora.settings import LoraSettings
 
     settings = LoraSettings(
@@ -71,13 +71,13 @@ def tune(
         seed=run.project.config.seed if seed is None else seed,
         device=device,  # type: ignore[arg-type]  # checked there
     )
-    order = TuneOrder(model, out, tuple(kinds or ()), lang, tuple(sources or SOURCES), items, restart)  # type: ignore[arg-type]
+    order = FineTuneOptions(model, out, tuple(kinds or ()), lang, tuple(sources or SOURCES), items, restart)  # type: ignore[arg-type]
     with run.progress() as progress:
         found = run.project.tune_writer(order, settings, progress=progress)
     run.data([_record(found)], lambda: _show(found, None if out is None else str(out)))
 
 
-def _record(found: Adapted) -> dict[str, Any]:
+def _record(found: FineTuneResult) -> dict[str, Any]:
     done = found.tuning
     return {
         "folder": str(done.folder),
@@ -100,7 +100,7 @@ def _interval(found: Any, mean: float | None = None) -> dict[str, float]:
     return {"mean": found.mean if mean is None else mean, "low": found.low, "high": found.high, "items": found.n}
 
 
-def _show(found: Adapted, out: str | None) -> None:
+def _show(found: FineTuneResult, out: str | None) -> None:
     import math
 
     done, screen = found.tuning, console()

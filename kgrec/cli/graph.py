@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, size
 from kgrec.cli.run import Run, command
-from kgrec.cli.screen import cell, clean, console, duration, show_facts, show_records, size
 from kgrec.errors import DataError, UsageError, UserError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, table
 from kgrec.cli.output import write_frame
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, duration, show_facts, show_records, table
 from kgrec.errors import UsageError
 
 SHOWN_REJECTS = 20

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import console
 from kgrec.cli.run import Run
-from kgrec.cli.screen import console
 from kgrec.errors import DataError, PluginError, UsageError, UserError
 from kgrec.workspace import Workspace, storage_errors
 

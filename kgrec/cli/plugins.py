@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from kgrec.cli.failure import warn as say_warning
+from kgrec.cli.console import console, table
+from kgrec.cli.errors import warn as say_warning
 from kgrec.cli.run import Run
-from kgrec.cli.screen import console, table
 from kgrec.errors import PluginError
 from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
 

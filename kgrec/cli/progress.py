@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kgrec.cli.screen import console, duration
+from kgrec.cli.console import console, duration
 from kgrec.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import cell, clean, console, table, words
 from kgrec.cli.output import Format, format_of, write_frame
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, clean, console, table, words
 from kgrec.errors import DataError, UsageError, UserError
 
 if TYPE_CHECKING:
-    from kgrec.api import Project
+    from kgrec.project import Project
     from kgrec.types import ItemList
 
 LONGEST_ABOUT = 200

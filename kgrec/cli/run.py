@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli.console import duration
 from kgrec.cli.output import Format, Records, format_of, write_records
-from kgrec.cli.screen import duration
 
 if TYPE_CHECKING:
-    from kgrec.api import Project
     from kgrec.plugin.manager import PluginManager
     from kgrec.progress import Progress
+    from kgrec.project import Project
 
 WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
 _PANEL = "Common options"
@@ -103,7 +103,7 @@ class Run:
     @cached_property
     def project(self) -> Project:
         """The open workspace."""
-        from kgrec.api import open_project
+        from kgrec.project import open_project
 
         return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import console, duration, show_facts, table
 from kgrec.cli.run import Run, command
-from kgrec.cli.screen import console, duration, show_facts, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _line(record: RunRecord) -> dict[str, Any]:
 
 def headline(record: RunRecord) -> tuple[str, float | None]:
     """Return name and mean of the figure that a run is known by."""
-    from kgrec.evaluate.html.reading import interval, judged, main_metric, rows
+    from kgrec.report.record import interval, judged, main_metric, rows
 
     systems, metric = judged(record.document), main_metric(record.document)
     if systems and metric:
@@ -152,9 +152,9 @@ def check_page(file: Path) -> None:
 
 
 def _show(record: RunRecord) -> None:
-    from kgrec.evaluate.html.again import command_of
-    from kgrec.evaluate.html.reading import interval, judged, main_metric, rows, span
     from kgrec.evaluate.records import REPLAY
+    from kgrec.report.record import interval, judged, main_metric, rows, span
+    from kgrec.report.reproduce import command_of
 
     document, out = record.document, console()
     created = document.get("created")

@@ -10,10 +10,10 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.arguments import check_json, numbers, scorer_names
+from kgrec.cli.console import cell, console, table
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import Run
 from kgrec.cli.runs import check_page
-from kgrec.cli.screen import cell, console, table
 
 
 def simulate(

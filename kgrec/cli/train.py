@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.console import cell, console, duration, table
 from kgrec.cli.run import Run
-from kgrec.cli.screen import cell, console, duration, table
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import DebiasConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.exposures import IMPRESSION
+from kgrec.data.impressions import IMPRESSION
 from kgrec.types import Mask, TrainingData
 
 if TYPE_CHECKING:

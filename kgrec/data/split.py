@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.exposures import touched
+from kgrec.data.impressions import touched
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
 from kgrec.types import Events, Mask

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgrec.errors import UsageError
-from kgrec.evaluate.html.reading import interval, judged, mapping, real, rows
 from kgrec.evaluate.records import LISTS, RATINGS, RunRecord
 from kgrec.evaluate.report import plain
 from kgrec.evaluate.significance import compare, holm
+from kgrec.report.record import interval, judged, mapping, real, rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -153,7 +153,7 @@ def _systems(record: RunRecord) -> dict[str, dict[str, tuple[float, float, float
 
 def _pairing(a: RunRecord, b: RunRecord) -> tuple[tuple[pl.DataFrame, pl.DataFrame] | None, str]:
     """Return the figures of every person of both runs, or None and why they cannot be paired."""
-    exams = [mapping(record.document.get("data")).get("exam") for record in (a, b)]
+    exams = [mapping(record.document.get("data")).get("test_set") for record in (a, b)]
     if a.kind == RATINGS:
         return None, "errors of single people are not kept for foretold ratings"
     if not all(exams):

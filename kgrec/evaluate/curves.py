@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgrec.evaluate import lists
-from kgrec.evaluate.judging import Exam, Outcome
+from kgrec.evaluate.judging import Result, TestSet
 from kgrec.evaluate.significance import NORMAL, bootstrap, jackknife, over_seeds
 from kgrec.evaluate.sweep import Sweep
 
@@ -44,8 +44,8 @@ class SweepCurve:
 
 def curves(
     sweeps: Sequence[Sweep],
-    swept: Sequence[Sequence[Sequence[Outcome]]],
-    exams: Sequence[Exam],
+    swept: Sequence[Sequence[Sequence[Result]]],
+    exams: Sequence[TestSet],
     rng: np.random.Generator,
 ) -> tuple[SweepCurve, ...]:
     """Put the outcomes of all seeds together.
@@ -69,21 +69,21 @@ def curves(
     )
 
 
-def spans(outcomes: Sequence[Outcome], exams: Sequence[Exam], rng: np.random.Generator) -> dict[str, Span]:
+def spans(outcomes: Sequence[Result], exams: Sequence[TestSet], rng: np.random.Generator) -> dict[str, Span]:
     """Return every figure of a system with its interval, from its outcomes in all seeds."""
     found: dict[str, Span] = {}
-    users = [exam.users for exam in exams]
+    users = [test_set.users for test_set in exams]
     for name in outcomes[0].per_user:
         interval = bootstrap(over_seeds(users, [o.per_user[name] for o in outcomes]), rng)
         found[name] = (interval.mean, interval.low, interval.high)
     for name in outcomes[0].overall:
         mean = float(np.mean([outcome.overall[name] for outcome in outcomes]))
         # The seeds share their users, so their errors do not cancel out.
-        error = float(np.mean([_error(name, o, exam, rng) for o, exam in zip(outcomes, exams, strict=True)]))
+        error = float(np.mean([_error(name, o, test_set, rng) for o, test_set in zip(outcomes, exams, strict=True)]))
         found[name] = (mean, mean - NORMAL * error, mean + NORMAL * error)
     return found
 
 
-def _error(name: str, outcome: Outcome, exam: Exam, rng: np.random.Generator) -> float:
+def _error(name: str, outcome: Result, test_set: TestSet, rng: np.random.Generator) -> float:
     figure = OVERALL[name.partition("@")[0]]
-    return jackknife(lambda kept: figure(outcome.top[kept], exam.n_candidates), len(outcome.top), rng)
+    return jackknife(lambda kept: figure(outcome.top[kept], test_set.n_candidates), len(outcome.top), rng)

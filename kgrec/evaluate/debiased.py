@@ -22,7 +22,7 @@ from kgrec.ranking.top_k import hits
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.evaluate.judging import Exam
+    from kgrec.evaluate.judging import TestSet
 
 Parts = tuple[PerUser, PerUser]
 """Numerator and denominator of each user, each of shape ``(u,)``; the figure is the ratio of their sums."""
@@ -93,28 +93,28 @@ MEASURES = {"recall": weighed_recall, "ndcg": weighed_ndcg}
 
 
 def compare_debiased(
-    tops: Mapping[str, Sequence[NDArray[np.int64]]], exams: Sequence[Exam], k: int, rng: np.random.Generator
+    tops: Mapping[str, Sequence[NDArray[np.int64]]], exams: Sequence[TestSet], k: int, rng: np.random.Generator
 ) -> list[DebiasedFigures]:
     """Measure all systems as observed and debiased, with intervals over users; nothing without propensities.
 
     Args:
-        tops: lists of each system, one array of shape ``(u, k)`` for each exam.
+        tops: lists of each system, one array of shape ``(u, k)`` for each test_set.
         exams: one a seed and fold.
         k: length of the lists.
         rng: draws users.
     """
-    n_users = int(max(exam.users.max(initial=-1) for exam in exams)) + 1
+    n_users = int(max(test_set.users.max(initial=-1) for test_set in exams)) + 1
     names, sums = [], []
     for system, of_exams in tops.items():
         for metric, measure in MEASURES.items():
             pooled = np.zeros((4, n_users))
-            for top, exam in zip(of_exams, exams, strict=True):
-                if exam.inverse is None:
+            for top, test_set in zip(of_exams, exams, strict=True):
+                if test_set.inverse is None:
                     return []
-                observed = measure(top[:, :k], exam.truth, np.ones_like(exam.inverse))
-                scored = measure(top[:, :k], exam.truth, exam.inverse)
+                observed = measure(top[:, :k], test_set.truth, np.ones_like(test_set.inverse))
+                scored = measure(top[:, :k], test_set.truth, test_set.inverse)
                 for row, values in zip(pooled, (*observed, *scored), strict=True):
-                    np.add.at(row, exam.users, values)
+                    np.add.at(row, test_set.users, values)
             names.append((system, f"{metric}@{k}"))
             sums.append(pooled)
     effective = _effective(exams)
@@ -147,8 +147,10 @@ def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([naive, weighed, weighed - naive], axis=-1)
 
 
-def _effective(exams: Sequence[Exam]) -> float:
-    weights = np.concatenate([exam.inverse[exam.truth.indices] for exam in exams if exam.inverse is not None])
+def _effective(exams: Sequence[TestSet]) -> float:
+    weights = np.concatenate(
+        [test_set.inverse[test_set.truth.indices] for test_set in exams if test_set.inverse is not None]
+    )
     return float(weights.sum() ** 2 / (len(weights) * (weights**2).sum())) if len(weights) else float("nan")
 
 

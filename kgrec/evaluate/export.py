@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kgrec.errors import MissingExtraError, NotFoundError, UserError
-from kgrec.evaluate.html.reading import interval, judged, mapping, real, reals, rows
 from kgrec.evaluate.records import RunRecord
+from kgrec.report.record import interval, judged, mapping, real, reals, rows
 from kgrec.workspace import storage_errors
 
 EXPERIMENT = "kgrec"

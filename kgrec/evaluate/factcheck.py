@@ -20,7 +20,7 @@ from itertools import pairwise
 import polars as pl
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.exposures import touched
+from kgrec.data.impressions import touched
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 LONGEST = 80

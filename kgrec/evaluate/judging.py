@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import polars as pl
@@ -17,15 +17,15 @@ from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import lists
 from kgrec.evaluate.clicks import Showings, per_user_standard
+from kgrec.evaluate.impressions import lists_of_log
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
-from kgrec.evaluate.protocols import Cut
-from kgrec.evaluate.shown import lists_of_log
+from kgrec.evaluate.protocols import Holdout
 from kgrec.evaluate.uplift import ShownLog
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import hits, top_k, with_reserved
-from kgrec.ranking.training import Material
+from kgrec.ranking.training import TrainingInputs
 from kgrec.types import Mask, Scores, UserIndices, Vectors
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ BESIDE = "among all items"
 
 
 @dataclass(frozen=True)
-class Exam:
+class TestSet:
     """What the systems are asked and the right answers; the same for all of them.
 
     Attributes:
@@ -58,6 +58,8 @@ class Exam:
         inverse: inverse propensities of the items, by which likes weigh in debiased figures, shape ``(n_items,)``, or
             None where nothing is debiased.
     """
+
+    __test__: ClassVar[bool] = False  # pytest collects classes by this name otherwise
 
     users: UserIndices
     truth: csr_array
@@ -82,7 +84,7 @@ class Exam:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """Figures of a system.
 
     Attributes:
@@ -102,15 +104,15 @@ class Outcome:
 
 def make_exam(
     dataset: Dataset,
-    cut: Cut,
+    cut: Holdout,
     weights: NDArray[np.float32],
-    material: Material,
+    material: TrainingInputs,
     *,
     k: int,
     include_seen: bool,
     features: Vectors | None,
     categories: csr_array | None,
-) -> Exam:
+) -> TestSet:
     """Put the questions together, and see that nothing that training may look at answers them.
 
     Args:
@@ -137,7 +139,7 @@ def make_exam(
     masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else material.seen[users]
     popularity = np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64)
     appeared, now = first_seen(dataset.interactions.filter(pl.Series(cut.fit)), dataset.n_items)
-    return Exam(
+    return TestSet(
         users=users,
         truth=csr_array(truth[users]),
         masked=csr_array(masked),
@@ -169,7 +171,7 @@ def _most_popular(
     return np.concatenate(tops)
 
 
-def _matrices(material: Material) -> list[tuple[str, csr_array]]:
+def _matrices(material: TrainingInputs) -> list[tuple[str, csr_array]]:
     found = [("the fit part", material.fit.matrix), ("what counts as seen", material.seen)]
     if material.fit.validation is not None:
         found.append(("the validation part", material.fit.validation))
@@ -180,83 +182,89 @@ def _matrices(material: Material) -> list[tuple[str, csr_array]]:
     return found
 
 
-def scores_of(ranker: Ranker, exam: Exam, block: slice) -> Scores:
-    """Return the fused scores of a block of the exam's users; -inf for what they know."""
-    users = exam.users[block]
+def scores_of(ranker: Ranker, test_set: TestSet, block: slice) -> Scores:
+    """Return the fused scores of a block of the test_set's users; -inf for what they know."""
+    users = test_set.users[block]
     scores = ranker.fused(ranker.parts(users), users)
-    mask_seen(scores, exam.masked[block])
+    mask_seen(scores, test_set.masked[block])
     return scores
 
 
-def judge(ranker: Ranker, exam: Exam, ks: Sequence[int], *, block_size: int, steps: Pipeline | None = None) -> Outcome:
+def judge(
+    ranker: Ranker, test_set: TestSet, ks: Sequence[int], *, block_size: int, steps: Pipeline | None = None
+) -> Result:
     """Rank all candidates for all test users and measure the lists.
 
     Args:
         ranker: trained on the fit part.
-        exam: questions and answers.
+        test_set: questions and answers.
         ks: lengths of the lists; what is not accuracy is taken at the longest.
         block_size: users at once.
         steps: re-rankers that the lists go through, or None.
     """
     longest = max(ks)
     tops, besides, areas = [], [], []
-    for start in range(0, len(exam.users), block_size):
+    for start in range(0, len(test_set.users), block_size):
         block = slice(start, start + block_size)
-        users, scores = exam.users[block], scores_of(ranker, exam, block)
-        if exam.candidates is not None:
+        users, scores = test_set.users[block], scores_of(ranker, test_set, block)
+        if test_set.candidates is not None:
             besides.append(top_k(scores, longest)[0])
-            scores[:, ~exam.candidates] = -np.inf
+            scores[:, ~test_set.candidates] = -np.inf
         if steps is None:
             tops.append(top_k(scores, longest)[0])
         else:
             found = with_reserved(scores, *top_k(scores, max(longest, steps.candidates)), steps.reserved)
-            tops.append(steps.apply(*found, users, exam.history[block], longest)[0])
-        areas.append(auc(scores, exam.truth[block]))
+            tops.append(steps.apply(*found, users, test_set.history[block], longest)[0])
+        areas.append(auc(scores, test_set.truth[block]))
     top = np.concatenate(tops)
-    outcome = measure(top, exam, ks)
+    outcome = measure(top, test_set, ks)
     per_user = {**outcome.per_user, "auc": np.concatenate(areas)}
     if besides:
-        among_all = accuracy(np.concatenate(besides), exam.truth, ks)
+        among_all = accuracy(np.concatenate(besides), test_set.truth, ks)
         per_user |= {
             f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
         }
-    of_log = None if exam.log is None else lists_of_log(ranker, exam.log, longest, block_size=block_size, steps=steps)
+    of_log = (
+        None
+        if test_set.log is None
+        else lists_of_log(ranker, test_set.log, longest, block_size=block_size, steps=steps)
+    )
     of_showings = None
-    if exam.showings is not None:
+    if test_set.showings is not None:
         of_showings = per_user_standard(
-            lambda users: ranker.fused(ranker.parts(users), users), exam.showings, block_size
+            lambda users: ranker.fused(ranker.parts(users), users), test_set.showings, block_size
         )
     return replace(outcome, per_user=per_user, of_log=of_log, of_showings=of_showings)
 
 
-def measure(top: NDArray[np.int64], exam: Exam, ks: Sequence[int]) -> Outcome:
+def measure(top: NDArray[np.int64], test_set: TestSet, ks: Sequence[int]) -> Result:
     """Return all figures that lists alone tell.
 
     Args:
         top: the lists, shape ``(u, k)``, -1 for none.
-        exam: questions and answers.
+        test_set: questions and answers.
         ks: lengths at which accuracy is taken; the rest is taken at ``k``.
     """
     k = top.shape[1]
     overall = {
-        f"coverage@{k}": lists.coverage(top, exam.n_candidates),
-        f"gini@{k}": lists.gini(top, exam.n_candidates),
+        f"coverage@{k}": lists.coverage(top, test_set.n_candidates),
+        f"gini@{k}": lists.gini(top, test_set.n_candidates),
     }
-    return Outcome({**accuracy(top, exam.truth, ks), **_list_figures(top, exam)}, overall, top)
+    return Result({**accuracy(top, test_set.truth, ks), **_list_figures(top, test_set)}, overall, top)
 
 
-def _list_figures(top: NDArray[np.int64], exam: Exam) -> dict[str, PerUser]:
+def _list_figures(top: NDArray[np.int64], test_set: TestSet) -> dict[str, PerUser]:
     k = top.shape[1]
     found = {
-        f"novelty@{k}": lists.novelty(top, exam.popularity, exam.n_fit_users),
-        f"popularity@{k}": lists.recommended_popularity(top, exam.popularity),
-        f"lift@{k}": lists.popularity_lift(top, exam.popularity, exam.history),
-        f"serendipity@{k}": lists.serendipity(top, hits(top, exam.truth), exam.obvious),
+        f"novelty@{k}": lists.novelty(top, test_set.popularity, test_set.n_fit_users),
+        f"popularity@{k}": lists.recommended_popularity(top, test_set.popularity),
+        f"lift@{k}": lists.popularity_lift(top, test_set.popularity, test_set.history),
+        f"serendipity@{k}": lists.serendipity(top, hits(top, test_set.truth), test_set.obvious),
     }
-    if exam.appeared is not None:
-        found[f"age@{k}"] = lists.age(top, exam.appeared, exam.now)
-    if exam.features is not None:
-        found[f"diversity@{k}"] = lists.diversity(top, exam.features)
-    if exam.categories is not None:
-        found[f"miscalibration@{k}"] = lists.miscalibration(top, exam.history, exam.categories)
+    if test_set.appeared is not None:
+        found[f"age@{k}"] = lists.age(top, test_set.appeared, test_set.now)
+    if test_set.features is not None:
+        found[f"diversity@{k}"] = lists.diversity(top, test_set.features)
+    if test_set.categories is not None:
+        found[f"miscalibration@{k}"] = lists.miscalibration(top, test_set.history, test_set.categories)
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.exposures import IMPRESSION
+from kgrec.data.impressions import IMPRESSION
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.folds import FOLDS, K_FOLD, hold_out_fold
@@ -30,7 +30,7 @@ _SEED_SHIFT = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Holdout:
     """Which interactions are fitted on (and, within, validated on) and which are tested on.
 
     No pair of user and item is in both. Rows may be in neither.
@@ -50,7 +50,7 @@ class Cut:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cut(
+def hold_out(
     dataset: Dataset,
     feedback: FeedbackConfig,
     domain: Domain,
@@ -60,7 +60,7 @@ def cut(
     seed: int,
     fold: int = 0,
     folds: int = FOLDS,
-) -> tuple[Dataset, Cut]:
+) -> tuple[Dataset, Holdout]:
     """Hold out likes for testing.
 
     ========== ==========================================================================================
@@ -105,7 +105,7 @@ def cut(
     liked = (weights > 0) & dataset.interactions["item"].is_not_null().to_numpy()
     if name == K_FOLD:
         fit, test = hold_out_fold(dataset, pair_numbers(dataset), liked, fold, folds, seed)
-        split = Cut(name, fit, test, facts={"fold": fold + 1, "folds": folds})
+        split = Holdout(name, fit, test, facts={"fold": fold + 1, "folds": folds})
     else:
         split = CUTS[name](dataset, liked, fraction, seed)
     if not (split.fit & liked).any() or not split.test.any():
@@ -115,12 +115,12 @@ def cut(
     return dataset, replace(split, facts={**split.facts, "checked": held})
 
 
-def fit_part(dataset: Dataset, split: Cut) -> Dataset:
+def fit_part(dataset: Dataset, split: Holdout) -> Dataset:
     """Return the dataset as it would be had nobody ever seen the test part; the numbering stays."""
     return replace(dataset, interactions=dataset.interactions.filter(pl.Series(split.fit)))
 
 
-def check(dataset: Dataset, split: Cut, liked: Mask) -> list[str]:
+def check(dataset: Dataset, split: Holdout, liked: Mask) -> list[str]:
     """Look for leaks in a split; return what was found to hold, in words.
 
     Args:
@@ -171,24 +171,24 @@ def _hold(condition: bool, leak: str) -> None:
         raise DataError(f"the split leaks: {leak}")
 
 
-def _ratio(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+def _ratio(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
     return _per_user("ratio", dataset, liked, fraction, seed, "ratio")
 
 
-def _leave_last(dataset: Dataset, liked: Mask, _: float, seed: int) -> Cut:
+def _leave_last(dataset: Dataset, liked: Mask, _: float, seed: int) -> Holdout:
     _needs_times(dataset, "leave-last")
     return _per_user("leave-last", dataset, liked, LAST_ONLY, seed, "time")
 
 
-def _per_user(name: str, dataset: Dataset, liked: Mask, fraction: float, seed: int, kind: Any) -> Cut:
+def _per_user(name: str, dataset: Dataset, liked: Mask, fraction: float, seed: int, kind: Any) -> Holdout:
     """Cut as validation is cut, but from everybody who likes enough."""
     everybody = max(dataset.n_users, 1)
     config = TrainConfig(validation_fraction=fraction, split=kind, max_validation_users=everybody)
     split = split_validation(dataset, liked.astype(np.float32), config, seed + _SEED_SHIFT)
-    return Cut(name, split.fit, split.validation)
+    return Holdout(name, split.fit, split.validation)
 
 
-def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # noqa: ARG001
+def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:  # noqa: ARG001
     """Rows without a time are in neither part: they may have come later."""
     _needs_times(dataset, "time")
     times = dataset.interactions["time"]
@@ -200,10 +200,10 @@ def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # 
     fit = known & (at < moment)
     pairs = pair_numbers(dataset)
     test = known & (at >= moment) & liked & ~np.isin(pairs, pairs[fit & done(dataset)])
-    return Cut("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
+    return Holdout("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
 
 
-def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  # noqa: ARG001
+def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:  # noqa: ARG001
     marked = (dataset.interactions["split"] == "test").to_numpy()
     if not marked.any():
         raise ConfigError(
@@ -212,22 +212,22 @@ def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:  #
         )
     pairs = pair_numbers(dataset)
     repeated = np.isin(pairs, pairs[~marked & done(dataset)])
-    return Cut(
+    return Holdout(
         "given", ~marked, marked & liked & ~repeated, facts={"known_before": int((marked & liked & repeated).sum())}
     )
 
 
-def _cold_item(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+def _cold_item(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
     items = dataset.interactions["item"].cast(pl.Int64).fill_null(-1).to_numpy()
     cold = _draw(items[liked], dataset.n_items, fraction, seed)
     among = np.where(items < 0, False, cold[items])
-    return Cut("cold-item", ~among, among & liked, cold, {"cold_items": int(cold.sum())})
+    return Holdout("cold-item", ~among, among & liked, cold, {"cold_items": int(cold.sum())})
 
 
-def _cold_user(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Cut:
+def _cold_user(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
     users = dataset.interactions["user"].cast(pl.Int64).to_numpy()
     cold = _draw(users[liked], dataset.n_users, fraction, seed)
-    return Cut("cold-user", ~cold[users], cold[users] & liked, None, {"cold_users": int(cold.sum())})
+    return Holdout("cold-user", ~cold[users], cold[users] & liked, None, {"cold_users": int(cold.sum())})
 
 
 def _draw(positions: NDArray[np.int64], size: int, fraction: float, seed: int) -> Mask:
@@ -244,7 +244,7 @@ def _needs_times(dataset: Dataset, name: str) -> None:
         raise ConfigError(f"split {name!r} needs times, and the interactions have none", hint="take --split ratio")
 
 
-CUTS: Mapping[str, Callable[[Dataset, Mask, float, int], Cut]] = {
+CUTS: Mapping[str, Callable[[Dataset, Mask, float, int], Holdout]] = {
     "ratio": _ratio,
     "leave-last": _leave_last,
     "time": _time,

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.evaluate import lists
+from kgrec.evaluate.click_model import Taste, examined
 from kgrec.evaluate.gaps import SMALLEST_GROUP
-from kgrec.evaluate.taste import Taste, examined
 from kgrec.plugin.registry import Registry
-from kgrec.ranking.bulk import rank_blocks
+from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.types import Events, TrainingData, UserIndices, Vectors

@@ -11,12 +11,12 @@ import polars as pl
 
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import FULL, SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
+from kgrec.evaluate.chart_data import exam_fingerprint, pictures
 from kgrec.evaluate.clicks import Clicks, measure_clicks
 from kgrec.evaluate.curves import SweepCurve, curves
 from kgrec.evaluate.debiased import DebiasedFigures, compare_debiased
 from kgrec.evaluate.gaps import Gap, group_gaps
 from kgrec.evaluate.metrics import PerUser
-from kgrec.evaluate.pictures import exam_fingerprint, pictures
 from kgrec.evaluate.run import Judged, Plan, Round
 from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare, holm, over_seeds
 from kgrec.evaluate.slices import make_slices, slice_ndcg
@@ -97,7 +97,7 @@ class Evaluation:
         clicks: whether what was clicked is scored above what was only shown, or None.
         debiased: figures as observed beside those by inverse propensities, for each system.
         reproduce: config, fingerprints, versions.
-        pictures: what else a page draws, see :func:`kgrec.evaluate.pictures.pictures`.
+        pictures: what else a page draws, see :func:`kgrec.evaluate.chart_data.pictures`.
     """
 
     plan: Plan
@@ -152,14 +152,14 @@ def summarise(rounds: Sequence[Round], plan: Plan, dataset: Dataset, reproduce: 
     tops = {c[0].system.name: [j.outcome.top for j in c if j.outcome] for c in present}
     return Evaluation(
         plan=plan,
-        data={**first.facts, "seed_of_these_counts": first.seed, "exam": exam_fingerprint(rounds)},
+        data={**first.facts, "seed_of_these_counts": first.seed, "test_set": exam_fingerprint(rounds)},
         systems=tuple(_figures(rounds, column, rng) for column in columns),
         comparisons=(*overall, *sliced),
         slices=tuple(slices),
         graph_utilisation={name: graph_utilisation(full, values, rng) for name, values in destroyed.items()},
         gaps=tuple(group_gaps(dataset, metric, full, rng)),
-        sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.exam for r in rounds], rng),
-        debiased=tuple(compare_debiased(tops, [r.exam for r in rounds], max(plan.ks), rng)),
+        sweeps=curves(plan.sweeps, [r.judged[0].swept for r in rounds], [r.test_set for r in rounds], rng),
+        debiased=tuple(compare_debiased(tops, [r.test_set for r in rounds], max(plan.ks), rng)),
         uplift=_uplift(rounds, present, plan, rng),
         clicks=_clicks(rounds, present, plan),
         reproduce=reproduce,
@@ -179,7 +179,7 @@ def per_user(rounds: Sequence[Round]) -> pl.DataFrame:
             continue
         assert column[0].outcome is not None
         values = {m: _over_seeds(rounds, column, lambda j, _, m=m: _values(j, m)) for m in column[0].outcome.per_user}  # type: ignore[misc]
-        tested = np.unique(np.concatenate([r.exam.users for r in rounds]))
+        tested = np.unique(np.concatenate([r.test_set.users for r in rounds]))
         figures = {m: pl.Series(v[tested], dtype=pl.Float32).fill_nan(None) for m, v in values.items()}
         name = pl.lit(column[0].system.name, dtype=pl.String).alias("system")
         tables.append(pl.DataFrame({"user": tested.astype(np.int32), **figures}).select(name, pl.all()))
@@ -209,7 +209,7 @@ def _sliced(
     rounds: Sequence[Round], present: Sequence[Sequence[Judged]], plan: Plan, rng: np.random.Generator
 ) -> tuple[list[SliceFigures], list[Comparison]]:
     k, metric = max(plan.ks), main_metric(plan)
-    cuts = [{(s.by, s.name): s for s in make_slices(r.exam)} for r in rounds]
+    cuts = [{(s.by, s.name): s for s in make_slices(r.test_set)} for r in rounds]
     figures: list[SliceFigures] = []
     raw: list[Comparison] = []
     for part in cuts[0]:
@@ -218,7 +218,7 @@ def _sliced(
 
         def of(judged: Judged, k_round: int, part: tuple[str, str] = part) -> PerUser:
             assert judged.outcome is not None
-            return slice_ndcg(judged.outcome.top, rounds[k_round].exam, cuts[k_round][part], k)
+            return slice_ndcg(judged.outcome.top, rounds[k_round].test_set, cuts[k_round][part], k)
 
         values = {column[0].system.name: _over_seeds(rounds, column, of) for column in present}
         figures += [SliceFigures(*part, name, metric, bootstrap(v, rng)) for name, v in values.items()]
@@ -241,7 +241,7 @@ def _compared(
 def _uplift(
     rounds: Sequence[Round], present: Sequence[Sequence[Judged]], plan: Plan, rng: np.random.Generator
 ) -> Uplift | None:
-    log = rounds[0].exam.log  # the splits that have one do not draw, so it is the same for all seeds
+    log = rounds[0].test_set.log  # the splits that have one do not draw, so it is the same for all seeds
     if log is None:
         return None
     lists = {c[0].system.name: [j.outcome.of_log for j in c if j.outcome] for c in present}
@@ -250,7 +250,7 @@ def _uplift(
 
 
 def _clicks(rounds: Sequence[Round], present: Sequence[Sequence[Judged]], plan: Plan) -> Clicks | None:
-    shown = rounds[0].exam.showings  # the same for all seeds, as the log
+    shown = rounds[0].test_set.showings  # the same for all seeds, as the log
     if shown is None:
         return None
     found = {c[0].system.name: [j.outcome.of_showings for j in c if j.outcome] for c in present}
@@ -275,7 +275,7 @@ def _values(judged: Judged, metric: str) -> PerUser:
 
 def _over_seeds(rounds: Sequence[Round], column: Sequence[Judged], of: Callable[[Judged, int], PerUser]) -> PerUser:
     values = [of(judged, k) for k, judged in enumerate(column)]
-    return over_seeds([found.exam.users for found in rounds], values)
+    return over_seeds([found.test_set.users for found in rounds], values)
 
 
 def _mean(values: PerUser) -> float:

@@ -18,12 +18,12 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.propensity import inverse_propensities, times_shown
 from kgrec.data.split import Split, like_weights
 from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
+from kgrec.evaluate.ablation_inputs import AblationInputs
+from kgrec.evaluate.chart_data import distribution
 from kgrec.evaluate.folds import FOLDS, K_FOLD
-from kgrec.evaluate.judging import Exam, Outcome, judge, make_exam
-from kgrec.evaluate.materials import Materials
-from kgrec.evaluate.pictures import distribution
-from kgrec.evaluate.protocols import FRACTION, Cut, cut, fit_part
-from kgrec.evaluate.shown import held_log, held_showings
+from kgrec.evaluate.impressions import held_log, held_showings
+from kgrec.evaluate.judging import Result, TestSet, judge, make_exam
+from kgrec.evaluate.protocols import FRACTION, Holdout, fit_part, hold_out
 from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.registry import Registry
@@ -44,7 +44,7 @@ Encode = Callable[[Dataset, Split, bool], tuple[Vectors | None, Vectors | None]]
 """Makes text vectors of items and users from a dataset, the split of its rows, and whether names of the graph's
 entities may stand in the items' texts."""
 
-Illustrate = Callable[[Dataset, Ranker, Exam, NDArray[np.int64]], Sequence[Mapping[str, Any]]]
+Illustrate = Callable[[Dataset, Ranker, TestSet, NDArray[np.int64]], Sequence[Mapping[str, Any]]]
 """Makes examples from what was fitted on, what ranks, what was asked, and the lists."""
 
 
@@ -125,11 +125,11 @@ class Judged:
     """
 
     system: System
-    outcome: Outcome | None
+    outcome: Result | None
     weights: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: str = ""
-    swept: tuple[tuple[Outcome, ...], ...] = ()
+    swept: tuple[tuple[Result, ...], ...] = ()
     curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     examples: Sequence[Mapping[str, Any]] = ()
 
@@ -141,14 +141,14 @@ class Round:
     Attributes:
         seed: of split and fits.
         cut: what was held out.
-        exam: what the systems were asked.
+        test_set: what the systems were asked.
         judged: the systems.
         facts: counts worth showing.
     """
 
     seed: int
-    cut: Cut
-    exam: Exam
+    cut: Holdout
+    test_set: TestSet
     judged: tuple[Judged, ...]
     facts: dict[str, Any]
 
@@ -169,7 +169,7 @@ def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress)
     build(plan.rerank, inputs.rerankers, inputs.config.rerankers)  # a misspelt name is an error before the training
     check_sweeps(plan.sweeps, plan.rerank, inputs.rerankers, inputs.config.rerankers)
     config = inputs.config.model_copy(update={"seed": seed})
-    dataset, held = cut(
+    dataset, held = hold_out(
         inputs.dataset,
         config.feedback,
         inputs.domain,
@@ -179,12 +179,12 @@ def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress)
         fold=fold,
         folds=plan.folds,
     )
-    factory = Materials(inputs, config, fit_part(dataset, held), progress)
+    factory = AblationInputs(inputs, config, fit_part(dataset, held), progress)
     material = factory.make("true", text=True)
     categories = item_categories(dataset)
     matrix: csr_array | None = categories[1] if categories else None
     weights = like_weights(dataset, config.feedback, inputs.domain)
-    exam = make_exam(
+    test_set = make_exam(
         dataset,
         held,
         weights,
@@ -195,36 +195,36 @@ def _round(inputs: Inputs, plan: Plan, seed: int, fold: int, progress: Progress)
         categories=matrix,
     )
     log = held_log(dataset, held, weights, material, config.debias.clip)
-    inverse = inverse_propensities(exam.popularity, config.debias, times_shown(dataset, held.fit))
-    exam = replace(exam, inverse=inverse, log=log, showings=held_showings(dataset, held, weights))
+    inverse = inverse_propensities(test_set.popularity, config.debias, times_shown(dataset, held.fit))
+    test_set = replace(test_set, inverse=inverse, log=log, showings=held_showings(dataset, held, weights))
     names = wanted(inputs.registry, config, plan.only)
     compared = [System(FULL, scorers=tuple(names))]
     if plan.ablate:
         has_graph, has_text = inputs.triples is not None, material.fit.item_text is not None
         compared = systems(inputs.registry, names, graph=has_graph, text=has_text)
     with tempfile.TemporaryDirectory(prefix="kgrec-evaluate-") as folder:
-        judged = tuple(_judged(inputs, plan, config, factory, exam, compared, Path(folder), progress))
+        judged = tuple(_judged(inputs, plan, config, factory, test_set, compared, Path(folder), progress))
     facts = {
         "users": dataset.n_users,
         "items": dataset.n_items,
         "fit_likes": int((material.everything or material.fit).matrix.nnz),
-        "test_users": len(exam.users),
-        "test_likes": int(exam.truth.nnz),
-        "ranked_items": exam.n_candidates,
+        "test_users": len(test_set.users),
+        "test_likes": int(test_set.truth.nnz),
+        "ranked_items": test_set.n_candidates,
         "categories": categories[0] if categories else None,
         "diversity_by": "texts" if material.fit.item_text is not None else "categories",
         "distribution": distribution((material.everything or material.fit).matrix),
         **held.facts,
     }
-    return Round(seed, held, exam, judged, facts)
+    return Round(seed, held, test_set, judged, facts)
 
 
 def _judged(
     inputs: Inputs,
     plan: Plan,
     config: Config,
-    factory: Materials,
-    exam: Exam,
+    factory: AblationInputs,
+    test_set: TestSet,
     compared: Sequence[System],
     folder: Path,
     progress: Progress,
@@ -249,20 +249,20 @@ def _judged(
             else:
                 size = config.recommend.block_size
                 steps = _steps(inputs, plan, config, factory, ranker) if system.name == FULL else None
-                outcome = judge(ranker, exam, plan.ks, block_size=size, steps=steps)
+                outcome = judge(ranker, test_set, plan.ks, block_size=size, steps=steps)
                 seconds = round(time.perf_counter() - started, 2)
-                swept = _swept(inputs, plan, config, factory, ranker, exam) if system.name == FULL else ()
+                swept = _swept(inputs, plan, config, factory, ranker, test_set) if system.name == FULL else ()
                 curves = {r.name: r.curve for r in report.scorers if r.curve}
                 draw = inputs.illustrate if system.name == FULL and config.seed == plan.seeds[0] else None
-                examples = draw(factory.dataset, ranker, exam, outcome.top) if draw else ()
+                examples = draw(factory.dataset, ranker, test_set, outcome.top) if draw else ()
                 yield Judged(system, outcome, dict(ranker.weights), seconds, "", swept, curves, examples)
                 if steps is not None:
-                    as_ranked = judge(ranker, exam, plan.ks, block_size=size)
+                    as_ranked = judge(ranker, test_set, plan.ks, block_size=size)
                     yield Judged(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)
             task.advance()
 
 
-def _steps(inputs: Inputs, plan: Plan, config: Config, factory: Materials, ranker: Ranker) -> Pipeline | None:
+def _steps(inputs: Inputs, plan: Plan, config: Config, factory: AblationInputs, ranker: Ranker) -> Pipeline | None:
     """Return the plan's re-rankers, which know no more than the scorers; None where there are none."""
     steps = build(plan.rerank, inputs.rerankers, config.rerankers)
     if not steps:
@@ -273,9 +273,11 @@ def _steps(inputs: Inputs, plan: Plan, config: Config, factory: Materials, ranke
 
 
 def _swept(
-    inputs: Inputs, plan: Plan, config: Config, factory: Materials, ranker: Ranker, exam: Exam
-) -> tuple[tuple[Outcome, ...], ...]:
+    inputs: Inputs, plan: Plan, config: Config, factory: AblationInputs, ranker: Ranker, test_set: TestSet
+) -> tuple[tuple[Result, ...], ...]:
     if not plan.sweeps:
         return ()
     steps = Varying(plan.sweeps, plan.rerank, inputs.rerankers, config.rerankers, config.recommend.rerank_candidates)
-    return run_sweeps(steps, ranker, exam, factory.catalogue(ranker), plan.ks, block_size=config.recommend.block_size)
+    return run_sweeps(
+        steps, ranker, test_set, factory.catalogue(ranker), plan.ks, block_size=config.recommend.block_size
+    )

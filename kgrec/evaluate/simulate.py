@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,18 @@ from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import interaction_matrix, like_weights, to_events
 from kgrec.evaluate.ablation import AS_RANKED
+from kgrec.evaluate.ablation_inputs import AblationInputs
+from kgrec.evaluate.click_model import Taste
 from kgrec.evaluate.gaps import groupings
-from kgrec.evaluate.materials import Materials
-from kgrec.evaluate.protocols import FRACTION, cut, fit_part
+from kgrec.evaluate.protocols import FRACTION, fit_part, hold_out
 from kgrec.evaluate.replay import Drift, World, drift, replay
+from kgrec.evaluate.report import plain
 from kgrec.evaluate.run import Inputs
-from kgrec.evaluate.taste import Taste
 from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import SILENT, Progress
+from kgrec.ranking.best_ranks import best_ranks
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
-from kgrec.ranking.standing import best_ranks
 from kgrec.ranking.training import train, wanted
 
 
@@ -68,10 +70,10 @@ def simulate(inputs: Inputs, plan: ReplayPlan, progress: Progress = SILENT) -> D
     with progress.task("going round", total=len(plan.seeds) * len(named) * plan.rounds) as task:
         for seed in plan.seeds:
             config = inputs.config.model_copy(update={"seed": seed})
-            dataset, held = cut(
+            dataset, held = hold_out(
                 inputs.dataset, config.feedback, inputs.domain, "ratio", fraction=plan.fraction, seed=seed
             )
-            factory = Materials(inputs, config, fit_part(dataset, held), progress)
+            factory = AblationInputs(inputs, config, fit_part(dataset, held), progress)
             material = factory.make("true", text=True)
             data = material.everything or material.fit
             world = _world(inputs, config, dataset, data.matrix, data.item_text, plan)
@@ -118,7 +120,7 @@ def _world(inputs: Inputs, config: Config, dataset: Dataset, start: csr_array, t
 
 
 def _ready(
-    inputs: Inputs, config: Config, factory: Materials, named: tuple[str, ...], ranker: Ranker, likes: csr_array
+    inputs: Inputs, config: Config, factory: AblationInputs, named: tuple[str, ...], ranker: Ranker, likes: csr_array
 ) -> Pipeline | None:
     """Make the re-rankers ready for what everybody likes by now."""
     tables: Mapping[str, Mapping[str, Any]] = config.rerankers
@@ -129,3 +131,30 @@ def _ready(
     known = replace(factory.catalogue(ranker), likes=likes, best_ranks=ranks)
     candidates = config.recommend.rerank_candidates
     return prepare(steps, known.describe(), bought=known.bought(), candidates=candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A finished simulation.
+
+    Attributes:
+        plan: what was asked for.
+        drift: the figures.
+        record: file under the workspace that keeps them.
+        seconds: how long it took.
+    """
+
+    plan: ReplayPlan
+    drift: Drift
+    record: Path
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plan and figures as JSON values."""
+        return simulation_record(self.plan, self.drift)
+
+
+def simulation_record(plan: ReplayPlan, found: Drift) -> dict[str, Any]:
+    """Return what is kept of a simulation, as JSON values."""
+    document: dict[str, Any] = plain({"plan": asdict(plan), "replay": asdict(found)})
+    return document

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.evaluate.judging import Exam
+from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.metrics import PerUser
 from kgrec.ranking.top_k import hits, ndcg
 from kgrec.types import Mask
@@ -33,7 +33,7 @@ class Slice:
     Attributes:
         by: what it is cut by.
         name: of the part.
-        users: which of the exam's users are in it, shape ``(u,)``.
+        users: which of the test_set's users are in it, shape ``(u,)``.
         items: which items count as relevant, shape ``(n_items,)``, or None for all.
     """
 
@@ -43,9 +43,9 @@ class Slice:
     items: Mask | None = None
 
 
-def make_slices(exam: Exam) -> list[Slice]:
+def make_slices(test_set: TestSet) -> list[Slice]:
     """Cut by how much is known of the user and by how popular the item is; empty parts are left out."""
-    known = np.diff(exam.history.indptr)
+    known = np.diff(test_set.history.indptr)
     bands = {
         "new (no likes)": known == 0,
         f"1 to {FEW} likes": (known > 0) & (known <= FEW),
@@ -53,11 +53,11 @@ def make_slices(exam: Exam) -> list[Slice]:
         f"more than {MANY} likes": known > MANY,
     }
     slices = [Slice("user activity", name, mask) for name, mask in bands.items()]
-    everybody = np.ones(len(exam.users), dtype=np.bool_)
-    items = popularity_bands(exam.popularity)
+    everybody = np.ones(len(test_set.users), dtype=np.bool_)
+    items = popularity_bands(test_set.popularity)
     slices += [Slice("item popularity", name, everybody, mask) for name, mask in items.items()]
-    tested = np.zeros(exam.truth.shape[1], dtype=np.bool_)
-    tested[exam.truth.indices] = True
+    tested = np.zeros(test_set.truth.shape[1], dtype=np.bool_)
+    tested[test_set.truth.indices] = True
     return [s for s in slices if s.users.any() and (s.items is None or (s.items & tested).any())]
 
 
@@ -82,12 +82,12 @@ def head(popularity: NDArray[np.int64]) -> Mask:
     return marked & (popularity > 0)
 
 
-def slice_ndcg(top: NDArray[np.int64], exam: Exam, part: Slice, k: int) -> PerUser:
-    """Return NDCG@k of the exam's users in a slice, NaN for all others, shape ``(u,)``.
+def slice_ndcg(top: NDArray[np.int64], test_set: TestSet, part: Slice, k: int) -> PerUser:
+    """Return NDCG@k of the test_set's users in a slice, NaN for all others, shape ``(u,)``.
 
     The lists stay what they are; of a slice of items only those items count as relevant.
     """
-    truth = exam.truth if part.items is None else _only(exam.truth, part.items)
+    truth = test_set.truth if part.items is None else _only(test_set.truth, part.items)
     values = ndcg(hits(top[:, :k], truth), np.diff(truth.indptr).astype(np.int64))
     return np.where(part.users, values, np.nan)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, NotFoundError, UsageError
-from kgrec.evaluate.judging import Exam, Outcome, measure, scores_of
+from kgrec.evaluate.judging import Result, TestSet, measure, scores_of
 from kgrec.plugin.registry import Registry
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
@@ -152,22 +152,22 @@ class Lists:
     scores: NDArray[np.float32]
 
 
-def shortlist(ranker: Ranker, exam: Exam, n: int, reserved: ItemIndices, *, block_size: int) -> Lists:
+def shortlist(ranker: Ranker, test_set: TestSet, n: int, reserved: ItemIndices, *, block_size: int) -> Lists:
     """Rank all candidates for all test users once; re-rankers work on what is returned.
 
     Args:
         ranker: trained on the fit part.
-        exam: questions and answers.
+        test_set: questions and answers.
         n: how many of each user's best items are kept.
         reserved: items that are kept wherever they stand.
         block_size: users at once.
     """
     items, values = [], []
-    for start in range(0, len(exam.users), block_size):
+    for start in range(0, len(test_set.users), block_size):
         block = slice(start, start + block_size)
-        scores = scores_of(ranker, exam, block)
-        if exam.candidates is not None:
-            scores[:, ~exam.candidates] = -np.inf
+        scores = scores_of(ranker, test_set, block)
+        if test_set.candidates is not None:
+            scores[:, ~test_set.candidates] = -np.inf
         best = with_reserved(scores, *top_k(scores, n), reserved)
         items.append(best[0])
         values.append(best[1])
@@ -175,14 +175,14 @@ def shortlist(ranker: Ranker, exam: Exam, n: int, reserved: ItemIndices, *, bloc
 
 
 def run_sweeps(
-    steps: Varying, ranker: Ranker, exam: Exam, known: Catalogue, ks: Sequence[int], *, block_size: int
-) -> tuple[tuple[Outcome, ...], ...]:
+    steps: Varying, ranker: Ranker, test_set: TestSet, known: Catalogue, ks: Sequence[int], *, block_size: int
+) -> tuple[tuple[Result, ...], ...]:
     """Judge the lists of a trained ranker at each value of each sweep; nothing is trained again.
 
     Args:
         steps: what varies.
         ranker: trained on the fit part.
-        exam: questions and answers.
+        test_set: questions and answers.
         known: what re-rankers are told, without anything that is held out.
         ks: lengths of the lists.
         block_size: users at once.
@@ -192,16 +192,18 @@ def run_sweeps(
     """
     made = steps.pipelines(known)
     reserved = np.unique(np.concatenate([p.reserved for row in made for p in row]))
-    found = shortlist(ranker, exam, max(*ks, steps.candidates), reserved, block_size=block_size)
-    return tuple(tuple(measure(relist(p, found, exam, max(ks)), exam, ks) for p in row) for row in made)
+    found = shortlist(ranker, test_set, max(*ks, steps.candidates), reserved, block_size=block_size)
+    return tuple(tuple(measure(relist(p, found, test_set, max(ks)), test_set, ks) for p in row) for row in made)
 
 
-def relist(steps: Pipeline, found: Lists, exam: Exam, n: int, *, block_size: int = 512) -> NDArray[np.int64]:
+def relist(steps: Pipeline, found: Lists, test_set: TestSet, n: int, *, block_size: int = 512) -> NDArray[np.int64]:
     """Return the lists of ``n`` items after the re-rankers, shape ``(u, n)``, -1 for none."""
     tops = []
-    for start in range(0, len(exam.users), block_size):
+    for start in range(0, len(test_set.users), block_size):
         block = slice(start, start + block_size)
-        tops.append(steps.apply(found.items[block], found.scores[block], exam.users[block], exam.history[block], n)[0])
+        tops.append(
+            steps.apply(found.items[block], found.scores[block], test_set.users[block], test_set.history[block], n)[0]
+        )
     return np.concatenate(tops)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.exposures import touched
+from kgrec.data.impressions import touched
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
@@ -117,8 +117,8 @@ class Explainer:
 
     @cached_property
     def popularity(self) -> NDArray[np.float64]:
-        """How well connected every node is, by training number; see :func:`kgrec.explain.routes.popularity`."""
-        from kgrec.explain.routes import popularity
+        """How well connected every node is, by training number; see :func:`kgrec.explain.paths.popularity`."""
+        from kgrec.explain.paths import popularity
 
         triples = self._triples
         return popularity(triples.n_nodes, triples.n_items, np.concatenate([triples.heads, triples.tails]))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.generate.profile import TOO_COMMON, InterestProfile, Touched
-from kgrec.generate.screening import plain, safe_name, safe_text
+from kgrec.generate.sanitize import plain, safe_name, safe_text
 from kgrec.generate.titles import display, shortener
-from kgrec.graph.around import item_entities
+from kgrec.graph.item_facts import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.domain import Domain, RelationType

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kgrec.errors import DataError, GuardRefusedError, MissingExtraError, ModelError
-from kgrec.generate.mending import for_reader, has_room, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of
+from kgrec.generate.repair import for_reader, has_room, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.rerank import scores, settled
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation

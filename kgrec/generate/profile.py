@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
-from kgrec.generate.screening import plain, safe_name
+from kgrec.generate.sanitize import plain, safe_name
 from kgrec.generate.sentiment import polarity
-from kgrec.graph.around import item_entities
+from kgrec.graph.item_facts import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
 from kgrec.plugin.generation import Evidence, Interest

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 from kgrec.errors import PluginError
-from kgrec.generate.screening import plain
+from kgrec.generate.sanitize import plain
 from kgrec.graph.linking.names import name_variants
 
 # "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"

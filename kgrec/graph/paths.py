@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.graph.bridges import Bridges
+from kgrec.graph.two_hop import Bridges
 from kgrec.types import ItemIndices, Triples
 
 _MIXED = 0.5

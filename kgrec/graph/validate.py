@@ -20,9 +20,9 @@ import polars as pl
 from kgrec.errors import DataError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ontology import shapes_turtle
-from kgrec.graph.profiles import edge_profiles, node_profiles, representatives
 from kgrec.graph.rdf import RdfOptions, lines
 from kgrec.graph.relation_shapes import relation_shapes
+from kgrec.graph.shacl_classes import edge_profiles, node_profiles, representatives
 from kgrec.graph.terms import node_iris, relation_iris
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class ShapeViolation:
     """A node or edge that breaks a shape.
 
     Attributes:
@@ -62,7 +62,7 @@ def validate(
     shapes: Path | None = None,
     limit: int = 100,
     now: float | None = None,
-) -> list[Violation]:
+) -> list[ShapeViolation]:
     """Check the graph against kgrec's shapes, the relation types' ends, and optionally further shapes.
 
     Args:
@@ -87,22 +87,22 @@ def validate(
     return found
 
 
-def _of_nodes(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[Violation]:
+def _of_nodes(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
     hit = _matched(profiles, findings.filter(pl.col("part") == "n"), limit)
     hit = hit.with_columns(node=_node_names(kg).gather(hit["row"]))
     return _violations(hit.join(_origins(kg), on="row", how="left", maintain_order="left"))
 
 
-def _of_edges(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[Violation]:
+def _of_edges(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
     hit = _matched(profiles, findings.filter(pl.col("part").is_in(["e", "h", "t"])), limit)
     return _violations(_with_edges(kg, hit))
 
 
-def _of_relations(findings: pl.DataFrame) -> list[Violation]:
+def _of_relations(findings: pl.DataFrame) -> list[ShapeViolation]:
     rows = findings.filter(pl.col("part") == "").unique(maintain_order=True)
     names = [iri.rsplit("/", 1)[-1] for iri in rows["focus"].to_list()]
     told = zip(names, rows["shape"].to_list(), rows["message"].to_list(), strict=True)
-    return [Violation(f"relation:{name}", shape, message, None, None) for name, shape, message in told]
+    return [ShapeViolation(f"relation:{name}", shape, message, None, None) for name, shape, message in told]
 
 
 def _matched(profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> pl.DataFrame:
@@ -137,9 +137,9 @@ def _with_edges(kg: KnowledgeGraph, hit: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _violations(rows: pl.DataFrame) -> list[Violation]:
+def _violations(rows: pl.DataFrame) -> list[ShapeViolation]:
     columns = ("node", "shape", "message", "source", "line", "total")
-    return [Violation(*row) for row in rows.select(columns).iter_rows()]  # at most ``limit`` of a kind
+    return [ShapeViolation(*row) for row in rows.select(columns).iter_rows()]  # at most ``limit`` of a kind
 
 
 def _node_names(kg: KnowledgeGraph) -> pl.Series:
@@ -152,7 +152,7 @@ def _origins(kg: KnowledgeGraph) -> pl.DataFrame:
     return ends.filter(pl.col("source").is_not_null()).unique("row", keep="first", maintain_order=True)
 
 
-def _extra(kg: KnowledgeGraph, shapes_file: Path, base_iri: str, limit: int) -> list[Violation]:
+def _extra(kg: KnowledgeGraph, shapes_file: Path, base_iri: str, limit: int) -> list[ShapeViolation]:
     try:
         text = shapes_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-from kgrec.models.loop import Arrays
+from kgrec.models.training_loop import Arrays
 
 
 class AdamTraining(ABC):
-    """Goes over rows of training data in random order, in blocks; for :func:`kgrec.models.loop.run`.
+    """Goes over rows of training data in random order, in blocks; for :func:`kgrec.models.training_loop.run`.
 
     Args:
         network: what is trained; its parameters are all that a step changes.

@@ -16,7 +16,7 @@ from kgrec.models.factorise import factorise
 from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
-from kgrec.plugin.additive import Through
+from kgrec.plugin.additive import EntityContribution
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -181,7 +181,7 @@ class ALS:
             for t, s in zip(targets, sources, strict=True)
         ]
 
-    def through_entities(self, user: int, item: int) -> list[Through]:
+    def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what of the contributions comes through entities, see :class:`kgrec.models.als_entities.FactorRows`.
 
         Nothing where the graph does not count, or where there is too much of it to keep.

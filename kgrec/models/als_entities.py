@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
-from kgrec.models.through import MOST_NUMBERS, strongest
-from kgrec.plugin.additive import Through
+from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
+from kgrec.plugin.additive import EntityContribution
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class FactorRows:
         nodes = np.concatenate([np.full(rows.shape[0] - len(entities), -1), entities]).astype(np.int64)
         return cls(confidences, nodes, np.concatenate(factors, axis=1), len(factors), regularization)
 
-    def through(self, sources: NDArray[np.int64], parts: list[Floats], item: int) -> list[Through]:
+    def through(self, sources: NDArray[np.int64], parts: list[Floats], item: int) -> list[EntityContribution]:
         """Return what comes to ``item`` through the strongest entities.
 
         Args:

@@ -15,7 +15,7 @@ from kgrec.models.ease_entities import GraphRows
 from kgrec.models.features import centred, graph_features, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
-from kgrec.plugin.additive import Through
+from kgrec.plugin.additive import EntityContribution
 from kgrec.plugin.space import Range, Real, Space
 from kgrec.types import TrainingData
 
@@ -121,7 +121,7 @@ class EASE(ItemItemScorer):
         facts = sparse.csr(csr_array(rows[data.n_users :].T))
         return GraphRows(facts, graph_features(data.triples).entities, ridge.astype(np.float32))
 
-    def through_entities(self, user: int, item: int) -> list[Through]:
+    def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what of the contributions comes through entities, see :class:`kgrec.models.ease_entities.GraphRows`.
 
         Nothing where the graph does not count, or where only the largest weights of the model are kept.

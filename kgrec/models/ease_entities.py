@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
-from kgrec.models.through import strongest
-from kgrec.plugin.additive import Through
+from kgrec.models.entity_contributions import strongest
+from kgrec.plugin.additive import EntityContribution
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class GraphRows:
     nodes: NDArray[np.int64]
     ridge: NDArray[np.float32]
 
-    def through(self, row: csr_array, weights: NDArray[np.float32], item: int) -> list[Through]:
+    def through(self, row: csr_array, weights: NDArray[np.float32], item: int) -> list[EntityContribution]:
         """Return what comes to ``item`` through the strongest entities.
 
         Args:

@@ -11,13 +11,13 @@ from scipy.sparse import csr_array, diags_array, vstack
 
 from kgrec.models import options, sparse
 from kgrec.models.ease import DENSE_WEIGHTS, KEPT
+from kgrec.models.entity_contributions import MOST_NUMBERS
 from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.filter_entities import FilterRows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
 from kgrec.models.svd import randomised_svd
-from kgrec.models.through import MOST_NUMBERS
-from kgrec.plugin.additive import Through
+from kgrec.plugin.additive import EntityContribution
 from kgrec.types import TrainingData
 
 
@@ -87,7 +87,7 @@ class GraphFilter(ItemItemScorer):
             self._graph = _graph_rows(normalised, data, spectral.astype(np.float32), lifted, right)
         return filtered(normalised, left, right), degrees > 0
 
-    def through_entities(self, user: int, item: int) -> list[Through]:
+    def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what of the contributions comes through entities, see :class:`kgrec.models.filter_entities.FilterRows`.
 
         Nothing where the graph does not count, or where only the largest weights of the model are kept.

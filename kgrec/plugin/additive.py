@@ -20,7 +20,7 @@ WORDS = -2
 
 
 @dataclass(frozen=True, slots=True)
-class Through:
+class EntityContribution:
     """What an item of the history gives to an item by way of an entity; a part of that item's contribution.
 
     Attributes:
@@ -47,7 +47,7 @@ class NewUserAdditiveScorer(AdditiveScorer, NewUserScorer, Protocol):
 class EntityScorer(AdditiveScorer, Protocol):
     """An additive scorer that can tell what of its contributions comes through entities."""
 
-    def through_entities(self, user: int, item: int) -> list[Through]:
+    def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Return it for the entities that matter most; empty where the model cannot tell exactly."""
         ...
 
@@ -57,7 +57,7 @@ class TextShare:
     """How a contribution depends on the text of the scored item: a part of it is the product with the text's vector.
 
     Attributes:
-        source: as in :class:`Through`.
+        source: as in :class:`EntityContribution`.
         weights: shape ``(dim,)``; times the item's vector as the encoder gives it, before anything is subtracted.
     """
 

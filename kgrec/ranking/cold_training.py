@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.protocols import Scorer
     from kgrec.plugin.registry import Registry, Spec
     from kgrec.progress import Progress
-    from kgrec.ranking.training import Material
+    from kgrec.ranking.training import TrainingInputs
 
 
 Fitter = Callable[["Spec", TrainingData, str], "Scorer"]
@@ -37,7 +37,7 @@ def is_cold_only(spec: Spec) -> bool:
 def add_cold(
     ranker: Ranker,
     judged: Mapping[str, Scorer],
-    material: Material,
+    material: TrainingInputs,
     registry: Registry,
     config: Config,
     *,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.ranking.gain import Gain
-from kgrec.ranking.gate import Gate, conditional_logit
+from kgrec.ranking.ndcg import Gain
+from kgrec.ranking.user_weights import Gate, conditional_logit
 from kgrec.types import Scores
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from kgrec.data.dataset import read_table
 from kgrec.models.sparse import take_rows
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import by_user, standardise
-from kgrec.ranking.gate import Gate
 from kgrec.ranking.second_stage import PART, SecondStage
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k, with_reserved
+from kgrec.ranking.user_weights import Gate
 from kgrec.types import ItemIndices, Mask, Profile, Scores, UserIndices
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kgrec.plugin.protocols import Scorer
     from kgrec.plugin.registry import Registry
-    from kgrec.ranking.joint import Joint
+    from kgrec.ranking.batch import Joint
 
 FALLBACK = "popularity"
 """Scores those of whom nothing is known."""
@@ -101,8 +101,8 @@ class Ranker:
 
     @cached_property
     def joint(self) -> Joint:
-        """The same fusion for many users at once; :func:`kgrec.ranking.bulk.rank_blocks` uses it."""
-        from kgrec.ranking.joint import Joint
+        """The same fusion for many users at once; :func:`kgrec.ranking.blocks.rank_blocks` uses it."""
+        from kgrec.ranking.batch import Joint
 
         return Joint(
             self.scorers,

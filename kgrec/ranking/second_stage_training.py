@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.fusion import by_user, learn_fusion
-from kgrec.ranking.gate import Gate
 from kgrec.ranking.second_stage import (
     CANDIDATES,
     Listed,
@@ -28,12 +27,13 @@ from kgrec.ranking.second_stage import (
     rise_by,
 )
 from kgrec.ranking.top_k import ndcg, top_k
+from kgrec.ranking.user_weights import Gate
 
 if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.fusion import Candidates
-    from kgrec.ranking.training import Material
+    from kgrec.ranking.training import TrainingInputs
 
 Mode = Literal["none", "lambdarank", "auto"]
 
@@ -134,7 +134,7 @@ class Lesson:
 
 
 def add_second_stage(
-    scorers: Mapping[str, Scorer], fusion: Fusion, material: Material, config: Config
+    scorers: Mapping[str, Scorer], fusion: Fusion, material: TrainingInputs, config: Config
 ) -> tuple[SecondStage | None, StageResult | None]:
     """Learn the second stage if kgrec.toml asks for it.
 

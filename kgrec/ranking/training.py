@@ -18,12 +18,12 @@ from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.cold_training import add_cold, is_cold_only
 from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
-from kgrec.ranking.gate import Gate
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
 from kgrec.ranking.selection import HeldOut, Selected, select
 from kgrec.ranking.tuned import Tuned
+from kgrec.ranking.user_weights import Gate
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TrainReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingInputs:
     """What training works on.
 
     Attributes:
@@ -103,7 +103,7 @@ class Material:
 
 
 def train(
-    material: Material,
+    material: TrainingInputs,
     registry: Registry,
     config: Config,
     *,
@@ -215,7 +215,7 @@ def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tup
 
 
 def _select_all(
-    specs: Sequence[Spec], material: Material, config: Config, progress: Progress, store: FitStore
+    specs: Sequence[Spec], material: TrainingInputs, config: Config, progress: Progress, store: FitStore
 ) -> list[Selected]:
     selected = []
     with progress.task("fitting scorers", total=len(specs)) as task:
@@ -238,7 +238,7 @@ def _select_all(
 
 
 def _learn(
-    selected: Sequence[Selected], material: Material, config: Config
+    selected: Sequence[Selected], material: TrainingInputs, config: Config
 ) -> tuple[dict[str, float], Gate | None, float]:
     """Return weights, how they move with the user, and what the fusion is worth on users it was not learned on."""
     names, held_out = [s.name for s in selected], material.held_out
@@ -258,7 +258,7 @@ def _learn(
 
 def _refit(
     wanted: Sequence[Selected],
-    material: Material,
+    material: TrainingInputs,
     registry: Registry,
     config: Config,
     progress: Progress,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kgrec.errors import MissingExtraError, UserError
 from kgrec.plugin.space import Space
-from kgrec.progress import Cut, Progress, Task
+from kgrec.progress import Progress, StopTraining, Task
 from kgrec.ranking import tuned
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.selection import fit_and_judge, option_sets
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from kgrec.config import Config
     from kgrec.plugin.registry import Registry, Spec
-    from kgrec.ranking.training import Material
+    from kgrec.ranking.training import TrainingInputs
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
 """What a solver raises that cannot cope with the options drawn for it."""
 
 
 def tune(
-    material: Material,
+    material: TrainingInputs,
     registry: Registry,
     config: Config,
     *,
@@ -99,7 +99,7 @@ def tune(
         return [best for s in studies if (best := s.best())]
 
 
-def _space(spec: Spec, material: Material, config: Config) -> Space:
+def _space(spec: Spec, material: TrainingInputs, config: Config) -> Space:
     """Return what may be tuned of a scorer; nothing where it cannot be used."""
     try:
         cls = spec.load()
@@ -115,7 +115,9 @@ def _space(spec: Spec, material: Material, config: Config) -> Space:
 class _Search:
     """The study of one scorer."""
 
-    def __init__(self, spec: Spec, material: Material, config: Config, record: JournalStorage, made_from: str) -> None:
+    def __init__(
+        self, spec: Spec, material: TrainingInputs, config: Config, record: JournalStorage, made_from: str
+    ) -> None:
         self.name = spec.name
         self._spec, self._material, self._config, self._made_from = spec, material, config, made_from
         self._space = _space(spec, material, config)
@@ -162,7 +164,7 @@ class _Search:
 
         try:
             figures = self._figures(options, listener)
-        except Cut:
+        except StopTraining:
             return
         standing = {**_defaults(self._spec), **options}
         params = {name: standing[name] for name, span in self._space.items() if span.holds(standing.get(name))}
@@ -186,7 +188,7 @@ class _Search:
         try:
             figures = self._figures(options, listener)
             ended, value = state.COMPLETE, figures["ndcg"]
-        except Cut:  # by the clock, it says nothing about the options
+        except StopTraining:  # by the clock, it says nothing about the options
             ended, value = state.FAIL if listener.late() else state.PRUNED, None
         except FAILURES as error:
             listener.log(f"{self._spec.name} failed with {options}: {error}")
@@ -243,11 +245,11 @@ class _Listener:
     def measured(self, step: int, value: float) -> None:
         """Compare with the other trials."""
         if self.late():
-            raise Cut
+            raise StopTraining
         if self.trial is not None:
             self.trial.report(value, step)
             if self.trial.should_prune():
-                raise Cut
+                raise StopTraining
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import kgrec
-from kgrec.api.recommending import _who
+from kgrec.ranking.recommend import _who
 from kgrec.testing import toy_workspace
 from kgrec.types import Request
 

@@ -6,10 +6,10 @@ import pytest
 from scipy.sparse import csr_array
 
 import kgrec
-from kgrec.api.enriching import read_keywords
 from kgrec.cli.app import main
 from kgrec.errors import DataError, UserError
 from kgrec.generate.enrich import keywords
+from kgrec.generate.keywords import read_keywords
 from kgrec.testing import toy_workspace
 from kgrec.text.terms import TermIndex
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 import kgrec
-from kgrec.api import variants as variants_module
 from kgrec.cli.app import main
 from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
+from kgrec.generate import variants as variants_module
 from kgrec.generate.kinds import BLURB, GENERIC
 from kgrec.plugin.generation import MAIN, PromptTemplate
 from kgrec.testing import toy_workspace
@@ -151,7 +151,7 @@ def test_a_prompt_that_failed_is_still_the_one_that_was_asked(project, tmp_path,
     assert (text.fallback, text.model, text.variant) == (True, "template", "brief")
     project.feedback(text.text_id, "shown", time=1.7e9)
     project.feedback(text.text_id, "clicked", time=1.7e9)
-    arms = project.studio.variants.arms(BLURB, "en", model)
+    arms = project.texts.variants.arms(BLURB, "en", model)
     assert [(arm.name, arm.successes, arm.failures) for arm in arms] == [("main", 0, 0), ("brief", 1, 0)]
     (pair,) = project.accepted_texts()
     assert pair.prompt.startswith("Briefly: ")

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 import kgrec
-from kgrec.api.judging.page import quality_page
-from kgrec.api.judging.plan import TextPlan, groups_of, jobs_of
-from kgrec.api.judging.run import _scoring
 from kgrec.cli.app import main
 from kgrec.errors import KgrecError, MissingExtraError, UsageError
+from kgrec.evaluate.text_quality.plan import TextPlan, groups_of, jobs_of
+from kgrec.evaluate.text_quality.run import _scoring
 from kgrec.generate.kinds import kind_of
 from kgrec.plugin.protocols import ScoringModel
 from kgrec.progress import SILENT
+from kgrec.report.text_quality_page import quality_page
 from kgrec.testing import toy_workspace
 
 ALL = ("template", "zero-shot", "few-shot", "guarded")
@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def project(folder):
     project = kgrec.open(folder)
-    project.studio._models["recorded"] = Parrot()
+    project.texts._models["recorded"] = Parrot()
     return project
 
 
@@ -92,7 +92,7 @@ def test_figures_tell_a_liar_from_the_template(project):
 
 
 def test_what_is_written_is_not_written_again(project):
-    model = project.studio.model("recorded")
+    model = project.texts.model("recorded")
     plan = replace(PLAN, variants=("few-shot",), seed=7)
     first = project.evaluate_texts(plan)
     asked = model.asked

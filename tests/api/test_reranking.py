@@ -68,7 +68,7 @@ def test_evaluation_judges_with_and_without(project):
 
 
 def test_how_high_items_stand_is_found_once_and_kept(project, monkeypatch):
-    from kgrec.api import reranking
+    from kgrec.ranking import rerank_inputs as reranking
 
     kept = list((project.workspace.cache / "best-ranks").glob("*.safetensors"))
     expected = project.catalogue.best_ranks()

@@ -18,7 +18,7 @@ from kgrec.errors import NotFoundError
 from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.neighbourhood import neighbourhood as find
 from kgrec.graph.query import QueryResult
-from kgrec.graph.validate import Violation
+from kgrec.graph.validate import ShapeViolation
 from kgrec.ranking.training import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
@@ -28,7 +28,7 @@ TITLES = {"i1": "Heat (1995)", "i2": "Alien [bold]3", "i3": "霸王别姬"}
 
 @dataclass
 class FakeProject:
-    """Answers like kgrec.api.Project, and remembers what it was asked."""
+    """Answers like kgrec.project.Project, and remembers what it was asked."""
 
     calls: list[tuple] = field(default_factory=list)
     config: Config = field(default_factory=Config)
@@ -117,7 +117,9 @@ class FakeProject:
 
     def validate(self, shapes):
         self._asked("validate", shapes)
-        return [] if self.conforms else [Violation("item:1", "ItemShape", "no label", "a.csv", k, 7) for k in (2, 3)]
+        return (
+            [] if self.conforms else [ShapeViolation("item:1", "ItemShape", "no label", "a.csv", k, 7) for k in (2, 3)]
+        )
 
     def neighbourhood(self, name, *, limit):
         self._asked("neighbourhood", name, limit)
@@ -172,7 +174,7 @@ class FakeProject:
 
 
 @dataclass
-class Outcome:
+class Result:
     code: int
     out: str
     err: str
@@ -187,9 +189,9 @@ def project(monkeypatch: pytest.MonkeyPatch) -> FakeProject:
         fake.opened = {"path": Path(path), "overrides": tuple(overrides)}
         return fake
 
-    module = ModuleType("kgrec.api")
+    module = ModuleType("kgrec.project")
     module.open_project = open_project
-    monkeypatch.setitem(sys.modules, "kgrec.api", module)
+    monkeypatch.setitem(sys.modules, "kgrec.project", module)
     return fake
 
 
@@ -199,11 +201,11 @@ def kgrec(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("KGREC_WORKSPACE", raising=False)
 
-    def run(*args: object) -> Outcome:
+    def run(*args: object) -> Result:
         capfd.readouterr()
         code = main([str(a) for a in args])
         sys.stdout.flush()
         captured = capfd.readouterr()
-        return Outcome(code, captured.out, captured.err)
+        return Result(code, captured.out, captured.err)
 
     return run

@@ -136,9 +136,9 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
         "    config=types.SimpleNamespace(recommend=types.SimpleNamespace(n=10)),\n"
         "    recommend_many=lambda users, **_: pl.DataFrame({'user_id': ['u'] * 200_000, 'item_id': 'i'}),\n"
         ")\n"
-        "module = types.ModuleType('kgrec.api')\n"
+        "module = types.ModuleType('kgrec.project')\n"
         "module.open_project = lambda *_, **__: project\n"
-        "sys.modules['kgrec.api'] = module\n"
+        "sys.modules['kgrec.project'] = module\n"
         "from kgrec.cli.app import main\n"
         "sys.exit(main(['recommend', '--all']))\n"
     )

@@ -7,8 +7,8 @@ import json
 import polars as pl
 import pytest
 
+from kgrec.cli.console import cell, clean, duration, size
 from kgrec.cli.output import Format, write_records
-from kgrec.cli.screen import cell, clean, duration, size
 from kgrec.plugin.manager import load_plugins
 
 

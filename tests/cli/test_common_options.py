@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kgrec.cli.greedy import expand
+from kgrec.cli.multi_value import expand
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from kgrec.config import Config, DebiasConfig
 from kgrec.data.propensity import as_observed, inverse_propensities, popularity_propensities, times_shown
 from kgrec.models.als import ALS
 from kgrec.plugin.domain import Domain
-from kgrec.ranking.material import prepare
+from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
 
 COUNTS = npst.arrays(np.int64, 6, elements=st.integers(0, 50))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kgrec.config import FeedbackConfig
 from kgrec.data.dataset import INTERACTIONS, Dataset
-from kgrec.data.exposures import rejected_matrix, shown_matrix, touched
+from kgrec.data.impressions import rejected_matrix, shown_matrix, touched
 from kgrec.data.split import like_threshold, like_weights, seen_matrix, share_of_returns
 from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
 

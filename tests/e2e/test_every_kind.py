@@ -121,14 +121,14 @@ def test_chinese_by_an_endpoint(name, kind, workspace, endpoint, capfd, monkeypa
 def test_for_several_readers_every_guard_lets_the_template_pass(name, kind, language, workspace):
     if not kind.personal:
         pytest.skip("it has no readers")
-    from kgrec.api.studio import Wish
+    from kgrec.generate.service import GenerateOptions
 
     project = kgrec.open(workspace(name))
-    studio = project.studio
-    writer, wish = Writer(studio.guards()), Wish(kind.name, language, model="recorded", variant="main")
+    text_service = project.texts
+    writer, wish = Writer(text_service.guards()), GenerateOptions(kind.name, language, model="recorded", variant="main")
     for user in project.dataset.users["user_id"][:6].to_list():
         found = project.recommend(user, kind.max_items)
         items = [int(p) for p in project.dataset.item_positions(list(found.item_ids))]
-        request = studio.request(kind, items, wish, user_id=user, reasons=studio.reasons(found, language))
+        request = text_service.request(kind, items, wish, user_id=user, reasons=text_service.reasons(found, language))
         (text,) = writer.template.write([request], model=None, seed=3)
         assert writer.check(request, text) == [], text

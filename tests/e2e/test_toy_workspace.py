@@ -29,18 +29,18 @@ sys.exit(code)
 
 
 @dataclass
-class Outcome:
+class Result:
     code: int
     out: str
     err: str
 
 
-def kgrec(*args: object) -> Outcome:
+def kgrec(*args: object) -> Result:
     """Run the command line in this process, with its own stdout and stderr."""
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
     with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         code = main([str(arg) for arg in args])
-    return Outcome(code, *(stream.buffer.getvalue().decode() for stream in streams))
+    return Result(code, *(stream.buffer.getvalue().decode() for stream in streams))
 
 
 def write_files(folder: Path) -> list[Path]:

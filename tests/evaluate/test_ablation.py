@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.data.categories import item_categories, list_features
 from kgrec.evaluate.ablation import graph_utilisation, shuffle_tails, systems
-from kgrec.evaluate.judging import Exam
+from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.evaluate.slices import head, make_slices, slice_ndcg
@@ -127,7 +127,7 @@ def test_cold_items_are_ranked_among_themselves_and_among_all():
     evaluation, rounds, *_ = evaluated(split="cold-item")
     (found,) = rounds
     top = found.judged[0].outcome.top
-    assert found.exam.candidates[top[top >= 0]].all()
+    assert found.test_set.candidates[top[top >= 0]].all()
     full = evaluation.systems[0].metrics
     assert full["ndcg@5 among all items"].mean <= full["ndcg@5"].mean
 
@@ -140,7 +140,7 @@ def exam(known, popularity, truth):
     history, truth = csr_array(history[:, : max(n_items, 30)]), csr_array(truth)
     empty = csr_array(truth.shape, dtype=bool)
     nothing = np.zeros((n_users, 0), int)
-    return Exam(np.arange(n_users), truth, empty, history, None, np.array(popularity), n_users, nothing)
+    return TestSet(np.arange(n_users), truth, empty, history, None, np.array(popularity), n_users, nothing)
 
 
 def test_slices_cover_every_user_and_every_test_like_once():

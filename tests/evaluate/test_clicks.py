@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.evaluate.clicks import Showings, auc, group_figures, measure_clicks
-from kgrec.evaluate.html import report_page
 from kgrec.evaluate.records import RunRecord
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
+from kgrec.report.run_page import report_page
 
 
 def drawn(seed, *, ties):

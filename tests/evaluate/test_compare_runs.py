@@ -13,9 +13,9 @@ from kgrec.cli.app import main
 from kgrec.errors import MissingExtraError, UsageError
 from kgrec.evaluate.comparing import APART, PAIRED, TOUCHING, compare_runs
 from kgrec.evaluate.export import curves, export_run, scalars, settings
-from kgrec.evaluate.html.versus import comparison_page
 from kgrec.evaluate.ratings import RatingsPlan
 from kgrec.evaluate.records import RunRecord
+from kgrec.report.comparison import comparison_page
 from kgrec.testing import toy_workspace
 
 SETTINGS = ["text.encoder=hashing", "linking.enabled=false"]
@@ -81,7 +81,7 @@ def test_other_questions_are_not(runs):
 
 def test_old_records_are_not(runs):
     old = dict(runs["ease"].document)
-    old["data"] = {k: v for k, v in old["data"].items() if k != "exam"}
+    old["data"] = {k: v for k, v in old["data"].items() if k != "test_set"}
     found = compare_runs(runs["popularity"], RunRecord("old", runs["ease"].file, old))
     assert "before kgrec kept" in found.why_not
 

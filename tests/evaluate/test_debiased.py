@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
 from kgrec.evaluate.debiased import compare_debiased, weighed_ndcg, weighed_recall
-from kgrec.evaluate.judging import Exam
+from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.metrics import accuracy
 from kgrec.ranking.top_k import top_k
 
@@ -61,7 +61,7 @@ def exam(observed, propensities):
     truth = csr_array(truth[kept])
     empty, nobody = csr_array(truth.shape), np.zeros((len(kept), 10), dtype=np.int64)
     popularity = np.asarray(observed.sum(axis=0), dtype=np.int64)
-    return Exam(kept, truth, empty, empty, None, popularity, len(kept), nobody, inverse=1 / propensities)
+    return TestSet(kept, truth, empty, empty, None, popularity, len(kept), nobody, inverse=1 / propensities)
 
 
 def test_snips_finds_the_true_recall_and_the_naive_figure_does_not():

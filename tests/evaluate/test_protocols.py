@@ -14,9 +14,9 @@ from kgrec.data.split import like_weights
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.folds import hold_out_fold
 from kgrec.evaluate.judging import make_exam
-from kgrec.evaluate.protocols import PROTOCOLS, Cut, check, cut, fit_part, pair_numbers
+from kgrec.evaluate.protocols import PROTOCOLS, Holdout, check, fit_part, hold_out, pair_numbers
 from kgrec.plugin.domain import Domain
-from kgrec.ranking.material import prepare
+from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
 
 DOMAIN = Domain(name="generic", summary="")
@@ -49,7 +49,7 @@ ROWS = st.lists(
 
 
 def split(dataset, name, **options):
-    return cut(dataset, CONFIG.feedback, DOMAIN, name, **{"seed": 3, **options})
+    return hold_out(dataset, CONFIG.feedback, DOMAIN, name, **{"seed": 3, **options})
 
 
 @given(ROWS, st.sampled_from(list(PROTOCOLS)), st.integers(0, 3))
@@ -103,12 +103,12 @@ def test_the_matrices_of_training_do_not_know_the_answers(name):
 def test_a_leak_is_found():
     dataset = toy_dataset()
     liked = np.ones(dataset.interactions.height, dtype=bool)
-    everything = Cut("ratio", liked, liked)
+    everything = Holdout("ratio", liked, liked)
     with pytest.raises(DataError, match="both parts"):
         check(dataset, everything, liked)
     times = dataset.interactions["time"].to_numpy()
     early = times < np.median(times)
-    backwards = Cut("time", ~early & (dataset.interactions["item"].is_not_null().to_numpy()), early)
+    backwards = Holdout("time", ~early & (dataset.interactions["item"].is_not_null().to_numpy()), early)
     pairs = pair_numbers(dataset)
     backwards = replace(backwards, test=early & ~np.isin(pairs, pairs[backwards.fit]))
     with pytest.raises(DataError, match="came after"):

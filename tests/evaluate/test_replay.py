@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 
 import kgrec
 from kgrec.cli.app import main
+from kgrec.evaluate.click_model import Taste, examined
 from kgrec.evaluate.replay import World, clicked, drift, figures, overlap
-from kgrec.evaluate.taste import Taste, examined
 from kgrec.testing import toy_training_data, toy_workspace
 
 

@@ -11,12 +11,12 @@ import pytest
 import kgrec
 from kgrec.errors import UsageError
 from kgrec.evaluate.ablation import AS_RANKED
-from kgrec.evaluate.html import report_page
-from kgrec.evaluate.html.again import command_of
-from kgrec.evaluate.html.drifting import MEANINGS
-from kgrec.evaluate.html.words import METRICS
 from kgrec.evaluate.ratings import RatingsPlan
 from kgrec.evaluate.records import RunRecord
+from kgrec.report.feedback_loop import MEANINGS
+from kgrec.report.reproduce import command_of
+from kgrec.report.run_page import report_page
+from kgrec.report.words import METRICS
 from kgrec.testing import toy_workspace
 
 HOSTILE = "</style></title><script src=http://evil.example/x.js>alert('x')</script>\"'><img src=x onerror=alert(1)>"
@@ -94,7 +94,7 @@ def test_everything_that_was_found_is_on_the_page(record):
         assert f">{system['name']}</td>" in html
     for example in record.document["pictures"]["examples"]:
         assert f"User {example['user']}" in html
-    assert record.document["data"]["exam"] in html
+    assert record.document["data"]["test_set"] in html
     assert html.count('<svg class="chart"') >= 12
 
 
@@ -138,7 +138,7 @@ def test_one_system_alone_makes_a_page(project):
 
 def test_old_records_make_a_page(record):
     old = {k: v for k, v in record.document.items() if k not in ("pictures", "sweeps", "kind", "gaps", "debiased")}
-    old["data"] = {k: v for k, v in old["data"].items() if k not in ("distribution", "exam")}
+    old["data"] = {k: v for k, v in old["data"].items() if k not in ("distribution", "test_set")}
     html = report_page(RunRecord("old", Path("old.json"), old))
     Tags(html)
     assert titles(html) == [*SECTIONS[:4], SECTIONS[-1]]

@@ -10,7 +10,7 @@ import pytest
 
 import kgrec
 from kgrec.errors import CorruptArtifactError, NotFoundError, UserError
-from kgrec.evaluate.pictures import distribution
+from kgrec.evaluate.chart_data import distribution
 from kgrec.evaluate.records import keep, load_run, run_names, runs_folder
 from kgrec.testing import toy_workspace
 
@@ -68,8 +68,8 @@ def test_shares_of_the_pictures_sum_to_one(record):
 def test_the_same_questions_have_the_same_fingerprint(record, project):
     again = project.evaluate("ratio", k=[5], seeds=[1, 2], only=["popularity"], examples=0).evaluation
     other = project.evaluate("ratio", k=[5], seeds=[1], only=["popularity"], examples=0).evaluation
-    assert again.data["exam"] == record.document["data"]["exam"]
-    assert other.data["exam"] != record.document["data"]["exam"]
+    assert again.data["test_set"] == record.document["data"]["test_set"]
+    assert other.data["test_set"] != record.document["data"]["test_set"]
     assert again.pictures["examples"] == []
 
 

@@ -11,13 +11,13 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.propensity import times_shown
-from kgrec.evaluate.html import report_page
 from kgrec.evaluate.records import RunRecord
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.evaluate.uplift import average_effect, effect_on_lists, make_log, naive_difference
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
+from kgrec.report.run_page import report_page
 
 N_USERS, N_ITEMS = 3000, 30
 

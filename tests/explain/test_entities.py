@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 
 import kgrec
 from kgrec.explain.decompose import decompose
-from kgrec.explain.through import through_entities
-from kgrec.models import through
+from kgrec.explain.entity_contributions import through_entities
+from kgrec.models import entity_contributions as through
 from kgrec.models.als import ALS
 from kgrec.models.ease import EASE
 from kgrec.models.features import with_graph_rows

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kgrec.api import faithfulness as module
-from kgrec.api.explaining import Scored
 from kgrec.cli.evaluate_explanations import show_faithfulness
+from kgrec.evaluate import faithfulness as module
+from kgrec.explain.why import Scored
 from kgrec.models.item_knn import ItemKNN
 from kgrec.ranking.ranker import Ranker
 from kgrec.testing import toy_training_data

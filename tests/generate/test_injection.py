@@ -7,7 +7,7 @@ import pytest
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.profile import Profiler
 from kgrec.generate.prompts import fence, render
-from kgrec.generate.screening import instruction, markup, plain, safe_name, safe_text
+from kgrec.generate.sanitize import instruction, markup, plain, safe_name, safe_text
 from kgrec.plugin.generation import Fact, Interest
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.prompts import default_prompt

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.generate.mending import for_reader
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompts import render, telling
+from kgrec.generate.repair import for_reader
 from kgrec.generate.rerank import fit
 from kgrec.generate.titles import shortener
 from kgrec.plugin.generation import Fact

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import kgrec
-from kgrec.api.studio import Studio
-from kgrec.api.wish import Wish
 from kgrec.generate.kinds import kinds_of
+from kgrec.generate.options import GenerateOptions
 from kgrec.generate.pipeline import Writer
+from kgrec.generate.service import TextService
 from kgrec.testing.planted import ERRORS, judge, lines_of, planted
 from kgrec.types import Reason
 
@@ -21,16 +21,16 @@ def material(request, tmp_path_factory):
     importlib.import_module(f"kgrec_{domain}.sample").write(folder, 0)
     project = kgrec.open(folder, overrides=["linking.compare_meaning=false", "graph.store=false"])
     project.build_graph()
-    studio = Studio(project)
+    text_service = TextService(project)
     kind = next(iter(kinds_of(project.domain).values()))
     requests = []
     for item in range(0, project.dataset.n_items, 2):
         user = str(project.dataset.users["user_id"][item % project.dataset.n_users])
-        touched = next(iter(studio.profile(user).history))
+        touched = next(iter(text_service.profile(user).history))
         reasons = (Reason("", "similar", (str(project.dataset.items["item_id"][touched]),)),)
-        wish = Wish(language=language, model="recorded")
-        requests.append(studio.request(kind, [item], wish, user_id=user, reasons=reasons))
-    return requests, lines_of(domain, language), Writer(studio.guards())
+        wish = GenerateOptions(language=language, model="recorded")
+        requests.append(text_service.request(kind, [item], wish, user_id=user, reasons=reasons))
+    return requests, lines_of(domain, language), Writer(text_service.guards())
 
 
 def test_recall_and_precision(material):

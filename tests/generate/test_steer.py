@@ -8,8 +8,8 @@ from kgrec.generate.facts import numbered
 from kgrec.generate.kinds import BLURB
 from kgrec.generate.phrases import parse_phrases
 from kgrec.generate.prompts import render
-from kgrec.generate.steer import TOPICS, decode, merged, stressed
 from kgrec.generate.template import TemplateGenerator
+from kgrec.generate.topics import TOPICS, decode, merged, stressed
 from kgrec.plugin.generation import Fact, Interest, PromptTemplate, TextRequest
 
 GENRES = ["Drama", "Comedy", "War", "Science Fiction", "Romance", "Western"]

@@ -69,7 +69,7 @@ def test_a_cut_training_continues_to_the_same_result(tmp_path, data):
     cut.progress = Cutting()
     with pytest.raises(Cut):
         cut.fit(data, seed=5)
-    assert int(load_arrays(file)["course"][0]) == 6
+    assert int(load_arrays(file)["state"][0]) == 6
     continued = GNN(**options, checkpoint=file, checkpoint_every=3).fit(data, seed=5)
     np.testing.assert_array_equal(continued.score(users), whole.score(users))
     assert continued.best_epoch == whole.best_epoch

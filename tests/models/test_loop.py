@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kgrec.errors import CorruptArtifactError
-from kgrec.models.loop import Schedule, run
-from kgrec.progress import SILENT, Cut
+from kgrec.models.training_loop import Schedule, run
+from kgrec.progress import SILENT, StopTraining
 
 
 class Walk:
@@ -78,9 +78,9 @@ def test_who_listens_hears_every_look_and_may_end_the_training():
         def measured(self, step, value):
             heard.append((step, value))
             if step == 2:
-                raise Cut
+                raise StopTraining
 
-    with pytest.raises(Cut):
+    with pytest.raises(StopTraining):
         run(Walk([0.0, 0.1, 0.2, 0.3]), Schedule(epochs=3), progress=Listener())
     assert heard == [(0, 0.0), (1, 0.1), (2, 0.2)]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import UserError
-from kgrec.pages import (
+from kgrec.report import (
     Bar,
     Point,
     Section,
@@ -29,7 +29,7 @@ from kgrec.pages import (
     table,
     write_page,
 )
-from kgrec.pages.axes import axis
+from kgrec.report.axes import axis
 
 HOSTILE = "</title></style><script>alert('x')</script><img src=http://evil.example/a.png onerror=alert(1)>&\"\x00\ud800"
 VOID = {"meta", "link", "br", "img"}

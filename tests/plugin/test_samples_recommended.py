@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgrec.api import open_project
+from kgrec.project import open_project
 
 SAMPLES = Path(__file__).parents[2] / "graphs" / "samples"
 DOMAINS = ("ecommerce", "news", "video")

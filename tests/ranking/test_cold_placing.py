@@ -10,9 +10,9 @@ from kgrec.config import Config
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.cold import ColdItems, Merging, budget, learn_height, merging
-from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
+from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
 from kgrec.types import Profile
 

@@ -12,9 +12,9 @@ from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.cold_weights import FOLDS, hide, learn_weights
-from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
+from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset, toy_training_data
 
 

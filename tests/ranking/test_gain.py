@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.ranking import gain
-from kgrec.ranking.gain import Gain
+from kgrec.ranking import ndcg as gain
+from kgrec.ranking.ndcg import Gain
 
 
 def by_definition(fused, relevant, n_relevant, k):

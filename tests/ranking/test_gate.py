@@ -9,10 +9,10 @@ from scipy.sparse import csr_array
 
 from kgrec.models.popularity import Popularity
 from kgrec.plugin.manager import load_plugins
-from kgrec.ranking import gate as gates
+from kgrec.ranking import user_weights as gates
 from kgrec.ranking.fusion import Candidates, by_user, cross_fitted_ndcg, learn_fusion, standardise
-from kgrec.ranking.gate import Gate, conditional_logit
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.user_weights import Gate, conditional_logit
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile
 

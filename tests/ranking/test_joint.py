@@ -14,13 +14,13 @@ from kgrec.models.popularity import Popularity
 from kgrec.models.sparse import csr
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
-from kgrec.ranking import moments as module
-from kgrec.ranking.bulk import rank_blocks
+from kgrec.ranking import score_stats as module
+from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.cold import ColdItems
-from kgrec.ranking.gate import Gate
-from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
+from kgrec.ranking.training_inputs import prepare
+from kgrec.ranking.user_weights import Gate
 from kgrec.testing import toy_dataset, toy_training_data
 from kgrec.types import Profile
 

@@ -20,12 +20,12 @@ from kgrec.plugin.manager import load_plugins
 from kgrec.ranking import second_stage_training as training
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import Candidates
-from kgrec.ranking.gate import Gate
-from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.second_stage import PART, describe, popularity_of, rise_by
 from kgrec.ranking.second_stage_training import Learner
 from kgrec.ranking.training import train
+from kgrec.ranking.training_inputs import prepare
+from kgrec.ranking.user_weights import Gate
 from kgrec.testing import toy_dataset, toy_training_data
 from kgrec.types import Profile
 
@@ -149,9 +149,9 @@ def ranker():
 
 def training_material(users, truth, seen, data, scorers):
     from kgrec.ranking.selection import HeldOut
-    from kgrec.ranking.training import Material
+    from kgrec.ranking.training import TrainingInputs
 
-    return Material(data, None, HeldOut(users, truth, seen), seen, list(map(str, users)), [])
+    return TrainingInputs(data, None, HeldOut(users, truth, seen), seen, list(map(str, users)), [])
 
 
 COLD = ColdItems(np.array([7, 8, 30]), ("content", "als"), height=0.7)

@@ -11,11 +11,11 @@ from kgrec.errors import ConfigError, DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.registry import Owned, Registry, Spec
-from kgrec.ranking.bulk import rank_blocks
+from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.material import prepare
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train, wanted
+from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
 
 DOMAIN = Domain(name="generic", summary="")

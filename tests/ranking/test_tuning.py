@@ -14,7 +14,7 @@ from kgrec.plugin.registry import Owned, Registry
 from kgrec.plugin.space import Real
 from kgrec.progress import SILENT
 from kgrec.ranking import tuned
-from kgrec.ranking.material import prepare
+from kgrec.ranking.training_inputs import prepare
 from kgrec.ranking.trials import JOURNAL
 from kgrec.ranking.tuning import tune
 from kgrec.testing import toy_dataset

@@ -18,8 +18,8 @@ from kgrec.models.gnn.start import collective_start
 from kgrec.models.gnn.training import GNNTraining, StepOptions
 from kgrec.models.gnn.validation import Validation
 from kgrec.models.history import History
-from kgrec.models.loop import Arrays, Course, run
 from kgrec.models.threads import limited_threads
+from kgrec.models.training_loop import Arrays, TrainingState, run
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Fitted:
     ``(n_users, d)``; and what :class:`Messages` keeps.
     """
 
-    course: Course
+    reached: TrainingState
     history: History
     state: Arrays
 
@@ -64,11 +64,11 @@ def fit_network(options: GNN, data: TrainingData, seed: int) -> Fitted:
         )
         validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
         training = GNNTraining(network, graph, history.matrix, validation, _step_options(options, data), seed)
-        course = Course()
+        reached = TrainingState()
         if data.matrix.nnz:
             schedule = options.schedule(training.n_steps, fingerprint(options, data, seed))
-            course = run(training, schedule, progress=options.progress)
-        return Fitted(course, history, _state(network, graph, history, mean, item_text))
+            reached = run(training, schedule, progress=options.progress)
+        return Fitted(reached, history, _state(network, graph, history, mean, item_text))
 
 
 def _threads(threads: int | None, graph: Graph) -> AbstractContextManager[None]:

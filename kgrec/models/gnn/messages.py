@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
+from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
 from kgrec.models.gnn.graph import Floats, Graph
-from kgrec.models.through import MOST_NUMBERS, strongest
-from kgrec.plugin.additive import Through
+from kgrec.plugin.additive import EntityContribution
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Messages:
         nodes[~of_items] = graph.entities[known[~of_items] - last]
         return cls(sparse.csr(matrix), nodes, np.ascontiguousarray(passed[known]))
 
-    def through(self, sources: NDArray[np.int64], vectors: Floats, item: int) -> list[Through]:
+    def through(self, sources: NDArray[np.int64], vectors: Floats, item: int) -> list[EntityContribution]:
         """Return what the strongest neighbours of ``item`` give to a user.
 
         Args:

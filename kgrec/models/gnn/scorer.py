@@ -15,14 +15,14 @@ from kgrec.models.by_factor import ByFactor
 from kgrec.models.gnn.messages import Messages
 from kgrec.models.gnn.shares import UserParts
 from kgrec.models.history import History
-from kgrec.plugin.additive import TextShare, Through
+from kgrec.plugin.additive import EntityContribution, TextShare
 from kgrec.plugin.protocols import Contribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.models.loop import Schedule
+    from kgrec.models.training_loop import Schedule
 
 Floats = NDArray[np.float32]
 
@@ -164,7 +164,7 @@ class GNN:
         from kgrec.models.gnn.fitting import fit_network
 
         fitted = fit_network(self, data, seed)
-        self.best_epoch, self.best_metric = fitted.course.best_epoch, fitted.course.best_metric
+        self.best_epoch, self.best_metric = fitted.reached.best_epoch, fitted.reached.best_metric
         self._history, self._state = fitted.history, fitted.state
         self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
@@ -228,7 +228,7 @@ class GNN:
         said, items = self._said([profile])[0], np.asarray(items, dtype=np.int64)
         return self._made_of(self._history.new(profile), said, said).contributions(items, self._state["items"][items])
 
-    def through_entities(self, user: int, item: int) -> list[Through]:
+    def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what the item's neighbours in the graph give, see :class:`kgrec.models.gnn.messages.Messages`."""
         return [] if self._messages is None else self._parts(user).through(self._messages, item)
 
@@ -263,7 +263,7 @@ class GNN:
 
     def schedule(self, n_steps: int, fingerprint: str) -> Schedule:
         """Return how long to train, an epoch having ``n_steps`` steps."""
-        from kgrec.models.loop import Schedule
+        from kgrec.models.training_loop import Schedule
 
         return Schedule(
             epochs=-(-240 // n_steps) if self.epochs is None else self.epochs,

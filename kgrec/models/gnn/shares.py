@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kgrec.models.gnn.graph import Floats
 from kgrec.models.gnn.messages import Messages
-from kgrec.plugin.additive import BEYOND, WORDS, TextShare, Through
+from kgrec.plugin.additive import BEYOND, WORDS, EntityContribution, TextShare
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices
 
@@ -58,7 +58,7 @@ class UserParts:
             for place, part in zip(places, parts, strict=True)
         ]
 
-    def through(self, messages: Messages, item: int) -> list[Through]:
+    def through(self, messages: Messages, item: int) -> list[EntityContribution]:
         """Return what comes to ``item`` by the messages of its neighbours in the graph."""
         return messages.through(self.sources, self.vectors, item)
 

@@ -47,7 +47,7 @@ class StepOptions:
 
 
 class GNNTraining(AdamTraining):
-    """A network under training, for :func:`kgrec.models.loop.run`.
+    """A network under training, for :func:`kgrec.models.training_loop.run`.
 
     A step hides a part of each history of a block of users and asks for it: ``- sum_i log softmax(u . y)_i`` over the
     hidden items, ``u`` made of what is left and the softmax over what is not shown. The loss is the multinomial one

@@ -6,13 +6,13 @@ from threadpoolctl import threadpool_info
 
 from kgrec.models.adam import AdamTraining
 from kgrec.models.fingerprint import fingerprint
-from kgrec.models.loop import Course, Schedule, run
 from kgrec.models.neural.scorer import NeuralScorer
 from kgrec.models.threads import limited_threads
+from kgrec.models.training_loop import Schedule, TrainingState, run
 from kgrec.types import TrainingData
 
 
-def train(scorer: NeuralScorer, training: AdamTraining, data: TrainingData, seed: int) -> Course:
+def train(scorer: NeuralScorer, training: AdamTraining, data: TrainingData, seed: int) -> TrainingState:
     """Train until the validation metric no longer grows; the network then holds the best weights.
 
     Args:
@@ -22,7 +22,7 @@ def train(scorer: NeuralScorer, training: AdamTraining, data: TrainingData, seed
         seed: of the fit.
     """
     if not training.n_rows:
-        return Course()
+        return TrainingState()
     schedule = Schedule(
         epochs=scorer.epochs,
         patience=scorer.patience,

@@ -17,7 +17,7 @@ from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.models.loop import Course
+    from kgrec.models.training_loop import TrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,15 @@ class TextInterest(TextScorer):
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.own_words = options.number("own_words", own_words, low=0)
 
-    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+    def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.interest_training import fit_interest
 
         steps = recency.steps_back(data.events, data.matrix) if self.ordered is not False else None
-        course, state = fit_interest(self, self._history.matrix, steps, data, seed)
+        reached, state = fit_interest(self, self._history.matrix, steps, data, seed)
         decay = float(state["decay"][0])
         self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
         self._keep_words(state, data)
-        return course, state
+        return reached, state
 
     def _of_users(self, users: UserIndices) -> Floats:
         """Mix the history with the users' own words."""

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from kgrec.models.adam import AdamTraining
 from kgrec.models.features import centred
 from kgrec.models.gnn.validation import Validation
-from kgrec.models.loop import Arrays, Course
 from kgrec.models.neural.catalogue import Catalogue, choice_loss
 from kgrec.models.neural.fitting import train
 from kgrec.models.neural.interest import attended
 from kgrec.models.neural.scorer import Floats
 from kgrec.models.neural.windows import EMPTY, Likes, ordered_likes, windows
+from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _layout(matrix: csr_array) -> tuple[NDArray[np.integer], NDArray[np.integer]
 
 def fit_interest(
     scorer: TextInterest, matrix: csr_array, steps: NDArray[np.int64] | None, data: TrainingData, seed: int
-) -> tuple[Course, Arrays]:
+) -> tuple[TrainingState, Arrays]:
     """Train on ``data`` and return how it went and the arrays that scoring needs.
 
     Args:
@@ -226,8 +226,8 @@ def fit_interest(
         scorer=scorer,
         seed=seed,
     )
-    course = train(scorer, training, data, seed)
-    return course, _state(network, shifted, mean)
+    reached = train(scorer, training, data, seed)
+    return reached, _state(network, shifted, mean)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from kgrec.models.neural.texts import TextScorer
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.models.loop import Course
+    from kgrec.models.training_loop import TrainingState
 
 BLOCK = 512
 """Users whose histories are looked at together."""
@@ -101,15 +101,15 @@ class Latent(TextScorer):
         self.dropout = options.number("dropout", dropout, low=0, high=0.95)
         self.own_words = options.number("own_words", own_words, low=0)
 
-    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+    def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.latent_training import fit_latent
 
         steps = recency.steps_back(data.events, data.matrix) if self.ordered is not False else None
-        course, state = fit_latent(self, self._history.matrix, steps, data, seed)
+        reached, state = fit_latent(self, self._history.matrix, steps, data, seed)
         decay = float(state.pop("decay")[0])
         self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
         self._keep_words(state, data)
-        return course, state
+        return reached, state
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``; NaN for users of whom nothing is known and for such items."""

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kgrec.models.loop import Arrays
 from kgrec.models.neural.latent_scoring import attention_of
 from kgrec.models.neural.scorer import Floats
+from kgrec.models.training_loop import Arrays
 
 SHARPNESS = 6.0
 """What the mean of a history is multiplied with at the start: a softmax of cosines says nothing."""

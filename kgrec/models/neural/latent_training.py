@@ -13,12 +13,12 @@ from torch import Tensor
 from kgrec.models import recency
 from kgrec.models.adam import AdamTraining
 from kgrec.models.features import centred
-from kgrec.models.loop import Arrays, Course
 from kgrec.models.neural.catalogue import Catalogue, choice_loss
 from kgrec.models.neural.fitting import train
 from kgrec.models.neural.latent_network import LatentNetwork, scoring_arrays
 from kgrec.models.neural.latent_scoring import LEAST_VARIANCE, described, log_likelihoods, projected
 from kgrec.models.neural.windows import EMPTY, Likes, ordered_likes, windows
+from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Judge:
 
 def fit_latent(
     scorer: Latent, matrix: csr_array, steps: NDArray[np.int64] | None, data: TrainingData, seed: int
-) -> tuple[Course, Arrays]:
+) -> tuple[TrainingState, Arrays]:
     """Train on ``data`` and return how it went and the arrays that scoring needs.
 
     Args:
@@ -219,5 +219,5 @@ def fit_latent(
     judge = None if data.validation is None else Judge(fixed, matrix, steps, data.validation, rng)
     likes = ordered_likes(matrix, steps)
     training = LatentTraining(network, likes, ordered=ordered, judge=judge, scorer=scorer, seed=seed)
-    course = train(scorer, training, data, seed)
-    return course, {**fixed, **scoring_arrays(network)}
+    reached = train(scorer, training, data, seed)
+    return reached, {**fixed, **scoring_arrays(network)}

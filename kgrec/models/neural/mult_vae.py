@@ -13,7 +13,7 @@ from kgrec.models.neural.scorer import Floats, NeuralScorer
 from kgrec.types import Profile, TrainingData, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.models.loop import Course
+    from kgrec.models.training_loop import TrainingState
 
 
 class MultVAE(NeuralScorer):
@@ -61,7 +61,7 @@ class MultVAE(NeuralScorer):
         self.beta = options.number("beta", beta, low=0)
         self.anneal_steps = options.integer("anneal_steps", anneal_steps, low=1)
 
-    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+    def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.mult_vae_training import fit_vae
 
         return fit_vae(self, self._history.matrix, data, seed)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from kgrec.models.adam import AdamTraining
 from kgrec.models.gnn.validation import Validation
-from kgrec.models.loop import Arrays, Course
 from kgrec.models.neural.fitting import train
 from kgrec.models.neural.mult_vae import unit_length
+from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -125,15 +125,15 @@ class MultVAETraining(AdamTraining):
         return vectors * known
 
 
-def fit_vae(scorer: MultVAE, matrix: csr_array, data: TrainingData, seed: int) -> tuple[Course, Arrays]:
+def fit_vae(scorer: MultVAE, matrix: csr_array, data: TrainingData, seed: int) -> tuple[TrainingState, Arrays]:
     """Train on ``data`` and return how it went and the arrays that scoring needs."""
     rng = np.random.default_rng(seed)
     network = Autoencoder(data.n_items, scorer.hidden_size, scorer.latent_size, rng, data.device)
     validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
     training = MultVAETraining(network, matrix, validation, scorer, seed)
-    course = train(scorer, training, data, seed)
+    reached = train(scorer, training, data, seed)
     names = ("encoder", "encoder_bias", "mean", "mean_bias", "decoder", "decoder_bias")
     state = {name: getattr(network, name).detach().cpu().numpy() for name in names}
     with torch.no_grad():
         state["items"] = training.item_vectors().cpu().numpy()
-    return course, state
+    return reached, state

@@ -16,7 +16,7 @@ from kgrec.progress import SILENT, Progress
 from kgrec.types import Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.models.loop import Course
+    from kgrec.models.training_loop import TrainingState
 
 Floats = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class NeuralScorer(ABC):
     _state: dict[str, NDArray[Any]]
 
     @abstractmethod
-    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+    def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
         """Train on ``data``; return how it went and the arrays that scoring needs, ``items`` of ``(n_items, d)`` too.
 
         Items whose vector is zero cannot be scored.
@@ -78,8 +78,8 @@ class NeuralScorer(ABC):
             CorruptArtifactError: the checkpoint is damaged.
         """
         self._history = History.of(data.matrix)
-        course, self._state = self._train(data, seed)
-        self.best_epoch, self.best_metric = course.best_epoch, course.best_metric
+        reached, self._state = self._train(data, seed)
+        self.best_epoch, self.best_metric = reached.best_epoch, reached.best_metric
         return self
 
     def refit_options(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from kgrec.models.neural.windows import EMPTY, latest
 from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.models.loop import Course
+    from kgrec.models.training_loop import TrainingState
 
 BLOCK = 512
 """Histories that are read at once when all users' vectors are made."""
@@ -80,16 +80,16 @@ class Sequence(NeuralScorer):
         """Say why this scorer has nothing to go by, or nothing."""
         return "" if data.events.times is not None else "the interactions have no times"
 
-    def _train(self, data: TrainingData, seed: int) -> tuple[Course, dict[str, NDArray[Any]]]:
+    def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
         from kgrec.models.neural.sequence_training import fit_sequence
 
         steps = recency.steps_back(data.events, data.matrix)
-        course, state = fit_sequence(self, self._history.matrix, steps, data, seed)
+        reached, state = fit_sequence(self, self._history.matrix, steps, data, seed)
         state["n_heads"] = np.array([self.n_heads])
         rows = latest(self._history.matrix, steps, self.window)
         blocks = [encode(state, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
         state["users"] = np.concatenate(blocks) if blocks else np.zeros((0, self.size), dtype=np.float32)
-        return course, state
+        return reached, state
 
     def _of_users(self, users: UserIndices) -> Floats:
         vectors = self._state["users"]

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from kgrec.models.adam import AdamTraining
 from kgrec.models.features import centred
 from kgrec.models.gnn.validation import Validation
-from kgrec.models.loop import Arrays, Course
 from kgrec.models.neural.catalogue import Catalogue, choice_loss
 from kgrec.models.neural.fitting import train
 from kgrec.models.neural.scorer import Floats
 from kgrec.models.neural.sequence import FORWARD, LAYER
 from kgrec.models.neural.windows import EMPTY, Likes, latest, ordered_likes, windows
+from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class SequenceTraining(AdamTraining):
 
 def fit_sequence(
     scorer: Sequence, matrix: csr_array, steps: NDArray[np.int64] | None, data: TrainingData, seed: int
-) -> tuple[Course, Arrays]:
+) -> tuple[TrainingState, Arrays]:
     """Train on ``data`` and return how it went and the arrays that scoring needs.
 
     Args:
@@ -213,8 +213,8 @@ def fit_sequence(
     validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
     rows = latest(matrix, steps, scorer.window)
     training = SequenceTraining(network, ordered_likes(matrix, steps), rows, validation, scorer, seed)
-    course = train(scorer, training, data, seed)
-    return course, _state(network)
+    reached = train(scorer, training, data, seed)
+    return reached, _state(network)
 
 
 @torch.no_grad()

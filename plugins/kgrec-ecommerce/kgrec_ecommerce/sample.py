@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kgrec.plugin.planting import Planted, order, pick, pick_some, plant, write_table
+from kgrec.plugin.sample_data import Planted, order, pick, pick_some, plant, write_table
 from kgrec_ecommerce import words
 
 SEED = 42

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kgrec.plugin.planting import Planted, order, pick, plant, write_table
+from kgrec.plugin.sample_data import Planted, order, pick, plant, write_table
 from kgrec_news import words
 
 SEED = 42

@@ -69,9 +69,9 @@ THINGS = (
     ),
     relation_type(
         "from_studio",
-        "from the studio",
+        "from the text_service",
         "studio_of",
-        "studio of",
+        "text_service of",
         "company",
         zh=("制作公司", "制作作品", "同样由{entity}制作"),
         reason="also from {entity}",

@@ -1,1 +1,0 @@
-"""How good generated texts are: whom and what they are written about, by which variants, and what is measured."""

@@ -1,0 +1,136 @@
+"""The variants of prompts and phrases, and the choice among them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kgrec.errors import NotFoundError, PluginError
+from kgrec.generate.phrases import phrases_text
+from kgrec.generate.prompts import check_prompt, short_hash
+from kgrec.plugin.generation import MAIN, PromptTemplate
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kgrec.generate.feedback.bandit import Arm
+    from kgrec.plugin.domain import TextKind
+    from kgrec.project import Project
+
+TEMPLATE = "template"
+FRESH = 60.0
+"""Seconds for which exposures are taken as they were: time alone makes some of them old enough to be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to ask for a kind of text.
+
+    Attributes:
+        name: ``main``, or as the plugin calls it.
+        version: of the prompt, or of the phrases where the template writes.
+        prompt: for a language model, or None.
+    """
+
+    name: str
+    version: str
+    prompt: PromptTemplate | None = None
+
+
+@dataclass
+class Variants:
+    """The variants of a project's kinds of text; what feedback tells of them is read when it is needed."""
+
+    project: Project
+    _known: dict[tuple[str, str, bool], dict[str, Variant]] = field(default_factory=dict)
+    _arms: dict[tuple[str, str, str], list[Arm]] = field(default_factory=dict)
+    _read: tuple[object, float] = (None, 0.0)
+
+    def of(self, kind: TextKind, language: str, model: str) -> dict[str, Variant]:
+        """Return the variants of a kind in a language by name, the main one first.
+
+        Raises:
+            PluginError: a plugin names a prompt that it does not give.
+        """
+        by_template = model == TEMPLATE
+        key = (kind.name, language, by_template)
+        if key not in self._known:
+            found = self._phrases(kind, language) if by_template else self._prompts(kind, language)
+            self._known[key] = {variant.name: variant for variant in found}
+        return self._known[key]
+
+    def choose(
+        self, kind: TextKind, language: str, model: str, named: str | None, seed: int, about: tuple[str, ...]
+    ) -> Variant:
+        """Return the variant that writes a text.
+
+        Args:
+            kind: of the text.
+            language: of the text.
+            model: that is asked.
+            named: name of the variant somebody wants, or None.
+            seed: of the draw.
+            about: the user and the items: another text is another draw.
+
+        Raises:
+            NotFoundError: there is no variant of that name.
+        """
+        variants = self.of(kind, language, model)
+        if named is not None:
+            if named not in variants:
+                where = f"kind {kind.name!r} in {language!r}"
+                raise NotFoundError.of("variant", named, variants, where=where)
+            return variants[named]
+        if self.project.config.generate.variants == "first" or len(variants) == 1:
+            return variants[MAIN]
+        from kgrec.generate.feedback.bandit import choose, draw_key
+
+        arms = self.arms(kind, language, model)
+        return variants[choose(arms, draw_key(seed, kind.name, language, model, *about)).name]
+
+    def arms(self, kind: TextKind, language: str, model: str) -> list[Arm]:
+        """Return the variants of a kind in a language, asked of a model, with what feedback tells of them."""
+        from kgrec.generate.feedback.bandit import arms_of
+
+        table = self._exposures()
+        key = (kind.name, language, model)
+        if key not in self._arms:
+            versions = {v.name: v.version for v in self.of(kind, language, model).values()}
+            reward = self.project.config.generate.reward
+            self._arms[key] = arms_of(table, versions, kind=kind.name, language=language, asked=model, reward=reward)
+        return self._arms[key]
+
+    def _exposures(self) -> pl.DataFrame:
+        from kgrec.generate.feedback.exposures import exposures
+
+        stamp, at = self._read
+        store, now = self.project.feedback_store, time.time()
+        current = store.events.stamp()  # texts alone, which grow batch by batch, tell nothing of what readers like
+        if stamp != current or now - at > FRESH:
+            self._read = (current, now)
+            self._table = exposures(store, window_hours=self.project.config.generate.window_hours, now=now).table
+            self._arms.clear()
+        return self._table
+
+    def _prompts(self, kind: TextKind, language: str) -> list[Variant]:
+        project, task = self.project, f"{kind.name}.{language}"
+        names = [name for name in project.manager.prompt_variants(project.domain.name, task) if name != MAIN]
+        found = []
+        for name in (MAIN, *names):
+            asked = task if name == MAIN else f"{task}@{name}"
+            prompt = project.manager.prompt_template(project.domain.name, asked)
+            if prompt is None and name != MAIN:
+                raise PluginError(f"a plugin names the prompt {asked!r} and does not give it", hint="add the file")
+            version = short_hash(prompt.text) if prompt else ""
+            found.append(Variant(name, version, check_prompt(prompt) if prompt else None))
+        return found
+
+    @staticmethod
+    def _phrases(kind: TextKind, language: str) -> list[Variant]:
+        start = f"{language}@"
+        named = {name[len(start) :]: target for name, target in kind.phrases.items() if name.startswith(start)}
+        main = kind.phrases.get(language)
+        files = {**({MAIN: main} if main else {}), **named}
+        found = [Variant(name, short_hash(phrases_text(target))) for name, target in files.items()]
+        return found if main else [Variant(MAIN, ""), *found]

@@ -1,0 +1,768 @@
+"""An open workspace: what is in it, loaded when it is first asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgrec.config import Config
+from kgrec.plugin.manager import PluginManager, load_plugins
+from kgrec.progress import SILENT, Progress
+from kgrec.settings import Settings, load_settings
+from kgrec.types import ItemList, Profile, Request
+from kgrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kgrec.data.dataset import Dataset
+    from kgrec.evaluate.comparing import RunComparison
+    from kgrec.evaluate.evaluate import EvaluationRun, RatingsRun
+    from kgrec.evaluate.faithfulness import Faithfulness
+    from kgrec.evaluate.ratings import RatingsPlan
+    from kgrec.evaluate.records import RunRecord
+    from kgrec.evaluate.simulate import Simulation
+    from kgrec.evaluate.text_quality.plan import TextPlan
+    from kgrec.evaluate.text_quality.run import TextQualityRun
+    from kgrec.explain.explanation import Explanation
+    from kgrec.explain.reasons import Explainer
+    from kgrec.generate.feedback.accepted import AcceptedText
+    from kgrec.generate.feedback.events import FeedbackReport
+    from kgrec.generate.feedback.store import FeedbackStore
+    from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
+    from kgrec.generate.lora.settings import LoraSettings
+    from kgrec.generate.options import GenerateOptions
+    from kgrec.generate.pipeline import Watch
+    from kgrec.generate.profile import InterestProfile
+    from kgrec.generate.reader_feedback import FeedbackEvaluation
+    from kgrec.generate.service import TextService
+    from kgrec.graph.build_stage import BuildReport
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.graph.neighbourhood import Neighbourhood
+    from kgrec.graph.query import QueryResult
+    from kgrec.graph.validate import ShapeViolation
+    from kgrec.plugin.domain import Domain
+    from kgrec.plugin.generation import GeneratedText
+    from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.rerank.data import Catalogue
+    from kgrec.ranking.training import TrainReport
+    from kgrec.text.build import TextVectors
+
+
+def open_project(
+    path: str | Path = ".", *, overrides: Sequence[str] = (), manager: PluginManager | None = None
+) -> Project:
+    """Open a workspace; nothing is read but kgrec.toml.
+
+    Args:
+        path: the folder of kgrec.toml.
+        overrides: settings ``a.b=c`` laid over kgrec.toml.
+        manager: the plugins; by default those that are installed.
+
+    Raises:
+        WorkspaceError: the folder has no kgrec.toml.
+        ConfigError: kgrec.toml or an override holds something that cannot be used.
+    """
+    from kgrec.errors import WorkspaceError
+
+    workspace = Workspace(Path(path))
+    if not workspace.config_file.is_file():
+        raise WorkspaceError(
+            f"{workspace.root} is no kgrec workspace (it has no kgrec.toml)",
+            hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
+        )
+    plugins = manager or load_plugins()
+    settings = load_settings(workspace.config_file, overrides, domain_defaults=plugins.domain_defaults)
+    return Project(workspace, settings, plugins)
+
+
+class Project:
+    """A workspace with its settings and plugins. Stages are loaded on first use and kept until they are rebuilt."""
+
+    def __init__(self, workspace: Workspace, settings: Settings, manager: PluginManager) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.manager = manager
+
+    @property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self.settings.config
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The domain, with what other plugins add to it."""
+        return self.manager.domain(self.config.domain)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The cleaned tables, without what is marked ``test``: only :meth:`evaluate` looks at that."""
+        from kgrec.data.dataset import Dataset
+
+        return Dataset.load(self.workspace.folder("dataset")).without_test()
+
+    @cached_property
+    def graph(self) -> KnowledgeGraph:
+        """The knowledge graph."""
+        from kgrec.graph.knowledge_graph import KnowledgeGraph
+
+        return KnowledgeGraph.load(self.workspace.folder("graph"))
+
+    @cached_property
+    def ranker(self) -> Ranker:
+        """The trained hybrid."""
+        from kgrec.ranking.ranker import Ranker
+
+        return Ranker.load(self.workspace.folder("models"), self.manager.registry("scorer"))
+
+    @cached_property
+    def text_vectors(self) -> TextVectors:
+        """The vectors of texts that the models were trained with."""
+        from kgrec.text.build import TextVectors
+
+        return TextVectors.load(self.workspace.folder("text"))
+
+    @cached_property
+    def encoded_texts(self) -> list[str]:
+        """What of each item of the dataset is encoded: its words, names of entities, keywords."""
+        from kgrec.ranking.text_inputs import encoded_texts
+
+        return encoded_texts(self)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What words the reasons."""
+        from kgrec.explain.reasons import Explainer
+
+        return Explainer(self.dataset, self.graph, self.domain, self.ranker, language=self.config.recommend.language)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What re-rankers may ask of items and users."""
+        from kgrec.ranking.rerank_inputs import catalogue
+
+        return catalogue(self)
+
+    def forget(self) -> None:
+        """Drop what was loaded, so that it is read again."""
+        for name in ("dataset", "graph", "ranker", "text_vectors", "encoded_texts", "explainer", "texts", "catalogue"):
+            self.__dict__.pop(name, None)
+
+    def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:
+        """Read the files, clean them and build the knowledge graph.
+
+        Args:
+            append: files to add to what stands, instead of building all of it; they are recorded in kgrec.toml.
+            progress: told where it is.
+        """
+        from kgrec.graph.build_stage import build_graph
+
+        return build_graph(self, [Path(file) for file in append], progress)
+
+    def train(
+        self,
+        *,
+        device: str | None = None,
+        only: Sequence[str] | None = None,
+        tune: float | None = None,
+        reset_tuning: bool = False,
+        refit: bool | None = None,
+        progress: Progress = SILENT,
+    ) -> TrainReport:
+        """Fit the scorers and learn their fusion.
+
+        Args:
+            device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
+            only: names of the scorers to use; None: as in kgrec.toml.
+            tune: minutes to search for better options before; what is found is kept and used by later trainings too.
+            reset_tuning: first forget what earlier searches found.
+            refit: fit in the end on rows marked ``validation`` too; None: as in kgrec.toml.
+            progress: told where it is.
+
+        Raises:
+            MissingExtraError: ``tune`` is given and Optuna is not installed.
+        """
+        from kgrec.ranking.train_stage import TrainOptions, train
+
+        defaults = self.config.train
+        order = TrainOptions(
+            device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit
+        )
+        return train(self, order, progress)
+
+    def recommend(
+        self,
+        user: str | Request,
+        n: int | None = None,
+        *,
+        explain: bool = False,
+        include_seen: bool | None = None,
+        where: Sequence[tuple[str, str]] = (),
+        rerank: Sequence[str] | None = None,
+    ) -> ItemList:
+        """Recommend items to one user.
+
+        Args:
+            user: the user's id, or a whole Request (then the other arguments but ``explain`` do not count).
+            n: length of the list; None: as in kgrec.toml.
+            explain: add a reason to each item.
+            include_seen: also what the user interacted with; None: as in kgrec.toml.
+            where: conditions ``(attribute, value)`` that all items must meet.
+            rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; None: as in kgrec.toml.
+
+        Raises:
+            NotFoundError: the user, an attribute or a re-ranker is unknown.
+            WorkspaceError: nothing was trained yet.
+        """
+        from kgrec.ranking.recommend import recommend
+
+        if isinstance(user, str):
+            defaults = self.config.recommend
+            seen = defaults.include_seen if include_seen is None else include_seen
+            steps = None if rerank is None else tuple(rerank)
+            user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps)
+        return recommend(self, user, explain=explain)
+
+    def recommend_many(
+        self,
+        users: Sequence[str] | None = None,
+        *,
+        n: int | None = None,
+        include_seen: bool | None = None,
+        where: Sequence[tuple[str, str]] = (),
+        rerank: Sequence[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> pl.DataFrame:
+        """Recommend items to many users.
+
+        Args:
+            users: their ids; None for all, in the order of their ids.
+            n: length of each list; None: as in kgrec.toml.
+            include_seen: also what the user interacted with; None: as in kgrec.toml.
+            where: conditions ``(attribute, value)`` that all items must meet.
+            rerank: re-rankers in their order; None: as in kgrec.toml.
+            progress: told where it is.
+
+        Returns:
+            ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
+        """
+        from kgrec.ranking.recommend import recommend_many
+
+        defaults = self.config.recommend
+        seen = defaults.include_seen if include_seen is None else include_seen
+        order = Request(None, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
+        return recommend_many(self, users, order, progress)
+
+    def profile(self, *, text: str = "", like: Sequence[str] = ()) -> Profile:
+        """Describe somebody who is not in the data, for ``Request(None, profile=...)``.
+
+        Args:
+            text: their own words.
+            like: ids of items they like.
+        """
+        from kgrec.ranking.recommend import profile
+
+        return profile(self, text, list(like))
+
+    def titles(self, item_ids: Sequence[str]) -> list[str]:
+        """Return what to show for items: the title, or the id where there is none."""
+        titles = self.dataset.items["title"].gather(self.dataset.item_positions(list(item_ids))).to_list()
+        return [title or key for title, key in zip(titles, item_ids, strict=True)]
+
+    def info(self) -> dict[str, Any]:
+        """Return what the workspace holds and how fresh it is."""
+        from kgrec.graph.describe import info
+
+        return info(self)
+
+    def user_info(self, user_id: str) -> dict[str, Any]:
+        """Return what is known of a user."""
+        from kgrec.graph.describe import user_info
+
+        return user_info(self, user_id)
+
+    @cached_property
+    def texts(self) -> TextService:
+        """What writing needs; kept from one text to the next."""
+        from kgrec.generate.service import TextService
+
+        return TextService(self)
+
+    def interests(self, user_id: str, *, limit: int = 12) -> InterestProfile:
+        """Return what a user is interested in, with the events that say so.
+
+        Args:
+            user_id: the user's id.
+            limit: interests at most.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        from kgrec.generate.user_profile import interests
+
+        return interests(self, user_id, limit)
+
+    def generate(
+        self,
+        user: str | None = None,
+        *,
+        item: str | Sequence[str] = (),
+        kind: str | None = None,
+        n: int = 1,
+        language: str | None = None,
+        tone: str | None = None,
+        model: str | None = None,
+        candidates: int | None = None,
+        seed: int | None = None,
+        allow_fallback: bool = True,
+        variant: str | None = None,
+        steer: str | None = None,
+        watch: Watch | None = None,
+    ) -> list[GeneratedText]:
+        """Write texts about items, for a user or for nobody in particular.
+
+        Args:
+            user: the user's id; None for kinds that are not personal.
+            item: id or ids of the items; none: what is recommended to the user.
+            kind: ``blurb``, ``summary``...; None: the domain's usual one.
+            n: how many recommended items are written about; of a digest, how many digests.
+            language: ``en`` or ``zh``; None: as in kgrec.toml.
+            tone: ``neutral``, ``warm``, ``playful``, ``formal``; None: as in kgrec.toml.
+            model: ``template``, ``smollm2``, ``transformers:FOLDER``, ``openai:NAME``; None: as in kgrec.toml.
+            candidates: drafts a text; None: as in kgrec.toml.
+            seed: None: as in kgrec.toml.
+            allow_fallback: let the template step in where a model fails; otherwise that is an error.
+            variant: name of the prompt (of the phrases, for the template); None: as in kgrec.toml.
+            steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on; None: as in kgrec.toml.
+            watch: told the pieces of a draft as a model makes them.
+
+        Returns:
+            One text an item (or group of items), in their order. What a guard refused is never returned.
+
+        Raises:
+            NotFoundError: user, item, kind or model is unknown.
+            GuardRefusedError: nothing passed, and ``allow_fallback`` is False.
+        """
+        from kgrec.generate.generate import generate
+        from kgrec.generate.options import GenerateOptions
+
+        items = [item] if isinstance(item, str) else list(item)
+        wish = GenerateOptions(kind, language, tone, model, candidates, seed, allow_fallback, variant, steer)
+        return generate(self, user, items, n, wish, watch)
+
+    def enrich(self, out: str | Path, *, thin: int = 20, limit: int = 8) -> int:
+        """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
+
+        Training reads the file where ``text.keywords`` names it. Keywords are no facts and never stated.
+
+        Args:
+            out: the file, .csv with the columns ``item_id`` and ``keywords``.
+            thin: texts of fewer words get keywords.
+            limit: keywords an item.
+
+        Returns:
+            How many items got some.
+        """
+        from kgrec.generate.keywords import enrich
+
+        return enrich(self, Path(out), thin=thin, limit=limit)
+
+    def generate_all(
+        self,
+        out: str | Path,
+        *,
+        kind: str | None = None,
+        n: int = 1,
+        users: Sequence[str] | None = None,
+        wish: GenerateOptions | None = None,
+        progress: Progress = SILENT,
+    ) -> int:
+        """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
+
+        What the file already holds of the same kind and language is not written again.
+
+        Args:
+            out: the file, ``.jsonl``; it grows batch by batch.
+            kind: None: the domain's usual one.
+            n: recommended items a user.
+            users: ids; None for all.
+            wish: language, tone, model, seed; ``kind`` is taken from there where it is not given.
+            progress: told where it is.
+
+        Returns:
+            How many texts were written now.
+        """
+        from kgrec.generate.batches import generate_all
+        from kgrec.generate.options import GenerateOptions
+
+        wish = wish or GenerateOptions(kind)
+        return generate_all(self, Path(out), n, users, wish, progress)
+
+    def evaluate_texts(
+        self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
+    ) -> TextQualityRun:
+        """Write texts for some users by each variant, and measure truth, personality, variety, fluency and speed.
+
+        Texts of a model are kept as they are written: an interrupted run goes on where it stopped.
+
+        Args:
+            plan: what is written; None: 300 users, by the template.
+            fluency: language model that tells how likely texts are; None: the one that writes, where it can.
+            progress: told where it is.
+
+        Returns:
+            The figures, and where they are kept.
+
+        Raises:
+            MissingExtraError: a language model is missing.
+            UserError: no item is recommended to two users.
+        """
+        from kgrec.evaluate.text_quality.plan import TextPlan
+        from kgrec.evaluate.text_quality.run import evaluate_texts
+
+        return evaluate_texts(self, plan or TextPlan(), fluency, progress)
+
+    def tune_writer(
+        self, order: FineTuneOptions | None = None, settings: LoraSettings | None = None, *, progress: Progress = SILENT
+    ) -> FineTuneResult:
+        """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
+
+        Items are drawn for three parts that share no item and no text: the first is learned from, the second decides
+        which step is kept and when to stop, the third is only judged.
+
+        Args:
+            order: base model, kinds and sources of texts, folder; None: all texts, on the packaged model.
+            settings: of the tuning; None: the usual ones with the seed of kgrec.toml.
+            progress: told where it is.
+
+        Raises:
+            MissingExtraError: peft, or what the base model needs, is not installed.
+            DataError: there are too few items or texts.
+            UsageError: the folder holds another tuning.
+        """
+        from kgrec.generate.finetune import FineTuneOptions, finetune
+        from kgrec.generate.lora.settings import LoraSettings
+
+        return finetune(self, order or FineTuneOptions(), settings or LoraSettings(seed=self.config.seed), progress)
+
+    @cached_property
+    def feedback_store(self) -> FeedbackStore:
+        """The texts and events on record, in the folder ``feedback`` beside kgrec.toml."""
+        from kgrec.generate.feedback.store import FeedbackStore
+
+        return FeedbackStore(self.workspace.root)
+
+    def feedback(
+        self,
+        text_id: str,
+        event: str,
+        *,
+        value: float | None = None,
+        text: str | None = None,
+        user: str | None = None,
+        time: float | None = None,
+        event_id: str | None = None,
+    ) -> FeedbackReport:
+        """Record what a reader did with a text that is on record (``generate.record``).
+
+        Args:
+            text_id: as ``generate`` tells it.
+            event: ``shown``, ``clicked``, ``dwelt``, ``converted``, ``rated`` or ``edited``.
+            value: seconds of ``dwelt``, 1 to 5 of ``rated``, worth of ``converted`` if it has any.
+            text: the new text of ``edited``; guards look at it, and what they object to is recorded, not refused.
+            user: who it was; None: for whom the text was written.
+            time: unix seconds; None: now.
+            event_id: an id of your own: the same id is the same event, whatever else it says.
+
+        Raises:
+            NotFoundError: no such text is on record.
+            DataError: the event is none, or lacks what it needs.
+        """
+        from kgrec.generate.reader_feedback import one_event
+
+        row = {"value": value, "text": text, "user_id": user, "time": time, "event_id": event_id}
+        return one_event(self, text_id, event, row)
+
+    def feedback_from(self, file: str | Path, *, columns: Mapping[str, str] | None = None) -> FeedbackReport:
+        """Record the events of a file; those that are on record already are left, so it may be read twice.
+
+        Args:
+            file: csv, tsv, jsonl, parquet or what a plugin reads, with the columns text_id, event, and where there are
+                such: value, text, user_id, time, event_id.
+            columns: field -> column, where the names are others.
+
+        Raises:
+            NotFoundError: there is no such file.
+            DataError: it cannot be read, or none of its rows can be used.
+            ConfigError: a column is missing.
+        """
+        from kgrec.generate.reader_feedback import events_of_file
+
+        return events_of_file(self, Path(file), columns or {})
+
+    def forget_feedback(self, user: str) -> tuple[int, int]:
+        """Remove the texts on record that were written for a user, the events on them, and the user's other events.
+
+        Returns:
+            How many texts and events were removed.
+        """
+        from kgrec.data.values import canonical_id
+
+        return self.feedback_store.forget(canonical_id(user))
+
+    def evaluate_feedback(self) -> FeedbackEvaluation:
+        """Measure what readers did, by kind, language, model and variant, with intervals over readers."""
+        from kgrec.generate.reader_feedback import evaluate_feedback
+
+        return evaluate_feedback(self)
+
+    def accepted_texts(self, *, faulty_edits: bool = False) -> list[AcceptedText]:
+        """Return the texts that were clicked, rated 4 or better, or edited, with the prompts that they answer.
+
+        Args:
+            faulty_edits: also take edits that guards object to.
+        """
+        from kgrec.generate.reader_feedback import accepted
+
+        return accepted(self, faulty_edits)
+
+    def explain(self, user: str, item: str, *, n: int | None = None, counterfactual: bool = False) -> Explanation:
+        """Say why an item is, or is not, in a user's list.
+
+        Args:
+            user: the user's id.
+            item: the item's id.
+            n: length of the list; None: as in kgrec.toml.
+            counterfactual: also look for the items of the history without which the item would not be in the list; that
+                scores some dozens of shortened profiles.
+
+        Raises:
+            NotFoundError: the user or the item is unknown.
+            WorkspaceError: nothing was trained yet.
+        """
+        from kgrec.explain.why import explain
+
+        return explain(self, user, item, n or self.config.recommend.n, search=counterfactual)
+
+    def draw_explanation(self, explanation: Explanation, out: str | Path) -> Path:
+        """Draw the paths of an explanation as .svg or .html.
+
+        Raises:
+            UserError: it has no paths.
+        """
+        from kgrec.explain.picture import picture
+        from kgrec.graph.drawing import draw
+
+        heading = f"{explanation.label} for {explanation.user_id}"
+        lines = (explanation.sentence, *(path.told() for path in explanation.paths))
+        draw(picture(explanation), Path(out), heading=heading, lines=lines)
+        return Path(out)
+
+    def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:
+        """Measure by deletion whether explanations name what the lists of the trained models rest on.
+
+        Args:
+            users: drawn at random.
+            items: first ones of each list.
+            seed: draws users and random removals; None: as in kgrec.toml.
+        """
+        from kgrec.evaluate.faithfulness import faithfulness
+
+        return faithfulness(self, users=users, items=items, seed=self.config.seed if seed is None else seed)
+
+    def evaluate(
+        self,
+        split: str = "ratio",
+        *,
+        k: Sequence[int] = (10, 20),
+        seeds: Sequence[int] = (42,),
+        fraction: float = 0.2,
+        only: Sequence[str] | None = None,
+        ablate: bool = False,
+        rerank: Sequence[str] | None = None,
+        sweep: Sequence[str] = (),
+        examples: int = 5,
+        folds: int = 5,
+        device: str | None = None,
+        progress: Progress = SILENT,
+    ) -> EvaluationRun:
+        """Hold out part of the data, train on the rest with the settings in force, and measure; models are not kept.
+
+        Args:
+            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user`` or ``k-fold``.
+            k: lengths of the lists that are judged.
+            seeds: everything is done once for each of them.
+            fraction: share of the data that is held out.
+            only: names of the scorers to use; None: as in kgrec.toml.
+            ablate: also judge the hybrid without each ingredient, and each scorer alone.
+            rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
+            sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
+            examples: users, drawn at random, whose lists are kept with the reason for each item.
+            folds: parts of ``k-fold``.
+            device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
+            progress: told where it is.
+        """
+        from kgrec.evaluate.evaluate import evaluate
+        from kgrec.evaluate.run import Plan
+        from kgrec.evaluate.sweep import parse_sweep
+
+        scorers = None if only is None else tuple(only)
+        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
+        sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
+        lengths, unlike = tuple(sorted(set(k))), tuple(dict.fromkeys(seeds))
+        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples, folds)
+        return evaluate(self, plan, device or self.config.train.device, progress)
+
+    def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:
+        """Foretell held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
+        from kgrec.evaluate.evaluate import evaluate_ratings
+        from kgrec.evaluate.ratings import RatingsPlan
+
+        return evaluate_ratings(self, plan or RatingsPlan(), progress)
+
+    def simulate(
+        self,
+        rounds: int = 20,
+        *,
+        n: int = 20,
+        seeds: Sequence[int] = (42,),
+        fraction: float = 0.2,
+        only: Sequence[str] | None = None,
+        rerank: Sequence[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> Simulation:
+        """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept.
+
+        Args:
+            rounds: how often everybody gets a list.
+            n: length of the lists.
+            seeds: everything is done once for each of them.
+            fraction: share of each user's likes that the recommender does not start with.
+            only: names of the scorers to use; None: as in kgrec.toml.
+            rerank: re-rankers in their order, with and without which the loop is run; None: as in kgrec.toml.
+            progress: told where it is.
+        """
+        from kgrec.evaluate.evaluate import inputs_of, reproduce
+        from kgrec.evaluate.records import REPLAY, keep, runs_folder
+        from kgrec.evaluate.simulate import ReplayPlan, Simulation, simulate, simulation_record
+        from kgrec.models.threads import choose_threads, limited_threads
+
+        started = time.perf_counter()
+        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
+        scorers = None if only is None else tuple(only)
+        plan = ReplayPlan(rounds, n, tuple(dict.fromkeys(seeds)), fraction, scorers, steps)
+        threads = choose_threads(self.config.train.threads).count
+        with limited_threads(threads):
+            found = simulate(inputs_of(self, self.config, progress), plan, progress)
+        seconds = round(time.perf_counter() - started, 2)
+        document = {**simulation_record(plan, found), "reproduce": reproduce(self, self.config, "cpu", threads)}
+        record = keep(runs_folder(self.workspace), REPLAY, document, seconds)
+        return Simulation(plan, found, record, seconds)
+
+    def runs(self) -> list[str]:
+        """Return the names of the runs that ``kgrec evaluate`` kept, oldest first."""
+        from kgrec.evaluate.records import run_names, runs_folder
+
+        return run_names(runs_folder(self.workspace))
+
+    def run(self, name: str = "latest") -> RunRecord:
+        """Return a kept run.
+
+        Args:
+            name: its name or enough of it, ``latest``, ``latest~1``..., or the path of a record.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        from kgrec.evaluate.records import load_run, runs_folder
+
+        return load_run(runs_folder(self.workspace), name)
+
+    def write_report(self, out: str | Path, name: str = "latest") -> Path:
+        """Write the page of a run: one HTML file that stands alone.
+
+        Args:
+            out: the file.
+            name: see :meth:`run`.
+        """
+        from kgrec.report import write_page
+        from kgrec.report.run_page import report_page
+
+        write_page(Path(out), report_page(self.run(name)))
+        return Path(out)
+
+    def compare_runs(self, a: str, b: str = "latest", *, html: str | Path | None = None) -> RunComparison:
+        """Hold two kept runs beside each other.
+
+        Args:
+            a: see :meth:`run`.
+            b: the other one; differences are ``b - a``.
+            html: file for the page of it, or None.
+
+        Raises:
+            UsageError: they cannot be compared.
+        """
+        from kgrec.evaluate.comparing import compare_runs
+        from kgrec.report import write_page
+        from kgrec.report.comparison import comparison_page
+
+        found = compare_runs(self.run(a), self.run(b))
+        if html is not None:
+            write_page(Path(html), comparison_page(found))
+        return found
+
+    def export_run(self, to: str, out: str | Path, name: str = "latest") -> Path:
+        """Write a kept run for another tool.
+
+        Args:
+            to: ``"tensorboard"`` or ``"mlflow"``.
+            out: folder; several runs may be written into one.
+            name: see :meth:`run`.
+
+        Raises:
+            MissingExtraError: the tool's package is not installed.
+        """
+        from kgrec.evaluate.export import export_run
+
+        return export_run(self.run(name), to, Path(out))
+
+    def graph_stats(self) -> dict[str, Any]:
+        """Count nodes and edges by kind, type, relation and provenance."""
+        from kgrec.graph.stats import stats
+
+        return stats(self.graph)
+
+    def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
+        """Run a SPARQL query on the workspace's RDF store, for at most ``timeout`` seconds."""
+        from kgrec.graph.describe import query
+
+        return query(self, sparql, timeout, limit)
+
+    def export(self, path: str | Path, form: str | None = None) -> Path:
+        """Write the graph as Turtle, N-Triples, JSON-LD, GraphML or node-link JSON; by the suffix, or ``form``."""
+        from kgrec.graph.export import export_graph
+
+        export_graph(self.graph, Path(path), form, base_iri=self.config.graph.base_iri)
+        return Path(path)
+
+    def validate(self, shapes: str | Path | None = None) -> list[ShapeViolation]:
+        """Check the graph against the SHACL shapes, and against those in the file ``shapes``."""
+        from kgrec.graph.validate import validate
+
+        return validate(self.graph, shapes=Path(shapes) if shapes else None, base_iri=self.config.graph.base_iri)
+
+    def neighbourhood(self, name: str, *, limit: int = 40) -> Neighbourhood:
+        """Return the most informative edges around a user, item or entity, given by key or label."""
+        from kgrec.graph.neighbourhood import neighbourhood
+
+        return neighbourhood(self.graph, name, limit=limit)
+
+    def draw(self, name: str, out: str | Path, *, limit: int = 40) -> Path:
+        """Draw :meth:`neighbourhood` as .svg or .html."""
+        from kgrec.graph.drawing import draw
+
+        draw(self.neighbourhood(name, limit=limit), Path(out))
+        return Path(out)
