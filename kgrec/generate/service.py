@@ -34,7 +34,7 @@ VERBS: Mapping[str, str] = {
     "put in your cart": "picked out",
     "put into your cart": "picked out",
     "put on your list": "saved",
-    "put on your options list": "saved",
+    "put on your wish list": "saved",
     "评过分": "评价过",
 }
 """Verbs that cannot stand between a person and a title, and what is said instead."""

@@ -51,7 +51,7 @@ VIDEO = Domain(
             "studios",
             ", ",
             "from_studio",
-            ("texts", "production_companies", "production_company", "制作公司", "出品方"),
+            ("studio", "production_companies", "production_company", "制作公司", "出品方"),
         ),
         "countries": Attribute(
             "countries", ", ", "made_in", ("country", "production_countries", "制片国家", "国家", "地区")

@@ -69,9 +69,9 @@ THINGS = (
     ),
     relation_type(
         "from_studio",
-        "from the text_service",
+        "from the studio",
         "studio_of",
-        "text_service of",
+        "studio of",
         "company",
         zh=("制作公司", "制作作品", "同样由{entity}制作"),
         reason="also from {entity}",
