@@ -31,7 +31,7 @@ CATEGORICAL = (
         "writer",
         "writers",
     ),
-    *("publisher", "country", "countries", "language", "languages", "type", "color", "colour", "texts", "channel"),
+    *("publisher", "country", "countries", "language", "languages", "type", "color", "colour", "studio", "channel"),
     *("subcategory", "occupation", "gender", "city", "entities", "entityids", "series", "store", "features"),
     *("类型", "类别", "分类", "标签", "品牌", "作者", "导演", "演员", "主演", "编剧", "出版社", "国家", "地区", "语言"),
     *("关键词", "主题", "频道", "职业", "性别", "城市", "颜色"),
