@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from kgrec.evaluate.simulate import Simulation
     from kgrec.evaluate.text_quality.plan import TextPlan
     from kgrec.evaluate.text_quality.run import TextQualityRun
-    from kgrec.explain.explanation import Explanation
     from kgrec.explain.reasons import Explainer
+    from kgrec.explain.why import Explanation, UserScores
     from kgrec.generate.feedback.accepted import AcceptedText
     from kgrec.generate.feedback.events import FeedbackReport
     from kgrec.generate.feedback.store import FeedbackStore
@@ -543,9 +543,27 @@ class Project:
             NotFoundError: the user or the item is unknown.
             WorkspaceError: nothing was trained yet.
         """
+        from kgrec.data.values import canonical_id
+        from kgrec.explain.contributions import ItemTerms
         from kgrec.explain.why import explain
 
-        return explain(self, user, item, n or self.config.recommend.n, search=counterfactual)
+        stale = self.workspace.stale("models")  # then the graph's nodes have moved
+        terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager, lambda: self.encoded_texts)
+        known, item = self._scores(user), canonical_id(item)
+        return explain(self.explainer, known, item, n or self.config.recommend.n, terms=terms, search=counterfactual)
+
+    def _scores(self, user: str) -> UserScores:
+        """Score all items for a user, by scorer."""
+        from kgrec.data.values import canonical_id
+        from kgrec.explain.why import UserScores
+        from kgrec.ranking.histories import newcomers, seen_by
+        from kgrec.ranking.recommend import allowed_items
+
+        user = canonical_id(user)
+        profiles, seen = newcomers(self, [user])
+        if user in self.ranker.user_positions:
+            seen = seen_by(self, user)
+        return UserScores.of(self.ranker, user, profiles[0], seen, allowed_items(self, ()))
 
     def draw_explanation(self, explanation: Explanation, out: str | Path) -> Path:
         """Draw the paths of an explanation as .svg or .html.
@@ -553,7 +571,7 @@ class Project:
         Raises:
             UserError: it has no paths.
         """
-        from kgrec.explain.picture import picture
+        from kgrec.explain.why import picture
         from kgrec.graph.drawing import draw
 
         heading = f"{explanation.label} for {explanation.user_id}"
@@ -571,7 +589,8 @@ class Project:
         """
         from kgrec.evaluate.faithfulness import faithfulness
 
-        return faithfulness(self, users=users, items=items, seed=self.config.seed if seed is None else seed)
+        seed = self.config.seed if seed is None else seed
+        return faithfulness(self.explainer, self._scores, users=users, items=items, seed=seed)
 
     def evaluate(
         self,

@@ -15,7 +15,7 @@ from kgrec.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kgrec.explain.explanation import Cause, Explanation
+    from kgrec.explain.why import Cause, Explanation
 
 SHOWN = 3
 """Causes of a scorer's share that are named in the table."""
@@ -126,7 +126,7 @@ def _show_why_not(found: Explanation) -> None:
         out.print()
         out.print("above it", style="bold")
         for row in why.above:
-            out.print(f"  {cell(row['rank'])}. {clean(row['label'])}  {row['score']:.3f}", markup=False)
+            out.print(f"  {cell(row.rank)}. {clean(row.label)}  {row.score:.3f}", markup=False)
     if why.against:
         told = ", ".join(f"{clean(name)} {-value:.3f}" for name, value in why.against.items())
         out.print(f"behind place {found.n} by: {told}", markup=False)

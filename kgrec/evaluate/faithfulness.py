@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare
+from kgrec.explain.contributions import by_history, decompose
 from kgrec.explain.counterfactual import Removal, deletion
-from kgrec.explain.decompose import by_history, decompose
-from kgrec.explain.paths import routes
-from kgrec.explain.quality import fidelity, type_diversity
-from kgrec.explain.why import PATHS, scored
-
-if TYPE_CHECKING:
-    from kgrec.explain.explanation import Route
-    from kgrec.project import Project
+from kgrec.explain.reasons import Explainer, Route, fidelity, type_diversity
+from kgrec.explain.why import PATHS, UserScores
 
 NAMED = 3
 """Items of the history that an explanation names: those that contribute most."""
@@ -30,7 +26,7 @@ class Faithfulness:
         named: doublings of the rank without the items that the explanation names; 1 is from place 1 to 2, or 5 to 10.
         random: the same without as many other items of the history, drawn at random.
         margin: the difference, paired by user.
-        fidelity, recency, popularity, diversity: of the paths, see :mod:`kgrec.explain.quality`.
+        fidelity, recency, popularity, diversity: of the paths, see :mod:`kgrec.explain.reasons`.
         users: that were asked; those whose history is too short to draw others count for the paths only.
     """
 
@@ -48,33 +44,44 @@ class Faithfulness:
         return asdict(self)
 
 
-def faithfulness(project: Project, *, users: int, items: int, seed: int) -> Faithfulness:
-    """Explain the lists of some users; see :meth:`kgrec.project.Project.evaluate_explanations`."""
+def faithfulness(
+    explainer: Explainer, scores: Callable[[str], UserScores], *, users: int, items: int, seed: int
+) -> Faithfulness:
+    """Explain the lists of some users.
+
+    Args:
+        explainer: finds the paths.
+        scores: scores all items for a user, given by id.
+        users: drawn at random.
+        items: first ones of each list.
+        seed: draws users and random removals.
+    """
     rng = np.random.default_rng(seed)
-    positions = rng.permutation(len(project.ranker.user_ids))[:users]
-    there = set(project.dataset.users["user_id"].to_list())
-    ids = [key for key in (project.ranker.user_ids[k] for k in positions) if key in there]
-    figures = np.array([_of_user(project, user, items, rng) for user in ids], dtype=np.float64).reshape(len(ids), 6)
+    ranker = explainer.ranker
+    positions = rng.permutation(len(ranker.user_ids))[:users]
+    there = set(explainer.dataset.users["user_id"].to_list())
+    ids = [key for key in (ranker.user_ids[k] for k in positions) if key in there]
+    rows = [_of_user(explainer, scores(user), items, rng) for user in ids]
+    figures = np.array(rows, dtype=np.float64).reshape(len(ids), 6)
     named, random, found, recency, popularity, diversity = (bootstrap(column, rng) for column in figures.T)
     margin = compare(figures[:, 0], figures[:, 1], rng)
     return Faithfulness(named, random, margin, found, recency, popularity, diversity, len(ids))
 
 
-def _of_user(project: Project, user: str, items: int, rng: np.random.Generator) -> tuple[float, ...]:
+def _of_user(explainer: Explainer, known: UserScores, items: int, rng: np.random.Generator) -> tuple[float, ...]:
     """Return falls of the rank with and without a reason, then the figures of the paths; means over the list."""
-    known = scored(project, user)
     order = np.flatnonzero(known.candidates())
     best = order[np.argsort(-known.fused[order], kind="stable")[:items]]
-    split = decompose(project.ranker, known.position, best, known.parts)
+    split = decompose(explainer.ranker, known.position, best, known.parts)
     falls, shown = [], []
     for item, parts in zip(best.tolist(), split, strict=True):  # a list
         carried = by_history(parts, len(known.fused))
         named = np.argsort(-carried, kind="stable")[:NAMED]
         named = named[carried[named] > 0]
-        removal = Removal(project.ranker, known.profile, known.seen, item, known.allowed)
+        removal = Removal(explainer.ranker, known.profile, known.seen, item, known.allowed)
         fall = deletion(removal, named, rng)
         falls.append((np.nan, np.nan) if fall is None else fall)
-        shown.append(routes(project.explainer, user, item, carried, PATHS)[:1])
+        shown.append(explainer.routes(known.user_id, item, carried, PATHS)[:1])
     paths = [found[0] for found in shown if found]
     diversity = type_diversity([tuple(step.name for step in path.relations) for path in paths])
     means = [_mean([fall[k] for fall in falls]) for k in (0, 1)]

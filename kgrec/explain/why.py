@@ -1,27 +1,34 @@
-"""Why an item is, or is not, recommended to a user."""
+"""Why an item is, or is not, recommended to a user: what ``kgrec explain`` says, and how it is found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.data.values import canonical_id
+from kgrec.errors import UserError
+from kgrec.explain.contributions import (
+    BASELINE,
+    WHOLE,
+    ItemTerms,
+    ScorePart,
+    by_history,
+    decompose,
+    through_entities,
+    through_terms,
+)
 from kgrec.explain.counterfactual import Removal, counterfactual
-from kgrec.explain.decompose import BASELINE, WHOLE, Part, by_history, decompose
-from kgrec.explain.entity_contributions import through_entities, through_terms
-from kgrec.explain.explanation import Cause, Counterfactual, Explanation, WhyNot
-from kgrec.explain.paths import routes
-from kgrec.ranking.histories import newcomers, seen_by
-from kgrec.ranking.recommend import allowed_items
-from kgrec.ranking.text_inputs import item_terms
-from kgrec.types import ItemList, Mask, Profile, Scores
+from kgrec.explain.reasons import Explainer, Route, Stop
+from kgrec.graph.neighbourhood import Neighbourhood
+from kgrec.types import ItemList, Mask, Profile, Scores, UserIndices
 
 if TYPE_CHECKING:
-    from kgrec.project import Project
+    from kgrec.ranking.ranker import Ranker
 
 PATHS = 3
 """Paths that are told."""
@@ -38,9 +45,118 @@ LABELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A part of the fused score.
+
+    Attributes:
+        scorer: whose part.
+        kind: ``item`` (of the history), ``entity``, ``text``, ``popularity``, ``bias``, ``baseline`` (what the average
+            item gets from this scorer), ``whole`` (the scorer cannot be split).
+        id: id of the item, or None.
+        label: what a person reads.
+        value: share of the fused score.
+    """
+
+    scorer: str
+    kind: str
+    id: str | None
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """An item that stands above the explained one."""
+
+    item_id: str
+    label: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why an item is not in the list.
+
+    Attributes:
+        above: the best three and the last of the list.
+        against: for each scorer how much more it gives to the last item of the list, the greatest first.
+        missing: what the item lacks, in words.
+    """
+
+    above: tuple[Rival, ...]
+    against: dict[str, float]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """The items of the history without which the item would not be in the list.
+
+    Attributes:
+        item_ids, labels: the set.
+        rank_before: in the list from the whole profile; the profile has no order in time, so it may differ from the
+            rank in the user's own list.
+        rank_after: without the set, found by scoring the rest of the profile.
+    """
+
+    item_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    rank_before: int
+    rank_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item is, or is not, recommended.
+
+    Attributes:
+        user_id, item_id: of whom and what; ``label`` is the item's title.
+        score: fused; None for an item that came after training.
+        rank: place among what the user does not know yet, or None where it has none.
+        n: length of the list.
+        out_of: items ranked.
+        contributions: sum to ``score``; the greatest first within a scorer.
+        paths: best first.
+        sentence: the reason in one sentence.
+        why_not: for an item outside the list, or None.
+        counterfactual: for an item in the list, or None where none was found.
+        unsplit: names of the scorers whose share cannot be split.
+    """
+
+    user_id: str
+    item_id: str
+    label: str
+    score: float | None
+    rank: int | None
+    n: int
+    out_of: int
+    contributions: tuple[Cause, ...]
+    paths: tuple[Route, ...]
+    sentence: str
+    why_not: WhyNot | None = None
+    counterfactual: Counterfactual | None = None
+    unsplit: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
+
+
 @dataclass(frozen=True)
-class Scored:
-    """All that is known of a user's scores; ``position`` is None for somebody who came after training."""
+class UserScores:
+    """All that is known of a user's scores.
+
+    Attributes:
+        user_id: the user's id.
+        position: at training, or None for somebody who came later.
+        profile: what the user likes by now.
+        seen: what the user has interacted with by now, CSR of shape ``(1, n_items)``.
+        allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+        parts: of :meth:`kgrec.ranking.ranker.Ranker.parts`, each of shape ``(1, n_items)``.
+        fused: shape ``(n_items,)``.
+    """
 
     user_id: str
     position: int | None
@@ -50,6 +166,19 @@ class Scored:
     parts: dict[str, Scores]
     fused: NDArray[np.float32]
 
+    @classmethod
+    def of(cls, ranker: Ranker, user_id: str, profile: Profile, seen: csr_array, allowed: Mask | None) -> UserScores:
+        """Score all items for a user, by scorer."""
+        position = ranker.user_positions.get(user_id)
+        users = None if position is None else np.array([position], dtype=np.int64)
+        parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
+        return cls(user_id, position, profile, seen, allowed, parts, ranker.fused(parts, users)[0])
+
+    @property
+    def users(self) -> UserIndices | None:
+        """The position as scorers take it, or None."""
+        return None if self.position is None else np.array([self.position], dtype=np.int64)
+
     def candidates(self) -> Mask:
         """Return which items may stand in the list, shape ``(n_items,)``."""
         mask = np.ones(len(self.fused), dtype=np.bool_) if self.allowed is None else self.allowed.copy()
@@ -57,43 +186,44 @@ class Scored:
         return mask
 
 
-def scored(project: Project, user_id: str) -> Scored:
-    """Score all items for a user, by scorer."""
-    ranker = project.ranker
-    position = ranker.user_positions.get(user_id)
-    profiles, seen = newcomers(project, [user_id])
-    users = None if position is None else np.array([position], dtype=np.int64)
-    seen = seen if position is None else seen_by(project, user_id)
-    parts = ranker.parts(users) if users is not None else ranker.parts_new(profiles[0])
-    fused = ranker.fused(parts, users)[0]
-    return Scored(user_id, position, profiles[0], seen, allowed_items(project, ()), parts, fused)
+def explain(
+    explainer: Explainer, known: UserScores, item_id: str, n: int, *, terms: ItemTerms | None, search: bool
+) -> Explanation:
+    """Explain one item.
 
+    Args:
+        explainer: words the reasons and knows the graph.
+        known: scores of the user.
+        item_id: the item's id.
+        n: length of the list.
+        terms: the words of the items' texts; None where the tables and the graph are not those of the training, so
+            that neither words nor entities can be told.
+        search: look for a counterfactual.
 
-def explain(project: Project, user: str, item: str, n: int, *, search: bool = True) -> Explanation:
-    """Explain one item; see :meth:`kgrec.project.Project.explain`."""
-    user, item = canonical_id(user), canonical_id(item)
-    title = project.titles([item])[0]  # an unknown id is an error here
-    known = scored(project, user)
-    place = project.ranker.item_positions.get(item)
+    Raises:
+        NotFoundError: the item is unknown.
+    """
+    row = explainer.dataset.item_positions([item_id])[0]
+    title = explainer.dataset.items["title"][int(row)] or item_id
+    place = explainer.ranker.item_positions.get(item_id)
     if place is None:
-        missing = "it came after the training: run kgrec train again"
-        why = WhyNot((), {}, (missing,))
-        sentence = project.explainer.wording.absent(n, None, 0, None)
-        return Explanation(user, item, title, None, None, n, 0, (), (), sentence, why)
-    return _Explaining(project, known, place, n).explanation(title, search=search)
+        why = WhyNot((), {}, ("it came after the training: run kgrec train again",))
+        sentence = explainer.wording.absent(n, None, 0, None)
+        return Explanation(known.user_id, item_id, title, None, None, n, 0, (), (), sentence, why)
+    return _Explaining(explainer, known, place, n).explanation(title, terms, search=search)
 
 
 @dataclass(frozen=True)
 class _Explaining:
     """One item at the position ``place`` of one user's list of ``n``."""
 
-    project: Project
-    known: Scored
+    explainer: Explainer
+    known: UserScores
     place: int
     n: int
 
-    def explanation(self, title: str, *, search: bool) -> Explanation:
-        known, place, n = self.known, self.place, self.n
+    def explanation(self, title: str, terms: ItemTerms | None, *, search: bool) -> Explanation:
+        known, place, n, ranker = self.known, self.place, self.n, self.explainer.ranker
         candidates = known.candidates()
         ranked = bool(candidates[place])
         rank = int((known.fused[candidates] > known.fused[place]).sum()) + 1 if ranked else None
@@ -101,27 +231,27 @@ class _Explaining:
         order = order[np.argsort(-known.fused[order], kind="stable")]
         inside = rank is not None and rank <= n
         rival = int(order[min(n if inside else n - 1, len(order) - 1)]) if len(order) else place
-        split = decompose(self.project.ranker, known.position, np.array([place, rival]), known.parts, known.profile)
+        split = decompose(ranker, known.position, np.array([place, rival]), known.parts, known.profile)
         parts, rival_parts = (split[0], split[1]) if rival != place else (split[0], split[0])
         carried, gap = self._carried(parts, rival_parts)
-        paths = tuple(routes(self.project.explainer, known.user_id, place, carried, PATHS))
-        why_not, found, sentence = None, None, ""
+        paths = tuple(self.explainer.routes(known.user_id, place, carried, PATHS))
+        why_not, found = None, None
         if inside:
             sentence = self._sentence()
             found = self._counterfactual(gap) if search else None
         else:
             why_not = self._why_not(order, rival, carried, gap, rank, bool(paths))
             against = next(iter(why_not.against), None)
-            sentence = self.project.explainer.wording.absent(n, rank, len(order), against)
+            sentence = self.explainer.wording.absent(n, rank, len(order), against)
         return Explanation(
             known.user_id,
-            self.project.ranker.item_ids[place],
+            ranker.item_ids[place],
             title,
             float(known.fused[place]),
             rank,
             n,
             len(order),
-            self._causes(parts),
+            self._causes(parts, terms),
             paths,
             sentence,
             why_not,
@@ -129,7 +259,9 @@ class _Explaining:
             tuple(dict.fromkeys(part.scorer for part in parts if part.kind == WHOLE)),
         )
 
-    def _carried(self, parts: list[Part], rival: list[Part]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _carried(
+        self, parts: list[ScorePart], rival: list[ScorePart]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what each item of the history adds to the item, and how much more than to the rival."""
         n_items = len(self.known.fused)
         if not any(part.kind == "item" for part in parts + rival):  # nothing was split: likes count by their weights
@@ -141,53 +273,49 @@ class _Explaining:
 
     def _sentence(self) -> str:
         known, place = self.known, self.place
-        users = None if known.position is None else np.array([known.position], dtype=np.int64)
         found = ItemList(
             known.user_id,
-            (self.project.ranker.item_ids[place],),
+            (self.explainer.ranker.item_ids[place],),
             np.array([place]),
             known.fused[[place]],
             {name: part[0, [place]] for name, part in known.parts.items()},
         )
-        return self.project.explainer.reasons(found, user=users, profile=known.profile)[0].sentence
+        return self.explainer.reasons(found, user=known.users, profile=known.profile)[0].sentence
 
-    def _causes(self, parts: list[Part]) -> tuple[Cause, ...]:
-        known, project = self.known, self.project
-        if known.position is not None and not project.workspace.stale("models"):  # else the graph's nodes have moved
-            parts = through_entities(project.ranker, known.position, self.place, known.parts, parts)
-            terms = item_terms(project, self.place)
-            if terms is not None:
-                parts = through_terms(project.ranker, known.position, self.place, known.parts, parts, terms)
-        ids = project.ranker.item_ids
+    def _causes(self, parts: list[ScorePart], terms: ItemTerms | None) -> tuple[Cause, ...]:
+        known, ranker = self.known, self.explainer.ranker
+        if known.position is not None and terms is not None:
+            parts = through_entities(ranker, known.position, self.place, known.parts, parts)
+            words = terms.of(self.place, int(self.explainer.to_dataset[self.place]))
+            if words is not None:
+                parts = through_terms(ranker, known.position, self.place, known.parts, parts, words)
         sources = sorted({part.source for part in parts if part.kind == "item"})
-        named = zip(sources, self._titles([ids[source] for source in sources]), strict=True)
         titles: dict[tuple[str, int], tuple[str, str]] = {
-            ("item", source): (ids[source], title) for source, title in named
+            ("item", source): (ranker.item_ids[source], title)
+            for source, title in zip(sources, self._titles(sources), strict=True)
         }
         for node in {part.source for part in parts if part.kind == "entity"}:
-            row = project.explainer.wording.node(node)
+            row = self.explainer.wording.node(node)
             titles["entity", node] = (str(row["key"]), str(row["label"]))
         share = {name: float(part[0, self.place]) for name, part in known.parts.items()}
         ordered = sorted(parts, key=lambda p: (-abs(share[p.scorer]), p.scorer, p.kind == BASELINE, -p.value))
         named_parts = [(p, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind)))) for p in ordered]
         return tuple(Cause(p.scorer, p.kind, key, p.label or label, p.value) for p, key, label in named_parts)
 
-    def _titles(self, item_ids: list[str]) -> list[str]:
-        """Return titles; an item that left the catalogue since training goes by its id."""
-        known = set(self.project.dataset.items["item_id"].to_list())
-        there = [key for key in item_ids if key in known]
-        titles = dict(zip(there, self.project.titles(there), strict=True))
-        return [titles.get(key, key) for key in item_ids]
+    def _titles(self, places: Iterable[int]) -> list[str]:
+        """Return titles; an item that has none, or left the catalogue since training, goes by its id."""
+        rows, titles = self.explainer.to_dataset, self.explainer.dataset.items["title"]
+        ids = self.explainer.ranker.item_ids
+        return [(titles[int(rows[place])] if rows[place] >= 0 else None) or ids[place] for place in places]
 
     def _counterfactual(self, gap: NDArray[np.float64]) -> Counterfactual | None:
-        known, ids = self.known, self.project.ranker.item_ids
-        found = counterfactual(
-            Removal(self.project.ranker, known.profile, known.seen, self.place, known.allowed), gap, self.n
-        )
+        known, ranker = self.known, self.explainer.ranker
+        removal = Removal(ranker, known.profile, known.seen, self.place, known.allowed)
+        found = counterfactual(removal, gap, self.n)
         if found is None:
             return None
-        keys = [ids[item] for item in found.items]
-        return Counterfactual(tuple(keys), tuple(self._titles(keys)), found.before, found.after)
+        keys = tuple(ranker.item_ids[item] for item in found.items)
+        return Counterfactual(keys, tuple(self._titles(found.items)), found.before, found.after)
 
     def _why_not(
         self,
@@ -198,29 +326,27 @@ class _Explaining:
         rank: int | None,
         joined: bool,
     ) -> WhyNot:
-        known, ids = self.known, self.project.ranker.item_ids
+        known, ids = self.known, self.explainer.ranker.item_ids
         places = [*range(min(ABOVE, self.n, len(order)))]
         if len(order) >= self.n > ABOVE:
             places.append(self.n - 1)
-        titles = self._titles([ids[order[k]] for k in places])
-        above: list[dict[str, Any]] = [
-            {"item_id": ids[order[k]], "label": title, "rank": k + 1, "score": float(known.fused[order[k]])}
+        titles = self._titles(order[k] for k in places)
+        above = tuple(
+            Rival(ids[order[k]], title, k + 1, float(known.fused[order[k]]))
             for k, title in zip(places, titles, strict=True)
-        ]
+        )
         lead = {name: float(part[0, last] - part[0, self.place]) for name, part in known.parts.items()}
         against = {name: value for name, value in sorted(lead.items(), key=lambda pair: -pair[1]) if value > 0}
-        if rank is None:
-            against = {}
-        return WhyNot(tuple(above), against, tuple(self._missing(carried, gap, joined)))
+        return WhyNot(above, {} if rank is None else against, tuple(self._missing(carried, gap, joined)))
 
     def _missing(self, carried: NDArray[np.float64], gap: NDArray[np.float64], joined: bool) -> list[str]:
-        known, ids = self.known, self.project.ranker.item_ids
+        known = self.known
         if self.place in known.seen.indices:
             return ["the user knows it already"]
         if known.allowed is not None and not known.allowed[self.place]:
             return ["it is no longer in the catalogue"]
         missing = []
-        if not (self.project.ranker.seen.indices == self.place).any():
+        if not (self.explainer.ranker.seen.indices == self.place).any():
             missing.append("nobody has interacted with it yet")
         if not known.profile.items.size:
             missing.append("the user has liked nothing yet")
@@ -231,6 +357,36 @@ class _Explaining:
         against = np.argsort(gap, kind="stable")[:3]
         against = against[gap[against] < 0]
         if len(against) and known.position is not None:
-            titles = self._titles([ids[item] for item in against])
-            missing.append(f"it gains less than the last item of the list from {', '.join(titles)}")
+            missing.append(f"it gains less than the last item of the list from {', '.join(self._titles(against))}")
         return missing
+
+
+def picture(explanation: Explanation) -> Neighbourhood:
+    """Return the paths as a tree that starts at the user; the item stands at the end of each.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not explanation.paths:
+        raise UserError(
+            f"the graph joins {explanation.label!r} to nothing that speaks for it, so there is nothing to draw",
+            hint="without --out the contributions are printed",
+        )
+    # A stop is named by the way to it, so that every edge is drawn whole and labelled: the paths are a tree.
+    numbers: dict[tuple[Stop, ...], int] = {}
+    edges: dict[tuple[int, int], dict[str, object]] = {}
+    for path in explanation.paths:  # a few
+        ways = [path.nodes[: hop + 1] for hop in range(len(path.nodes))]
+        for way in ways:
+            numbers.setdefault(way, len(numbers))
+        for step, near, far in zip(path.relations, ways, ways[1:], strict=False):
+            ends = (numbers[near], numbers[far])
+            told = {"forward": step.forward, "relation": step.name, "label": step.label}
+            edges.setdefault(ends, {"near": ends[0], "far": ends[1], **told})
+    degree = [sum(number in ends for ends in edges) for number in numbers.values()]
+    columns = ("node", "kind", "type", "key", "label", "hop", "degree")
+    nodes = [
+        dict(zip(columns, (k, way[-1].kind, way[-1].kind, way[-1].id, way[-1].label, len(way) - 1, d), strict=True))
+        for (way, k), d in zip(numbers.items(), degree, strict=True)
+    ]
+    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), {}, one_sided=True)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserScorer, TextEncoder
+from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserScorer
 from kgrec.types import ItemIndices, Profile, Vectors
 
 BEYOND = -1
@@ -75,8 +75,8 @@ class TextScorer(AdditiveScorer, Protocol):
 
 
 @runtime_checkable
-class LinearEncoder(TextEncoder, Protocol):
-    """A text encoder whose vectors are sums over the terms of a text."""
+class LinearEncoder(Protocol):
+    """A text encoder whose vectors are sums over the terms of a text; asked of the class, before a model is loaded."""
 
     def terms(self, text: str) -> tuple[Sequence[str], Vectors]:
         """Return the terms of a text, each once, and vectors of shape ``(t, dim)`` that sum to its vector."""

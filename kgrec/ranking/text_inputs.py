@@ -9,8 +9,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kgrec.data.dataset import Dataset
     from kgrec.data.split import Split
     from kgrec.plugin.protocols import TextEncoder
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from kgrec.project import Project
     from kgrec.text.build import TextVectors
     from kgrec.text.profile import UserProfile
-    from kgrec.types import Vectors
 
 
 def linking_encoder(project: Project, dataset: Dataset, progress: Progress) -> TextEncoder | None:
@@ -89,29 +86,6 @@ def encoded_texts(project: Project) -> list[str]:
     texts = item_texts(project.dataset, item_labels(project.graph), project.config.text.item_template, project.domain)
     more = _keywords(project, project.dataset)
     return [f"{text} {words}".strip() for text, words in zip(texts, more, strict=True)] if more else list(texts)
-
-
-def item_terms(project: Project, place: int) -> tuple[Sequence[str], Vectors] | None:
-    """Return the words of an item's text and vectors that sum to the one the models were trained on.
-
-    None where the text is no sum over its words for this encoder, or was another one at training.
-
-    Args:
-        project: the workspace.
-        place: position of the item at training.
-    """
-    from kgrec.explain.entity_contributions import same
-    from kgrec.plugin.additive import LinearEncoder
-
-    vectors = project.text_vectors
-    offered = project.manager.registry("text encoder")
-    row = int(project.explainer.to_dataset[place])
-    if row < 0 or vectors.encoder not in offered or not hasattr(offered[vectors.encoder].load(), "terms"):
-        return None
-    encoder = vectors.make_encoder(project.manager)
-    assert isinstance(encoder, LinearEncoder)
-    found = encoder.terms(project.encoded_texts[row])
-    return found if same(found[1], vectors.items[place]) else None
 
 
 def user_profile(project: Project, position: int) -> UserProfile:

@@ -1,7 +1,8 @@
 """What `kgrec explain` prints, of an explanation that is given."""
 
 from kgrec.cli.explain import _show
-from kgrec.explain.explanation import Cause, Counterfactual, Explanation, Route, Step, Stop, WhyNot
+from kgrec.explain.reasons import Route, Step, Stop
+from kgrec.explain.why import Cause, Counterfactual, Explanation, Rival, WhyNot
 
 CAUSES = (
     Cause("ease", "item", "a", "Alien", 0.75),
@@ -22,7 +23,7 @@ def test_of_an_item_in_the_list(capsys):
 
 
 def test_of_an_item_outside_the_list(capsys):
-    why = WhyNot(({"item_id": "c", "label": "[bold]", "rank": 1, "score": 2.0},), {"ease": 1.5}, ("a like",))
+    why = WhyNot((Rival("c", "[bold]", 1, 2.0),), {"ease": 1.5}, ("a like",))
     _show(Explanation("u", "b", "Aliens", 0.5, 11, 10, 900, CAUSES, (), "Place 11", why))
     out = capsys.readouterr().out
     assert "1. [bold]" in out

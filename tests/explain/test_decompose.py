@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from kgrec.explain.contributions import BASELINE, WHOLE, by_history, decompose
 from kgrec.explain.counterfactual import Removal, counterfactual, deletion
-from kgrec.explain.decompose import BASELINE, WHOLE, by_history, decompose
-from kgrec.explain.explanation import Explanation, Route, Step, Stop
-from kgrec.explain.picture import picture
-from kgrec.explain.quality import entity_popularity, fidelity, linking_recency, type_diversity
+from kgrec.explain.reasons import Route, Step, Stop, entity_popularity, fidelity, linking_recency, type_diversity
+from kgrec.explain.why import Explanation, picture
 from kgrec.graph.drawing import to_svg
 from kgrec.graph.paths import PathFinder
 from kgrec.models.als import ALS

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import kgrec
-from kgrec.explain.decompose import decompose
-from kgrec.explain.entity_contributions import through_entities
+from kgrec.explain.contributions import decompose, through_entities
 from kgrec.models import entity_contributions as through
 from kgrec.models.als import ALS
 from kgrec.models.ease import EASE

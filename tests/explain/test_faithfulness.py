@@ -1,42 +1,48 @@
 """The deletion test over users: what an explanation names must matter more than anything else."""
 
-from types import SimpleNamespace
-
 import numpy as np
+import polars as pl
 import pytest
 
 from kgrec.cli.evaluate_explanations import show_faithfulness
-from kgrec.evaluate import faithfulness as module
-from kgrec.explain.why import Scored
+from kgrec.data.dataset import Dataset
+from kgrec.evaluate.faithfulness import faithfulness
+from kgrec.explain.reasons import Explainer
+from kgrec.explain.why import UserScores
 from kgrec.models.item_knn import ItemKNN
+from kgrec.plugin.domain import Domain
 from kgrec.ranking.ranker import Ranker
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile
 
 
+class NoPaths(Explainer):
+    """Explains lists of a workspace without a graph."""
+
+    def routes(self, *_, **__):
+        return []
+
+
 @pytest.fixture
-def project(monkeypatch):
+def explained():
+    """Return an explainer, and what scores a user."""
     data = toy_training_data()
     users, items = ([f"{kind}{k}" for k in range(n)] for kind, n in (("u", data.n_users), ("i", data.n_items)))
     scorer = ItemKNN().fit(data, seed=1)
     ranker = Ranker(users, items, data.matrix.astype(bool), {"a": scorer, "popularity": scorer}, {"a": 1.0})
+    tables = Dataset(pl.DataFrame(), pl.DataFrame({"user_id": users}), pl.DataFrame({"item_id": items}))
 
-    def scored(project, user):
+    def scores(user):
         position = users.index(user)
         row = data.matrix[[position]]
-        parts = ranker.parts(np.array([position]))
-        fused = ranker.fused(parts, np.array([position]))[0]
         profile = Profile(row.indices.astype(np.int64), row.data)
-        return Scored(user, position, profile, ranker.seen[[position]], None, parts, fused)
+        return UserScores.of(ranker, user, profile, ranker.seen[[position]], None)
 
-    monkeypatch.setattr(module, "scored", scored)
-    monkeypatch.setattr(module, "routes", lambda *_: [])
-    table = {"user_id": SimpleNamespace(to_list=lambda: users)}
-    return SimpleNamespace(ranker=ranker, dataset=SimpleNamespace(users=table), explainer=None)
+    return NoPaths(tables, None, Domain(name="generic", summary="any"), ranker), scores
 
 
-def test_the_same_seed_gives_the_same_figures(project, capsys):
-    first, again = (module.faithfulness(project, users=6, items=2, seed=3) for _ in range(2))
+def test_the_same_seed_gives_the_same_figures(explained, capsys):
+    first, again = (faithfulness(*explained, users=6, items=2, seed=3) for _ in range(2))
     assert repr(first) == repr(again)
     assert first.users == 6
     assert first.fidelity.mean == 0  # no graph, no paths

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from kgrec.explain.decompose import decompose
-from kgrec.explain.entity_contributions import same, through_terms
+from kgrec.explain.contributions import decompose, same, through_terms
 from kgrec.models.content import Content
 from kgrec.models.gnn.scorer import GNN
 from kgrec.plugin.additive import LinearEncoder, TextScorer
