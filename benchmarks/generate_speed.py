@@ -18,9 +18,8 @@ from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import TextRequest
+from kgrec.plugin.generation import TextRequest, default_prompt
 from kgrec.plugin.manager import PluginManager, load_plugins
-from kgrec.plugin.prompts import default_prompt
 from kgrec.testing import toy_request
 
 _SECOND = ("repair", "personal")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.evaluate.significance import Interval, share
-from kgrec.plugin.registry import Registry
+from kgrec.plugin.manager import Registry
 from kgrec.types import Triples
 
 GraphState = Literal["true", "none", "shuffled"]

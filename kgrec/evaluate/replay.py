@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 from kgrec.evaluate import lists
 from kgrec.evaluate.click_model import Taste, examined
 from kgrec.evaluate.gaps import SMALLEST_GROUP
-from kgrec.plugin.registry import Registry
+from kgrec.plugin.manager import Registry
 from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline

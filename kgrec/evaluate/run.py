@@ -26,7 +26,7 @@ from kgrec.evaluate.judging import Result, TestSet, judge, make_exam
 from kgrec.evaluate.protocols import FRACTION, Holdout, fit_part, hold_out
 from kgrec.evaluate.sweep import Sweep, Varying, check_sweeps, run_sweeps
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.registry import Registry
+from kgrec.plugin.manager import Registry
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.ranker import Ranker

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, NotFoundError, UsageError
 from kgrec.evaluate.judging import Result, TestSet, measure, scores_of
-from kgrec.plugin.registry import Registry
+from kgrec.plugin.manager import Registry
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse, prepare

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.additive import (
+from kgrec.plugin.protocols import (
     BEYOND,
     WORDS,
+    AdditiveScorer,
+    Contribution,
     EntityScorer,
     LinearEncoder,
     NewUserAdditiveScorer,
+    Scorer,
     TextScorer,
 )
-from kgrec.plugin.protocols import AdditiveScorer, Contribution, Scorer
 from kgrec.types import ItemIndices, Profile, Scores, Vectors
 
 if TYPE_CHECKING:

@@ -21,9 +21,8 @@ from kgrec.data.impressions import touched
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
-from kgrec.plugin.additive import NewUserAdditiveScorer
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.protocols import AdditiveScorer, Contribution
+from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
 from kgrec.types import ItemIndices, ItemList, Profile, Reason, Triples, UserIndices
 
 if TYPE_CHECKING:

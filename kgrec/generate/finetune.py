@@ -23,8 +23,7 @@ from kgrec.generate.options import GenerateOptions
 from kgrec.generate.prompts import render
 from kgrec.generate.service import TUNED, TextService
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import MAIN
-from kgrec.plugin.prompts import default_prompt
+from kgrec.plugin.generation import MAIN, default_prompt
 from kgrec.progress import Progress
 
 if TYPE_CHECKING:

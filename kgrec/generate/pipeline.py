@@ -15,8 +15,7 @@ from kgrec.generate.prompts import version_of
 from kgrec.generate.repair import for_reader, has_room, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.rerank import scores, settled
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation
-from kgrec.plugin.prompts import default_prompt
+from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation, default_prompt
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 
 _DEAD = (ModelError, MissingExtraError, DataError)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kgrec.generate.language import with_articles
 from kgrec.generate.prompts import opening, render
-from kgrec.plugin.generation import PromptTemplate, SmallModel, TextRequest, Violation
-from kgrec.plugin.prompts import default_prompt
+from kgrec.plugin.generation import PromptTemplate, SmallModel, TextRequest, Violation, default_prompt
 from kgrec.plugin.protocols import LanguageModel
 
 TOKENS_A_WORD = {"en": 1.6, "zh": 1.4}

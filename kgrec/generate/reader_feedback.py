@@ -20,8 +20,7 @@ from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompts import render
 from kgrec.generate.variants import TEMPLATE
-from kgrec.plugin.generation import MAIN, GeneratedText, TextRequest
-from kgrec.plugin.prompts import default_prompt
+from kgrec.plugin.generation import MAIN, GeneratedText, TextRequest, default_prompt
 
 if TYPE_CHECKING:
     from kgrec.evaluate.responses import ResponseGroup

@@ -16,8 +16,7 @@ from kgrec.models.factorise import factorise
 from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
-from kgrec.plugin.additive import EntityContribution
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import Contribution, EntityContribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from kgrec.models import sparse
 from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
-from kgrec.plugin.additive import EntityContribution
+from kgrec.plugin.protocols import EntityContribution
 
 Floats = NDArray[np.float64]
 

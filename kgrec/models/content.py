@@ -12,8 +12,7 @@ from scipy.sparse import csr_array, vstack
 from kgrec.models import options, sparse
 from kgrec.models.features import centred, unit_rows
 from kgrec.models.history import History
-from kgrec.plugin.additive import WORDS, TextShare
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import WORDS, Contribution, TextShare
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
 

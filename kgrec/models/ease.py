@@ -15,7 +15,7 @@ from kgrec.models.ease_entities import GraphRows
 from kgrec.models.features import centred, graph_features, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
-from kgrec.plugin.additive import EntityContribution
+from kgrec.plugin.protocols import EntityContribution
 from kgrec.plugin.space import Range, Real, Space
 from kgrec.types import TrainingData
 

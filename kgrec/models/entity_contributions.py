@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.plugin.additive import EntityContribution
+from kgrec.plugin.protocols import EntityContribution
 
 MOST = 10
 """Entities that are told of each item; what comes through others stays where it is."""

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from kgrec.models import sparse
 from kgrec.models.entity_contributions import strongest
-from kgrec.plugin.additive import EntityContribution
+from kgrec.plugin.protocols import EntityContribution
 
 
 @dataclass(frozen=True)

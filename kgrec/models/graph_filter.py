@@ -17,7 +17,7 @@ from kgrec.models.filter_entities import FilterRows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemScorer, Weights
 from kgrec.models.svd import randomised_svd
-from kgrec.plugin.additive import EntityContribution
+from kgrec.plugin.protocols import EntityContribution
 from kgrec.types import TrainingData
 
 

@@ -12,9 +12,8 @@ and in its pyproject.toml::
 """
 
 from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
-from kgrec.plugin.generation import PromptTemplate
-from kgrec.plugin.prompts import prompt_variants, read_prompt
-from kgrec.plugin.registry import Spec
+from kgrec.plugin.generation import PromptTemplate, prompt_variants, read_prompt
+from kgrec.plugin.manager import Spec
 from kgrec.plugin.spec import hookimpl
 
 __all__ = [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.generation import PromptTemplate
-from kgrec.plugin.prompts import default_prompt
-from kgrec.plugin.registry import Spec
+from kgrec.plugin.generation import PromptTemplate, default_prompt
+from kgrec.plugin.manager import Spec
 from kgrec.plugin.spec import hookimpl
 
 

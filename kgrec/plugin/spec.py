@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kgrec.plugin.domain import Domain, Mapping, RelationType
     from kgrec.plugin.generation import PromptTemplate
-    from kgrec.plugin.registry import Spec
+    from kgrec.plugin.manager import Spec
 
 PROJECT_NAME = "kgrec"
 

@@ -26,8 +26,8 @@ from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors,
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from kgrec.plugin.manager import Registry
     from kgrec.plugin.protocols import Scorer
-    from kgrec.plugin.registry import Registry
     from kgrec.ranking.batch import Joint
 
 FALLBACK = "popularity"

@@ -12,7 +12,7 @@ import numpy as np
 
 from kgrec.config import Config
 from kgrec.errors import NotFoundError
-from kgrec.plugin.registry import Registry, Spec
+from kgrec.plugin.manager import Registry, Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore

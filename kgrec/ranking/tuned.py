@@ -12,7 +12,7 @@ from kgrec.workspace import read_json, storage_errors, write_json
 
 if TYPE_CHECKING:
     from kgrec.config import Config
-    from kgrec.plugin.registry import Registry
+    from kgrec.plugin.manager import Registry
     from kgrec.progress import Progress
 
 FILE = "tuned.json"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from optuna.storages import JournalStorage
 
     from kgrec.config import Config
-    from kgrec.plugin.registry import Registry, Spec
+    from kgrec.plugin.manager import Registry, Spec
     from kgrec.ranking.training import TrainingInputs
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)

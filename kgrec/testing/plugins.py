@@ -16,8 +16,7 @@ import typer
 
 from kgrec.errors import MissingExtraError
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.manager import OFFERS, misspelt_hooks
-from kgrec.plugin.registry import Spec
+from kgrec.plugin.manager import OFFERS, Spec, misspelt_hooks
 from kgrec.testing.contract import Contract
 
 HEAVY = ("torch", "torch_geometric", "transformers", "ray", "rdflib", "networkx", "polars", "scipy")

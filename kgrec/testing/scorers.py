@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.plugin.additive import NewUserAdditiveScorer
-from kgrec.plugin.protocols import AdditiveScorer, CompactScorer, NewUserScorer, Scorer
+from kgrec.plugin.protocols import AdditiveScorer, CompactScorer, NewUserAdditiveScorer, NewUserScorer, Scorer
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.testing.toys import TOYS, toy_training_data
 from kgrec.types import FactorScores, Profile, Scores, SparseScores, TrainingData

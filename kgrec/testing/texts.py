@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgrec.plugin.additive import LinearEncoder
-from kgrec.plugin.protocols import TextEncoder
+from kgrec.plugin.protocols import LinearEncoder, TextEncoder
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.types import Vectors
 

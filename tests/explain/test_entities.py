@@ -18,7 +18,7 @@ from kgrec.models.gnn.scorer import GNN
 from kgrec.models.graph_filter import GraphFilter
 from kgrec.models.history import History
 from kgrec.models.popularity import Popularity
-from kgrec.plugin.additive import BEYOND, EntityScorer
+from kgrec.plugin.protocols import BEYOND, EntityScorer
 from kgrec.ranking.ranker import Ranker
 from kgrec.testing import graph_toy, toy_training_data, toy_workspace
 from kgrec.types import Events

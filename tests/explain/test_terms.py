@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from kgrec.explain.contributions import decompose, same, through_terms
 from kgrec.models.content import Content
 from kgrec.models.gnn.scorer import GNN
-from kgrec.plugin.additive import LinearEncoder, TextScorer
+from kgrec.plugin.protocols import LinearEncoder, TextScorer
 from kgrec.ranking.ranker import Ranker
 from kgrec.testing import toy_training_data
 from kgrec.text.encoders.hashing import HashingEncoder

@@ -8,9 +8,8 @@ from kgrec.generate.pipeline import Writer
 from kgrec.generate.profile import Profiler
 from kgrec.generate.prompts import fence, render
 from kgrec.generate.sanitize import instruction, markup, plain, safe_name, safe_text
-from kgrec.plugin.generation import Fact, Interest
+from kgrec.plugin.generation import Fact, Interest, default_prompt
 from kgrec.plugin.manager import load_plugins
-from kgrec.plugin.prompts import default_prompt
 from kgrec.testing import toy_dataset, toy_request
 
 # What is planted in the data, and what a model that obeys would write.

@@ -10,9 +10,8 @@ from kgrec.generate.prompts import render, telling
 from kgrec.generate.repair import for_reader
 from kgrec.generate.rerank import fit
 from kgrec.generate.titles import shortener
-from kgrec.plugin.generation import Fact
+from kgrec.plugin.generation import Fact, default_prompt
 from kgrec.plugin.manager import load_plugins
-from kgrec.plugin.prompts import default_prompt
 from kgrec.testing import toy_request
 
 MANAGER = load_plugins()

@@ -5,7 +5,7 @@ import pytest
 
 from kgrec.errors import ConfigError, MissingExtraError, NotFoundError, PluginError
 from kgrec.plugin import Spec
-from kgrec.plugin.registry import Owned, Registry
+from kgrec.plugin.manager import Owned, Registry
 
 
 class Lamp:

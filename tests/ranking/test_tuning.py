@@ -9,8 +9,7 @@ import pytest
 from kgrec.config import Config
 from kgrec.errors import CorruptArtifactError, UserError
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.manager import load_plugins
-from kgrec.plugin.registry import Owned, Registry
+from kgrec.plugin.manager import Owned, Registry, load_plugins
 from kgrec.plugin.space import Real
 from kgrec.progress import SILENT
 from kgrec.ranking import tuned

@@ -17,8 +17,7 @@ from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of, without_examples
 from kgrec.generate.service import TextService
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import MAIN, CountingModel, TextRequest
-from kgrec.plugin.prompts import default_prompt
+from kgrec.plugin.generation import MAIN, CountingModel, TextRequest, default_prompt
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.workspace import storage_errors
 

@@ -15,8 +15,7 @@ from kgrec.models.by_factor import ByFactor
 from kgrec.models.gnn.messages import Messages
 from kgrec.models.gnn.shares import UserParts
 from kgrec.models.history import History
-from kgrec.plugin.additive import EntityContribution, TextShare
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import Contribution, EntityContribution, TextShare
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from kgrec.models.gnn.graph import Floats
 from kgrec.models.gnn.messages import Messages
-from kgrec.plugin.additive import BEYOND, WORDS, EntityContribution, TextShare
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import BEYOND, WORDS, Contribution, EntityContribution, TextShare
 from kgrec.types import ItemIndices
 
 KINDS = {BEYOND: "bias", WORDS: "text"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, PluginError, UsageError
-from kgrec.plugin.registry import Registry
+from kgrec.plugin.manager import Registry
 from kgrec.plugin.reranking import CandidateLists, RerankData
 from kgrec.ranking.rerank.steps import Order
 from kgrec.types import ItemIndices, UserIndices
