@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.query import run_query
 from kgrec.graph.query_worker import evaluate
 from kgrec.graph.store import write_store
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 
 BASE = "https://kgrec.example/id/"
 TWO_HOPS = "SELECT ?other ?shared WHERE {{ item:{0} ?r ?shared . ?other ?r ?shared }} LIMIT 1000"
@@ -29,7 +29,7 @@ RANKED = (
 )
 
 
-def random_graph(n_triples: int, seed: int = 0) -> KnowledgeGraph:
+def random_graph(n_triples: int, seed: int = 0) -> GraphTables:
     """Return items related to entities, some of which are shared by very many."""
     rng = np.random.default_rng(seed)
     n_items, n_entities, n_relations = n_triples // 10, n_triples * 6 // 50, 20
@@ -54,7 +54,7 @@ def random_graph(n_triples: int, seed: int = 0) -> KnowledgeGraph:
     edges = pl.DataFrame(columns).with_columns(
         weight=pl.lit(1.0), time=pl.lit(None), provenance=pl.lit("triples"), source=pl.lit("random.nt")
     )
-    return KnowledgeGraph(nodes, relations, edges.select(list(EDGES)).cast(dict(EDGES)))
+    return GraphTables(nodes, relations, edges.select(list(EDGES)).cast(dict(EDGES)))
 
 
 def _nodes(kind: str, type_: str, n: int, key: pl.Expr, label: pl.Expr) -> pl.DataFrame:

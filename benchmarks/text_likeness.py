@@ -101,7 +101,7 @@ def main() -> None:
     theirs, again = table["v1"].to_list(), table["v2"].to_list()
     others = [*theirs[1:], *theirs[:1]]
 
-    _, encoder = choose_encoder(theirs, TextConfig(encoder=asked.encoder), project.manager)
+    _, _, encoder = choose_encoder(theirs, TextConfig(encoder=asked.encoder), project.manager)
     judges: dict[str, Judge] = {"cosine": partial(cosines, encoder)}
     if isinstance(encoder, TransformerEncoder):
         judges["tokens"] = TokenMatcher(encoder).f1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -298,3 +299,8 @@ class Config(Section):
     """Options of the scorers: ``[scorers.als] factors = 128``; a list of values is tried on validation."""
     rerankers: dict[str, dict[str, Any]] = {}
     """Options of the re-rankers: ``[rerankers.cap] attribute = "brand"``; what stands behind a colon comes first."""
+
+    def with_files(self, added: Sequence[tuple[str, FileConfig]]) -> Config:
+        """Return the settings with more files: role (``interactions``, ``triples``...) and entry of each."""
+        files = {role: [*getattr(self.data, role), *(entry for r, entry in added if r == role)] for role, _ in added}
+        return self.model_copy(update={"data": self.data.model_copy(update=files)})

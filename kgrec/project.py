@@ -41,11 +41,9 @@ if TYPE_CHECKING:
     from kgrec.generate.service import TextService
     from kgrec.graph.build_stage import BuildReport
     from kgrec.graph.knowledge_graph import KnowledgeGraph
-    from kgrec.graph.neighbourhood import Neighbourhood
-    from kgrec.graph.query import QueryResult
-    from kgrec.graph.validate import ShapeViolation
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.generation import GeneratedText
+    from kgrec.plugin.protocols import TextEncoder
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.rerank.data import Catalogue
     from kgrec.ranking.training import TrainReport
@@ -109,7 +107,7 @@ class Project:
         """The knowledge graph."""
         from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-        return KnowledgeGraph.load(self.workspace.folder("graph"))
+        return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri)
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -158,9 +156,19 @@ class Project:
             append: files to add to what stands, instead of building all of it; they are recorded in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.graph.build_stage import build_graph
+        from kgrec.graph.build_stage import GraphStage
 
-        return build_graph(self, [Path(file) for file in append], progress)
+        def encoder(dataset: Dataset) -> TextEncoder | None:
+            from kgrec.text.choose import linking_encoder
+
+            return linking_encoder(dataset, self.config, self.manager, self.workspace.cache / "text", progress)
+
+        stage = GraphStage(self.workspace, self.config, self.domain, self.manager, encoder, progress)
+        report = stage.append([Path(file) for file in append]) if append else stage.build()
+        if report.added:  # the next build must know of them too
+            self.settings = self.settings.with_files(report.added)
+        self.forget()
+        return report
 
     def train(
         self,
@@ -274,15 +282,36 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return what the workspace holds and how fresh it is."""
-        from kgrec.graph.describe import info
-
-        return info(self)
+        stages = self.workspace.stages()
+        facts: dict[str, Any] = {
+            "workspace": str(self.workspace.root),
+            "domain": self.config.domain,
+            "stages": stages,
+        }
+        if not stages:
+            facts["next"] = "kgrec build-graph"
+        elif "models" not in stages or stages["models"]["changed_since"]:
+            facts["next"] = "kgrec train"
+        if "models" in stages:
+            facts["scorers"] = self.ranker.summary.get("scorers", {})
+        return facts
 
     def user_info(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user."""
-        from kgrec.graph.describe import user_info
+        from kgrec.data.values import canonical_id
+        from kgrec.ranking.text_inputs import user_profile
 
-        return user_info(self, user_id)
+        user_id = canonical_id(user_id)
+        position = int(self.dataset.user_positions([user_id])[0])
+        profile = user_profile(self, position)
+        return {
+            "user_id": user_id,
+            **self.dataset.user_facts(position),
+            "terms": {term: round(float(weight), 3) for term, weight in profile.terms},
+            "entities": {label: round(float(weight), 3) for label, weight, _ in profile.entities},
+            "own_words": profile.own_words,
+            "profile_text": profile.text,
+        }
 
     @cached_property
     def texts(self) -> TextService:
@@ -747,41 +776,3 @@ class Project:
         from kgrec.evaluate.export import export_run
 
         return export_run(self.run(name), to, Path(out))
-
-    def graph_stats(self) -> dict[str, Any]:
-        """Count nodes and edges by kind, type, relation and provenance."""
-        from kgrec.graph.stats import stats
-
-        return stats(self.graph)
-
-    def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
-        """Run a SPARQL query on the workspace's RDF store, for at most ``timeout`` seconds."""
-        from kgrec.graph.describe import query
-
-        return query(self, sparql, timeout, limit)
-
-    def export(self, path: str | Path, form: str | None = None) -> Path:
-        """Write the graph as Turtle, N-Triples, JSON-LD, GraphML or node-link JSON; by the suffix, or ``form``."""
-        from kgrec.graph.export import export_graph
-
-        export_graph(self.graph, Path(path), form, base_iri=self.config.graph.base_iri)
-        return Path(path)
-
-    def validate(self, shapes: str | Path | None = None) -> list[ShapeViolation]:
-        """Check the graph against the SHACL shapes, and against those in the file ``shapes``."""
-        from kgrec.graph.validate import validate
-
-        return validate(self.graph, shapes=Path(shapes) if shapes else None, base_iri=self.config.graph.base_iri)
-
-    def neighbourhood(self, name: str, *, limit: int = 40) -> Neighbourhood:
-        """Return the most informative edges around a user, item or entity, given by key or label."""
-        from kgrec.graph.neighbourhood import neighbourhood
-
-        return neighbourhood(self.graph, name, limit=limit)
-
-    def draw(self, name: str, out: str | Path, *, limit: int = 40) -> Path:
-        """Draw :meth:`neighbourhood` as .svg or .html."""
-        from kgrec.graph.drawing import draw
-
-        draw(self.neighbourhood(name, limit=limit), Path(out))
-        return Path(out)

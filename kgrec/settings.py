@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kgrec.config import Config
+from kgrec.config import Config, FileConfig
 from kgrec.errors import ConfigError, DataError, NotFoundError, did_you_mean
 
 FILE_NAME = "kgrec.toml"
@@ -37,6 +37,11 @@ class Settings:
         """Iterate over key, value and origin of every setting."""
         for key, value in flatten(self.config.model_dump()).items():
             yield key, HIDDEN if _SECRET.search(key) and value else value, self.origins.get(key, "default")
+
+    def with_files(self, added: Sequence[tuple[str, FileConfig]]) -> Settings:
+        """Return the settings after files were added to kgrec.toml; see :meth:`kgrec.config.Config.with_files`."""
+        origins = {**self.origins, **{f"data.{role}": FILE_NAME for role, _ in added}}
+        return Settings(self.config.with_files(added), origins)
 
 
 def load_settings(

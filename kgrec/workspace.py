@@ -159,6 +159,20 @@ class Workspace:
         made_from = infos[stage].made_from
         return [s for s, f in made_from.items() if s not in infos or infos[s].fingerprint != f]
 
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Return what each finished stage holds and how fresh it is, as JSON values."""
+        return {
+            name: {
+                "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(stage.created)),
+                "age_hours": round((time.time() - stage.created) / 3600, 1),
+                "seconds": stage.seconds,
+                "seed": stage.seed,
+                "changed_since": self.stale(name),
+                **stage.facts,
+            }
+            for name, stage in self.manifest().items()
+        }
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace for writing; leftovers of interrupted writers are removed.

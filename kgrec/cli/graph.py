@@ -35,7 +35,7 @@ def _top(run: Run, context: typer.Context) -> None:  # noqa: ARG001
 
 def stats(run: Run) -> None:
     """Count nodes, edges and relations, and say where the edges come from."""
-    facts = run.project.graph_stats()
+    facts = run.project.graph.stats()
     run.data([facts], lambda: show_facts(facts))
 
 
@@ -51,7 +51,7 @@ def query(
     ] = None,
 ) -> None:
     """Run a SPARQL query on the graph."""
-    result = run.project.query(_query_text(sparql, file), timeout=timeout, limit=limit)
+    result = run.project.graph.query(_query_text(sparql, file), timeout=timeout, limit=limit)
     records = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
     run.data(records, lambda: _show_rows(result), out)
     more = ", and there are more: give --limit, or LIMIT and OFFSET" if result.truncated else ""
@@ -87,7 +87,7 @@ def validate(
     """Check the graph against its SHACL shapes; what breaks them is named with the row it came from."""
     if shapes is not None and not shapes.is_file():
         raise UserError(f"there is no file {shapes}", hint="--shapes takes a Turtle file")
-    violations = run.project.validate(shapes)
+    violations = run.project.graph.validate(shapes)
     records = [asdict(v) for v in violations]
     run.data(records, lambda: show_records(records, empty="the graph conforms to its shapes"))
     if violations:
@@ -108,7 +108,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the whole graph as Turtle, N-Triples, JSON-LD, GraphML or networkx node-link JSON."""
-    run.project.export(file, form)
+    run.project.graph.export(file, form)
     run.say(f"{size(file.stat().st_size)} written to {file}")
 
 
@@ -122,10 +122,10 @@ def show(
 ) -> None:
     """Print what surrounds a user, an item or an entity, or draw it."""
     if out is not None:
-        run.project.draw(name, out, limit=limit)
+        run.project.graph.draw(name, out, limit=limit)
         run.say(f"{size(out.stat().st_size)} written to {out}")
         return
-    shown = run.project.neighbourhood(name, limit=limit)
+    shown = run.project.graph.neighbourhood(name, limit=limit)
     far = shown.nodes.select("node", "kind", "type", "key", node_label="label").unique("node")
     edges = shown.edges.join(far, left_on="far", right_on="node", how="left", maintain_order="left").to_dicts()
     keys = ("relation", "forward", "label", "kind", "type", "key", "node_label", "weight", "time", "provenance")

@@ -34,6 +34,9 @@ and the file and line the row came from."""
 RESERVED = ("user_id", "item_id", "title", "description", "source", "line")
 """Columns of the users and items tables that no attribute may take."""
 
+RECENT = 10
+"""Events of a user that :meth:`Dataset.user_facts` names."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeInfo:
@@ -110,6 +113,33 @@ class Dataset:
             NotFoundError: an id is unknown; the hint names near ones.
         """
         return _positions("item", ids, self._item_positions)
+
+    def user_facts(self, position: int) -> dict[str, Any]:
+        """Return what the tables hold of the user at ``position``, as JSON values.
+
+        That is ``attributes``, ``interactions`` (how many), ``actions`` (how many of each), and ``recent``: the last
+        events, newest first.
+        """
+        rows = self.interactions.filter(pl.col("user") == position)
+        attributes = {
+            name: value
+            for name, value in self.users.row(position, named=True).items()
+            if (name in self.user_attributes or name == "description") and value not in (None, [])
+        }
+        items = self.items.select("item_id", "title").with_row_index("item")
+        last = rows.sort("time", nulls_last=False, maintain_order=True).tail(RECENT).reverse()
+        shown = last.join(items, on="item", how="left", maintain_order="left").select(
+            "action",
+            pl.coalesce("title", "item_id", "text").alias("what"),
+            pl.col("value").cast(pl.Float64).round(2),
+            pl.from_epoch("time").dt.strftime("%Y-%m-%d %H:%M").alias("when"),
+        )
+        return {
+            "attributes": attributes,
+            "interactions": rows.height,
+            "actions": dict(rows["action"].value_counts(sort=True).iter_rows()),
+            "recent": shown.to_dicts(),
+        }
 
     def save(self, folder: Path) -> None:
         """Write the tables as parquet and the rest as JSON."""

@@ -9,8 +9,8 @@ import polars as pl
 
 from kgrec.data.dataset import Dataset
 from kgrec.graph.facts import FACTS
-from kgrec.graph.knowledge_graph import EDGES, NODES, KnowledgeGraph
 from kgrec.graph.schema import Schema
+from kgrec.graph.tables import EDGES, NODES, GraphTables
 
 
 def assemble(
@@ -19,10 +19,10 @@ def assemble(
     facts: pl.DataFrame,
     schema: Schema,
     *,
-    previous: KnowledgeGraph | None = None,
+    previous: GraphTables | None = None,
     renamed: pl.DataFrame | None = None,
     report: Mapping[str, Any] | None = None,
-) -> KnowledgeGraph:
+) -> GraphTables:
     """Number the nodes and write the edges.
 
     Args:
@@ -42,10 +42,10 @@ def assemble(
     edges = pl.concat([_interactions(dataset, table), _facts(facts, keys)])
     numbered = edges.join(numbers, on="relation", how="left", maintain_order="left").with_columns(relation="number")
     edges = numbered.select(pl.col(name).cast(dtype) for name, dtype in EDGES.items())
-    return KnowledgeGraph(table, relations, edges, report or {})
+    return GraphTables(table, relations, edges, report or {})
 
 
-def _number(nodes: pl.DataFrame, previous: KnowledgeGraph | None, renamed: pl.DataFrame | None) -> pl.DataFrame:
+def _number(nodes: pl.DataFrame, previous: GraphTables | None, renamed: pl.DataFrame | None) -> pl.DataFrame:
     columns = [pl.col(name).cast(dtype) for name, dtype in NODES.items()]
     if previous is None:
         return nodes.select(columns)

@@ -19,10 +19,10 @@ from kgrec.graph.entities import describe, relation_types_of, rename_entities, s
 from kgrec.graph.extract import extract_facts
 from kgrec.graph.facts import Facts, merge
 from kgrec.graph.imports import Importer
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.vocabulary import build_vocabulary
 from kgrec.graph.mentions import MentionFinder, item_texts
 from kgrec.graph.schema import MENTIONS, Schema, build_schema
+from kgrec.graph.tables import GraphTables
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import SILENT, Progress
@@ -42,8 +42,8 @@ def build_graph(
     encoder: TextEncoder | None = None,
     progress: Progress = SILENT,
     cache: Path | None = None,
-    previous: KnowledgeGraph | None = None,
-) -> KnowledgeGraph:
+    previous: GraphTables | None = None,
+) -> GraphTables:
     """Build the knowledge graph of a dataset; the same input gives the same graph, row by row.
 
     Args:
@@ -99,7 +99,7 @@ def build_graph(
 
 
 def append_graph(
-    previous: KnowledgeGraph,
+    previous: GraphTables,
     dataset: Dataset,
     domain: Domain,
     config: Config,
@@ -110,7 +110,7 @@ def append_graph(
     encoder: TextEncoder | None = None,
     progress: Progress = SILENT,
     cache: Path | None = None,
-) -> KnowledgeGraph:
+) -> GraphTables:
     """Bring a graph up to a dataset and a config to which rows, items or files were added.
 
     The edges are those of a full build, for every step is the same; files of RDF that were parsed and texts that were

@@ -88,7 +88,7 @@ def describe(dataset: Dataset, facts: Facts) -> pl.DataFrame:
 
     Returns:
         Columns ``kind``, ``index``, ``type``, ``key``, ``label``, ``aliases``; see
-        :data:`kgrec.graph.knowledge_graph.NODES`.
+        :data:`kgrec.graph.tables.NODES`.
     """
     users = dataset.users.select(kind=pl.lit("user"), key="user_id").with_row_index("index")
     items = dataset.items.select(kind=pl.lit("item"), key="item_id").with_row_index("index")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO
 
 from kgrec.errors import UsageError, did_you_mean
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.network_files import write_graphml, write_node_link
 from kgrec.graph.rdf import LineStream, RdfOptions, lines
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.vocabulary import prefixes
 from kgrec.progress import SILENT, Progress
 from kgrec.workspace import storage_errors
@@ -29,7 +29,7 @@ FORMATS = tuple(SUFFIXES.values())
 
 
 def export_graph(
-    kg: KnowledgeGraph,
+    kg: GraphTables,
     path: Path,
     format: str | None = None,  # noqa: A002  # the name of the option
     *,
@@ -88,21 +88,21 @@ def format_of(path: Path, format: str | None = None) -> str:  # noqa: A002
     return SUFFIXES[suffix]
 
 
-def _write_ntriples(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) -> None:
+def _write_ntriples(kg: GraphTables, stream: IO[bytes], options: RdfOptions) -> None:
     reader = LineStream(lines(kg, options, graphs=False))
     while block := reader.read(1 << 20):
         stream.write(block)
 
 
-def _write_turtle(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) -> None:
+def _write_turtle(kg: GraphTables, stream: IO[bytes], options: RdfOptions) -> None:
     _serialize(kg, stream, options, "TURTLE")
 
 
-def _write_jsonld(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) -> None:
+def _write_jsonld(kg: GraphTables, stream: IO[bytes], options: RdfOptions) -> None:
     _serialize(kg, stream, options, "JSON_LD")
 
 
-def _serialize(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions, format_name: str) -> None:
+def _serialize(kg: GraphTables, stream: IO[bytes], options: RdfOptions, format_name: str) -> None:
     import pyoxigraph as ox
 
     source = io.BufferedReader(LineStream(lines(kg, options, graphs=False)), 1 << 20)
@@ -111,7 +111,7 @@ def _serialize(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions, forma
     ox.serialize(triples, stream, format=target, prefixes=prefixes(options.base_iri))
 
 
-_WRITERS: Mapping[str, Callable[[KnowledgeGraph, IO[bytes], RdfOptions], None]] = {
+_WRITERS: Mapping[str, Callable[[GraphTables, IO[bytes], RdfOptions], None]] = {
     "turtle": _write_turtle,
     "ntriples": _write_ntriples,
     "jsonld": _write_jsonld,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 
-def item_entities(graph: KnowledgeGraph, items: Sequence[int] | None = None) -> pl.DataFrame:
+def item_entities(graph: GraphTables, items: Sequence[int] | None = None) -> pl.DataFrame:
     """Return which entities items are joined with, as they are stated.
 
     Args:

@@ -1,126 +1,86 @@
-"""The knowledge graph as tables: nodes, relations, edges with their provenance."""
+"""The knowledge graph of a workspace, as ``project.graph`` hands it out: its tables, and what can be asked of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
+from kgrec.errors import WorkspaceError
+from kgrec.graph.tables import GraphTables
 
-from kgrec.data.dataset import read_table
-from kgrec.types import Triples
-from kgrec.workspace import read_json, storage_errors, write_json
-
-NODES: Mapping[str, pl.DataType] = {
-    "kind": pl.String(),
-    "index": pl.UInt32(),
-    "type": pl.String(),
-    "key": pl.String(),
-    "label": pl.String(),
-    "aliases": pl.List(pl.String()),
-}
-"""Row ``k`` is node ``k``. ``kind`` is user, item or entity; ``index`` the position in the vocabulary (null for an
-entity); ``key`` the id in the data (for an entity its IRI or ``type:name``), unique within a kind; ``label`` is what a
-person reads (never null, the key where nothing better is known)."""
-
-RELATIONS: Mapping[str, pl.DataType] = {
-    "name": pl.String(),
-    "label": pl.String(),
-    "inverse": pl.String(),
-    "inverse_label": pl.String(),
-}
-"""Row ``k`` is relation ``k``; interactions are relations too, named like their action."""
-
-EDGES: Mapping[str, pl.DataType] = {
-    "head": pl.UInt32(),
-    "relation": pl.UInt16(),
-    "tail": pl.UInt32(),
-    "weight": pl.Float32(),
-    "time": pl.Int64(),
-    "provenance": pl.String(),
-    "source": pl.String(),
-    "line": pl.UInt32(),
-}
-"""Forward edges only. ``provenance`` is interaction, catalogue, triples, mention or pattern; ``source`` and ``line``
-name the file and row it came from; ``weight`` is 1 for a stated fact, the score for a mention, the value of an
-interaction (1 without one). A fact that two provenances state is two rows."""
+if TYPE_CHECKING:
+    from kgrec.graph.neighbourhood import Neighbourhood
+    from kgrec.graph.query import QueryResult
+    from kgrec.graph.validate import ShapeViolation
 
 
-@dataclass(frozen=True)
-class KnowledgeGraph:
-    """Nodes, relations and edges; see :data:`NODES`, :data:`RELATIONS`, :data:`EDGES`. ``report`` counts the build."""
+class KnowledgeGraph(GraphTables):
+    """The graph in a folder. Its tables are read when one of them is first asked for; :meth:`query` needs none.
 
-    nodes: pl.DataFrame
-    relations: pl.DataFrame
-    edges: pl.DataFrame
-    report: Mapping[str, Any] = field(default_factory=dict)
+    Args:
+        folder: of the stage "graph".
+        base_iri: start of the IRIs of nodes that have none of their own.
+    """
 
-    def save(self, folder: Path) -> None:
-        """Write the tables as parquet."""
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.nodes.write_parquet(folder / "nodes.parquet")
-            self.relations.write_parquet(folder / "relations.parquet")
-            self.edges.write_parquet(folder / "edges.parquet")
-        write_json(folder / "graph.json", {"report": self.report})
+    def __init__(self, folder: Path, base_iri: str) -> None:
+        self.folder = folder
+        self.base_iri = base_iri
 
-    @classmethod
-    def load(cls, folder: Path) -> KnowledgeGraph:
-        """Read what :meth:`save` wrote.
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet: all tables are read at once, so that they are of one build.
+        if name not in ("nodes", "relations", "edges", "report"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        self.__dict__.update(vars(GraphTables.load(self.folder)))
+        return self.__dict__[name]
 
-        Raises:
-            CorruptArtifactError: a file is missing or damaged.
-        """
-        tables = {name: read_table(folder / f"{name}.parquet") for name in ("nodes", "relations", "edges")}
-        return cls(**tables, report=read_json(folder / "graph.json")["report"])
+    def stats(self) -> dict[str, Any]:
+        """Count nodes and edges by kind, type, relation and provenance; see :func:`kgrec.graph.stats.stats`."""
+        from kgrec.graph.stats import stats
 
-    @cached_property
-    def training_nodes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Node -> number in :class:`Triples` (items first, then entities in order), -1 for users; shape ``(n,)``."""
-        kind = self.nodes["kind"].to_numpy()
-        numbers = np.full(len(kind), -1, dtype=np.int64)
-        items = kind == "item"
-        numbers[items] = self.nodes["index"].fill_null(0).to_numpy()[items]
-        entities = kind == "entity"
-        numbers[entities] = int(items.sum()) + np.arange(int(entities.sum()))
-        return numbers
+        return stats(self)
 
-    def triples(self, *, min_entity_degree: int = 1) -> Triples:
-        """Return the edges that touch no user, each once with its largest weight.
+    def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
+        """Run a SPARQL query on the RDF store; see :func:`kgrec.graph.query.run_query`.
 
         Args:
-            min_entity_degree: edges to entities of lower degree are left out; the numbering of nodes stays.
+            sparql: SELECT, ASK, CONSTRUCT or DESCRIBE.
+            timeout: seconds it may take.
+            limit: rows at most; None for all.
+
+        Raises:
+            WorkspaceError: the workspace was built without a store.
         """
-        kinds = self.nodes["kind"]
-        entity_or_item = (kinds != "user").to_numpy()
-        edges = (
-            self.edges.filter(
-                pl.Series(entity_or_item[self.edges["head"].to_numpy()])
-                & pl.Series(entity_or_item[self.edges["tail"].to_numpy()])
+        from kgrec.graph.query import run_query
+
+        store = self.folder / "store"
+        if not store.is_dir():
+            raise WorkspaceError(
+                "the graph was built without an RDF store", hint="set graph.store = true and build again"
             )
-            .group_by("head", "relation", "tail")
-            .agg(pl.col("weight").max())
-            .sort("head", "relation", "tail")
-        )
-        heads = self.training_nodes[edges["head"].to_numpy()]
-        tails = self.training_nodes[edges["tail"].to_numpy()]
-        weights = edges["weight"].to_numpy()
-        relations = edges["relation"].to_numpy().astype(np.int64)
-        n_items = int((kinds == "item").sum())
-        n_nodes = n_items + int((kinds == "entity").sum())
-        degree = np.bincount(heads, minlength=n_nodes) + np.bincount(tails, minlength=n_nodes)
-        degree[:n_items] = np.iinfo(np.int64).max
-        keep = (degree[heads] >= min_entity_degree) & (degree[tails] >= min_entity_degree)
-        return Triples(
-            heads[keep],
-            relations[keep],
-            tails[keep],
-            weights[keep].astype(np.float32),
-            n_items,
-            n_nodes,
-            tuple(self.relations["name"].to_list()),
-        )
+        return run_query(store, sparql, timeout_s=timeout, limit=limit)
+
+    def export(self, path: str | Path, form: str | None = None) -> Path:
+        """Write the graph as Turtle, N-Triples, JSON-LD, GraphML or node-link JSON; by the suffix, or ``form``."""
+        from kgrec.graph.export import export_graph
+
+        export_graph(self, Path(path), form, base_iri=self.base_iri)
+        return Path(path)
+
+    def validate(self, shapes: str | Path | None = None) -> list[ShapeViolation]:
+        """Check the graph against kgrec's SHACL shapes, and against those in the file ``shapes``."""
+        from kgrec.graph.validate import validate
+
+        return validate(self, shapes=Path(shapes) if shapes else None, base_iri=self.base_iri)
+
+    def neighbourhood(self, name: str, *, limit: int = 40) -> Neighbourhood:
+        """Return the most informative edges around a user, item or entity, given by key or label."""
+        from kgrec.graph.neighbourhood import neighbourhood
+
+        return neighbourhood(self, name, limit=limit)
+
+    def draw(self, name: str, out: str | Path, *, limit: int = 40) -> Path:
+        """Draw :meth:`neighbourhood` as .svg or .html."""
+        from kgrec.graph.drawing import draw
+
+        draw(self.neighbourhood(name, limit=limit), Path(out))
+        return Path(out)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 TOO_COMMON = 0.5
 """An entity that more than this share of the linked items have says nothing of any of them."""
 
 
-def item_labels(graph: KnowledgeGraph, *, limit: int = 16) -> pl.DataFrame:
+def item_labels(graph: GraphTables, *, limit: int = 16) -> pl.DataFrame:
     """Return for each item the names of its entities, those that most items share first.
 
     Entities that have no readable name are left out.

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 _Degrees = NDArray[np.int64]
 
@@ -40,7 +40,7 @@ class Neighbourhood:
 
 
 def neighbourhood(
-    kg: KnowledgeGraph, name: str, *, hops: int = 1, limit: int = 40, kind: str | None = None
+    kg: GraphTables, name: str, *, hops: int = 1, limit: int = 40, kind: str | None = None
 ) -> Neighbourhood:
     """Return the most informative edges around a node.
 
@@ -81,7 +81,7 @@ def neighbourhood(
     return Neighbourhood(center, pl.concat([nodes, told, reached.to_frame()], how="horizontal"), edges, omitted)
 
 
-def find_node(kg: KnowledgeGraph, name: str, *, kind: str | None = None) -> int:
+def find_node(kg: GraphTables, name: str, *, kind: str | None = None) -> int:
     """Return the number of the node that goes by ``name``: a key, else a label, else an alias (case is ignored).
 
     Raises:
@@ -118,12 +118,12 @@ def _ambiguous(name: str, found: pl.DataFrame) -> UserError:
     return UserError(f"{name!r} names {found.height} nodes", hint=f"say which: {'; '.join(shown.to_list())}{more}")
 
 
-def _degrees(kg: KnowledgeGraph) -> _Degrees:
+def _degrees(kg: GraphTables) -> _Degrees:
     ends = np.concatenate([kg.edges["head"].to_numpy(), kg.edges["tail"].to_numpy()])
     return np.bincount(ends, minlength=kg.nodes.height)
 
 
-def _around(kg: KnowledgeGraph, frontier: pl.Series, seen: pl.Series, degree: _Degrees) -> pl.DataFrame:
+def _around(kg: GraphTables, frontier: pl.Series, seen: pl.Series, degree: _Degrees) -> pl.DataFrame:
     """Return the edges from ``frontier`` to nodes not in ``seen``, each pair and relation once, best first."""
     names = kg.relations.select(
         pl.int_range(pl.len()).cast(pl.UInt16).alias("relation"),

@@ -6,8 +6,8 @@ from typing import IO
 
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.rdf import BLOCK_ROWS, RdfOptions, to_bytes
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import node_iris
 
 _XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
@@ -25,7 +25,7 @@ _EDGE_KEYS = {
 }
 
 
-def write_graphml(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) -> None:
+def write_graphml(kg: GraphTables, stream: IO[bytes], options: RdfOptions) -> None:
     """Write GraphML: a directed multigraph, nodes named by their IRIs."""
     nodes, edges = _tables(kg, options)
     head = ['<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
@@ -44,7 +44,7 @@ def write_graphml(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) ->
     stream.write(b"</graph>\n</graphml>\n")
 
 
-def write_node_link(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) -> None:
+def write_node_link(kg: GraphTables, stream: IO[bytes], options: RdfOptions) -> None:
     """Write node-link JSON for ``networkx.node_link_graph(data, edges="edges")``; absent values are left out."""
     nodes, edges = _tables(kg, options)
     aliases = nodes["aliases"].list.drop_nulls()
@@ -57,7 +57,7 @@ def write_node_link(kg: KnowledgeGraph, stream: IO[bytes], options: RdfOptions) 
     stream.write(b"}\n")
 
 
-def _tables(kg: KnowledgeGraph, options: RdfOptions) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _tables(kg: GraphTables, options: RdfOptions) -> tuple[pl.DataFrame, pl.DataFrame]:
     name = node_iris(kg.nodes, options.base_iri).str.head(-1).str.slice(1)
     edges = kg.edges if options.interactions else kg.edges.filter(pl.col("provenance") != "interaction")
     edges = edges.with_columns(

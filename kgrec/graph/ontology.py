@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import literal, relation_iris, type_iris
 from kgrec.graph.vocabulary import NAMESPACE, OWL, RDF, RDFS
 
@@ -36,7 +36,7 @@ def ontology_lines() -> pl.Series:
     return pl.Series("line", text.splitlines(), dtype=pl.String)
 
 
-def relation_lines(kg: KnowledgeGraph, base_iri: str) -> pl.Series:
+def relation_lines(kg: GraphTables, base_iri: str) -> pl.Series:
     """Return the ontology of the workspace's relations and entity types as lines of N-Triples.
 
     Each relation is a ``kgrec:Relation`` with label, inverse, and the inverse's label; those of interactions are
@@ -72,7 +72,7 @@ def relation_lines(kg: KnowledgeGraph, base_iri: str) -> pl.Series:
     return pl.concat(parts).unique(maintain_order=True)
 
 
-def relations_graph(kg: KnowledgeGraph, base_iri: str) -> Graph:
+def relations_graph(kg: GraphTables, base_iri: str) -> Graph:
     """Return the ontology of the workspace's relations as an rdflib graph; see :func:`relation_lines`."""
     from rdflib import Graph
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from kgrec.errors import ConfigError
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ontology import ontology_lines, relation_lines
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import (
     IS_IRI,
     date_literal,
@@ -132,7 +132,7 @@ def detail_lines(rows: pl.DataFrame, nodes: pl.Series, relations: pl.Series, bas
         yield _line(timed, pl.col("edge"), f"<{NAMESPACE}time>", date_literal("time"))
 
 
-def header_lines(kg: KnowledgeGraph, options: RdfOptions) -> pl.Series:
+def header_lines(kg: GraphTables, options: RdfOptions) -> pl.Series:
     """Return the lines that do not grow with the data: the ontology, the relations, what the store holds."""
     graph = f"<{options.base_iri}graph>"
     told = {"interactions": options.interactions, "details": options.details}
@@ -144,7 +144,7 @@ def header_lines(kg: KnowledgeGraph, options: RdfOptions) -> pl.Series:
     return pl.concat([ontology_lines(), relation_lines(kg, options.base_iri), pl.Series("line", about)])
 
 
-def lines(kg: KnowledgeGraph, options: RdfOptions, *, graphs: bool = True) -> Iterator[pl.Series]:
+def lines(kg: GraphTables, options: RdfOptions, *, graphs: bool = True) -> Iterator[pl.Series]:
     """Yield the whole graph as lines of N-Quads, or of N-Triples when ``graphs`` is False."""
     nodes = node_iris(kg.nodes, options.base_iri)
     relations = relation_iris(kg.relations["name"], options.base_iri)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from kgrec.errors import DataError
-from kgrec.graph.knowledge_graph import RELATIONS
+from kgrec.graph.tables import RELATIONS
 from kgrec.plugin.domain import ACTIONS, Domain, RelationType
 
 ACTION_LABELS: Mapping[str, tuple[str, str]] = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ontology import ontology_lines, relation_lines
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import date_literal, float_literal, literal, relation_iris, type_iris
 from kgrec.graph.vocabulary import NAMESPACE, RDF, RDFS
 
@@ -28,7 +28,7 @@ _EDGE_CLASSES = {
 _ENDS = ("head_kind", "head_type", "tail_kind", "tail_type")
 
 
-def node_profiles(kg: KnowledgeGraph) -> pl.DataFrame:
+def node_profiles(kg: GraphTables) -> pl.DataFrame:
     """Return for each node its number ``row``, its class ``profile``, and what shapes see of it."""
     seen = {
         "label_seen": pl.col("label").fill_null("").str.strip_chars() != "",
@@ -39,7 +39,7 @@ def node_profiles(kg: KnowledgeGraph) -> pl.DataFrame:
     return _numbered(frame, ["kind", "type", *seen])
 
 
-def edge_profiles(kg: KnowledgeGraph, shapes: Graph) -> pl.DataFrame:
+def edge_profiles(kg: GraphTables, shapes: Graph) -> pl.DataFrame:
     """Return for each edge its number ``row``, its class ``profile``, and what shapes see of it."""
     nodes = kg.nodes.select("kind", "type").with_row_index("node")
     frame = kg.edges.with_row_index("row").with_columns(
@@ -52,7 +52,7 @@ def edge_profiles(kg: KnowledgeGraph, shapes: Graph) -> pl.DataFrame:
     return _numbered(frame, ["relation", *_ENDS, "provenance", "weight_side", "time_side"])
 
 
-def representatives(kg: KnowledgeGraph, nodes: pl.DataFrame, edges: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
+def representatives(kg: GraphTables, nodes: pl.DataFrame, edges: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
     """Yield N-Triples: the ontology, the relations, and one node ``urn:kgrec:n:K`` or edge ``urn:kgrec:e:K`` a class.
 
     The ends of an edge's representative are nodes of their own, ``urn:kgrec:h:K`` and ``urn:kgrec:t:K``.
@@ -73,7 +73,7 @@ def _nodes(rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
     yield _lines(twice, "node", f"<{NAMESPACE}key>", literal("key"))
 
 
-def _edges(kg: KnowledgeGraph, rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
+def _edges(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
     declared = relation_iris(kg.relations["name"], base_iri)
     relations = pl.DataFrame({"r": declared}).with_row_index("relation").cast({"relation": pl.UInt16})
     own = {kind: f"<{NAMESPACE}{name}>" for kind, name in _EDGE_CLASSES.items()}

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.graph.tables import GraphTables
 
 
-def stats(graph: KnowledgeGraph) -> dict[str, Any]:
+def stats(graph: GraphTables) -> dict[str, Any]:
     """Count nodes and edges of a graph.
 
     Returns:

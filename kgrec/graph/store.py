@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kgrec.errors import CorruptArtifactError, StorageError
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.rdf import (
     STATEMENT,
     LineStream,
@@ -30,6 +29,7 @@ from kgrec.graph.rdf import (
     statement_lines,
     statements,
 )
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import node_iris, relation_iris
 from kgrec.graph.vocabulary import NAMESPACE, VOID
 from kgrec.progress import SILENT, Progress
@@ -45,7 +45,7 @@ _DELETE_LINES = 20_000
 
 
 def write_store(
-    kg: KnowledgeGraph,
+    kg: GraphTables,
     folder: Path,
     *,
     base_iri: str,
@@ -80,8 +80,8 @@ def write_store(
 def update_store(
     old_folder: Path,
     folder: Path,
-    old: KnowledgeGraph,
-    new: KnowledgeGraph,
+    old: GraphTables,
+    new: GraphTables,
     *,
     base_iri: str,
     interactions: bool = True,
@@ -199,7 +199,7 @@ class _Change:
         yield from detail_lines(self.detailed[1], self.nodes, self.relations, base)
 
 
-def _difference(old: KnowledgeGraph, new: KnowledgeGraph, options: RdfOptions) -> _Change:
+def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Change:
     nodes, old_nodes = _merge(new.nodes.select("kind", "key"), old.nodes.select("kind", "key"))
     relations, old_relations = _merge(new.relations.select("name"), old.relations.select("name"))
     old_edges = old.edges.with_columns(

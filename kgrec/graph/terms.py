@@ -41,7 +41,7 @@ def iris(keys: pl.Series, start: str) -> pl.Series:
 
 
 def node_iris(nodes: pl.DataFrame, base_iri: str) -> pl.Series:
-    """Return the IRI term of each node, shape ``(n,)``; see :data:`kgrec.graph.knowledge_graph.NODES`.
+    """Return the IRI term of each node, shape ``(n,)``; see :data:`kgrec.graph.tables.NODES`.
 
     Users always get an IRI of the workspace, even when their key is an IRI: a person's address is not an entity.
     """

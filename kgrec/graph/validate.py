@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kgrec.errors import DataError
-from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.ontology import shapes_turtle
 from kgrec.graph.rdf import RdfOptions, lines
 from kgrec.graph.relation_shapes import relation_shapes
 from kgrec.graph.shacl_classes import edge_profiles, node_profiles, representatives
+from kgrec.graph.tables import GraphTables
 from kgrec.graph.terms import node_iris, relation_iris
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ShapeViolation:
 
 
 def validate(
-    kg: KnowledgeGraph,
+    kg: GraphTables,
     *,
     base_iri: str,
     relation_types: Iterable[RelationType] = (),
@@ -87,13 +87,13 @@ def validate(
     return found
 
 
-def _of_nodes(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
+def _of_nodes(kg: GraphTables, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
     hit = _matched(profiles, findings.filter(pl.col("part") == "n"), limit)
     hit = hit.with_columns(node=_node_names(kg).gather(hit["row"]))
     return _violations(hit.join(_origins(kg), on="row", how="left", maintain_order="left"))
 
 
-def _of_edges(kg: KnowledgeGraph, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
+def _of_edges(kg: GraphTables, profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> list[ShapeViolation]:
     hit = _matched(profiles, findings.filter(pl.col("part").is_in(["e", "h", "t"])), limit)
     return _violations(_with_edges(kg, hit))
 
@@ -120,7 +120,7 @@ def _matched(profiles: pl.DataFrame, findings: pl.DataFrame, limit: int) -> pl.D
     )
 
 
-def _with_edges(kg: KnowledgeGraph, hit: pl.DataFrame) -> pl.DataFrame:
+def _with_edges(kg: GraphTables, hit: pl.DataFrame) -> pl.DataFrame:
     edges = kg.edges[hit["row"]]
     names = _node_names(kg)
     relations = kg.relations["name"]
@@ -142,17 +142,17 @@ def _violations(rows: pl.DataFrame) -> list[ShapeViolation]:
     return [ShapeViolation(*row) for row in rows.select(columns).iter_rows()]  # at most ``limit`` of a kind
 
 
-def _node_names(kg: KnowledgeGraph) -> pl.Series:
+def _node_names(kg: GraphTables) -> pl.Series:
     return kg.nodes.select(pl.format("{}:{}", "kind", pl.col("key").fill_null("")).alias("name"))["name"]
 
 
-def _origins(kg: KnowledgeGraph) -> pl.DataFrame:
+def _origins(kg: GraphTables) -> pl.DataFrame:
     """Return for each node the source and line of the first edge that names it."""
     ends = pl.concat([kg.edges.select(pl.col(end).alias("row"), "source", "line") for end in ("head", "tail")])
     return ends.filter(pl.col("source").is_not_null()).unique("row", keep="first", maintain_order=True)
 
 
-def _extra(kg: KnowledgeGraph, shapes_file: Path, base_iri: str, limit: int) -> list[ShapeViolation]:
+def _extra(kg: GraphTables, shapes_file: Path, base_iri: str, limit: int) -> list[ShapeViolation]:
     try:
         text = shapes_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -175,7 +175,7 @@ def _extra(kg: KnowledgeGraph, shapes_file: Path, base_iri: str, limit: int) -> 
     return _violations(rows.filter(pl.int_range(pl.len()).over("shape", "message") < limit))
 
 
-def _edge_between(kg: KnowledgeGraph, rows: pl.DataFrame, base_iri: str) -> pl.DataFrame:
+def _edge_between(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> pl.DataFrame:
     """Return source and line of the first edge behind each (row, path, other), forward only."""
     paths = relation_iris(kg.relations["name"], base_iri).str.head(-1).str.slice(1)
     wanted = rows.select("row", "path", "other").drop_nulls().unique()

@@ -11,24 +11,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from kgrec.data.dataset import Dataset
     from kgrec.data.split import Split
-    from kgrec.plugin.protocols import TextEncoder
     from kgrec.progress import Progress
     from kgrec.project import Project
     from kgrec.text.build import TextVectors
     from kgrec.text.profile import UserProfile
-
-
-def linking_encoder(project: Project, dataset: Dataset, progress: Progress) -> TextEncoder | None:
-    """Return what settles ambiguous names, chosen by the items' texts; its model is only loaded if a name needs it."""
-    from kgrec.text.cache import CachedEncoder
-    from kgrec.text.choose import choose_encoder
-
-    linking = project.config.linking
-    if not (linking.enabled and linking.compare_meaning):
-        return None
-    texts = dataset.items.select(pl.concat_str("title", "description", separator=" ", ignore_nulls=True))
-    _, encoder = choose_encoder(texts.to_series().to_list(), project.config.text, project.manager, progress)
-    return CachedEncoder(encoder, project.workspace.cache / "text")
 
 
 def encode(

@@ -18,7 +18,7 @@ from kgrec.plugin.manager import PluginManager
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.progress import SILENT, Progress
 from kgrec.text.cache import encode_cached
-from kgrec.text.choose import build_encoder, choose_with_options
+from kgrec.text.choose import build_encoder, choose_encoder
 from kgrec.text.item_text import item_texts
 from kgrec.text.profile import own_words
 from kgrec.types import Vectors
@@ -116,7 +116,7 @@ def encode_dataset(
     if keywords:
         of_items = [f"{text} {more}".strip() for text, more in zip(of_items, keywords, strict=True)]
     texts = [*of_items, *own_words(dataset, rows)]
-    name, options, encoder = choose_with_options(texts, config, manager, progress)
+    name, options, encoder = choose_encoder(texts, config, manager, progress)
     vectors = encode_cached(texts, encoder, cache_dir, config.batch_size, progress)
     items, users = vectors[: dataset.n_items], vectors[dataset.n_items :]
     return TextVectors(items, users, name, encoder.fingerprint, options)

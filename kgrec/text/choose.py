@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from kgrec.config import TextConfig
+from kgrec.config import Config, TextConfig
+from kgrec.data.dataset import Dataset
 from kgrec.errors import MissingExtraError
 from kgrec.plugin.manager import PluginManager
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.progress import SILENT, Progress
+from kgrec.text.cache import CachedEncoder
 
 AUTO = "auto"
 FALLBACKS = {"transformers": "multilingual", "multilingual": "hashing"}
@@ -52,7 +55,7 @@ def preferred_encoder(texts: Sequence[str]) -> str:
 
 def choose_encoder(
     texts: Sequence[str], config: TextConfig, manager: PluginManager, progress: Progress = SILENT
-) -> tuple[str, TextEncoder]:
+) -> tuple[str, dict[str, Any], TextEncoder]:
     """Build the text encoder that the settings name, or for ``auto`` the one that fits the texts.
 
     Args:
@@ -63,21 +66,13 @@ def choose_encoder(
         progress: told what was chosen, and when a missing package forces another choice.
 
     Returns:
-        The encoder's name and the encoder.
+        The encoder's name, the options it was built from, and the encoder.
 
     Raises:
         NotFoundError: there is no encoder of that name.
         MissingExtraError: the encoder named in the settings needs a package that is not installed.
         ConfigError: an option is unknown or unusable.
     """
-    name, _, encoder = choose_with_options(texts, config, manager, progress)
-    return name, encoder
-
-
-def choose_with_options(
-    texts: Sequence[str], config: TextConfig, manager: PluginManager, progress: Progress = SILENT
-) -> tuple[str, dict[str, Any], TextEncoder]:
-    """As :func:`choose_encoder`, with the options the encoder was built from between its name and itself."""
     name = preferred_encoder(texts) if config.encoder == AUTO else config.encoder
     options = dict(config.options)
     while True:
@@ -102,3 +97,24 @@ def build_encoder(name: str, options: Mapping[str, Any], manager: PluginManager)
     """
     encoder: TextEncoder = manager.registry("text encoder")[name].build(dict(options), table="text.options")
     return encoder
+
+
+def linking_encoder(
+    dataset: Dataset, config: Config, manager: PluginManager, cache_dir: Path, progress: Progress = SILENT
+) -> TextEncoder | None:
+    """Return the encoder that settles ambiguous names in entity linking, or None where the settings want none.
+
+    Its model is only loaded if a name needs it.
+
+    Args:
+        dataset: the encoder is chosen by its items' texts.
+        config: ``linking`` and ``text`` count here.
+        manager: knows the encoders.
+        cache_dir: folder of vectors already known.
+        progress: told what was chosen.
+    """
+    if not (config.linking.enabled and config.linking.compare_meaning):
+        return None
+    texts = dataset.items.select(pl.concat_str("title", "description", separator=" ", ignore_nulls=True))
+    _, _, encoder = choose_encoder(texts.to_series().to_list(), config.text, manager, progress)
+    return CachedEncoder(encoder, cache_dir)

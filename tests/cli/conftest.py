@@ -15,15 +15,79 @@ from kgrec.cli.app import main
 from kgrec.config import Config
 from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.errors import NotFoundError
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.neighbourhood import neighbourhood as find
 from kgrec.graph.query import QueryResult
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.graph.validate import ShapeViolation
 from kgrec.ranking.training import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
 
 TITLES = {"i1": "Heat (1995)", "i2": "Alien [bold]3", "i3": "霸王别姬"}
+
+
+class FakeGraph(GraphTables):
+    """The graph of a fake project."""
+
+    def __init__(self, project):
+        self.project = project
+        nodes = {
+            "kind": ["item", "entity", "user"],
+            "index": [0, None, 0],
+            "type": ["film", "person", "user"],
+            "key": ["i1", "person:ann", "u1"],
+            "label": ["Heat (1995)", "Ann [b]", "u1"],
+            "aliases": [[], [], []],
+        }
+        edges = {
+            "head": [0, 2],
+            "relation": [0, 1],
+            "tail": [1, 0],
+            "weight": [1.0, 1.0],
+            "time": [None, 5],
+            "provenance": ["catalogue", "interaction"],
+            "source": ["items.csv", "log.csv"],
+            "line": [2, 9],
+        }
+        relations = {
+            "name": ["directed_by", "like"],
+            "label": ["directed by", "likes"],
+            "inverse": ["director_of", "liked_by"],
+            "inverse_label": ["director of", "liked by"],
+        }
+        super().__init__(
+            pl.DataFrame(nodes, schema=dict(NODES)),
+            pl.DataFrame(relations, schema=dict(RELATIONS)),
+            pl.DataFrame(edges, schema=dict(EDGES)),
+        )
+
+    def query(self, sparql, *, timeout, limit):
+        self.project.asked("query", sparql, timeout, limit)
+        rows = [("https://kgrec.example/id/item/1", 3), ("https://kgrec.example/id/item/2", None)]
+        return QueryResult(("i", "n"), rows, 0.01, True, "SELECT", "https://kgrec.example/id/")
+
+    def export(self, path, form):
+        self.project.asked("export", path, form)
+        Path(path).write_text("graph")
+
+    def validate(self, shapes):
+        self.project.asked("validate", shapes)
+        return (
+            []
+            if self.project.conforms
+            else [ShapeViolation("item:1", "ItemShape", "no label", "a.csv", k, 7) for k in (2, 3)]
+        )
+
+    def neighbourhood(self, name, *, limit):
+        self.project.asked("neighbourhood", name, limit)
+        return find(self, name, limit=limit)
+
+    def draw(self, name, out, *, limit):
+        self.project.asked("draw", name, out, limit)
+        Path(out).write_text("<svg/>")
+
+    def stats(self):
+        return {"nodes": 3, "degree": {"user": {"mean": 1.0, "max": 1}, "item": {"mean": 2.0, "max": 2}}}
 
 
 @dataclass
@@ -49,7 +113,7 @@ class FakeProject:
             rejects=rejects,
         )
 
-    def _asked(self, *call):
+    def asked(self, *call):
         self.calls.append(call)
         if self.fails_with is not None:
             raise self.fails_with
@@ -59,7 +123,7 @@ class FakeProject:
         return load_settings(None, self.opened["overrides"])
 
     def build_graph(self, *, append=(), progress):
-        self._asked("build_graph", tuple(append))
+        self.asked("build_graph", tuple(append))
         with progress.task("reading", total=2) as task:
             task.advance(2)
         return SimpleNamespace(
@@ -73,7 +137,7 @@ class FakeProject:
         )
 
     def train(self, *, device=None, only=None, tune=None, reset_tuning=False, refit=None, progress):
-        self._asked("train", device, only)
+        self.asked("train", device, only)
         progress.log("fitting")
         scorers = (
             ScorerResult("ease", 0.7, 0.385, 0.27, 1.5, {"l2": 10.0}),
@@ -82,7 +146,7 @@ class FakeProject:
         return TrainReport(scorers, 0.28, 20, {"fit": 65.0}, {"device": "cpu", "threads": 2, "users": 30})
 
     def recommend(self, user, n=None, *, explain=False, include_seen=False, where=()):
-        self._asked("recommend", user, explain)
+        self.asked("recommend", user, explain)
         assert isinstance(user, Request)
         if user.user_id == "nobody":
             raise NotFoundError.of("user", "nobody", ["nobodies"])
@@ -95,81 +159,27 @@ class FakeProject:
         return ItemList(user.user_id or "", ids, np.arange(k), scores, {"ease": scores}, reasons if explain else ())
 
     def recommend_many(self, users, *, n, include_seen=False, where=(), rerank=None, progress):
-        self._asked("recommend_many", users, n, include_seen, where)
+        self.asked("recommend_many", users, n, include_seen, where)
         ids = users or [f"u{k}" for k in range(5000)]
         return pl.DataFrame({"user_id": ids, "item_id": "i1", "rank": 1, "score": 0.5})
 
     def profile(self, *, text="", like=()):
-        self._asked("profile", text, tuple(like))
+        self.asked("profile", text, tuple(like))
         return Profile(text=text)
 
     def titles(self, item_ids):
         return [TITLES[i] for i in item_ids]
 
-    def query(self, sparql, *, timeout, limit):
-        self._asked("query", sparql, timeout, limit)
-        rows = [("https://kgrec.example/id/item/1", 3), ("https://kgrec.example/id/item/2", None)]
-        return QueryResult(("i", "n"), rows, 0.01, True, "SELECT", "https://kgrec.example/id/")
-
-    def export(self, path, form):
-        self._asked("export", path, form)
-        Path(path).write_text("graph")
-
-    def validate(self, shapes):
-        self._asked("validate", shapes)
-        return (
-            [] if self.conforms else [ShapeViolation("item:1", "ItemShape", "no label", "a.csv", k, 7) for k in (2, 3)]
-        )
-
-    def neighbourhood(self, name, *, limit):
-        self._asked("neighbourhood", name, limit)
-        return find(self.graph, name, limit=limit)
-
-    def draw(self, name, out, *, limit):
-        self._asked("draw", name, out, limit)
-        Path(out).write_text("<svg/>")
-
     @property
     def graph(self):
-        nodes = {
-            "kind": ["item", "entity", "user"],
-            "index": [0, None, 0],
-            "type": ["film", "person", "user"],
-            "key": ["i1", "person:ann", "u1"],
-            "label": ["Heat (1995)", "Ann [b]", "u1"],
-            "aliases": [[], [], []],
-        }
-        edges = {
-            "head": [0, 2],
-            "relation": [0, 1],
-            "tail": [1, 0],
-            "weight": [1.0, 1.0],
-            "time": [None, 5],
-            "provenance": ["catalogue", "interaction"],
-            "source": ["items.csv", "log.csv"],
-            "line": [2, 9],
-        }
-        relations = {
-            "name": ["directed_by", "like"],
-            "label": ["directed by", "likes"],
-            "inverse": ["director_of", "liked_by"],
-            "inverse_label": ["director of", "liked by"],
-        }
-        return KnowledgeGraph(
-            pl.DataFrame(nodes, schema=dict(NODES)),
-            pl.DataFrame(relations, schema=dict(RELATIONS)),
-            pl.DataFrame(edges, schema=dict(EDGES)),
-        )
-
-    def graph_stats(self):
-        return {"nodes": 3, "degree": {"user": {"mean": 1.0, "max": 1}, "item": {"mean": 2.0, "max": 2}}}
+        return FakeGraph(self)
 
     def info(self):
-        self._asked("info")
+        self.asked("info")
         return {"stages": {"dataset": {"created": 1.0, "users": 30}}, "stale": []}
 
     def user_info(self, user_id):
-        self._asked("user_info", user_id)
+        self.asked("user_info", user_id)
         return {"interactions": 39, "top_terms": ["space", "noir"]}
 
 

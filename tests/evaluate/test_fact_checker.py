@@ -5,7 +5,7 @@ import pytest
 
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.factcheck import FactChecker
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 
 ITEMS = [("i0", "Comet Letters (1996)"), ("i1", "Matrix, The (1999)"), ("i2", "Mr. Smith Goes to Washington (1939)"),
          ("i3", "Speed (1994)"), ("i4", "银河来信"),
@@ -25,7 +25,7 @@ def checker():
     edges = [(head, relation, tail, 1.0, None, "catalogue", "f.csv", 1) for head, relation, tail in facts]
     relations = [("directed_by", "directed by", "director_of", ""), ("starring", "starring", "acts_in", ""),
                  ("has_genre", "has genre", "genre_of", "")]  # fmt: skip
-    graph = KnowledgeGraph(
+    graph = GraphTables(
         pl.DataFrame(nodes, schema=dict(NODES), orient="row"),
         pl.DataFrame(relations, schema=dict(RELATIONS), orient="row"),
         pl.DataFrame(edges, schema=dict(EDGES), orient="row"),

@@ -10,8 +10,8 @@ import pytest
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.explain.reasons import Explainer
 from kgrec.explain.wording import SENTENCES, Wording
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.paths import Path
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemList, Profile
@@ -65,7 +65,7 @@ def graph():
     for name, kind in EDGES.items():
         column = pl.col(name) if name in table.columns else pl.lit(None)
         table = table.with_columns(column.cast(kind).alias(name))
-    return KnowledgeGraph(nodes, relations.select(list(RELATIONS)), table.select(list(EDGES)))
+    return GraphTables(nodes, relations.select(list(RELATIONS)), table.select(list(EDGES)))
 
 
 class Additive:

@@ -8,7 +8,7 @@ import pytest
 from kgrec.config import Config, DataConfig, LinkingConfig, TriplesConfig
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset
 from kgrec.graph.build import build_graph
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin import Domain, RelationType, TextPattern
 from kgrec.plugin.manager import load_plugins
 
@@ -196,7 +196,7 @@ def hand_made_graph(nodes, relations, edges):
         rows.append((kind, index, type_, key, label, aliases))
     names = {name: k for k, (name, *_) in enumerate(relations)}
     lines = [(h, names[r], t, w, time, p, "film.csv", k + 2) for k, (h, r, t, w, time, p) in enumerate(edges)]
-    return KnowledgeGraph(
+    return GraphTables(
         pl.DataFrame(rows, schema=dict(NODES), orient="row"),
         pl.DataFrame(list(relations), schema=dict(RELATIONS), orient="row"),
         pl.DataFrame(lines, schema=dict(EDGES), orient="row"),

