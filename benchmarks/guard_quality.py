@@ -11,9 +11,8 @@ import argparse
 
 import kgrec
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.options import GenerateOptions
 from kgrec.generate.pipeline import Writer
-from kgrec.generate.service import TextService
+from kgrec.generate.service import GenerateOptions
 from kgrec.plugin.generation import TextRequest
 from kgrec.testing.planted import judge, lines_of, planted
 from kgrec.types import Reason
@@ -21,8 +20,8 @@ from kgrec.types import Reason
 
 def requests_of(project: kgrec.Project, language: str, n: int) -> list[TextRequest]:
     """Return requests about ``n`` items, each for a user, with the first touched item as the reason."""
-    text_service = TextService(project)
-    wish = GenerateOptions(language=language, model="recorded")
+    text_service = project.texts
+    asked = text_service.resolved(GenerateOptions(language=language, model="recorded"))
     kind = next(iter(kinds_of(project.domain).values()))
     dataset = project.dataset
     step = max(dataset.n_items // n, 1)
@@ -35,7 +34,7 @@ def requests_of(project: kgrec.Project, language: str, n: int) -> list[TextReque
         reasons = ()
         if touched is not None:
             reasons = (Reason("", "similar", (str(dataset.items["item_id"][touched]),)),)
-        made.append(text_service.request(kind, [item], wish, user_id=user, reasons=reasons))
+        made.append(text_service.request(kind, [item], asked, user_id=user, reasons=reasons))
     return made
 
 
@@ -51,7 +50,7 @@ def main() -> None:
     project = kgrec.open(asked.workspace)
     requests = requests_of(project, asked.language, asked.items)
     texts = planted(requests, lines_of(project.domain.name, asked.language), asked.count, seed=asked.seed)
-    writer = Writer(TextService(project).guards())
+    writer = Writer(project.texts.guards())
     print(f"{sum(bool(t.error) for t in texts)} texts with an error, {sum(not t.error for t in texts)} without")
     for name, value in judge(texts, writer.check).items():
         print(f"{name:22} {value:.3f}")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import CorruptArtifactError, KgrecError, StorageError
+from kgrec.errors import CorruptArtifactError, KgrecError, StorageError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,39 @@ def read_json(file: Path) -> Any:
         raise CorruptArtifactError(
             f"{file} cannot be read: {error}", hint="run the command that makes it again"
         ) from None
+
+
+def resumed_lines(file: Path, field: str) -> list[dict[str, Any]]:
+    """Read a file of JSON lines that an interrupted run appends to; half a line at its end is cut off.
+
+    Args:
+        file: need not be there.
+        field: a field that every record has.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    if not file.is_file():
+        return []
+    found = []
+    whole = 0
+    with file.open("rb") as stream:
+        for line in stream:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if not (line.endswith(b"\n") and isinstance(row, dict) and field in row):
+                break
+            whole += len(line)
+            found.append(row)
+        rest = stream.read(1)
+    if rest:
+        raise UserError(f"{file} holds something else than {field}s", hint="name another file")
+    if whole < file.stat().st_size:
+        with file.open("rb+") as stream:
+            stream.truncate(whole)
+    return found
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:

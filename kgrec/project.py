@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,20 +24,17 @@ if TYPE_CHECKING:
     from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.ratings import RatingsPlan
     from kgrec.evaluate.records import RunRecord
+    from kgrec.evaluate.responses import FeedbackEvaluation
     from kgrec.evaluate.simulate import Simulation
     from kgrec.evaluate.text_quality.plan import TextPlan
     from kgrec.evaluate.text_quality.run import TextQualityRun
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation, UserScores
-    from kgrec.generate.feedback.accepted import AcceptedText
-    from kgrec.generate.feedback.events import FeedbackReport
-    from kgrec.generate.feedback.store import FeedbackStore
+    from kgrec.generate.feedback.feedback import Feedback
     from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
     from kgrec.generate.lora.settings import LoraSettings
-    from kgrec.generate.options import GenerateOptions
     from kgrec.generate.pipeline import Watch
     from kgrec.generate.profile import InterestProfile
-    from kgrec.generate.reader_feedback import FeedbackEvaluation
     from kgrec.generate.service import TextService
     from kgrec.graph.build_stage import BuildReport
     from kgrec.graph.knowledge_graph import KnowledgeGraph
@@ -315,10 +312,19 @@ class Project:
 
     @cached_property
     def texts(self) -> TextService:
-        """What writing needs; kept from one text to the next."""
-        from kgrec.generate.service import TextService
+        """What writes texts; what it needs is kept from one text to the next."""
+        from kgrec.generate.service import TextService, TrainedModels
+        from kgrec.ranking.histories import newcomers, training_positions
 
-        return TextService(self)
+        trained = TrainedModels(
+            ranker=lambda: self.ranker,
+            recommend=self.recommend,
+            recommend_many=lambda users, n, progress: self.recommend_many(users, n=n, progress=progress),
+            newcomers=lambda users: newcomers(self, users),
+            training_positions=lambda: training_positions(self),
+        )
+        world = (self.domain, self.dataset, self.graph)
+        return TextService(self.config, self.manager, self.workspace, *world, trained, self.feedback.store)
 
     def interests(self, user_id: str, *, limit: int = 12) -> InterestProfile:
         """Return what a user is interested in, with the events that say so.
@@ -330,43 +336,26 @@ class Project:
         Raises:
             NotFoundError: the user is unknown.
         """
-        from kgrec.generate.user_profile import interests
-
-        return interests(self, user_id, limit)
+        return self.texts.interests(user_id, limit)
 
     def generate(
         self,
         user: str | None = None,
         *,
         item: str | Sequence[str] = (),
-        kind: str | None = None,
         n: int = 1,
-        language: str | None = None,
-        tone: str | None = None,
-        model: str | None = None,
-        candidates: int | None = None,
-        seed: int | None = None,
-        allow_fallback: bool = True,
-        variant: str | None = None,
-        steer: str | None = None,
         watch: Watch | None = None,
+        **options: Any,
     ) -> list[GeneratedText]:
         """Write texts about items, for a user or for nobody in particular.
 
         Args:
             user: the user's id; None for kinds that are not personal.
             item: id or ids of the items; none: what is recommended to the user.
-            kind: ``blurb``, ``summary``...; None: the domain's usual one.
             n: how many recommended items are written about; of a digest, how many digests.
-            language: ``en`` or ``zh``; None: as in kgrec.toml.
-            tone: ``neutral``, ``warm``, ``playful``, ``formal``; None: as in kgrec.toml.
-            model: ``template``, ``smollm2``, ``transformers:FOLDER``, ``openai:NAME``; None: as in kgrec.toml.
-            candidates: drafts a text; None: as in kgrec.toml.
-            seed: None: as in kgrec.toml.
-            allow_fallback: let the template step in where a model fails; otherwise that is an error.
-            variant: name of the prompt (of the phrases, for the template); None: as in kgrec.toml.
-            steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on; None: as in kgrec.toml.
             watch: told the pieces of a draft as a model makes them.
+            options: ``kind``, ``language``, ``tone``, ``model``, ``candidates``, ``seed``, ``allow_fallback``,
+                ``variant`` and ``steer``; see :class:`kgrec.generate.service.GenerateOptions`.
 
         Returns:
             One text an item (or group of items), in their order. What a guard refused is never returned.
@@ -375,12 +364,10 @@ class Project:
             NotFoundError: user, item, kind or model is unknown.
             GuardRefusedError: nothing passed, and ``allow_fallback`` is False.
         """
-        from kgrec.generate.generate import generate
-        from kgrec.generate.options import GenerateOptions
+        from kgrec.generate.service import GenerateOptions
 
         items = [item] if isinstance(item, str) else list(item)
-        wish = GenerateOptions(kind, language, tone, model, candidates, seed, allow_fallback, variant, steer)
-        return generate(self, user, items, n, wish, watch)
+        return self.texts.generate(user, items, n, GenerateOptions(**options), watch)
 
     def enrich(self, out: str | Path, *, thin: int = 20, limit: int = 8) -> int:
         """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
@@ -395,19 +382,19 @@ class Project:
         Returns:
             How many items got some.
         """
-        from kgrec.generate.keywords import enrich
+        from kgrec.generate.keywords import write_keywords
 
-        return enrich(self, Path(out), thin=thin, limit=limit)
+        parts = (self.dataset, self.graph, self.config, self.domain)
+        return write_keywords(*parts, Path(out), thin=thin, limit=limit)
 
     def generate_all(
         self,
         out: str | Path,
         *,
-        kind: str | None = None,
         n: int = 1,
         users: Sequence[str] | None = None,
-        wish: GenerateOptions | None = None,
         progress: Progress = SILENT,
+        **options: Any,
     ) -> int:
         """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
 
@@ -415,20 +402,17 @@ class Project:
 
         Args:
             out: the file, ``.jsonl``; it grows batch by batch.
-            kind: None: the domain's usual one.
             n: recommended items a user.
             users: ids; None for all.
-            wish: language, tone, model, seed; ``kind`` is taken from there where it is not given.
             progress: told where it is.
+            options: as of :meth:`generate`.
 
         Returns:
             How many texts were written now.
         """
-        from kgrec.generate.batches import generate_all
-        from kgrec.generate.options import GenerateOptions
+        from kgrec.generate.service import GenerateOptions
 
-        wish = wish or GenerateOptions(kind)
-        return generate_all(self, Path(out), n, users, wish, progress)
+        return self.texts.generate_all(Path(out), n, users, GenerateOptions(**options), progress)
 
     def evaluate_texts(
         self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
@@ -478,85 +462,18 @@ class Project:
         return finetune(self, order or FineTuneOptions(), settings or LoraSettings(seed=self.config.seed), progress)
 
     @cached_property
-    def feedback_store(self) -> FeedbackStore:
-        """The texts and events on record, in the folder ``feedback`` beside kgrec.toml."""
+    def feedback(self) -> Feedback:
+        """The texts on record and what readers did with them, in the folder ``feedback`` beside kgrec.toml."""
+        from kgrec.generate.feedback.feedback import Feedback
         from kgrec.generate.feedback.store import FeedbackStore
 
-        return FeedbackStore(self.workspace.root)
-
-    def feedback(
-        self,
-        text_id: str,
-        event: str,
-        *,
-        value: float | None = None,
-        text: str | None = None,
-        user: str | None = None,
-        time: float | None = None,
-        event_id: str | None = None,
-    ) -> FeedbackReport:
-        """Record what a reader did with a text that is on record (``generate.record``).
-
-        Args:
-            text_id: as ``generate`` tells it.
-            event: ``shown``, ``clicked``, ``dwelt``, ``converted``, ``rated`` or ``edited``.
-            value: seconds of ``dwelt``, 1 to 5 of ``rated``, worth of ``converted`` if it has any.
-            text: the new text of ``edited``; guards look at it, and what they object to is recorded, not refused.
-            user: who it was; None: for whom the text was written.
-            time: unix seconds; None: now.
-            event_id: an id of your own: the same id is the same event, whatever else it says.
-
-        Raises:
-            NotFoundError: no such text is on record.
-            DataError: the event is none, or lacks what it needs.
-        """
-        from kgrec.generate.reader_feedback import one_event
-
-        row = {"value": value, "text": text, "user_id": user, "time": time, "event_id": event_id}
-        return one_event(self, text_id, event, row)
-
-    def feedback_from(self, file: str | Path, *, columns: Mapping[str, str] | None = None) -> FeedbackReport:
-        """Record the events of a file; those that are on record already are left, so it may be read twice.
-
-        Args:
-            file: csv, tsv, jsonl, parquet or what a plugin reads, with the columns text_id, event, and where there are
-                such: value, text, user_id, time, event_id.
-            columns: field -> column, where the names are others.
-
-        Raises:
-            NotFoundError: there is no such file.
-            DataError: it cannot be read, or none of its rows can be used.
-            ConfigError: a column is missing.
-        """
-        from kgrec.generate.reader_feedback import events_of_file
-
-        return events_of_file(self, Path(file), columns or {})
-
-    def forget_feedback(self, user: str) -> tuple[int, int]:
-        """Remove the texts on record that were written for a user, the events on them, and the user's other events.
-
-        Returns:
-            How many texts and events were removed.
-        """
-        from kgrec.data.values import canonical_id
-
-        return self.feedback_store.forget(canonical_id(user))
+        return Feedback(FeedbackStore(self.workspace.root), self.domain, self.manager, lambda: self.texts)
 
     def evaluate_feedback(self) -> FeedbackEvaluation:
         """Measure what readers did, by kind, language, model and variant, with intervals over readers."""
-        from kgrec.generate.reader_feedback import evaluate_feedback
+        from kgrec.evaluate.responses import evaluate_feedback
 
-        return evaluate_feedback(self)
-
-    def accepted_texts(self, *, faulty_edits: bool = False) -> list[AcceptedText]:
-        """Return the texts that were clicked, rated 4 or better, or edited, with the prompts that they answer.
-
-        Args:
-            faulty_edits: also take edits that guards object to.
-        """
-        from kgrec.generate.reader_feedback import accepted
-
-        return accepted(self, faulty_edits)
+        return evaluate_feedback(self.feedback.store, self.config.generate, self.config.seed)
 
     def explain(self, user: str, item: str, *, n: int | None = None, counterfactual: bool = False) -> Explanation:
         """Say why an item is, or is not, in a user's list.

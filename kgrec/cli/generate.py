@@ -82,28 +82,25 @@ def generate(
 
     Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
     """
+    options = {
+        "kind": kind,
+        "language": lang,
+        "tone": tone,
+        "model": model,
+        "candidates": candidates,
+        "seed": seed,
+        "allow_fallback": not strict,
+        "variant": variant,
+        "steer": steer,
+    }
     if everybody:
-        wish = _wish(kind, lang, tone, model, candidates, seed, strict, variant, steer)
-        _for_all(run, user, item, number, out, wish)
+        _for_all(run, user, item, number, out, options)
         return
     if user is None and not item:
         raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
     live = run.for_people and out is None and sys.stderr.isatty() and not run.quiet
-    texts = run.project.generate(
-        user,
-        item=tuple(item or ()),
-        kind=kind,
-        n=number,
-        language=lang,
-        tone=tone,
-        model=model,
-        candidates=candidates,
-        seed=seed,
-        allow_fallback=not strict,
-        variant=variant,
-        steer=steer,
-        watch=_draft if live else None,
-    )
+    watch = _draft if live else None
+    texts = run.project.generate(user, item=tuple(item or ()), n=number, watch=watch, **options)
     if live:
         _draft(None)
     _notes(run, texts)
@@ -112,29 +109,15 @@ def generate(
     run.data([to_record(text) for text in texts], lambda: show_texts(texts, show_facts), out)
 
 
-def _wish(
-    kind: str | None,
-    lang: str | None,
-    tone: str | None,
-    model: str | None,
-    candidates: int | None,
-    seed: int | None,
-    strict: bool,
-    variant: str | None,
-    steer: str | None,
-) -> Any:
-    from kgrec.generate.options import GenerateOptions
-
-    return GenerateOptions(kind, lang, tone, model, candidates, seed, not strict, variant, steer)
-
-
-def _for_all(run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, wish: Any) -> None:
+def _for_all(
+    run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, options: dict[str, Any]
+) -> None:
     if user is not None or item:
         raise UsageError("--all excludes USER and --item", hint="leave them out")
     if out is None:
         raise UsageError("--all needs a file", hint="give --out FILE.jsonl")
     with run.progress() as progress:
-        written = run.project.generate_all(out, n=number, wish=wish, progress=progress)
+        written = run.project.generate_all(out, n=number, progress=progress, **options)
     run.say(f"{cell(written)} texts written to {out}")
 
 

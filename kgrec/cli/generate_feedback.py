@@ -13,10 +13,9 @@ from kgrec.cli.run import Run
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.responses import ResponseGroup
+    from kgrec.evaluate.responses import FeedbackEvaluation, ResponseGroup
     from kgrec.evaluate.significance import Interval
     from kgrec.generate.feedback.events import FeedbackReport
-    from kgrec.generate.reader_feedback import FeedbackEvaluation
 
 EXAMPLES = 5
 """Rejected rows that are shown."""
@@ -65,7 +64,7 @@ def feedback(
         problem = f"{' and '.join(given)} exclude each other" if len(given) > 1 else "what happened?"
         raise UsageError(problem, hint="give TEXT_ID EVENT, or --from FILES, or --forget USER")
     if forget:
-        texts, events = run.project.forget_feedback(forget)
+        texts, events = run.project.feedback.forget(forget)
         run.data(
             [{"texts": texts, "events": events}],
             lambda: console().print(f"removed {cell(texts)} texts and {cell(events)} events"),
@@ -73,9 +72,9 @@ def feedback(
         return
     if files:
         stated = _columns(columns or [])
-        reports = {str(file): run.project.feedback_from(file, columns=stated) for file in files}
+        reports = {str(file): run.project.feedback.from_file(file, columns=stated) for file in files}
     else:
-        told = run.project.feedback(str(text_id), str(event), value=value, text=text, user=user)
+        told = run.project.feedback.record(str(text_id), str(event), value=value, text=text, user=user)
         reports = {"command line": told}
     records = [{"source": source, **report.to_dict()} for source, report in reports.items()]
     run.data(records, lambda: _show_reports(reports))

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.evaluate.significance import DRAWS, Interval, share
+from kgrec.generate.feedback.bandit import Arm, best_probabilities, draw_key
+from kgrec.generate.feedback.exposures import exposures
+
+if TYPE_CHECKING:
+    from kgrec.config import GenerateConfig
+    from kgrec.generate.feedback.store import FeedbackStore
 
 Z = 1.959963984540054
 """Normal quantile of 95 % intervals."""
@@ -85,6 +92,80 @@ class ResponseGroup:
             known = record[name]["n"] > 0
             record[name] = record[name] if known else None
         return record
+
+
+@dataclass(frozen=True)
+class FeedbackEvaluation:
+    """What readers made of the texts.
+
+    Attributes:
+        window_hours: how long they had to react.
+        reward: what variants are tried for.
+        texts: on record.
+        pending: exposures that are too young to be judged.
+        unshown: events of texts that their reader was never shown, by the record; they count nowhere.
+        late: clicks and conversions after the window; they count as none.
+        groups: the figures.
+        best: label of a variant's group -> how likely it is that its rate is the highest of its kind, language and
+            model; only where there are several variants.
+    """
+
+    window_hours: float
+    reward: str
+    texts: int
+    pending: int
+    unshown: int
+    late: int
+    groups: tuple[ResponseGroup, ...]
+    best: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        document = {
+            name: getattr(self, name) for name in ("window_hours", "reward", "texts", "pending", "unshown", "late")
+        }
+        groups = [{**group.to_dict(), "best": self.best.get(group.label)} for group in self.groups]
+        return {**document, "groups": groups}
+
+
+def evaluate_feedback(store: FeedbackStore, settings: GenerateConfig, seed: int) -> FeedbackEvaluation:
+    """Measure what readers did, by kind, language, model and variant, with intervals over readers.
+
+    Args:
+        store: the texts and events on record.
+        settings: how long readers have to react, and what variants are tried for.
+        seed: of the resamples.
+    """
+    found = exposures(store, window_hours=settings.window_hours, now=time.time())
+    groups = measure(found.table, seed=seed)
+    return FeedbackEvaluation(
+        settings.window_hours,
+        settings.reward,
+        store.texts.read(["text_id"]).height,
+        found.pending,
+        found.unshown,
+        found.late,
+        tuple(groups),
+        _best(groups, settings.reward, seed),
+    )
+
+
+def _best(groups: Sequence[ResponseGroup], reward: str, seed: int) -> dict[str, float]:
+    rivals: dict[tuple[str, ...], list[ResponseGroup]] = {}
+    for group in groups:
+        if group.by == "variant":
+            rivals.setdefault(tuple(group.values[name] for name in ("kind", "lang", "asked")), []).append(group)
+    best = {}
+    for key, several in rivals.items():
+        if len(several) < 2:
+            continue
+        won = [group.clicked if reward == "clicked" else group.converted for group in several]
+        arms = [
+            Arm(g.values["variant"], g.values["version"], w, g.shown - w) for g, w in zip(several, won, strict=True)
+        ]
+        shares = best_probabilities(arms, draw_key(seed, *key))
+        best.update({group.label: float(share) for group, share in zip(several, shares, strict=True)})
+    return best
 
 
 def wilson(successes: float, n: int) -> Interval:

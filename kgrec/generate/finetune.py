@@ -19,9 +19,8 @@ from kgrec.generate.lora.base import PACKAGED, check_packages
 from kgrec.generate.lora.pairs import PARTS, Part, TextPair, part_of, shortened, split_items, without_leaks
 from kgrec.generate.lora.settings import LoraSettings
 from kgrec.generate.lora.train import Tuning, tune
-from kgrec.generate.options import GenerateOptions
 from kgrec.generate.prompts import render
-from kgrec.generate.service import TUNED, TextService
+from kgrec.generate.service import TUNED, GenerateOptions, ResolvedOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import MAIN, default_prompt
 from kgrec.progress import Progress
@@ -115,7 +114,8 @@ def texts_of(
     unknown = [source for source in order.sources if source not in SOURCES]
     if unknown or not order.sources:
         raise UsageError(f"unknown source {unknown[0] if unknown else ''!r}", hint=", ".join(SOURCES))
-    text_service, wish = project.texts, GenerateOptions(language=order.language, model=_ASKED, seed=seed, variant=MAIN)
+    text_service = project.texts
+    asked = text_service.resolved(GenerateOptions(language=order.language, model=_ASKED, seed=seed, variant=MAIN))
     wanted = [kind_of(project.domain, name) for name in order.kinds] or list(kinds_of(project.domain).values())
     ids: list[str] = project.dataset.items["item_id"].to_list()
     parts = split_items(ids, seed)
@@ -126,14 +126,14 @@ def texts_of(
             mine = rng.permutation([k for k, name in enumerate(ids) if parts[name] == part])
             chosen = [int(k) for k in mine[: order.items if part == "train" else judged]]
             if "template" in order.sources:
-                found[part] += _templates(text_service, wanted, chosen, wish, rng)
+                found[part] += _templates(text_service, wanted, chosen, asked, rng)
             if "description" in order.sources:
-                found[part] += _descriptions(text_service, wanted, chosen, wish)
+                found[part] += _descriptions(text_service, wanted, chosen, asked)
             rng.shuffle(found[part])
             task.advance()
     if "accepted" in order.sources:
         names = {kind.name for kind in wanted}
-        for pair in _accepted(project, text_service.language(wish)):
+        for pair in _accepted(project, asked.language):
             if pair.kind in names:
                 found[part_of(pair.items, parts)].insert(0, pair)
     if not any(found.values()):
@@ -147,7 +147,7 @@ def _templates(
     text_service: TextService,
     kinds: Sequence[TextKind],
     items: Sequence[int],
-    wish: GenerateOptions,
+    asked: ResolvedOptions,
     rng: np.random.Generator,
 ) -> Iterator[TextPair]:
     """Yield what the template generator writes, each item in one kind after the other, for a reader who knows it."""
@@ -158,24 +158,24 @@ def _templates(
             user = readers.get(group[0], "") if kind.personal else ""
             if kind.personal and not user:
                 continue
-            reasons = _reasons(text_service, user, group, wish) if user else ()
-            request = text_service.request(kind, group, wish, user_id=user, reasons=reasons)
+            reasons = _reasons(text_service, user, group, asked) if user else ()
+            request = text_service.request(kind, group, asked, user_id=user, reasons=reasons)
             text = template.write([request], seed=int(rng.integers(2**31)))[0]
             if text:
                 yield _pair(request, text, "template")
 
 
 def _descriptions(
-    text_service: TextService, kinds: Sequence[TextKind], items: Sequence[int], wish: GenerateOptions
+    text_service: TextService, kinds: Sequence[TextKind], items: Sequence[int], asked: ResolvedOptions
 ) -> Iterator[TextPair]:
     """Yield the first sentences of descriptions; their prompts do not hold the description, lest copying is learned."""
     kind = next((kind for kind in kinds if not kind.personal and kind.max_items == 1), None)
     if kind is None:
         return
-    language, judge = text_service.language(wish), Languages()
+    language, judge = asked.language, Languages()
     limit = kind.max_length.get(language, 60)
     for item in items:
-        request = text_service.request(kind, [item], wish)
+        request = text_service.request(kind, [item], asked)
         described = next((fact.value for fact in request.facts if fact.type == "text"), "")
         text = shortened(described, language, limit)
         bare = replace(request, facts=tuple(fact for fact in request.facts if fact.type != "text"))
@@ -187,7 +187,7 @@ def _accepted(project: Project, language: str) -> list[TextPair]:
     """Return the generated texts that readers or editors accepted, where the workspace keeps a record of them."""
     return [
         TextPair(one.prompt, one.text, one.item_ids, one.kind, "accepted")
-        for one in project.accepted_texts()
+        for one in project.feedback.accepted()
         if one.language == language
     ]
 
@@ -203,7 +203,7 @@ def _readers(text_service: TextService, items: Sequence[int], rng: np.random.Gen
     """Return a user for each item that somebody touched before the test part begins."""
     import polars as pl
 
-    dataset = text_service.project.dataset
+    dataset = text_service.dataset
     rows = dataset.interactions.filter((pl.col("split") != "test") & pl.col("item").is_in(list(items)))
     rows = rows.select("user", "item").unique(maintain_order=True)
     mixed = rows[rng.permutation(len(rows))].unique("item", keep="first", maintain_order=True)
@@ -211,14 +211,14 @@ def _readers(text_service: TextService, items: Sequence[int], rng: np.random.Gen
     return {int(item): str(names[int(user)]) for user, item in mixed.iter_rows()}
 
 
-def _reasons(text_service: TextService, user: str, items: Sequence[int], wish: GenerateOptions) -> tuple[Reason, ...]:
+def _reasons(text_service: TextService, user: str, items: Sequence[int], asked: ResolvedOptions) -> tuple[Reason, ...]:
     """Return why the items would be recommended, or nothing before the first training."""
-    ids = text_service.project.dataset.items["item_id"]
+    ids = text_service.dataset.items["item_id"]
     try:
-        listed = text_service.listed(user, [canonical_id(str(ids[item])) for item in items])
+        listed = text_service.scored(user, [canonical_id(str(ids[item])) for item in items])
     except WorkspaceError:
         return ()
-    return text_service.reasons(listed, text_service.language(wish))
+    return text_service.reasons(listed, asked.language)
 
 
 def _judged(done: Tuning, rng: np.random.Generator) -> FineTuneResult:

@@ -1,35 +1,58 @@
-"""What writing texts needs from an open workspace: facts, profiles, names, prompts, models, guards."""
+"""Writing texts about items: what is asked for, what may be said, by which writer, for one user or for all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.data.values import canonical_id
-from kgrec.errors import KgrecError, UsageError
+from kgrec.errors import ConfigError, KgrecError, UsageError, UserError
+from kgrec.explain.wording import VERBS as COMMON_VERBS
 from kgrec.generate.facts import FactBook, numbered
-from kgrec.generate.kinds import cues_of
+from kgrec.generate.feedback.store import FeedbackStore, text_row
+from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
-from kgrec.generate.options import GenerateOptions
-from kgrec.generate.pipeline import Writer
+from kgrec.generate.phrases import TONES
+from kgrec.generate.pipeline import Watch, Writer
 from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
-from kgrec.generate.topics import Steering, merged, stressed
+from kgrec.generate.record import to_record
+from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
 from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextRequest
+from kgrec.progress import SILENT, Progress
+from kgrec.text.item_text import item_texts
+from kgrec.text.terms import TermIndex
+from kgrec.types import ItemList, Profile
 
 if TYPE_CHECKING:
-    from kgrec.plugin.domain import TextKind
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from kgrec.config import Config
+    from kgrec.data.dataset import Dataset
+    from kgrec.explain.reasons import Explainer
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.plugin.domain import Domain, TextKind
+    from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.protocols import Guard, LanguageModel
-    from kgrec.project import Project
-    from kgrec.types import ItemList, Reason
+    from kgrec.ranking.ranker import Ranker
+    from kgrec.types import Reason
+    from kgrec.workspace import Workspace
 
 TUNED = "tuned-writer"
 """Folder of the artifacts where `kgrec generate tune` puts the workspace's own model."""
+
 VERBS: Mapping[str, str] = {
     "put in your cart": "picked out",
     "put into your cart": "picked out",
@@ -40,111 +63,301 @@ VERBS: Mapping[str, str] = {
 """Verbs that cannot stand between a person and a title, and what is said instead."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class GenerateOptions:
+    """What texts are asked for; what is None is as in kgrec.toml.
+
+    Attributes:
+        kind: name of the kind; None: the domain's usual one.
+        language: ``en`` or ``zh``.
+        tone: ``neutral``, ``warm``, ``playful`` or ``formal``.
+        model: ``template``, or a language model with an optional ``:MODEL``.
+        candidates: drafts a text.
+        seed: another seed gives another wording.
+        allow_fallback: let the template step in where a model fails; otherwise that is an error.
+        variant: name of the prompt (of the phrases, for the template); None: as ``generate.variants`` chooses.
+        steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on.
+    """
+
+    kind: str | None = None
+    language: str | None = None
+    tone: str | None = None
+    model: str | None = None
+    candidates: int | None = None
+    seed: int | None = None
+    allow_fallback: bool = True
+    variant: str | None = None
+    steer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOptions:
+    """What texts are asked for, with what was left out as kgrec.toml says it; see :class:`GenerateOptions`."""
+
+    language: str
+    tone: str
+    model: str
+    candidates: int
+    seed: int
+    allow_fallback: bool
+    variant: str | None
+    steer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModels:
+    """The trained models, as far as texts need them. They are loaded by the first call; texts for nobody need none.
+
+    Attributes:
+        ranker: the trained hybrid.
+        recommend: a user and how many -> items, the best first.
+        recommend_many: users (None: all), how many for each -> ``user_id``, ``item_id``, the best first.
+        newcomers: users who came after training -> their profiles, and what they have seen, CSR ``(u, n_items)``.
+        training_positions: position in the dataset -> position at training, -1 where there is none.
+    """
+
+    ranker: Callable[[], Ranker]
+    recommend: Callable[[str, int], ItemList]
+    recommend_many: Callable[[Sequence[str] | None, int, Progress], pl.DataFrame]
+    newcomers: Callable[[Sequence[str]], tuple[list[Profile], csr_array]]
+    training_positions: Callable[[], NDArray[np.int64]]
+
+
+_Job = tuple[str, tuple[str, ...]]
+"""A user (empty: nobody in particular) and the items that a text is about."""
+
+
 class TextService:
-    """Everything that writing needs from an open workspace, made when it is first used and kept."""
+    """Writes texts from what a workspace knows; what writing needs is made when it is first used and kept.
 
-    project: Project
-    _books: dict[str, FactBook] = field(default_factory=dict)
-    _explainers: dict[str, Any] = field(default_factory=dict)
-    _models: dict[str, LanguageModel | None] = field(default_factory=dict)
-    _parts: tuple[int, dict[str, Any]] | None = None
-    notes: dict[str, str] = field(default_factory=dict)
+    Args:
+        config: settings; ``generate``, ``guards``, ``language_models``, ``feedback``, ``text`` and ``seed`` are read.
+        manager: the plugins.
+        workspace: whose artifacts hold a tuned model.
+        domain: the domain in force.
+        dataset: the tables.
+        graph: the knowledge graph.
+        trained: the trained models.
+        store: where texts are kept for feedback.
+    """
 
-    def language(self, options: GenerateOptions) -> str:
-        """Return the language of a options."""
-        config = self.project.config
-        language = options.language or config.generate.language or config.recommend.language
-        if language not in ("en", "zh"):
-            raise UsageError(f"there are no texts in {language!r}", hint="en or zh")
-        return str(language)
+    def __init__(
+        self,
+        config: Config,
+        manager: PluginManager,
+        workspace: Workspace,
+        domain: Domain,
+        dataset: Dataset,
+        graph: KnowledgeGraph,
+        trained: TrainedModels,
+        store: FeedbackStore,
+    ) -> None:
+        self.config, self.manager, self.workspace = config, manager, workspace
+        self.domain, self.dataset, self.graph = domain, dataset, graph
+        self.trained, self.store = trained, store
+        self.variants = Variants(manager, domain, config.generate, store)
+        self.notes: dict[str, str] = {}
+        """Name of a model -> why it cannot be used."""
+        self._books: dict[str, FactBook] = {}
+        self._explainers: dict[str, Explainer] = {}
+        self._models: dict[str, LanguageModel | None] = {}
+        self._parts: tuple[int, dict[str, NDArray[np.float32]]] | None = None
 
-    def tone(self, options: GenerateOptions) -> str:
-        """Return the tone of a options."""
-        from kgrec.generate.phrases import TONES
-
-        tone = options.tone or self.project.config.generate.tone
-        if tone not in TONES:
-            raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
-        return tone
-
-    @cached_property
-    def variants(self) -> Variants:
-        """The prompts and phrases there are of each kind."""
-        return Variants(self.project)
-
-    @cached_property
-    def profiler(self) -> Profiler:
-        """Describes users."""
-        project = self.project
-        weights: dict[str, float] = dict(project.domain.action_weights)
-        weights.update({str(action): w for action, w in project.config.feedback.action_weights.items()})
-        rows = project.dataset.interactions["split"] != "test"
-        return Profiler(project.dataset, project.graph, action_weights=weights, rows=rows)
-
-    @cached_property
-    def names(self) -> NameIndex:
-        """All names of the workspace."""
-        import polars as pl
-
-        nodes = self.project.graph.nodes.filter(pl.col("kind") != "user")
-        named = nodes.filter((pl.col("label") != pl.col("key")) | (pl.col("kind") == "item"))
-        aliases = named["aliases"].explode().drop_nulls()
-        return NameIndex([*named["label"].to_list(), *aliases.to_list()])
-
-    def book(self, language: str) -> FactBook:
-        """Return the facts of the workspace, labelled in ``language``."""
-        if language not in self._books:
-            project = self.project
-            self._books[language] = FactBook(
-                project.dataset, project.graph, project.domain, language, self.verbs(language)
-            )
-        return self._books[language]
-
-    def verbs(self, language: str) -> dict[str, str]:
-        """Return how past actions are named in front of a title."""
-        from kgrec.explain.wording import VERBS as COMMON
-
-        worded = {**COMMON, **self.project.domain.user_verb}
-        verbs = {action: by.get(language, by.get("en", "")) for action, by in worded.items()}
-        return {action: VERBS.get(verb, verb) for action, verb in verbs.items()}
-
-    def profile(self, user_id: str) -> InterestProfile:
-        """Return the interests of a user."""
-        position = int(self.project.dataset.user_positions([canonical_id(user_id)])[0])
-        return self.profiler.profile(position, evidence=False)
-
-    @cached_property
-    def _steering(self) -> Steering:
-        from kgrec.generate.latent_topics import make_steering
-
-        return make_steering(self.project, self.profiler)
-
-    def steered(self, profile: InterestProfile, options: GenerateOptions) -> tuple[InterestProfile, bool]:
-        """Return a profile with what the latent generator foresees, and whether that was asked for and possible.
+    def resolved(self, options: GenerateOptions) -> ResolvedOptions:
+        """Return what is asked for, with what was left out as kgrec.toml says it.
 
         Raises:
-            UsageError: there is no such way to steer.
-            UserError: the workspace has no latent generator.
+            UsageError: there is no such language or tone, or no such way to steer.
         """
-        by = options.steer or self.project.config.generate.steer
-        if by not in ("profile", "latent"):
-            raise UsageError(f"texts cannot be steered by {by!r}", hint="profile or latent")
-        if by == "profile" or not profile.user_id:
-            return profile, False
-        foreseen = self._steering.interests(profile.user_id)
-        return (replace(profile, interests=merged(profile.interests, foreseen)), True) if foreseen else (profile, False)
+        generate = self.config.generate
+        language = options.language or generate.language or self.config.recommend.language
+        tone, steer = options.tone or generate.tone, options.steer or generate.steer
+        if language not in ("en", "zh"):
+            raise UsageError(f"there are no texts in {language!r}", hint="en or zh")
+        if tone not in TONES:
+            raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
+        if steer not in ("profile", "latent"):
+            raise UsageError(f"texts cannot be steered by {steer!r}", hint="profile or latent")
+        return ResolvedOptions(
+            language=language,
+            tone=tone,
+            model=options.model or generate.model,
+            candidates=options.candidates or generate.candidates,
+            seed=self.config.seed if options.seed is None else options.seed,
+            allow_fallback=options.allow_fallback,
+            variant=options.variant,
+            steer=steer,
+        )
 
-    def prompt(self, task: str) -> PromptTemplate | None:
-        """Return the prompt of a task, checked."""
-        found = self.project.manager.prompt_template(self.project.domain.name, task)
-        return check_prompt(found) if found else None
+    def generate(
+        self,
+        user: str | None,
+        items: Sequence[str],
+        n: int,
+        options: GenerateOptions,
+        watch: Watch | None = None,
+    ) -> list[GeneratedText]:
+        """Write texts about items, for a user or for nobody in particular.
+
+        Args:
+            user: the user's id; None for kinds that are not personal.
+            items: ids of the items; none: what is recommended to the user.
+            n: how many recommended items are written about; of a kind about several items, how many texts.
+            options: what is asked for.
+            watch: told the pieces of a draft as a model makes them.
+
+        Returns:
+            One text an item (or group of items), in their order. What a guard refused is never returned.
+
+        Raises:
+            NotFoundError: user, item, kind or model is unknown.
+            UsageError: there is neither a user nor an item, or the kind is written for a user and there is none.
+            GuardRefusedError: nothing passed, and no fallback is allowed.
+        """
+        asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
+        if kind.personal and user is None:
+            raise UsageError(f"a text of the kind {kind.name!r} is written for a user", hint="give a USER")
+        user_id = canonical_id(user) if user is not None and kind.personal else ""
+        positions, reasons = self._subjects(user, items, n, kind, asked.language)
+        size = kind.max_items
+        chunks = [positions[k : k + size] for k in range(0, len(positions), size)]
+        requests = list(self._requests(kind, user_id, chunks, reasons, asked))
+        return self._written(self.writer(asked), requests, [user_id] * len(requests), asked, watch)
+
+    def generate_all(
+        self,
+        out: Path,
+        n: int,
+        users: Sequence[str] | None,
+        options: GenerateOptions,
+        progress: Progress = SILENT,
+    ) -> int:
+        """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
+
+        What the file already holds of the same kind and language is not written again.
+
+        Args:
+            out: the file, ``.jsonl``; it grows batch by batch.
+            n: texts a user.
+            users: ids; None for all.
+            options: what is asked for.
+            progress: told where it is.
+
+        Returns:
+            How many texts were written now.
+
+        Raises:
+            UsageError: the file is not named ``.jsonl``.
+            UserError: its folder does not exist, or it holds something else.
+        """
+        if out.suffix != ".jsonl":
+            raise UsageError(f"{out.name!r}: texts are written as JSON lines", hint="--out FILE.jsonl")
+        if not out.parent.is_dir():
+            raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
+        asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
+        done = {
+            (str(row.get("user_id") or ""), tuple(map(str, row.get("item_ids") or ())))
+            for row in resumed_lines(out, "text")
+            if (row.get("kind"), row.get("lang")) == (kind.name, asked.language)
+        }
+        jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
+        writer, size = self.writer(asked), self.config.generate.batch_size
+        task_name = f"writing {kind.name}"
+        with progress.task(task_name, total=len(jobs)) as task, storage_errors(out), out.open("ab") as stream:
+            for start in range(0, len(jobs), size):
+                batch = jobs[start : start + size]
+                for text in self._batch(writer, kind, batch, asked):
+                    stream.write((json.dumps(to_record(text), ensure_ascii=False) + "\n").encode())
+                stream.flush()
+                task.advance(len(batch))
+        return len(jobs)
+
+    def _subjects(
+        self, user: str | None, items: Sequence[str], n: int, kind: TextKind, language: str
+    ) -> tuple[list[int], tuple[Reason, ...]]:
+        """Return the positions of the items that are written about, and why each was recommended."""
+        if not items:
+            if user is None:
+                raise UsageError("about which item?", hint="give --item ITEM, or a USER")
+            found = self.trained.recommend(user, n * kind.max_items)
+        else:
+            ids = [canonical_id(item) for item in items]
+            positions = self.dataset.item_positions(ids)  # an unknown id is an error here, with the nearest names
+            if user is None:
+                return [int(p) for p in positions], ()
+            found = self.scored(user, ids)
+        reasons = self.reasons(found, language) if kind.personal and len(found) else ()
+        return [int(p) for p in self.dataset.item_positions(list(found.item_ids))], reasons
+
+    def _jobs(self, kind: TextKind, n: int, users: Sequence[str] | None, progress: Progress) -> Iterator[_Job]:
+        """Yield all texts that are wanted of a kind, those of a user one after the other."""
+        if not kind.personal:
+            # Of an item that the catalogue does not know, and only logs name, there is nothing to say.
+            named = self.dataset.items.filter(self.dataset.items["title"].is_not_null())
+            yield from (("", (item,)) for item in named["item_id"].sort().to_list())
+            return
+        wanted = None if users is None else [canonical_id(user) for user in users]
+        lists = self.trained.recommend_many(wanted, n * kind.max_items, progress)
+        for (user,), rows in lists.group_by(["user_id"], maintain_order=True):
+            ids = rows["item_id"].to_list()
+            for start in range(0, len(ids), kind.max_items):
+                yield str(user), tuple(ids[start : start + kind.max_items])
+
+    def _batch(
+        self, writer: Writer, kind: TextKind, jobs: Sequence[_Job], asked: ResolvedOptions
+    ) -> list[GeneratedText]:
+        about = [item for _, items in jobs for item in items]
+        # All facts of the batch at once: the graph is then looked through once.
+        self.book(asked.language).items([int(p) for p in self.dataset.item_positions(about)])
+        requests: list[TextRequest] = []
+        for user, rows in groupby(jobs, key=lambda job: job[0]):
+            wanted = [items for _, items in rows]
+            ids = [item for items in wanted for item in items]
+            reasons = self.reasons(self.scored(user, ids), asked.language) if user else ()
+            chunks = [[int(p) for p in self.dataset.item_positions(list(items))] for items in wanted]
+            requests += self._requests(kind, user, chunks, reasons, asked)
+        return self._written(writer, requests, [user for user, _ in jobs], asked)
+
+    def _requests(
+        self,
+        kind: TextKind,
+        user_id: str,
+        chunks: Sequence[Sequence[int]],
+        reasons: Sequence[Reason],
+        asked: ResolvedOptions,
+    ) -> Iterator[TextRequest]:
+        """Yield a request for each group of items; ``reasons`` are of all their items, or none."""
+        start = 0
+        for chunk in chunks:
+            part = reasons[start : start + len(chunk)]
+            yield self.request(kind, chunk, asked, user_id=user_id, reasons=part)
+            start += len(chunk)
+
+    def _written(
+        self,
+        writer: Writer,
+        requests: Sequence[TextRequest],
+        users: Sequence[str],
+        asked: ResolvedOptions,
+        watch: Watch | None = None,
+    ) -> list[GeneratedText]:
+        """Write, say in each text why its model did not write it, and keep texts on record where that is wanted."""
+        texts = writer.write(
+            requests, seed=asked.seed, user_ids=users, watch=watch, allow_fallback=asked.allow_fallback
+        )
+        note = self.notes.get(asked.model, "")
+        if note:
+            texts = [text if text.note else replace(text, note=note, fallback=True) for text in texts]
+        if self.config.generate.record:
+            pairs = zip(texts, requests, strict=True)
+            self.store.add_texts([text_row(t, request, asked=asked.model, seed=asked.seed) for t, request in pairs])
+        return texts
 
     def request(
         self,
         kind: TextKind,
         items: Sequence[int],
-        options: GenerateOptions,
+        asked: ResolvedOptions,
         *,
         user_id: str = "",
         reasons: Sequence[Reason] = (),
@@ -154,53 +367,107 @@ class TextService:
         Args:
             kind: of text.
             items: positions in the vocabulary.
-            options: language, tone, model.
-            user_id: for whom; empty for nobody in particular.
+            asked: language, tone, model.
+            user_id: the reader; empty for nobody in particular.
             reasons: why each item was recommended, or empty.
+
+        Raises:
+            UserError: texts are to be steered by the latent generator, and the workspace has none.
         """
-        language = self.language(options)
+        language, domain = asked.language, self.domain
         book = self.book(language)
-        profile, foreseen = self.steered(self.profile(user_id) if user_id else InterestProfile(""), options)
+        profile = self.profile(user_id) if user_id else InterestProfile("")
+        steered = bool(user_id) and asked.steer == "latent"
+        foreseen = self._steering.interests(profile.user_id) if steered else ()
+        if foreseen:
+            profile = replace(profile, interests=merged(profile.interests, foreseen))
         facts: list[Fact] = []
         for k, item in enumerate(items):
             facts += book.items([item])[0]
             if user_id:
                 facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
-        domain, model = self.project.domain, self.named(options)
         facts, topics = stressed(facts, profile.interests) if foreseen else (facts, ())
-        ids = self.project.dataset.items["item_id"]
+        ids = self.dataset.items["item_id"]
         item_ids = tuple(str(ids[item]) for item in items)
-        chosen = self.variants.choose(kind, language, model, options.variant, self.seed(options), (user_id, *item_ids))
+        about = (user_id, *item_ids)
+        chosen = self.variants.choose(kind, language, asked.model, asked.variant, asked.seed, about)
         return TextRequest(
             kind=kind,
             facts=numbered(facts),
             topics=topics,
             language=language,
-            tone=self.tone(options),
+            tone=asked.tone,
             interests=profile.interests,
             noun=domain.item_noun.get(language, "item" if language == "en" else "物品"),
             item_ids=item_ids,
-            key=_key(user_id),
+            key=hashlib.sha256(user_id.encode()).hexdigest()[:12] if user_id else "",
             prompt=chosen.prompt,
             variant=chosen.name,
             version=chosen.version,
-            known=self.names if model != TEMPLATE else None,
+            known=self.names if asked.model != TEMPLATE else None,
             cues=cues_of(domain, language),
             private=tuple(filter(None, (user_id, *profile.own_words))),
         )
 
-    def seed(self, options: GenerateOptions) -> int:
-        """Return the seed of a options."""
-        return self.project.config.seed if options.seed is None else options.seed
+    def profile(self, user_id: str) -> InterestProfile:
+        """Return the interests of a user.
 
-    def named(self, options: GenerateOptions) -> str:
-        """Return the name of the model of a options."""
-        return options.model or self.project.config.generate.model
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        position = int(self.dataset.user_positions([canonical_id(user_id)])[0])
+        return self.profiler.profile(position, evidence=False)
 
-    def writer(self, options: GenerateOptions) -> Writer:
-        """Return the writer of a options; a model that cannot be made leaves a note in :attr:`notes`."""
-        model = self.model(self.named(options))
-        generate = self.project.config.generate
+    def interests(self, user_id: str, limit: int) -> InterestProfile:
+        """Return the interests of a user, words of texts among them, with the events that say so.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        position = int(self.dataset.user_positions([canonical_id(user_id)])[0])
+        texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
+        return self.profiler.profile(position, terms=TermIndex.build(texts), limit=limit)
+
+    @cached_property
+    def profiler(self) -> Profiler:
+        """Describes users."""
+        weights: dict[str, float] = dict(self.domain.action_weights)
+        weights.update({str(action): w for action, w in self.config.feedback.action_weights.items()})
+        rows = self.dataset.interactions["split"] != "test"
+        return Profiler(self.dataset, self.graph, action_weights=weights, rows=rows)
+
+    @cached_property
+    def _steering(self) -> Steering:
+        places = self.trained.training_positions()
+        foresee = foresight(self.trained.ranker(), places, self.trained.newcomers, self.config.seed)
+        texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
+        return Steering(foresee, self.profiler, TermIndex.build(texts, min_items=2))
+
+    @cached_property
+    def names(self) -> NameIndex:
+        """All names of the workspace."""
+        nodes = self.graph.nodes.filter(pl.col("kind") != "user")
+        named = nodes.filter((pl.col("label") != pl.col("key")) | (pl.col("kind") == "item"))
+        aliases = named["aliases"].explode().drop_nulls()
+        return NameIndex([*named["label"].to_list(), *aliases.to_list()])
+
+    def book(self, language: str) -> FactBook:
+        """Return the facts of the workspace, labelled in ``language``."""
+        if language not in self._books:
+            worded = {**COMMON_VERBS, **self.domain.user_verb}
+            verbs = {action: by.get(language, by.get("en", "")) for action, by in worded.items()}
+            verbs = {action: VERBS.get(verb, verb) for action, verb in verbs.items()}
+            self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, verbs)
+        return self._books[language]
+
+    def prompt(self, task: str) -> PromptTemplate | None:
+        """Return the prompt of a task, checked."""
+        found = self.manager.prompt_template(self.domain.name, task)
+        return check_prompt(found) if found else None
+
+    def writer(self, asked: ResolvedOptions) -> Writer:
+        """Return the writer of what is asked for; a model that cannot be made leaves a note in :attr:`notes`."""
+        model = self.model(asked.model)
         repair, personal = (
             {language: found for language in ("en", "zh") if (found := self.prompt(f"{task}.{language}"))}
             for task in ("repair", "personal")
@@ -210,24 +477,17 @@ class TextService:
             model,
             repair_prompts=repair,
             personal_prompts=personal,
-            candidates=options.candidates or generate.candidates,
-            repair=generate.repair,
+            candidates=asked.candidates,
+            repair=self.config.generate.repair,
         )
 
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
-        config = self.project.config
-        registry = self.project.manager.registry("guard")
+        config = self.config
+        registry = self.manager.registry("guard")
         names = config.generate.guards if config.generate.guards is not None else list(registry)
         specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
         return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
-
-    def record(self, requests: Sequence[TextRequest], texts: Sequence[GeneratedText], options: GenerateOptions) -> None:
-        """Keep texts on record where ``generate.record`` says so, for feedback on them."""
-        if self.project.config.generate.record:
-            from kgrec.generate.reader_feedback import record
-
-            record(self, requests, texts, options)
 
     def model(self, named: str) -> LanguageModel | None:
         """Build a language model; one that lacks a package or a file is told in :attr:`notes`, and is None.
@@ -239,15 +499,13 @@ class TextService:
         if named == TEMPLATE:
             return None
         if named not in self._models:
-            from kgrec.errors import ConfigError
-
             name, colon, which = named.partition(":")
-            spec = self.project.manager.registry("language model")[name]
-            options = dict(self.project.config.language_models.get(name, {}))
+            spec = self.manager.registry("language model")[name]
+            options = dict(self.config.language_models.get(name, {}))
             if colon:
                 options[{"smollm2": "path", "recorded": "file", "tuned": "folder"}.get(name, "model")] = which
             elif name == "tuned":
-                options.setdefault("folder", str(self.project.workspace.artifacts / TUNED))
+                options.setdefault("folder", str(self.workspace.artifacts / TUNED))
             try:
                 self._models[named] = spec.build(options, table=f"language_models.{name}")
             except ConfigError:
@@ -257,17 +515,15 @@ class TextService:
                 self._models[named] = None
         return self._models[named]
 
-    def listed(self, user_id: str, ids: Sequence[str]) -> ItemList:
+    def scored(self, user_id: str, ids: Sequence[str]) -> ItemList:
         """Return items as a list for a user, with what each scorer contributes, so that it can be explained.
 
         Raises:
             NotFoundError: the user is unknown.
         """
-        from kgrec.types import ItemList
-
-        project, user = self.project, canonical_id(user_id)
-        project.dataset.user_positions([user])
-        ranker = project.ranker
+        user = canonical_id(user_id)
+        self.dataset.user_positions([user])
+        ranker = self.trained.ranker()
         position = ranker.user_positions.get(user)
         if position is None or any(item not in ranker.item_positions for item in ids):
             return ItemList(user, tuple(ids), np.arange(0), np.zeros(len(ids), dtype=np.float32))
@@ -282,22 +538,13 @@ class TextService:
     def reasons(self, found: ItemList, language: str) -> tuple[Reason, ...]:
         """Return why each item of a list was recommended, worded in ``language``."""
         from kgrec.explain.reasons import Explainer
-        from kgrec.types import Profile
 
-        project = self.project
-        if language not in self._explainers:
-            self._explainers[language] = Explainer(
-                project.dataset, project.graph, project.domain, project.ranker, language=language
-            )
-        position = project.ranker.user_positions.get(found.user_id)
-        user = None if position is None else np.array([position], dtype=np.int64)
-        if user is None or len(found.items) != len(found):  # came after training
+        ranker = self.trained.ranker()
+        position = ranker.user_positions.get(found.user_id)
+        if position is None or len(found.items) != len(found):  # came after training
             return ()
+        if language not in self._explainers:
+            self._explainers[language] = Explainer(self.dataset, self.graph, self.domain, ranker, language=language)
+        user = np.array([position], dtype=np.int64)
         reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user=user, profile=Profile())
         return reasons
-
-
-def _key(user_id: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(user_id.encode()).hexdigest()[:12] if user_id else ""

@@ -1,4 +1,4 @@
-"""Steering: what the latent generator foresees, as interests, and which of an item's facts a text then dwells on.
+"""Topics: what the latent generator expects a user to turn to, as interests, and which facts a text then dwells on.
 
 Steering chooses among facts and never adds one: the guards judge the text as they judge any other.
 """
@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.errors import UserError
 from kgrec.generate.profile import N_INTERESTS, Profiler
 from kgrec.graph.linking.names import tokenize
+from kgrec.models.features import unit_rows
 from kgrec.plugin.generation import Fact, Interest
-from kgrec.types import ItemIndices, Vectors
+from kgrec.types import ItemIndices, Profile, Vectors
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from kgrec.models.neural.latent import Latent
+    from kgrec.ranking.ranker import Ranker
     from kgrec.text.terms import TermIndex
+
+SCORER = "latent"
 
 Foresight = Callable[[str], tuple[ItemIndices, NDArray[np.float64]]]
 """Names the real items near samples of a user: positions in the dataset, repeats allowed, and cosines, ``(k,)``."""
@@ -62,6 +70,51 @@ class Steering:
         places, whose = np.unique(items[kept], return_inverse=True)
         weights: NDArray[np.float64] = np.bincount(whose, weights=cosines[kept]).astype(np.float64)
         return tuple(self.profiler.shared(places, weights, terms=self.terms, limit=limit)[:limit])
+
+
+def foresight(
+    ranker: Ranker,
+    places: NDArray[np.int64],
+    newcomers: Callable[[Sequence[str]], tuple[list[Profile], csr_array]],
+    seed: int,
+) -> Foresight:
+    """Return the function that names the items that samples of a user lie near.
+
+    Args:
+        ranker: the trained hybrid.
+        places: position in the dataset -> position at training, -1 where there is none, shape ``(n_items,)``.
+        newcomers: users who came after training -> their profiles, and what they have seen.
+        seed: of the samples.
+
+    Raises:
+        UserError: the hybrid was trained without the latent generator.
+    """
+    scorer: Latent | None = ranker.scorers.get(SCORER)  # type: ignore[assignment]
+    if scorer is None:
+        raise UserError(
+            "the workspace has no latent generator",
+            hint="`kgrec train --set generate.steer=latent`; it needs items with texts",
+        )
+    generator = scorer
+    rows = np.full(len(ranker.item_ids), -1, dtype=np.int64)
+    rows[places[places >= 0]] = np.flatnonzero(places >= 0)
+    gone = np.flatnonzero(rows < 0)
+
+    def foresee(user_id: str) -> tuple[ItemIndices, NDArray[np.float64]]:
+        position = ranker.user_positions.get(user_id)
+        if position is None:
+            (profile,), seen = newcomers([user_id])
+            samples, known = generator.sample_new(profile, SAMPLES, seed=seed), seen.indices
+        else:
+            samples = generator.sample(np.array([position]), SAMPLES, seed=seed)[0]
+            known = ranker.seen[[position]].indices
+        without = np.concatenate([known, gone])
+        items, cosines = decode(
+            unit_rows(samples), lambda s: generator.nearest(s, NEAREST, without=without), generator.item_vectors
+        )
+        return rows[items], cosines
+
+    return foresee
 
 
 def decode(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kgrec.errors import NotFoundError, PluginError
+from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
+from kgrec.generate.feedback.exposures import exposures
 from kgrec.generate.phrases import phrases_text
 from kgrec.generate.prompts import check_prompt, short_hash
 from kgrec.plugin.generation import MAIN, PromptTemplate
@@ -14,9 +16,10 @@ from kgrec.plugin.generation import MAIN, PromptTemplate
 if TYPE_CHECKING:
     import polars as pl
 
-    from kgrec.generate.feedback.bandit import Arm
-    from kgrec.plugin.domain import TextKind
-    from kgrec.project import Project
+    from kgrec.config import GenerateConfig
+    from kgrec.generate.feedback.store import FeedbackStore
+    from kgrec.plugin.domain import Domain, TextKind
+    from kgrec.plugin.manager import PluginManager
 
 TEMPLATE = "template"
 FRESH = 60.0
@@ -38,14 +41,21 @@ class Variant:
     prompt: PromptTemplate | None = None
 
 
-@dataclass
 class Variants:
-    """The variants of a project's kinds of text; what feedback tells of them is read when it is needed."""
+    """The variants of a domain's kinds of text; what feedback tells of them is read when it is needed.
 
-    project: Project
-    _known: dict[tuple[str, str, bool], dict[str, Variant]] = field(default_factory=dict)
-    _arms: dict[tuple[str, str, str], list[Arm]] = field(default_factory=dict)
-    _read: tuple[object, float] = (None, 0.0)
+    Args:
+        manager: the plugins, which give the prompts.
+        domain: whose kinds.
+        settings: how a variant is chosen, and by what reward.
+        store: the feedback on record.
+    """
+
+    def __init__(self, manager: PluginManager, domain: Domain, settings: GenerateConfig, store: FeedbackStore) -> None:
+        self._manager, self._domain, self._settings, self._store = manager, domain, settings, store
+        self._known: dict[tuple[str, str, bool], dict[str, Variant]] = {}
+        self._arms: dict[tuple[str, str, str], list[Arm]] = {}
+        self._exposed: tuple[object, float, pl.DataFrame] | None = None
 
     def of(self, kind: TextKind, language: str, model: str) -> dict[str, Variant]:
         """Return the variants of a kind in a language by name, the main one first.
@@ -82,44 +92,39 @@ class Variants:
                 where = f"kind {kind.name!r} in {language!r}"
                 raise NotFoundError.of("variant", named, variants, where=where)
             return variants[named]
-        if self.project.config.generate.variants == "first" or len(variants) == 1:
+        if self._settings.variants == "first" or len(variants) == 1:
             return variants[MAIN]
-        from kgrec.generate.feedback.bandit import choose, draw_key
-
         arms = self.arms(kind, language, model)
         return variants[choose(arms, draw_key(seed, kind.name, language, model, *about)).name]
 
     def arms(self, kind: TextKind, language: str, model: str) -> list[Arm]:
         """Return the variants of a kind in a language, asked of a model, with what feedback tells of them."""
-        from kgrec.generate.feedback.bandit import arms_of
-
         table = self._exposures()
         key = (kind.name, language, model)
         if key not in self._arms:
             versions = {v.name: v.version for v in self.of(kind, language, model).values()}
-            reward = self.project.config.generate.reward
-            self._arms[key] = arms_of(table, versions, kind=kind.name, language=language, asked=model, reward=reward)
+            asked = {"kind": kind.name, "language": language, "asked": model}
+            self._arms[key] = arms_of(table, versions, **asked, reward=self._settings.reward)
         return self._arms[key]
 
     def _exposures(self) -> pl.DataFrame:
-        from kgrec.generate.feedback.exposures import exposures
-
-        stamp, at = self._read
-        store, now = self.project.feedback_store, time.time()
-        current = store.events.stamp()  # texts alone, which grow batch by batch, tell nothing of what readers like
-        if stamp != current or now - at > FRESH:
-            self._read = (current, now)
-            self._table = exposures(store, window_hours=self.project.config.generate.window_hours, now=now).table
+        now = time.time()
+        current = (
+            self._store.events.stamp()
+        )  # texts alone, which grow batch by batch, tell nothing of what readers like
+        if self._exposed is None or self._exposed[0] != current or now - self._exposed[1] > FRESH:
+            table = exposures(self._store, window_hours=self._settings.window_hours, now=now).table
+            self._exposed = (current, now, table)
             self._arms.clear()
-        return self._table
+        return self._exposed[2]
 
     def _prompts(self, kind: TextKind, language: str) -> list[Variant]:
-        project, task = self.project, f"{kind.name}.{language}"
-        names = [name for name in project.manager.prompt_variants(project.domain.name, task) if name != MAIN]
+        domain, task = self._domain.name, f"{kind.name}.{language}"
+        names = [name for name in self._manager.prompt_variants(domain, task) if name != MAIN]
         found = []
         for name in (MAIN, *names):
             asked = task if name == MAIN else f"{task}@{name}"
-            prompt = project.manager.prompt_template(project.domain.name, asked)
+            prompt = self._manager.prompt_template(domain, asked)
             if prompt is None and name != MAIN:
                 raise PluginError(f"a plugin names the prompt {asked!r} and does not give it", hint="add the file")
             version = short_hash(prompt.text) if prompt else ""

@@ -52,7 +52,7 @@ def encode(
 
 
 def _keywords(project: Project, dataset: Dataset) -> list[str]:
-    from kgrec.generate.keywords import read_keywords
+    from kgrec.text.item_text import read_keywords
 
     named = project.config.text.keywords
     return read_keywords(project.workspace.root / named, dataset.items["item_id"]) if named else []

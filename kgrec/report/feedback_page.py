@@ -8,9 +8,8 @@ from kgrec.evaluate.responses import FEW
 from kgrec.report import Bar, Section, bar_plot, facts, page, paragraph, table
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.responses import ResponseGroup
+    from kgrec.evaluate.responses import FeedbackEvaluation, ResponseGroup
     from kgrec.evaluate.significance import Interval
-    from kgrec.generate.reader_feedback import FeedbackEvaluation
 
 TITLES = {
     "all": "All texts",

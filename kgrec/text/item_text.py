@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from kgrec.data.dataset import Dataset
-from kgrec.errors import ConfigError, did_you_mean
+from kgrec.errors import ConfigError, DataError, did_you_mean
 from kgrec.plugin.domain import Domain
 
 CORE_FIELDS = ("title", "description", "entities")
@@ -135,3 +136,24 @@ def _assemble(parts: list[Part]) -> pl.Expr:
             after = pl.when(follows).then(pl.lit(part.after)).otherwise(after)
         pieces.append(pl.when(present).then(pl.concat_str(pl.lit(part.before), value, after)).otherwise(pl.lit("")))
     return pl.concat_str(pieces).str.strip_chars().alias("text")
+
+
+def read_keywords(file: Path, item_ids: pl.Series) -> list[str]:
+    """Return the keywords of each item, empty where it has none.
+
+    Args:
+        file: written by `kgrec generate enrich`, or by hand: columns ``item_id`` and ``keywords``.
+        item_ids: of all items, in the order of the vocabulary.
+
+    Raises:
+        DataError: there is no such file, or it lacks a column.
+    """
+    hint = "write it by `kgrec generate enrich --out FILE`, or leave out text.keywords"
+    try:
+        table = pl.read_csv(file, infer_schema=False).select("item_id", "keywords")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{file} holds no keywords: {error}", hint=hint) from None
+    table = table.unique("item_id", keep="last", maintain_order=True)
+    asked = pl.DataFrame({"item_id": item_ids})
+    found = asked.join(table, on="item_id", how="left", maintain_order="left")["keywords"]
+    return found.fill_null("").to_list()

@@ -125,10 +125,11 @@ def test_for_several_readers_every_guard_lets_the_template_pass(name, kind, lang
 
     project = kgrec.open(workspace(name))
     text_service = project.texts
-    writer, wish = Writer(text_service.guards()), GenerateOptions(kind.name, language, model="recorded", variant="main")
+    writer = Writer(text_service.guards())
+    asked = text_service.resolved(GenerateOptions(kind.name, language, model="recorded", variant="main"))
     for user in project.dataset.users["user_id"][:6].to_list():
         found = project.recommend(user, kind.max_items)
         items = [int(p) for p in project.dataset.item_positions(list(found.item_ids))]
-        request = text_service.request(kind, items, wish, user_id=user, reasons=text_service.reasons(found, language))
+        request = text_service.request(kind, items, asked, user_id=user, reasons=text_service.reasons(found, language))
         (text,) = writer.template.write([request], model=None, seed=3)
         assert writer.check(request, text) == [], text

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgrec.generate.feedback.accepted import accepted_rows, accepted_texts
 from kgrec.generate.feedback.exposures import exposures
+from kgrec.generate.feedback.feedback import accepted_rows
 from kgrec.generate.feedback.store import EVENT_SCHEMA, TEXT_SCHEMA, FeedbackStore
 
 HOUR = 3600
@@ -147,8 +147,5 @@ def test_what_is_accepted_and_the_editor_wins(tmp_path, rows, expected):
     store = filled(tmp_path, {"a": "u1", "b": "u2"}, *made)
     found = accepted_rows(store).select("why", "text").rows()
     assert found == ([expected] if expected else [])
-    pairs = accepted_texts(store, lambda row: f"about {row['text_id']}")
-    assert [(p.prompt, p.why, p.text) for p in pairs] == ([("about a", *expected)] if expected else [])
-    assert accepted_texts(store, lambda row: None) == []
     if ("edited", None, "False.", ["claims: no"]) in rows:
         assert accepted_rows(store, faulty_edits=True)["text"].to_list() == ["False."]

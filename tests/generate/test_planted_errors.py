@@ -7,9 +7,8 @@ import pytest
 
 import kgrec
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.options import GenerateOptions
 from kgrec.generate.pipeline import Writer
-from kgrec.generate.service import TextService
+from kgrec.generate.service import GenerateOptions
 from kgrec.testing.planted import ERRORS, judge, lines_of, planted
 from kgrec.types import Reason
 
@@ -21,15 +20,15 @@ def material(request, tmp_path_factory):
     importlib.import_module(f"kgrec_{domain}.sample").write(folder, 0)
     project = kgrec.open(folder, overrides=["linking.compare_meaning=false", "graph.store=false"])
     project.build_graph()
-    text_service = TextService(project)
+    text_service = project.texts
     kind = next(iter(kinds_of(project.domain).values()))
     requests = []
     for item in range(0, project.dataset.n_items, 2):
         user = str(project.dataset.users["user_id"][item % project.dataset.n_users])
         touched = next(iter(text_service.profile(user).history))
         reasons = (Reason("", "similar", (str(project.dataset.items["item_id"][touched]),)),)
-        wish = GenerateOptions(language=language, model="recorded")
-        requests.append(text_service.request(kind, [item], wish, user_id=user, reasons=reasons))
+        asked = text_service.resolved(GenerateOptions(language=language, model="recorded"))
+        requests.append(text_service.request(kind, [item], asked, user_id=user, reasons=reasons))
     return requests, lines_of(domain, language), Writer(text_service.guards())
 
 

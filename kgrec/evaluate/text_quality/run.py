@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kgrec.evaluate.records import keep, runs_folder
 from kgrec.evaluate.text_quality.figures import Judge, TextQuality
 from kgrec.evaluate.text_quality.plan import TextPlan, jobs_of
-from kgrec.evaluate.text_quality.writing import model_of, wish_of, write
+from kgrec.evaluate.text_quality.writing import model_of, options_of, write
 from kgrec.generate.kinds import kind_of
 from kgrec.generate.lora.base import PACKAGED, opened
 from kgrec.generate.titles import display
@@ -38,7 +38,7 @@ def evaluate_texts(project: Project, plan: TextPlan, fluency: str | None, progre
     started = time.perf_counter()
     text_service = project.texts
     kind = kind_of(project.domain, plan.kind)
-    language = text_service.language(wish_of(plan))
+    language = text_service.resolved(options_of(plan)).language
     jobs = jobs_of(project, kind, plan, progress)
     asks_model = any(name != "template" for name in plan.variants)
     model = (

@@ -10,16 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.errors import MissingExtraError
 from kgrec.generate.kinds import kind_of
-from kgrec.generate.options import GenerateOptions
 from kgrec.generate.prompted import PromptGenerator
 from kgrec.generate.prompts import version_of, without_examples
-from kgrec.generate.service import TextService
+from kgrec.generate.service import GenerateOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import MAIN, CountingModel, TextRequest, default_prompt
 from kgrec.plugin.protocols import LanguageModel
-from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
     from kgrec.evaluate.text_quality.plan import Job, TextPlan
@@ -69,8 +68,8 @@ class WritingInputs:
     seconds_of_facts: float
 
 
-def wish_of(plan: TextPlan) -> GenerateOptions:
-    """Return the wish behind a plan; its requests can be given to any variant."""
+def options_of(plan: TextPlan) -> GenerateOptions:
+    """Return what a plan asks for; its requests can be given to any variant."""
     found = GenerateOptions(plan.kind, plan.language, plan.tone, plan.model, plan.candidates, plan.seed)
     return replace(found, variant=MAIN)  # the figures are of one prompt, whatever feedback made of the others
 
@@ -131,19 +130,18 @@ def _by_model(
 def _requests(
     text_service: TextService, plan: TextPlan, jobs: Sequence[Job], progress: Progress
 ) -> Iterator[TextRequest]:
-    project = text_service.project
-    kind = kind_of(project.domain, plan.kind)
-    wish = replace(wish_of(plan), model=_LABELS)
-    language = text_service.language(wish)
-    positions = [project.dataset.item_positions(list(job.item_ids)) for job in jobs]
+    kind = kind_of(text_service.domain, plan.kind)
+    asked = text_service.resolved(replace(options_of(plan), model=_LABELS))
+    language = asked.language
+    positions = [text_service.dataset.item_positions(list(job.item_ids)) for job in jobs]
     # All facts at once: the graph is then looked through once.
     text_service.book(language).items([int(p) for found in positions for p in found])
     with progress.task("collecting facts", total=len(jobs)) as task:
         for job, found in zip(jobs, positions, strict=True):
             reasons = (
-                text_service.reasons(text_service.listed(job.user_id, job.item_ids), language) if job.user_id else ()
+                text_service.reasons(text_service.scored(job.user_id, job.item_ids), language) if job.user_id else ()
             )
-            yield text_service.request(kind, [int(p) for p in found], wish, user_id=job.user_id, reasons=reasons)
+            yield text_service.request(kind, [int(p) for p in found], asked, user_id=job.user_id, reasons=reasons)
             task.advance()
 
 
@@ -175,7 +173,8 @@ def _guarded(
     text_service: TextService, plan: TextPlan, model: LanguageModel, asked: Sequence[tuple[Job, TextRequest]]
 ) -> Iterator[Written]:
     before, started = _counted(model), time.perf_counter()
-    found = text_service.writer(wish_of(plan)).write([request for _, request in asked], seed=plan.seed)
+    writer = text_service.writer(text_service.resolved(options_of(plan)))
+    found = writer.write([request for _, request in asked], seed=plan.seed)
     spent, made = (time.perf_counter() - started) / len(asked), _since(model, before)
     for (job, _), text in zip(asked, found, strict=True):
         refused = tuple(f"{v.guard}: {v.message}" for v in text.violations)
@@ -199,7 +198,7 @@ def model_of(text_service: TextService, plan: TextPlan) -> LanguageModel:
     Raises:
         MissingExtraError: there is none, with what is missing.
     """
-    named = text_service.named(wish_of(plan))
+    named = text_service.resolved(options_of(plan)).model
     model = text_service.model(named)
     if model is None:
         told = text_service.notes.get(named) or f"{named!r} is no language model"
@@ -223,40 +222,29 @@ def _since(model: LanguageModel, before: int | None) -> int | None:
 
 def _file(text_service: TextService, plan: TextPlan, variant: str, model: LanguageModel) -> Path:
     """Return where a variant's texts are kept; the same settings on the same models find them again."""
-    project, wish = text_service.project, wish_of(plan)
-    kind, language = kind_of(project.domain, plan.kind), text_service.language(wish)
+    asked = text_service.resolved(options_of(plan))
+    kind, language = kind_of(text_service.domain, plan.kind), asked.language
     prompt = text_service.prompt(f"{kind.name}.{language}") or default_prompt(f"{kind.name}.{language}")
-    manifest = project.workspace.manifest()
+    manifest = text_service.workspace.manifest()
     said = {
         "stages": {name: manifest[name].fingerprint for name in ("graph", "models") if name in manifest},
         "kind": kind.name,
         "language": language,
-        "tone": text_service.tone(wish),
+        "tone": asked.tone,
         "seed": plan.seed,
         "model": model.name,
-        "options": project.config.language_models.get(text_service.named(wish).partition(":")[0], {}),
+        "options": text_service.config.language_models.get(asked.model.partition(":")[0], {}),
         "prompt": version_of(prompt) if prompt else "",
         "candidates": plan.candidates if variant == "guarded" else 1,
     }
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
-    return project.workspace.artifacts / "judged-texts" / f"{variant}-{key}.jsonl"
+    return text_service.workspace.artifacts / "judged-texts" / f"{variant}-{key}.jsonl"
 
 
 def _read(file: Path) -> dict[tuple[str, tuple[str, ...]], Written]:
-    """Read what is written already; half a line at the end, left by an interruption, is cut off."""
+    """Read what is written already."""
     found: dict[tuple[str, tuple[str, ...]], Written] = {}
-    if not file.is_file():
-        return found
-    whole = 0
-    with file.open("rb") as stream:
-        for line in stream:
-            if not line.endswith(b"\n"):
-                break
-            whole += len(line)
-            row = json.loads(line)
-            row |= {"item_ids": tuple(row["item_ids"]), "refused": tuple(row["refused"])}
-            found[row["user_id"], row["item_ids"]] = Written(**row)
-    if whole < file.stat().st_size:
-        with file.open("rb+") as stream:
-            stream.truncate(whole)
+    for row in resumed_lines(file, "text"):
+        row |= {"item_ids": tuple(row["item_ids"]), "refused": tuple(row["refused"])}
+        found[row["user_id"], row["item_ids"]] = Written(**row)
     return found

@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import DataError, UserError
-from kgrec.generate.enrich import keywords
-from kgrec.generate.keywords import read_keywords
+from kgrec.generate.keywords import keywords
 from kgrec.testing import toy_workspace
+from kgrec.text.item_text import read_keywords
 from kgrec.text.terms import TermIndex
 
 TOY = ["linking.compare_meaning=false", "graph.store=false", "text.encoder=hashing"]

@@ -65,9 +65,9 @@ def test_chinese_texts(project):
 
 
 def test_accepted_texts_are_learned_from(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(project.feedback_store, "root", tmp_path)
+    monkeypatch.setattr(project.feedback.store, "root", tmp_path)
     (text,) = project.generate(item="i02", kind="summary")
-    project.feedback(text.text_id, "rated", value=5)
+    project.feedback.record(text.text_id, "rated", value=5)
     pairs = texts_of(project, FineTuneOptions(sources=("description", "accepted")), 3, 50, SILENT)
     found = [pair for rows in pairs.values() for pair in rows if pair.source == "accepted"]
     assert [(pair.text, pair.items) for pair in found] == [(text.text, ("i02",))]

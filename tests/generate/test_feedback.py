@@ -10,7 +10,7 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
-from kgrec.generate import variants as variants_module
+from kgrec.generate.feedback.feedback import Feedback
 from kgrec.generate.kinds import BLURB, GENERIC
 from kgrec.plugin.generation import MAIN, PromptTemplate
 from kgrec.testing import toy_workspace
@@ -29,11 +29,20 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def project(folder, tmp_path, monkeypatch):
-    """The workspace, its record kept apart."""
-    project = kgrec.open(folder, overrides=RECORD)
-    monkeypatch.setattr(project.feedback_store, "root", tmp_path)
-    return project
+def opened(folder, tmp_path):
+    """Opens the workspace, its record kept apart."""
+
+    def opened(*settings):
+        project = kgrec.open(folder, overrides=[*RECORD, *settings])
+        project.feedback.store.root = tmp_path
+        return project
+
+    return opened
+
+
+@pytest.fixture
+def project(opened):
+    return opened()
 
 
 def test_nothing_is_kept_unless_the_settings_say_so(folder):
@@ -41,7 +50,7 @@ def test_nothing_is_kept_unless_the_settings_say_so(folder):
     (text,) = project.generate("u03")
     assert not (folder / "feedback").exists()
     with pytest.raises(NotFoundError) as caught:
-        project.feedback(text.text_id, "clicked")
+        project.feedback.record(text.text_id, "clicked")
     assert "generate.record = true" in caught.value.hint
     with pytest.raises(ConfigError, match="record = true"):
         kgrec.open(folder, overrides=["generate.variants=thompson"])
@@ -50,7 +59,7 @@ def test_nothing_is_kept_unless_the_settings_say_so(folder):
 def test_what_is_kept_of_a_text(project):
     (text,) = project.generate("u03")
     project.generate("u03")
-    (row,) = project.feedback_store.texts.read().iter_rows(named=True)
+    (row,) = project.feedback.store.texts.read().iter_rows(named=True)
     assert row["text"] == text.text
     told = {"user_id": "u03", "kind": "blurb", "lang": "en", "tone": "neutral", "model": "template", "variant": "main"}
     assert told.items() <= row.items()
@@ -62,9 +71,9 @@ def test_what_is_kept_of_a_text(project):
 
 def test_one_event_and_what_is_wrong_with_it(project):
     (text,) = project.generate("u03")
-    assert project.feedback(text.text_id, "shown").stored == 1
-    assert project.feedback(text.text_id, "rated", value=5, event_id="e1").stored == 1
-    assert project.feedback(text.text_id, "rated", value=5, event_id="e1").duplicates == 1
+    assert project.feedback.record(text.text_id, "shown").stored == 1
+    assert project.feedback.record(text.text_id, "rated", value=5, event_id="e1").stored == 1
+    assert project.feedback.record(text.text_id, "rated", value=5, event_id="e1").duplicates == 1
     wrong = (
         ("rated", 6, "from 1 to 5"),
         ("dwelt", None, "no seconds"),
@@ -72,22 +81,25 @@ def test_one_event_and_what_is_wrong_with_it(project):
     )
     for event, value, told in wrong:
         with pytest.raises(DataError, match=told):
-            project.feedback(text.text_id, event, value=value)
+            project.feedback.record(text.text_id, event, value=value)
     with pytest.raises(NotFoundError) as caught:
-        project.feedback(text.text_id + "x", "clicked")
+        project.feedback.record(text.text_id + "x", "clicked")
     assert text.text_id in caught.value.hint
 
 
 def test_an_edit_is_kept_and_guards_say_what_they_have_against_it(project):
     (text,) = project.generate("u03")
     title = next(fact.value for fact in text.facts if fact.type == "title")
-    assert project.feedback(text.text_id, "edited", text=text.text).faulty_edits == 0
-    assert project.feedback(text.text_id, "edited", text=f"{title} is a film directed by Brad Pitt.").faulty_edits == 1
-    violations = project.feedback_store.events.read(["violations"])["violations"].to_list()
+    assert project.feedback.record(text.text_id, "edited", text=text.text).faulty_edits == 0
+    assert (
+        project.feedback.record(text.text_id, "edited", text=f"{title} is a film directed by Brad Pitt.").faulty_edits
+        == 1
+    )
+    violations = project.feedback.store.events.read(["violations"])["violations"].to_list()
     assert violations[0] == []
     assert any("Brad Pitt" in told for told in violations[1])
-    assert project.accepted_texts() == []
-    (pair,) = project.accepted_texts(faulty_edits=True)
+    assert project.feedback.accepted() == []
+    (pair,) = project.feedback.accepted(faulty_edits=True)
     assert "Brad Pitt" in pair.text
     assert title in pair.prompt
     assert "{" not in pair.prompt
@@ -96,11 +108,15 @@ def test_an_edit_is_kept_and_guards_say_what_they_have_against_it(project):
 def test_what_readers_accept_becomes_pairs(project):
     texts = [project.generate(user)[0] for user in ("u01", "u03", "u05")]
     for text in texts[:2]:
-        project.feedback(text.text_id, "clicked")
-    project.feedback(texts[0].text_id, "edited", text=texts[0].text + " ")
-    pairs = {pair.text_id: pair for pair in project.accepted_texts()}
+        project.feedback.record(text.text_id, "clicked")
+    project.feedback.record(texts[0].text_id, "edited", text=texts[0].text + " ")
+    pairs = {pair.text_id: pair for pair in project.feedback.accepted()}
     assert {key: pair.why for key, pair in pairs.items()} == {texts[0].text_id: "edited", texts[1].text_id: "clicked"}
     assert pairs[texts[1].text_id].text == texts[1].text
+    assert all(pair.prompt for pair in pairs.values())
+    feedback = project.feedback
+    other = replace(project.domain, kinds=(replace(BLURB, name="poem"),))
+    assert Feedback(feedback.store, other, project.manager, lambda: project.texts).accepted() == []
 
 
 def events_of(texts, at, clicked):
@@ -109,28 +125,26 @@ def events_of(texts, at, clicked):
 
 
 @pytest.fixture
-def two_phrasings(project, monkeypatch):
+def two_phrasings(monkeypatch):
     """A kind of text with a second file of phrases."""
     kind = replace(BLURB, phrases={**BLURB.phrases, "en@brief": GENERIC[1].phrases["en"]})
     monkeypatch.setattr("kgrec.generate.kinds.GENERIC", (kind,))
     return kind
 
 
-def test_variants_are_named_and_drawn(project, two_phrasings, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants_module, "FRESH", 0.0)
+def test_variants_are_named_and_drawn(project, opened, two_phrasings, tmp_path):
     brief = project.generate("u03", variant="brief")[0]
     assert (brief.variant, brief.text) == ("brief", project.generate("u03", variant="brief")[0].text)
     assert project.generate("u03")[0].variant == MAIN
     with pytest.raises(NotFoundError, match="unknown variant 'brie'"):
         project.generate("u03", variant="brie")
-    settings = project.config.generate.model_copy(update={"variants": "thompson"})
-    monkeypatch.setattr(type(project), "config", project.config.model_copy(update={"generate": settings}))
+    project = opened("generate.variants=thompson")
     users = [f"u{k:02}" for k in range(1, 13)]
     first = [project.generate(user, seed=seed)[0] for user in users for seed in range(2)]
     assert {text.variant for text in first} == {MAIN, "brief"}
     shown = events_of(first * 1, time.time() - 7200, lambda text: text.variant == "brief")
     pl.DataFrame(shown, schema=["text_id", "event", "time"], orient="row").write_parquet(tmp_path / "e.parquet")
-    report = project.feedback_from(tmp_path / "e.parquet")
+    report = project.feedback.from_file(tmp_path / "e.parquet")
     assert report.stored == len(set(shown))
     later = [project.generate(user, seed=seed)[0].variant for user in users for seed in range(2, 5)]
     assert later.count("brief") > 0.7 * len(later)
@@ -140,7 +154,7 @@ def test_variants_are_named_and_drawn(project, two_phrasings, tmp_path, monkeypa
     assert sum(best.values()) == pytest.approx(1)
 
 
-def test_a_prompt_that_failed_is_still_the_one_that_was_asked(project, tmp_path, monkeypatch):
+def test_a_prompt_that_failed_is_still_the_one_that_was_asked(project, opened, tmp_path, monkeypatch):
     manager, given = type(project.manager), project.manager.prompt_template
     prompts = {"blurb.en@brief": PromptTemplate("toy/blurb.en@brief", "Briefly: {facts}")}
     monkeypatch.setattr(manager, "prompt_variants", lambda self, domain, task: ["brief"] if task == "blurb.en" else [])
@@ -149,17 +163,17 @@ def test_a_prompt_that_failed_is_still_the_one_that_was_asked(project, tmp_path,
     model = f"recorded:{tmp_path / 'answers.jsonl'}"
     (text,) = project.generate("u03", model=model, variant="brief")
     assert (text.fallback, text.model, text.variant) == (True, "template", "brief")
-    project.feedback(text.text_id, "shown", time=1.7e9)
-    project.feedback(text.text_id, "clicked", time=1.7e9)
+    project.feedback.record(text.text_id, "shown", time=1.7e9)
+    project.feedback.record(text.text_id, "clicked", time=1.7e9)
     arms = project.texts.variants.arms(BLURB, "en", model)
     assert [(arm.name, arm.successes, arm.failures) for arm in arms] == [("main", 0, 0), ("brief", 1, 0)]
-    (pair,) = project.accepted_texts()
+    (pair,) = project.feedback.accepted()
     assert pair.prompt.startswith("Briefly: ")
     by = {group.by: group.label for group in project.evaluate_feedback().groups}
     assert by["model"] == "template (stepped in)"
     prompts.clear()
     with pytest.raises(PluginError, match=r"'blurb[.]en@brief'"):
-        variants_module.Variants(project).of(BLURB, "en", model)
+        opened().texts.variants.of(BLURB, "en", model)
 
 
 def test_files_bad_rows_and_the_page(folder, tmp_path, capfd):
@@ -221,4 +235,4 @@ def test_files_bad_rows_and_the_page(folder, tmp_path, capfd):
 def test_a_batch_is_recorded_too(project, tmp_path):
     project.generate_all(tmp_path / "all.jsonl", kind="summary")
     written = {json.loads(line)["text_id"] for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()}
-    assert set(project.feedback_store.texts.read(["text_id"])["text_id"]) == written
+    assert set(project.feedback.store.texts.read(["text_id"])["text_id"]) == written
