@@ -25,15 +25,14 @@ from scipy.sparse import csr_array, diags_array
 
 import kgrec
 from kgrec.data.split import interaction_matrix, like_weights, split_validation, to_events
-from kgrec.models.cold import ColdItems
+from kgrec.models.cold_items import ColdStart
 from kgrec.models.ease import EASE
 from kgrec.models.features import centred, graph_features
 from kgrec.models.gnn.scorer import GNN
 from kgrec.models.history import History
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import SILENT
-from kgrec.ranking.cold import ColdItems as Placing
-from kgrec.ranking.cold import learn_height, merging
+from kgrec.ranking.cold import ColdItems, learn_height, merging
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.text_inputs import encode
@@ -140,7 +139,7 @@ def beside(
     for name, scores in members.items():
         wide[name] = np.full(total.shape, np.nan, dtype=np.float32)
         wide[name][:, cold] = scores[users]
-    Placing(cold, tuple(members), height).place(parts, wide)
+    ColdItems(cold, tuple(members), height).place(parts, wide)
     fused = np.sum(list(parts.values()), axis=0)
     mask_seen(fused, csr_array(seen[users]))
     listed = top_k(fused, K)[0]
@@ -164,8 +163,8 @@ def measure(name: str, draws: list[int], encoder: str | None, gnn: bool) -> dict
         left, warm_test, lost, cold = cut(data, test, draw)
         lost = csr_array(lost.multiply((np.diff(left.matrix.indptr) > 0)[:, None]))
         users = np.arange(data.n_users)
-        members = {"cold-items": ColdItems().fit(left, seed=draw).score(users)[:, cold]}
-        regression = ColdItems(nearest=0).fit(left, seed=draw).score(users)[:, cold]
+        members = {"cold-items": ColdStart().fit(left, seed=draw).score(users)[:, cold]}
+        regression = ColdStart(nearest=0).fit(left, seed=draw).score(users)[:, cold]
         row: dict[str, Any] = {"draw": draw, "bar": judge(content_knn(left, cold)[bar], lost, cold)}
         row |= {"regression": judge(regression, lost, cold), "cold-items": judge(members["cold-items"], lost, cold)}
         row["beside"] = beside(left, members, warm_test, lost, cold, include_seen)

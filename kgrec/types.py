@@ -224,6 +224,16 @@ class TrainingData:
     item_terms: csr_array | None = None
 
     @property
+    def has_graph(self) -> bool:
+        """Whether there is a triple."""
+        return self.triples is not None and len(self.triples) > 0
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether an item has a text."""
+        return self.item_text is not None and bool(self.item_text.any())
+
+    @property
     def n_users(self) -> int:
         """Number of users in the vocabulary."""
         return int(self.matrix.shape[0])

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models import options, recency
-from kgrec.models.als_entities import FactorRows
+from kgrec.models import recency, sparse
 from kgrec.models.by_factor import ByFactor
+from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
 from kgrec.models.factorise import factorise
 from kgrec.models.features import graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 LARGE = 300_000
 """Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
-
-
 LARGE_CATALOGUE = 10_000
 """Catalogues of more items need more factors."""
 
 
-class ALS:
+class ALSOptions(Options):
+    """Options of ``[scorers.als]`` and ``[scorers.als-wide]``."""
+
+    factors: int = Field(64, ge=1, description="length of a factor")
+    regularization: float = Field(25.0, gt=0, description="the ridge")
+    alpha: float = Field(4.0, gt=0, description="confidence of a like of mean weight")
+    iterations: int = Field(15, ge=1, description="rounds of solving users and items")
+    n_seeds: int = Field(3, ge=1, description="runs that are averaged")
+    graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
+    decay: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="in the last solution of the users, the confidence of an item of the history counts decay ** i if "
+        "the user turned to i others since; None, where the data has times: what ranks held-out likes best",
+    )
+
+
+class ALS(Configured):
     """Weighted matrix factorisation by alternating least squares.
 
     Minimises ``sum_ui c_ui (p_ui - x_u . y_i)^2 + regularization (|X|^2 + |Y|^2)`` with preference ``p_ui = 1`` and
@@ -40,38 +60,11 @@ class ALS:
 
     After the last iteration the users are solved once more, exactly, from the final item factors; so somebody new
     with the same history gets the same scores, and a score splits exactly into what the items of the history give.
-
-    Args:
-        factors: length of a factor.
-        regularization: the ridge.
-        alpha: confidence of a like of mean weight.
-        iterations: rounds of solving users and items.
-        n_seeds: runs that are averaged.
-        graph_weight: how strongly the graph's pseudo-users count; 0 leaves them out.
-        decay: the confidence of an item of the history is multiplied by ``decay ** i`` if the user turned to ``i``
-            others since, in ``(0, 1]``; only in that last solution. None, where the data has times: what ranks held-out
-            likes best.
     """
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        regularization: float = 25.0,
-        alpha: float = 4.0,
-        iterations: int = 15,
-        n_seeds: int = 3,
-        graph_weight: float = 0.0,
-        decay: float | None = None,
-    ) -> None:
-        self.factors = options.integer("factors", factors, low=1)
-        self.regularization = options.number("regularization", regularization, low=0, above=True)
-        self.alpha = options.number("alpha", alpha, low=0, above=True)
-        self.iterations = options.integer("iterations", iterations, low=1)
-        self.n_seeds = options.integer("n_seeds", n_seeds, low=1)
-        self.graph_weight = options.number("graph_weight", graph_weight, low=0)
-        self.decay = None if decay is None else options.number("decay", decay, low=0, high=1, above=True)
-        self._solvers: list[FoldIn] | None = None
+    Options = ALSOptions
+    options: ALSOptions
+    _solvers: list[FoldIn] | None = None
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -85,18 +78,27 @@ class ALS:
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""
+        given = self.options
         self._history = History.of(data.matrix)
-        rows = with_graph_rows(self._history.matrix, data.triples, self.graph_weight)
+        rows = with_graph_rows(self._history.matrix, data.triples, given.graph_weight)
         self._known = np.bincount(rows.indices, minlength=data.n_items) > 0
-        self._n_seeds, self._alpha, self._regularization = self.n_seeds, self.alpha, self.regularization
-        seeds = np.random.SeedSequence(seed).spawn(self.n_seeds)
-        runs = [self._factorise(rows, np.random.default_rng(s)) for s in seeds]
-        self._items = (np.concatenate([y for _, y in runs], axis=1) / self.n_seeds).astype(np.float32)
-        self._by_factor = ByFactor(self._items)
+        self._settings = np.array([given.n_seeds, given.alpha, given.regularization], dtype=np.float64)
+        runs = [
+            factorise(
+                rows,
+                factors=given.factors,
+                regularization=given.regularization,
+                alpha=given.alpha,
+                iterations=given.iterations,
+                rng=np.random.default_rng(s),
+            )
+            for s in np.random.SeedSequence(seed).spawn(given.n_seeds)
+        ]
+        self._items = (np.concatenate([y for _, y in runs], axis=1) / given.n_seeds).astype(np.float32)
+        self._by_factor, self._solvers = ByFactor(self._items), None
         self._graph = self._graph_rows(rows, data, [x for x, _ in runs])
-        self._solvers = None
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
-        self._decay = self.decay
+        self._decay = given.decay
         if self._decay is None:
             self._decay = recency.choose_decay(lambda rows, _: self._score_histories(rows), whole, data, steps)
         self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
@@ -110,25 +112,19 @@ class ALS:
     def _score_histories(self, rows: csr_array) -> Scores:
         return self._score(self._fold(rows), np.diff(rows.indptr) > 0)
 
-    def _factorise(self, rows: csr_array, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return factors of the rows and of the items, shapes ``(m, factors)`` and ``(n_items, factors)``."""
-        return factorise(
-            rows,
-            factors=self.factors,
-            regularization=self.regularization,
-            alpha=self.alpha,
-            iterations=self.iterations,
-            rng=rng,
-        )
-
     def _graph_rows(self, rows: csr_array, data: TrainingData, factors: list[NDArray[np.float32]]) -> FactorRows | None:
         if data.triples is None or rows.shape[0] == data.n_users:
             return None
+        if sum(run.size for run in factors) > MOST_NUMBERS:
+            return None
         entities = graph_features(data.triples).entities
-        return FactorRows.of(rows, entities, factors, alpha=self.alpha, regularization=self.regularization)
+        nodes = np.concatenate([np.full(data.n_users, -1), entities]).astype(np.int64)
+        confidences = sparse.csr(csr_array(rows.T) * np.float32(self.options.alpha))
+        settings = (self.options.n_seeds, self.options.regularization)
+        return FactorRows(confidences, nodes, np.concatenate(factors, axis=1), *settings)
 
     def _confidences(self, rows: csr_array) -> csr_array:
-        return csr_array((rows.data * np.float32(self._alpha), rows.indices, rows.indptr), shape=rows.shape)
+        return csr_array((rows.data * np.float32(self._settings[1]), rows.indices, rows.indptr), shape=rows.shape)
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.
@@ -181,7 +177,7 @@ class ALS:
         ]
 
     def through_entities(self, user: int, item: int) -> list[EntityContribution]:
-        """Say what of the contributions comes through entities, see :class:`kgrec.models.als_entities.FactorRows`.
+        """Say what of the contributions comes through entities, see :class:`FactorRows`.
 
         Nothing where the graph does not count, or where there is too much of it to keep.
         """
@@ -194,36 +190,30 @@ class ALS:
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return factors, history and what folding in and telling of entities need."""
         return {
-            **({} if self._graph is None else self._graph.state()),
+            **sparse.store("graph", self._graph),
             **self._history.state(),
             "users": self._users,
             "items": self._items,
             "known": self._known,
-            "settings": np.array([self._n_seeds, self._alpha, self._regularization], dtype=np.float64),
+            "settings": self._settings,
         }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become the scorer whose state this is."""
         self._history = History.from_state(state)
-        self._graph = FactorRows.from_state(state)
-        self._users = state["users"]
-        self._items = state["items"]
-        self._by_factor = ByFactor(self._items)
-        self._solvers = None
+        self._graph = sparse.restore(FactorRows, "graph", state)
+        self._users, self._items, self._settings = state["users"], state["items"], state["settings"]
+        self._by_factor, self._solvers = ByFactor(self._items), None
         self._known = np.asarray(state["known"], dtype=np.bool_)
-        n_seeds, self._alpha, self._regularization = (float(value) for value in state["settings"])
-        self._n_seeds = int(n_seeds)
         return self
 
     def _folders(self) -> list[FoldIn]:
         if self._solvers is None:
-            self._solvers = self._make_folders()
+            n_seeds, _, regularization = self._settings
+            # The factors of the runs stand side by side; those of the items are scaled so that a product is the mean.
+            runs = np.split(self._items, int(n_seeds), axis=1)
+            self._solvers = [FoldIn(run * np.float32(n_seeds), float(regularization)) for run in runs]
         return self._solvers
-
-    def _make_folders(self) -> list[FoldIn]:
-        # The factors of the runs stand side by side; those of the items are scaled so that a product is the mean.
-        runs = np.split(self._items, self._n_seeds, axis=1)
-        return [FoldIn(run * np.float32(self._n_seeds), self._regularization) for run in runs]
 
     def _fold(self, rows: csr_array) -> NDArray[np.float32]:
         confidences = self._confidences(rows)
@@ -244,8 +234,7 @@ class WideALS(ALS):
         many = {"factors": 256, "regularization": 80.0, "alpha": 40.0, "iterations": 10, "n_seeds": n_seeds}
         if data.n_items > LARGE_CATALOGUE:
             many |= {"factors": 512, "regularization": 120.0, "alpha": 60.0}
-        has_graph = data.triples is not None and len(data.triples) > 0
-        return [many, {**many, "graph_weight": 0.12}] if has_graph else [many]
+        return [many, {**many, "graph_weight": 0.12}] if data.has_graph else [many]
 
     @classmethod
     def space(cls, data: TrainingData) -> Space:
@@ -260,6 +249,61 @@ def _space(data: TrainingData, *, most_factors: int) -> Space:
         "alpha": Real(0.5, 100.0, log=True),
         "iterations": Whole(5, 25),
     }
-    if data.triples is not None and len(data.triples):
+    if data.has_graph:
         span["graph_weight"] = Real(0.0, 0.5)
     return span
+
+
+@dataclass(frozen=True)
+class FactorRows:
+    """Users and pseudo-users as they stood when the items' factors were solved for the last time.
+
+    The factors of an item are ``y_j = M_j^-1 sum over r of c_rj x_r`` over the users and pseudo-users ``r`` who have
+    it: section 5 of Hu, Koren and Volinsky (ICDM 2008) with the roles of users and items exchanged. The term of a
+    pseudo-user is what its entity gives. The solver stops at conjugate gradients of a few steps; what it leaves is
+    nobody's term and stays with the items of the history.
+
+    Attributes:
+        confidences: of the rows that each item stands in, CSR of shape ``(n_items, m)``.
+        nodes: entity of each row, -1 for a user, shape ``(m,)``.
+        factors: of the rows, runs side by side, shape ``(m, runs * f)``.
+        n_runs: how many.
+        regularization: the ridge.
+    """
+
+    confidences: csr_array
+    nodes: NDArray[np.int64]
+    factors: NDArray[np.float32]
+    n_runs: int
+    regularization: float
+
+    def through(
+        self, sources: NDArray[np.int64], parts: list[NDArray[np.float64]], item: int
+    ) -> list[EntityContribution]:
+        """Return what comes to ``item`` through the strongest entities.
+
+        Args:
+            sources: items of the history, shape ``(k,)``.
+            parts: what each adds to the user's factors, shape ``(k, f)``, one array a run.
+            item: position of the scored item.
+        """
+        row = csr_array(self.confidences[[item]])
+        told = np.flatnonzero(self.nodes[row.indices] >= 0)
+        if not len(told):
+            return []
+        weights = row.data.astype(np.float64)
+        values = np.zeros((len(sources), len(told)))
+        runs = np.split(self.factors, self.n_runs, axis=1)
+        for own, run, shared in zip(parts, runs, self._systems, strict=True):
+            having = run[row.indices].astype(np.float64)
+            system = shared + having.T @ (having * (weights - 1)[:, None])
+            terms = np.linalg.solve(system, (having[told] * weights[told, None]).T)  # (f, told)
+            values += own @ terms / self.n_runs
+        k, e = np.nonzero(values)
+        return strongest(sources[k], self.nodes[row.indices][told][e], values[k, e])
+
+    @cached_property
+    def _systems(self) -> list[NDArray[np.float64]]:
+        """``X' X + regularization I`` of each run: the same for all items."""
+        runs = [run.astype(np.float64) for run in np.split(self.factors, self.n_runs, axis=1)]
+        return [run.T @ run + self.regularization * np.eye(run.shape[1]) for run in runs]

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models import options, sparse
-from kgrec.models.content_kernel import ContentKernel, plain
-from kgrec.models.hierarchical import Prior, solve
+from kgrec.models import sparse
+from kgrec.models.content import ContentKernel, plain
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
+STEPS, TOLERANCE = 100, 1e-4
+"""Steps of conjugate gradients at most, and the share of the residual at which they end."""
 
-class Feedback:
+GATHERED = 1 << 24
+"""Numbers of text vectors that are gathered at once."""
+
+
+class FeedbackOptions(Options):
+    """Options of ``[scorers.feedback]``."""
+
+    personal: float = Field(3.0, ge=0, description="variance of a user's own weights, those of everybody counting 1")
+    regularization: float = Field(1.0, gt=0, description="variance of the noise, in the same unit")
+    max_pairs: int = Field(
+        300_000, ge=2, description="at most so many pairs of user and item are fitted on, drawn at random"
+    )
+
+
+class Feedback(Configured):
     """Scores an item by how its content divides what was taken from what was left, for everybody and for the user.
 
     Ridge regression of the outcome (1: liked, 0: rejected) on the content ``x`` of the item, with weights that all
@@ -31,38 +49,29 @@ class Feedback:
     Multilevel/Hierarchical Models, 2007). ``b_u``, how readily a user clicks at all, keeps what busy users see from
     being taken for good items; it does not enter the score, since it changes nobody's order. The content is texts,
     words and graph at equal weight. NaN for items without content.
-
-    Args:
-        personal: variance of a user's own weights, those of everybody counting 1.
-        regularization: variance of the noise, in the same unit.
-        max_pairs: at most so many pairs of user and item are fitted on, drawn at random.
     """
 
+    Options = FeedbackOptions
+    options: FeedbackOptions
     content_based = True
     """It can score an item that nobody has touched."""
     cold_member: ClassVar[bool] = True
     """It also scores cold items beside those that do nothing else; see :mod:`kgrec.ranking.cold_training`."""
-
-    def __init__(self, *, personal: float = 3.0, regularization: float = 1.0, max_pairs: int = 300_000) -> None:
-        self.personal = options.number("personal", personal, low=0)
-        self.regularization = options.number("regularization", regularization, low=0, above=True)
-        self.max_pairs = options.integer("max_pairs", max_pairs, low=2)
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:
         """Say why this scorer has nothing to go by, or nothing."""
         if data.rejected is None or not data.rejected.nnz:
             return "nothing is known of what users were shown and left"
-        texts = data.item_text is not None and bool(data.item_text.any())
-        return "" if texts or (data.triples is not None and len(data.triples)) else "items have neither texts nor graph"
+        return "" if data.has_texts or data.has_graph else "items have neither texts nor graph"
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Solve the regression; ``seed`` draws the pairs where there are too many."""
         self._content = plain(data)
         users, items, outcomes = self._pairs(data, np.random.default_rng(seed))
         mean = float(outcomes.mean()) if len(outcomes) else 0.0
-        self._settings = np.array([self.personal, self.regularization, mean])
-        prior = Prior(self.personal, self.regularization)
+        self._settings = np.array([self.options.personal, self.options.regularization, mean])
+        prior = Prior(self.options.personal, self.options.regularization)
         duals = solve(self._content, users, items, outcomes - np.float32(mean), prior)
         liked, shape = outcomes > 0, data.matrix.shape
         self._liked = sparse.csr(csr_array((duals[liked], (users[liked], items[liked])), shape=shape))
@@ -80,8 +89,8 @@ class Feedback:
         users, items = np.concatenate(rows), np.concatenate([data.matrix.indices, rejected.indices]).astype(np.int64)
         outcomes = np.repeat(np.array([1, 0], dtype=np.float32), [data.matrix.nnz, rejected.nnz])
         kept = np.flatnonzero(described[items])
-        if len(kept) > self.max_pairs:
-            kept = rng.choice(kept, size=self.max_pairs, replace=False)
+        if len(kept) > self.options.max_pairs:
+            kept = rng.choice(kept, size=self.options.max_pairs, replace=False)
         kept = kept[np.lexsort((items[kept], users[kept]))]
         return users[kept], items[kept], outcomes[kept]
 
@@ -144,8 +153,7 @@ class Feedback:
         return {
             **sparse.to_state("liked", self._liked),
             **sparse.to_state("left", self._left),
-            **sparse.to_state("features", self._content.features),
-            "texts": self._content.texts,
+            **sparse.store("content", self._content),
             "appeal": self._appeal,
             "settings": self._settings,
         }
@@ -153,6 +161,100 @@ class Feedback:
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become the scorer whose state this is."""
         self._liked, self._left = sparse.from_state("liked", state), sparse.from_state("left", state)
-        self._content = ContentKernel(state["texts"], sparse.from_state("features", state))
+        self._content = ContentKernel(state["content.texts"], sparse.from_state("content.features", state))
         self._appeal, self._settings = state["appeal"], state["settings"]
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Variances of what is learned.
+
+    Attributes:
+        personal: of a user's own weights.
+        noise: of the outcomes.
+        shared: of the weights of everybody.
+        offset: of how readily a user takes anything.
+    """
+
+    personal: float
+    noise: float
+    shared: float = 1.0
+    offset: float = 1.0
+
+
+def solve(
+    content: ContentKernel, users: UserIndices, items: ItemIndices, outcomes: NDArray[np.float32], prior: Prior
+) -> NDArray[np.float32]:
+    """Return the dual weight of each pair of user and item, shape ``(p,)``.
+
+    With the kernel ``K`` of the content the dual weights ``a`` solve ``(shared * K + [same user] * (personal * K +
+    offset) + noise * I) a = y``. The shared weights are then ``shared * sum of a_p x_p`` over all pairs, a user's own
+    ``personal * sum of a_p x_p`` over the user's pairs. Conjugate gradients need only products with sums of content,
+    so nothing is quadratic in the pairs (Shewchuk, An Introduction to the Conjugate Gradient Method, 1994).
+
+    Args:
+        content: of all items.
+        users: who chose, rising, shape ``(p,)``.
+        items: about what, same shape.
+        outcomes: same shape.
+        prior: variances.
+    """
+    if not len(users):
+        return np.zeros(0, dtype=np.float32)
+    system = _System(content, users, items, prior)
+    solution = np.zeros(len(users))
+    residual = outcomes.astype(np.float64)
+    direction, size = residual.copy(), float(residual @ residual)
+    enough = TOLERANCE**2 * size
+    for _ in range(STEPS):
+        if size <= enough:
+            break
+        product = system.product(direction)
+        step = size / float(direction @ product)
+        solution += step * direction
+        residual -= step * product
+        last, size = size, float(residual @ residual)
+        direction = residual + size / last * direction
+    return solution.astype(np.float32)
+
+
+class _System:
+    """The matrix of the dual problem, as products."""
+
+    def __init__(self, content: ContentKernel, users: UserIndices, items: ItemIndices, prior: Prior) -> None:
+        self.content, self.prior, self.items = content, prior, items
+        distinct, self.users = np.unique(users, return_inverse=True)
+        self.starts = np.concatenate([np.flatnonzero(np.diff(users, prepend=-1)), [len(users)]])
+        self.shape = (len(distinct), len(content.texts))
+        rows = csr_array(content.features[items])
+        owners = np.repeat(self.users, np.diff(rows.indptr))
+        _, cells = np.unique(owners * max(rows.shape[1], 1) + rows.indices, return_inverse=True)
+        n_cells = int(cells.max(initial=-1)) + 1
+        self.cells = csr_array((rows.data, cells, rows.indptr), shape=(len(items), n_cells))
+        """Each user's own features: the product with its transpose is the kernel within users."""
+        self.turned = csr_array(self.cells.T)
+
+    def product(self, duals: NDArray[np.float64]) -> NDArray[np.float64]:
+        prior, content = self.prior, self.content
+        values = duals.astype(np.float32)
+        found = prior.noise * duals
+        found += prior.offset * np.bincount(self.users, duals)[self.users]
+        found += prior.personal * (self.cells @ (self.turned @ values))
+        if content.texts.shape[1]:
+            found += prior.personal * self._of_texts(values)
+        if prior.shared:
+            sums = np.bincount(self.items, duals, minlength=self.shape[1]).astype(np.float32)
+            found += prior.shared * content.smooth(sparse.csr(sums[None, :]))[0, self.items]
+        return found
+
+    def _of_texts(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the part of the texts in the product with the kernel within users."""
+        texts = self.content.texts
+        sums = csr_array((values, self.items, self.starts), shape=self.shape) @ texts  # (users, dim)
+        found = np.empty(len(values))
+        step = max(GATHERED // texts.shape[1], 1)
+        for start in range(0, len(values), step):
+            block = slice(start, start + step)
+            found[block] = np.einsum("pd,pd->p", texts[self.items[block]], sums[self.users[block]])
+        return found

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array, diags_array, vstack
 
-from kgrec.models import options, sparse
+from kgrec.models import sparse
 from kgrec.models.ease import DENSE_WEIGHTS, KEPT
-from kgrec.models.entity_contributions import MOST_NUMBERS
+from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
 from kgrec.models.features import graph_features, with_graph_rows
-from kgrec.models.filter_entities import FilterRows
 from kgrec.models.history import History
-from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.models.svd import randomised_svd
 from kgrec.plugin.protocols import EntityContribution
 from kgrec.types import TrainingData
+
+
+class GraphFilterOptions(ItemItemOptions):
+    """Options of ``[scorers.graph-filter]``."""
+
+    rank: int = Field(64, ge=1, description="singular vectors in the low-pass filter")
+    low_pass: float = Field(0.3, ge=0, description="weight of the low-pass filter, the linear filter counting 1")
+    user_norm: float = Field(
+        0.5, ge=0, le=1, description="the exponent a: how much less the likes of a user count who has many"
+    )
+    item_norm: float = Field(0.5, ge=0, le=1, description="the exponent b: how much less an item counts that many like")
+    graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
 
 
 class GraphFilter(ItemItemScorer):
@@ -32,63 +45,42 @@ class GraphFilter(ItemItemScorer):
     Deviation: the graph's features may stand below the users as pseudo-users (see
     :func:`kgrec.models.features.with_graph_rows`), and catalogues above 4,096 items keep the 500 weights of the
     largest size of each item.
-
-    Args:
-        rank: singular vectors in the low-pass filter.
-        low_pass: its weight, the linear filter counting 1.
-        user_norm: the exponent ``a``: how much less the likes of a user count who has many.
-        item_norm: the exponent ``b``: how much less an item counts that many like.
-        graph_weight: how strongly the graph's pseudo-users count; 0 leaves them out.
-        decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
-    def __init__(
-        self,
-        *,
-        rank: int = 64,
-        low_pass: float = 0.3,
-        user_norm: float = 0.5,
-        item_norm: float = 0.5,
-        graph_weight: float = 0.0,
-        decay: float | None = None,
-    ) -> None:
-        super().__init__(decay=decay)
-        self.rank = options.integer("rank", rank, low=1)
-        self.low_pass = options.number("low_pass", low_pass, low=0)
-        self.user_norm = options.number("user_norm", user_norm, low=0, high=1)
-        self.item_norm = options.number("item_norm", item_norm, low=0, high=1)
-        self.graph_weight = options.number("graph_weight", graph_weight, low=0)
-        self._graph: FilterRows | None = None
+    Options = GraphFilterOptions
+    options: GraphFilterOptions
+    _graph: FilterRows | None = None
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
         """Try the paper's filter, one that smooths less and tells popular items less apart, and that with the graph."""
         finer = {"rank": 256, "user_norm": 0.4, "item_norm": 0.4}
-        has_graph = data.triples is not None and len(data.triples) > 0
-        return [{}, finer, {**finer, "graph_weight": 0.02}] if has_graph else [{}, finer]
+        return [{}, finer, {**finer, "graph_weight": 0.02}] if data.has_graph else [{}, finer]
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
-        rows = with_graph_rows(history.matrix, data.triples, self.graph_weight)
+        given = self.options
+        self._graph = None
+        rows = with_graph_rows(history.matrix, data.triples, given.graph_weight)
         degrees = np.asarray(rows.sum(axis=0), dtype=np.float64)  # (n_items,)
-        scale = _power(degrees, -self.item_norm)
-        of_rows = _power(np.asarray(rows.sum(axis=1), dtype=np.float64), -self.user_norm)
+        scale = _power(degrees, -given.item_norm)
+        of_rows = _power(np.asarray(rows.sum(axis=1), dtype=np.float64), -given.user_norm)
         normalised = sparse.csr(diags_array(of_rows) @ rows @ diags_array(scale))
         vectors = np.zeros((data.n_items, 0), dtype=np.float64)
         spectral = np.zeros((rows.shape[0], 0), dtype=np.float64)
-        if self.low_pass > 0 and rows.nnz:
-            found = randomised_svd(normalised.astype(np.float64), min(self.rank, *rows.shape), rng)
+        if given.low_pass > 0 and rows.nnz:
+            found = randomised_svd(normalised.astype(np.float64), min(given.rank, *rows.shape), rng)
             vectors = found[2].T
             # A direction without length in the data is no sum of its rows: it stays with the items of the history.
             spectral = np.where(found[1] > 1e-5 * found[1][0], found[0] / np.maximum(found[1], 1e-12), 0.0)
-        left = (np.sqrt(self.low_pass) * vectors * scale[:, None]).astype(np.float32)
-        right = (np.sqrt(self.low_pass) * vectors * _power(degrees, self.item_norm)[:, None]).astype(np.float32)
+        left = (np.sqrt(given.low_pass) * vectors * scale[:, None]).astype(np.float32)
+        right = (np.sqrt(given.low_pass) * vectors * _power(degrees, given.item_norm)[:, None]).astype(np.float32)
         if data.n_items <= DENSE_WEIGHTS:
-            lifted = (np.sqrt(self.low_pass) * scale).astype(np.float32)
+            lifted = (np.sqrt(given.low_pass) * scale).astype(np.float32)
             self._graph = _graph_rows(normalised, data, spectral.astype(np.float32), lifted, right)
         return filtered(normalised, left, right), degrees > 0
 
     def through_entities(self, user: int, item: int) -> list[EntityContribution]:
-        """Say what of the contributions comes through entities, see :class:`kgrec.models.filter_entities.FilterRows`.
+        """Say what of the contributions comes through entities, see :class:`FilterRows`.
 
         Nothing where the graph does not count, or where only the largest weights of the model are kept.
         """
@@ -98,11 +90,11 @@ class GraphFilter(ItemItemScorer):
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return history, weights and the graph's rows as arrays."""
-        return {**super().state(), **({} if self._graph is None else self._graph.state())}
+        return {**super().state(), **sparse.store("graph", self._graph)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become the scorer whose state this is."""
-        self._graph = FilterRows.from_state(state)
+        self._graph = sparse.restore(FilterRows, "graph", state)
         return super().load_state(state)
 
 
@@ -143,3 +135,40 @@ def filtered(normalised: csr_array, left: NDArray[np.float32], right: NDArray[np
         parts = sparse.row_blocks(np.full(block.stop - block.start, n_items))
         columns += [sparse.largest(right[block][p] @ left.T + product[p].toarray(), KEPT) for p in parts]
     return sparse.csr(vstack(columns, format="csr").T)
+
+
+@dataclass(frozen=True)
+class FilterRows:
+    """The graph's pseudo-users of a fitted graph filter.
+
+    With the normalised rows ``R = U S V'`` an entry of the first filter is ``sum over r of R_rs R_rj``, and since
+    ``V = R' U / S`` one of the ideal low-pass filter is ``sum over r of R_rs (U_r / S) . V_j``, times what depends on
+    the items alone. The terms of a pseudo-user are what its entity gives.
+
+    Attributes:
+        facts: the pseudo-users' normalised rows as columns, CSR of shape ``(n_items, f)``.
+        nodes: entity of each, shape ``(f,)``.
+        spectral: ``U / S`` of each, shape ``(f, rank)``.
+        left: what depends on the item of the history, shape ``(n_items,)``.
+        right: ``V`` times what depends on the scored item, shape ``(n_items, rank)``.
+    """
+
+    facts: csr_array
+    nodes: NDArray[np.int64]
+    spectral: NDArray[np.float32]
+    left: NDArray[np.float32]
+    right: NDArray[np.float32]
+
+    def through(self, row: csr_array, item: int) -> list[EntityContribution]:
+        """Return what comes to ``item`` through the strongest entities.
+
+        Args:
+            row: the history, CSR of shape ``(1, n_items)``.
+            item: position of the scored item.
+        """
+        history = row.indices.astype(np.int64)
+        shares = self.facts[history].tocoo()
+        direct = self.facts[[item]].toarray()[0]  # (f,)
+        smooth = self.spectral @ self.right[item]
+        values = shares.data * (direct[shares.col] + self.left[history][shares.row] * smooth[shares.col])
+        return strongest(history[shares.row], self.nodes[shares.col], row.data[shares.row] * values)

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array, issparse
 
-from kgrec.models import options, recency, sparse
+from kgrec.models import recency, sparse
 from kgrec.models.history import History
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
 
@@ -19,20 +21,27 @@ Weights = NDArray[np.float32] | csr_array
 """How much a like of the row's item says for the column's item, shape ``(n_items, n_items)``."""
 
 
-class ItemItemScorer(ABC):
+class ItemItemOptions(Options):
+    """Options of every item-item model."""
+
+    decay: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="when scoring, an item of the history counts decay ** i if the user turned to i others since; "
+        "None, where the data has times: what ranks held-out likes best",
+    )
+
+
+class ItemItemScorer(Configured, ABC):
     """A linear item-item model. Subclasses only say how the weights are learned.
 
-    Args:
-        decay: an item of the history counts ``decay ** i`` if the user turned to ``i`` others since, in ``(0, 1]``;
-            only when scoring, the weights are learned from whole histories. None, where the data has times: what
-            ranks held-out likes best.
+    The weights are learned from whole histories; a decay changes only the histories that are scored.
     """
 
+    Options: ClassVar[type[ItemItemOptions]] = ItemItemOptions
     decays: ClassVar[tuple[float, ...]] = recency.DECAYS
     """What is tried where no ``decay`` is given."""
-
-    def __init__(self, *, decay: float | None = None) -> None:
-        self.decay = None if decay is None else options.number("decay", decay, low=0, high=1, above=True)
 
     _history: History
     _weights: Weights
@@ -48,7 +57,7 @@ class ItemItemScorer(ABC):
         self._weights, known = self._learn(self._history, data, np.random.default_rng(seed))
         self._known = np.asarray(known, dtype=np.bool_)
         whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
-        self._decay = self.decay
+        self._decay = self.options.decay
         if self._decay is None:
             self._decay = recency.choose_decay(
                 lambda rows, _: self._score(rows), whole, data, steps, decays=self.decays

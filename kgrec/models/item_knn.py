@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array, diags_array, vstack
 
-from kgrec.models import options, sparse
+from kgrec.models import sparse
 from kgrec.models.history import History
-from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.plugin.space import Choice, Real, Space, Whole
 from kgrec.types import TrainingData
+
+
+class ItemKNNOptions(ItemItemOptions):
+    """Options of ``[scorers.item-knn]``."""
+
+    neighbours: int = Field(100, ge=1, description="how many neighbours an item keeps")
+    shrinkage: float = Field(10.0, ge=0, description="what is added to the denominator of the similarity")
+    weighting: Literal["none", "idf"] = Field(
+        "none",
+        description="idf: a user counts by log(n_items / length of history), so that people who like nearly everything "
+        "do not make all items alike",
+    )
 
 
 class ItemKNN(ItemItemScorer):
@@ -21,27 +34,10 @@ class ItemKNN(ItemItemScorer):
     The similarity is the shrunk cosine ``x_i . x_j / (|x_i| |x_j| + shrinkage)``: what rests on few common users is
     trusted less (Deshpande and Karypis, Item-based top-N recommendation algorithms, TOIS 2004; shrinkage as in Bell
     and Koren, ICDM 2007).
-
-    Args:
-        neighbours: how many neighbours an item keeps.
-        shrinkage: what is added to the denominator.
-        weighting: ``"none"``, or ``"idf"``: a user counts by ``log(n_items / length of history)``, so that people
-            who like nearly everything do not make all items alike.
-        decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
-    def __init__(
-        self,
-        *,
-        neighbours: int = 100,
-        shrinkage: float = 10.0,
-        weighting: str = "none",
-        decay: float | None = None,
-    ) -> None:
-        super().__init__(decay=decay)
-        self.neighbours = options.integer("neighbours", neighbours, low=1)
-        self.shrinkage = options.number("shrinkage", shrinkage, low=0)
-        self.weighting = options.choice("weighting", weighting, ("none", "idf"))
+    Options = ItemKNNOptions
+    options: ItemKNNOptions
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -64,19 +60,19 @@ class ItemKNN(ItemItemScorer):
         data: TrainingData,  # noqa: ARG002
         rng: np.random.Generator,
     ) -> tuple[Weights, NDArray[Any]]:
-        rows = self._weighted(history.matrix)
+        rows, shrinkage = self._weighted(history.matrix), np.float32(self.options.shrinkage)
         norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0), dtype=np.float64)).astype(np.float32)
         blocks = []
         for block, product in sparse.gram_blocks(rows):
             targets = np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr))
-            product.data = product.data / (norms[targets] * norms[product.indices] + np.float32(self.shrinkage))
+            product.data = product.data / (norms[targets] * norms[product.indices] + shrinkage)
             product.data[targets == product.indices] = 0  # an item is not its own neighbour
             product.eliminate_zeros()
-            blocks.append(sparse.top_k(product, self.neighbours, rng))
+            blocks.append(sparse.top_k(product, self.options.neighbours, rng))
         return sparse.csr(vstack(blocks, format="csr").T), norms > 0
 
     def _weighted(self, matrix: csr_array) -> csr_array:
-        if self.weighting == "none":
+        if self.options.weighting == "none":
             return matrix
         lengths = np.maximum(np.diff(matrix.indptr), 1)
         idf = np.log(np.maximum(matrix.shape[1] / lengths, 1.0)) + 1e-3  # nobody counts nothing at all

@@ -7,31 +7,36 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models import options, sparse
+from kgrec.models import sparse
 from kgrec.models.history import History
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import Events, FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 DAY = 86_400.0
 
 
-class Popularity:
+class PopularityOptions(Options):
+    """Options of ``[scorers.popularity]``."""
+
+    half_life_days: float | None = Field(
+        None, gt=0, description="after how many days an interaction counts half; None, or data without times: never"
+    )
+
+
+class Popularity(Configured):
     """Scores an item by ``log(1 + sum over users of strength * 0.5 ** (age / half-life))``, the same for everybody.
 
     Somebody who interacts with an item many times counts a little more than once (see :mod:`kgrec.models.history`);
     ages are counted from the newest event. The logarithm keeps the order and tames the few very popular items, which
     matters where scores of several scorers are added.
-
-    Args:
-        half_life_days: after how many days an interaction counts half; None, or data without times: never.
     """
 
-    def __init__(self, *, half_life_days: float | None = None) -> None:
-        if half_life_days is not None:
-            half_life_days = options.number("half_life_days", half_life_days, low=0, above=True)
-        self.half_life_days = half_life_days
+    Options = PopularityOptions
+    options: PopularityOptions
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -42,9 +47,9 @@ class Popularity:
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:  # noqa: ARG002
         """Count; nothing is random here."""
-        matrix = data.matrix
-        if self.half_life_days is not None and data.events.times is not None and len(data.events):
-            matrix = _decayed(data.events, self.half_life_days, matrix.shape)
+        matrix, half_life = data.matrix, self.options.half_life_days
+        if half_life is not None and data.events.times is not None and len(data.events):
+            matrix = _decayed(data.events, half_life, matrix.shape)
         counts = np.asarray(History.of(matrix).matrix.sum(axis=0), dtype=np.float64)
         self._scores = np.log1p(counts).astype(np.float32)
         return self

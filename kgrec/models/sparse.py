@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+T = TypeVar("T")
 
 BLOCK_ENTRIES = 1 << 24
 """Entries of a dense or sparse block of intermediate results: 64 MiB of float32."""
@@ -35,6 +38,29 @@ def from_state(name: str, state: Mapping[str, NDArray[Any]]) -> csr_array:
     rows, columns = (int(n) for n in state[f"{name}.shape"])
     parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
     return csr_array(parts, shape=(rows, columns))
+
+
+def store(name: str, record: Any) -> dict[str, NDArray[np.generic]]:
+    """Return arrays, CSR matrices and numbers of a dataclass under the keys ``<name>.<field>``; None has none."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for field in () if record is None else fields(record):
+        key, value = f"{name}.{field.name}", getattr(record, field.name)
+        arrays |= to_state(key, value) if isinstance(value, csr_array) else {key: np.atleast_1d(value)}
+    return arrays
+
+
+def restore(cls: type[T], name: str, state: Mapping[str, NDArray[Any]]) -> T | None:
+    """Rebuild the dataclass that :func:`store` took apart; None where there was none."""
+    values: dict[str, Any] = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        key = f"{name}.{field.name}"
+        if f"{key}.indptr" in state:
+            values[field.name] = from_state(key, state)
+        elif key in state:
+            values[field.name] = state[key].item() if field.type in ("int", "float") else np.asarray(state[key])
+        else:
+            return None
+    return cls(**values)
 
 
 def take_rows(matrix: csr_array, rows: NDArray[Any]) -> csr_array:

@@ -6,14 +6,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array, diags_array
 
-from kgrec.models import options, sparse
+from kgrec.models import sparse
 from kgrec.models.content import nearest_texts
 from kgrec.models.history import History
-from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.plugin.space import Real, Space, Whole
 from kgrec.types import Events, TrainingData
+
+
+class TransitionsOptions(ItemItemOptions):
+    """Options of ``[scorers.transitions]``."""
+
+    window: int = Field(5, ge=1, le=100, description="how many items apart two items may be")
+    fade: float = Field(0.7, gt=0, le=1, description="what one more item between them leaves of a transition")
+    backward: float = Field(0.5, ge=0, le=1, description="weight of a transition in the opposite direction")
+    backoff: float = Field(3.0, ge=0, description="how many transitions the texts are worth")
+    neighbours: int = Field(50, ge=1, description="how many nearest texts an item keeps")
 
 
 class Transitions(ItemItemScorer):
@@ -24,34 +35,11 @@ class Transitions(ItemItemScorer):
     says ``(count(i, j) + backoff * near(i, j)) / (n_i + backoff)`` for item ``j``: a first-order Markov chain smoothed
     by the similarity of the texts, which also speaks for items without transitions. The idea is that of sequential
     rules over sessions (Ludewig and Jannach, Evaluation of session-based recommendation algorithms, UMUAI 2018).
-
-    Args:
-        window: how many items apart two items may be.
-        fade: what one more item between them leaves of a transition, in ``(0, 1]``.
-        backward: weight of a transition in the opposite direction, in ``[0, 1]``.
-        backoff: how many transitions the texts are worth.
-        neighbours: how many nearest texts an item keeps.
-        decay: see :class:`kgrec.models.item_item.ItemItemScorer`.
     """
 
+    Options = TransitionsOptions
+    options: TransitionsOptions
     decays: ClassVar[tuple[float, ...]] = (0.7, 0.4, 0.2, 1.0)
-
-    def __init__(
-        self,
-        *,
-        window: int = 5,
-        fade: float = 0.7,
-        backward: float = 0.5,
-        backoff: float = 3.0,
-        neighbours: int = 50,
-        decay: float | None = None,
-    ) -> None:
-        super().__init__(decay=decay)
-        self.window = options.integer("window", window, low=1, high=100)
-        self.fade = options.number("fade", fade, low=0, high=1, above=True)
-        self.backward = options.number("backward", backward, low=0, high=1)
-        self.backoff = options.number("backoff", backoff, low=0)
-        self.neighbours = options.integer("neighbours", neighbours, low=1)
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:
@@ -61,9 +49,7 @@ class Transitions(ItemItemScorer):
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
         """Try few and many transitions for the texts' worth; one setting where there are no texts."""
-        if data.item_text is None or not data.item_text.any():
-            return [{}]
-        return [{}, {"backoff": 15.0}]
+        return [{}, {"backoff": 15.0}] if data.has_texts else [{}]
 
     @classmethod
     def space(cls, data: TrainingData) -> Space:  # noqa: ARG003
@@ -81,17 +67,18 @@ class Transitions(ItemItemScorer):
         data: TrainingData,
         rng: np.random.Generator,
     ) -> tuple[Weights, NDArray[Any]]:
-        counts = count_transitions(data.events, data.n_items, self.window, self.fade)
-        if self.backward > 0:
-            counts = counts + np.float32(self.backward) * counts.T
+        given = self.options
+        counts = count_transitions(data.events, data.n_items, given.window, given.fade)
+        if given.backward > 0:
+            counts = counts + np.float32(given.backward) * counts.T
         left = np.asarray(counts.sum(axis=1), dtype=np.float32)
         known = np.asarray(counts.sum(axis=0)) > 0
-        if data.item_text is not None and self.backoff > 0:
-            near = nearest_texts(data.item_text, self.neighbours, rng)
+        if data.item_text is not None and given.backoff > 0:
+            near = nearest_texts(data.item_text, given.neighbours, rng)
             sums = np.maximum(np.asarray(near.sum(axis=1), dtype=np.float32), np.float32(1e-6))
-            counts = counts + diags_array(np.float32(self.backoff) / sums) @ near
+            counts = counts + diags_array(np.float32(given.backoff) / sums) @ near
             known |= data.item_text.any(axis=1)
-        return sparse.csr(diags_array(1 / (left + np.float32(max(self.backoff, 1e-3)))) @ counts), known
+        return sparse.csr(diags_array(1 / (left + np.float32(max(given.backoff, 1e-3)))) @ counts), known
 
 
 def count_transitions(events: Events, n_items: int, window: int, fade: float) -> csr_array:

@@ -19,6 +19,7 @@ from kgrec.errors import ConfigError, KgrecError, MissingExtraError, NotFoundErr
 from kgrec.plugin import spec as hooks
 from kgrec.plugin.domain import Domain, Mapping, RelationType
 from kgrec.plugin.generation import PromptTemplate
+from kgrec.plugin.protocols import WithOptions
 
 if TYPE_CHECKING:
     import typer
@@ -102,7 +103,8 @@ class Spec:
 def _options_hint(cls: type[Any]) -> str:
     import inspect
 
-    names = [name for name in inspect.signature(cls).parameters if not name.startswith("_")]
+    known = cls.Options.model_fields if isinstance(cls, WithOptions) else inspect.signature(cls).parameters
+    names = [name for name in known if not name.startswith("_")]
     return "known options: " + ", ".join(names) if names else "it takes no options"
 
 

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
+    from pydantic import BaseModel
 
     from kgrec.plugin.generation import Fact, TextRequest, Violation
     from kgrec.plugin.reranking import CandidateLists, RerankData
     from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices, Vectors
+
+
+@runtime_checkable
+class WithOptions(Protocol):
+    """A class that says by a model which options it takes; see :mod:`kgrec.plugin.options`."""
+
+    Options: type[BaseModel]
 
 
 @runtime_checkable

@@ -176,7 +176,7 @@ def test_what_training_learned_of_the_user_goes_through_entities_too(data, fitte
 def test_too_much_to_keep_is_not_kept(data, monkeypatch, name):
     if name == "ease":
         pytest.skip("its weights say all that is needed")
-    for room in ("als_entities", "graph_filter", "gnn.messages"):
+    for room in ("als", "graph_filter", "gnn.messages"):
         monkeypatch.setattr(f"kgrec.models.{room}.MOST_NUMBERS", 3)
     model = MAKERS[name]().fit(data, seed=1)
     assert model.through_entities(0, 3) == []
@@ -186,7 +186,7 @@ def test_too_much_to_keep_is_not_kept(data, monkeypatch, name):
 def test_without_the_graph_nothing_is_said(scorer):
     model = scorer().fit(toy_training_data(), seed=1)
     assert model.through_entities(0, 3) == []
-    assert not {"fact_nodes", "row_nodes", "message_nodes"} & set(model.state())
+    assert not {"graph.nodes", "message_nodes"} & set(model.state())
 
 
 def test_explain_names_the_entities(tmp_path):

@@ -5,25 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kgrec.models.cold import ColdItems
-from kgrec.models.content_kernel import learn
+from kgrec.models.cold_items import ColdStart
+from kgrec.models.content import learn
 from kgrec.testing import ScorerContract, toy_training_data
 from kgrec.testing.toys import graph_toy, text_toy
 from kgrec.types import Profile
 
 
-class TestColdItems(ScorerContract):
+class TestColdStart(ScorerContract):
     solves = ("graph", "text")
 
     def make(self):
-        return ColdItems(regularization=5, content_ridge=1)
+        return ColdStart(regularization=5, content_ridge=1)
 
 
-class TestColdItemsByRegressionAlone(ScorerContract):
+class TestColdStartByRegressionAlone(ScorerContract):
     solves = ("graph", "text")
 
     def make(self):
-        return ColdItems(regularization=5, content_ridge=1, nearest=0, max_landmarks=12)
+        return ColdStart(regularization=5, content_ridge=1, nearest=0, max_landmarks=12)
 
 
 def test_only_items_without_likes_that_have_content_are_scored():
@@ -31,9 +31,9 @@ def test_only_items_without_likes_that_have_content_are_scored():
     described = replace(
         data, item_text=np.where(np.arange(data.n_items)[:, None] == data.n_items - 1, 0, data.item_text)
     )
-    assert np.isnan(ColdItems().fit(described, seed=0).score(np.arange(5))).all()  # the cold one has neither
+    assert np.isnan(ColdStart().fit(described, seed=0).score(np.arange(5))).all()  # the cold one has neither
     toy = text_toy()
-    scores = ColdItems().fit(toy.data, seed=0).score(np.arange(4))
+    scores = ColdStart().fit(toy.data, seed=0).score(np.arange(4))
     cold = np.bincount(toy.data.matrix.indices, minlength=toy.data.n_items) == 0
     assert np.isfinite(scores[:, cold]).all()
     assert np.isnan(scores[:, ~cold]).all()
@@ -41,7 +41,7 @@ def test_only_items_without_likes_that_have_content_are_scored():
 
 def test_new_user_with_the_history_of_an_old_one_gets_the_same_scores():
     toy = graph_toy()
-    scorer = ColdItems().fit(toy.data, seed=0)
+    scorer = ColdStart().fit(toy.data, seed=0)
     row = toy.data.matrix[[3]]
     found = scorer.score_new(Profile(row.indices.astype(np.int64), row.data))
     np.testing.assert_allclose(found, scorer.score(np.array([3]))[0], rtol=1e-5)
@@ -49,7 +49,7 @@ def test_new_user_with_the_history_of_an_old_one_gets_the_same_scores():
 
 def test_contributions_sum_to_the_scores_of_cold_items():
     toy = text_toy()
-    scorer = ColdItems().fit(toy.data, seed=0)
+    scorer = ColdStart().fit(toy.data, seed=0)
     items = np.array([toy.data.n_items - 2, toy.data.n_items - 1])
     scores = scorer.score(np.array([1]))[0, items]
     parts = scorer.contributions(1, items)
@@ -100,14 +100,14 @@ def test_without_content_nothing_is_described():
 
 def test_says_why_it_is_of_no_use():
     data = toy_training_data()
-    assert ColdItems.unusable(data) == ""
-    assert "neither" in ColdItems.unusable(replace(data, item_text=None, triples=None))
+    assert ColdStart.unusable(data) == ""
+    assert "neither" in ColdStart.unusable(replace(data, item_text=None, triples=None))
     full = data.matrix.toarray()
     full[0] = 1
-    assert "likes" in ColdItems.unusable(replace(data, matrix=type(data.matrix)(full)))
+    assert "likes" in ColdStart.unusable(replace(data, matrix=type(data.matrix)(full)))
 
 
 @pytest.mark.parametrize("wrong", [{"content_ridge": 0}, {"neighbours": 0}, {"nearest": -1}])
 def test_unusable_option_is_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        ColdItems(**wrong)
+        ColdStart(**wrong)

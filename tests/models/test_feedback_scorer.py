@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from kgrec.models.content_kernel import ContentKernel, plain
-from kgrec.models.feedback import Feedback
-from kgrec.models.hierarchical import Prior, solve
+from kgrec.models.content import ContentKernel, plain
+from kgrec.models.feedback import Feedback, Prior, solve
 from kgrec.testing import ScorerContract, toy_training_data
 from kgrec.testing.toys import text_toy
 from kgrec.types import Profile

@@ -8,10 +8,10 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from kgrec.errors import DataError
-from kgrec.models import local_ease
+from kgrec.models import ease
 from kgrec.models.als import ALS, WideALS
 from kgrec.models.content import Content
-from kgrec.models.ease import EASE, gram, pruned, solve
+from kgrec.models.ease import EASE, Ridge, gram, pruned, solve
 from kgrec.models.features import centred, graph_features, with_graph_rows
 from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History, strength
@@ -60,7 +60,7 @@ def reference_ease(g, ridge, dropout=0.0):
 def test_ease_is_the_regression_of_each_item_on_all_others(seed, ridge, dropout):
     g = gram(draw(seed), None)
     expected = reference_ease(g, ridge, dropout)
-    np.testing.assert_allclose(solve(g, ridge, dropout), expected, atol=1e-4)
+    np.testing.assert_allclose(solve(g, Ridge(ridge, dropout / (1 - dropout))), expected, atol=1e-4)
 
 
 @settings(deadline=None, max_examples=25)
@@ -68,7 +68,7 @@ def test_ease_is_the_regression_of_each_item_on_all_others(seed, ridge, dropout)
 def test_local_ease_with_all_neighbours_is_ease(seed, with_texts):
     rows = draw(seed)
     texts = centred(np.random.default_rng(seed).standard_normal((12, 5)).astype(np.float32))[0] if with_texts else None
-    local = local_ease.fit(rows, texts, local_ease.Ridge(3.0, 0.25), 11, np.random.default_rng(0)).toarray()
+    local = ease.fit_local(rows, texts, Ridge(3.0, 0.25), 11, np.random.default_rng(0)).toarray()
     g = gram(rows, texts)
     # An item of cosine 0 or less is no neighbour, so the comparison holds where all are above.
     if (g > 0).all():
@@ -79,16 +79,16 @@ def test_local_ease_with_all_neighbours_is_ease(seed, with_texts):
 
 def test_local_ease_equals_ease_on_dense_likes():
     rows = draw(3, n_users=200, share=0.5)
-    local = local_ease.fit(rows, None, local_ease.Ridge(3.0, 0.0), 11, np.random.default_rng(0)).toarray()
+    local = ease.fit_local(rows, None, Ridge(3.0, 0.0), 11, np.random.default_rng(0)).toarray()
     np.testing.assert_allclose(local, reference_ease(gram(rows, None), 3.0), atol=1e-4)
 
 
 def test_local_ease_in_small_blocks_is_the_same(monkeypatch):
     rows = draw(5, n_users=60, n_items=25)
-    whole = local_ease.fit(rows, None, local_ease.Ridge(3.0, 0.0), 6, np.random.default_rng(0)).toarray()
-    monkeypatch.setattr(local_ease, "SYSTEM_ENTRIES", 100)
+    whole = ease.fit_local(rows, None, Ridge(3.0, 0.0), 6, np.random.default_rng(0)).toarray()
+    monkeypatch.setattr(ease, "SYSTEM_ENTRIES", 100)
     assert (np.diff(csr_array(whole.T).indptr) <= 6).all()
-    parts = local_ease.fit(rows, None, local_ease.Ridge(3.0, 0.0), 6, np.random.default_rng(0)).toarray()
+    parts = ease.fit_local(rows, None, Ridge(3.0, 0.0), 6, np.random.default_rng(0)).toarray()
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
@@ -96,16 +96,16 @@ def test_local_ease_keeps_the_diagonal_where_long_rows_of_the_gram_matrix_are_cu
     # An item liked weakly, by people who like the others strongly: the others' entries exceed its own.
     rows = csr_array(np.array([[0.1, 3.0, 3.0], [0.1, 3.0, 0.0], [0.1, 0.0, 3.0]], dtype=np.float32))
     seen = []
-    monkeypatch.setattr(local_ease, "GRAM_ENTRIES", 6)
-    monkeypatch.setattr(local_ease, "_nearest", lambda gram, *rest: seen.append(rest[1]) or gram)
-    monkeypatch.setattr(local_ease, "_regress", lambda near, *_: near)
-    local_ease.fit(rows, None, local_ease.Ridge(3.0, 0.0), 2, np.random.default_rng(0))
+    monkeypatch.setattr(ease, "GRAM_ENTRIES", 6)
+    monkeypatch.setattr(ease, "_nearest", lambda gram, *rest: seen.append(rest[1]) or gram)
+    monkeypatch.setattr(ease, "_regress", lambda near, *_: near)
+    ease.fit_local(rows, None, Ridge(3.0, 0.0), 2, np.random.default_rng(0))
     np.testing.assert_allclose(seen[0], [0.03, 18.0, 18.0], rtol=1e-5)
 
 
 def test_singular_matrix_is_an_error_with_a_hint():
     with pytest.raises(DataError) as error:
-        solve(-np.ones((4, 4), dtype=np.float32), 0.001)
+        solve(-np.ones((4, 4), dtype=np.float32), Ridge(0.001))
     assert "regularization" in error.value.hint
 
 

@@ -1,4 +1,4 @@
-"""Cold items: what nobody has touched gets the scores that items of like content would get."""
+"""Cold items: items without interactions get the scores that items of like content would get."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import coo_array, csr_array
 
-from kgrec.models import ease, local_ease, options, sparse
-from kgrec.models.content_kernel import ContentKernel, learn
+from kgrec.models import ease, sparse
+from kgrec.models.content import ContentKernel, learn
 from kgrec.models.history import History
-from kgrec.models.item_item import ItemItemScorer, Weights
+from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.types import ItemIndices, TrainingData
 
 KEPT = 500
@@ -22,7 +23,25 @@ USERS = 2_000
 """On how many users' scores the two parts are brought to one scale."""
 
 
-class ColdItems(ItemItemScorer):
+class ColdStartOptions(ItemItemOptions):
+    """Options of ``[scorers.cold-items]``."""
+
+    regularization: float = Field(250.0, gt=0, description="the ridge of the item-item model")
+    content_ridge: float = Field(
+        3.0, gt=0, description="the ridge of the regression on content; the kernel's diagonal is 1 in the mean"
+    )
+    nearest: float = Field(1.0, ge=0, description="weight of the content kNN, the regression counting 1")
+    neighbours: int = Field(100, ge=1, description="liked items that an item looks at")
+    below: int = Field(1, ge=1, description="items that fewer users like are cold")
+    max_landmarks: int = Field(
+        6_000, ge=1, description="the regression is on at most so many items, those with the most likes"
+    )
+    decay: float = Field(
+        1.0, gt=0, le=1, description="an item of the history counts decay ** i if the user turned to i others since"
+    )
+
+
+class ColdStart(ItemItemScorer):
     """Scores items without likes by their content; NaN for all others.
 
     Kernel ridge regression from content to the columns of an item-item model: with the weights ``B`` of
@@ -32,50 +51,23 @@ class ColdItems(ItemItemScorer):
     nearest to ``j`` is added (content kNN), both at equal standard deviation. Scores stay linear in the history: they
     split exactly into what its items give, and serve users who came after training.
 
-    The kernel ``K`` is that of :func:`kgrec.models.content_kernel.learn`: texts and relations of the graph, weighted
+    The kernel ``K`` is that of :func:`kgrec.models.content.learn`: texts and relations of the graph, weighted
     by how well they tell who likes what.
-
-    Args:
-        regularization: the ridge of the item-item model.
-        content_ridge: the ridge of the regression on content; the kernel's diagonal is 1 in the mean.
-        nearest: weight of the content kNN, the regression counting 1.
-        neighbours: liked items that an item looks at.
-        below: items that fewer users like are cold.
-        max_landmarks: the regression is on at most so many items, those with the most likes.
-        decay: an item of the history counts ``decay ** i`` if the user turned to ``i`` others since.
     """
 
+    Options = ColdStartOptions
+    options: ColdStartOptions
     cold_only: ClassVar[bool] = True
     """Training keeps it out of the fusion of warm items; see :mod:`kgrec.ranking.cold`."""
     content_based = True
     """It can score an item that nobody has touched."""
-
-    def __init__(
-        self,
-        *,
-        regularization: float = 250.0,
-        content_ridge: float = 3.0,
-        nearest: float = 1.0,
-        neighbours: int = 100,
-        below: int = 1,
-        max_landmarks: int = 6_000,
-        decay: float = 1.0,
-    ) -> None:
-        super().__init__(decay=decay)
-        self.regularization = options.number("regularization", regularization, low=0, above=True)
-        self.content_ridge = options.number("content_ridge", content_ridge, low=0, above=True)
-        self.nearest = options.number("nearest", nearest, low=0)
-        self.neighbours = options.integer("neighbours", neighbours, low=1)
-        self.below = options.integer("below", below, low=1)
-        self.max_landmarks = options.integer("max_landmarks", max_landmarks, low=1)
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:
         """Say why this scorer has nothing to do, or nothing."""
         if _counts(data.matrix).all():
             return "every item has likes"
-        texts = data.item_text is not None and bool(data.item_text.any())
-        return "" if texts or (data.triples is not None and len(data.triples)) else "items have neither texts nor graph"
+        return "" if data.has_texts or data.has_graph else "items have neither texts nor graph"
 
     @property
     def items(self) -> ItemIndices:
@@ -84,7 +76,7 @@ class ColdItems(ItemItemScorer):
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
         n_items = data.n_items
-        liked = _counts(history.matrix) >= self.below
+        liked = _counts(history.matrix) >= self.options.below
         kernel = learn(data, history.matrix, liked, rng)
         described = kernel.described
         cold, warm = np.flatnonzero(described & ~liked), np.flatnonzero(described & liked)
@@ -93,10 +85,12 @@ class ColdItems(ItemItemScorer):
         between = kernel.between(warm, cold)  # (w, c)
         regressed = self._regress(kernel, history.matrix, warm, between, rng)  # (n_items, c)
         nearest = np.zeros_like(regressed)
-        nearest[warm] = _nearest(between, self.neighbours)
+        nearest[warm] = _nearest(between, self.options.neighbours)
         users = rng.permutation(np.flatnonzero(np.diff(history.matrix.indptr)))[:USERS]
         rows = csr_array(history.matrix[np.sort(users)])
-        weights = regressed / _spread(rows @ regressed) + np.float32(self.nearest) / _spread(rows @ nearest) * nearest
+        weights = (
+            regressed / _spread(rows @ regressed) + np.float32(self.options.nearest) / _spread(rows @ nearest) * nearest
+        )
         return _placed(weights, cold, n_items, rng), described & ~liked
 
     def _regress(
@@ -114,15 +108,16 @@ class ColdItems(ItemItemScorer):
         touched = np.flatnonzero(_counts(likes))
         kept = csr_array(likes[:, touched])
         counts = np.asarray(likes.sum(axis=0))[warm]
-        most = np.sort(np.argsort(-counts, kind="stable")[: self.max_landmarks])
+        most = np.sort(np.argsort(-counts, kind="stable")[: self.options.max_landmarks])
         system = kernel.between(warm[most], warm[most])
-        np.einsum("ii->i", system)[:] += np.float32(self.content_ridge)
+        np.einsum("ii->i", system)[:] += np.float32(self.options.content_ridge)
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
         shares = cho_solve(factor, between[most], check_finite=False)  # (landmarks, c)
+        ridge = ease.Ridge(self.options.regularization)
         if len(touched) > MAX_DENSE:
-            model: Weights = local_ease.fit(kept, None, local_ease.Ridge(self.regularization, 0.0), 100, rng)
+            model: Weights = ease.fit_local(kept, None, ridge, 100, rng)
         else:
-            model = ease.solve(ease.gram(kept, None), self.regularization)
+            model = ease.solve(ease.gram(kept, None), ridge)
         regressed = np.zeros((likes.shape[1], between.shape[1]), dtype=np.float32)
         regressed[touched] = model[:, np.searchsorted(touched, warm[most])] @ shares
         return regressed

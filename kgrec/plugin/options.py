@@ -1,0 +1,51 @@
+"""Options of parts: a pydantic model beside each part holds name, default, bounds and meaning of its options."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Options(BaseModel):
+    """The options of a part, each a field with a description. Bounds are those of the fields.
+
+    Raises:
+        ValueError: an option is unknown or unusable; the message names it and says what it may be.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ValueError(_told(error)) from None
+
+
+class Configured:
+    """A part that keeps its options as ``options``.
+
+    Args:
+        options: fields of ``Options``; what is left out has its default.
+
+    Raises:
+        ValueError: an option is unknown or unusable.
+    """
+
+    Options: ClassVar[type[BaseModel]] = Options
+    options: Any
+
+    def __init__(self, **options: Any) -> None:
+        self.options = self.Options(**options)
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no option {name!r}"
+    if first["type"] == "value_error":
+        return str(first["msg"]).removeprefix("Value error, ")
+    message = str(first["msg"]).removeprefix("Input should be ")
+    return f"{name} must be {message}, not {first['input']!r}"
