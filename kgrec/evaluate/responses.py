@@ -141,7 +141,7 @@ def evaluate_feedback(store: FeedbackStore, settings: GenerateConfig, seed: int)
     return FeedbackEvaluation(
         settings.window_hours,
         settings.reward,
-        store.texts.read(["text_id"]).height,
+        store.texts().height,
         found.pending,
         found.unshown,
         found.late,

@@ -19,7 +19,7 @@ from kgrec.data.values import canonical_id
 from kgrec.errors import ConfigError, KgrecError, UsageError, UserError
 from kgrec.explain.wording import VERBS as COMMON_VERBS
 from kgrec.generate.facts import FactBook, numbered
-from kgrec.generate.feedback.store import FeedbackStore, text_row
+from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.phrases import TONES
@@ -350,7 +350,7 @@ class TextService:
             texts = [text if text.note else replace(text, note=note, fallback=True) for text in texts]
         if self.config.generate.record:
             pairs = zip(texts, requests, strict=True)
-            self.store.add_texts([text_row(t, request, asked=asked.model, seed=asked.seed) for t, request in pairs])
+            self.store.add_texts(TextRecord.of(t, request, asked=asked.model, seed=asked.seed) for t, request in pairs)
         return texts
 
     def request(

@@ -109,9 +109,7 @@ class Variants:
 
     def _exposures(self) -> pl.DataFrame:
         now = time.time()
-        current = (
-            self._store.events.stamp()
-        )  # texts alone, which grow batch by batch, tell nothing of what readers like
+        current = self._store.stamp()  # texts alone, which grow batch by batch, tell nothing of what readers like
         if self._exposed is None or self._exposed[0] != current or now - self._exposed[1] > FRESH:
             table = exposures(self._store, window_hours=self._settings.window_hours, now=now).table
             self._exposed = (current, now, table)

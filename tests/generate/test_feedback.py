@@ -59,14 +59,15 @@ def test_nothing_is_kept_unless_the_settings_say_so(folder):
 def test_what_is_kept_of_a_text(project):
     (text,) = project.generate("u03")
     project.generate("u03")
-    (row,) = project.feedback.store.texts.read().iter_rows(named=True)
-    assert row["text"] == text.text
-    told = {"user_id": "u03", "kind": "blurb", "lang": "en", "tone": "neutral", "model": "template", "variant": "main"}
-    assert told.items() <= row.items()
-    assert row["item_ids"] == list(text.item_ids)
-    assert [fact["id"] for fact in row["facts"]] == [fact.id for fact in text.facts]
-    assert row["version"]
-    assert (row["seed"], abs(row["time"] - time.time()) < 600) == (project.config.seed, True)
+    assert project.feedback.store.texts()["text_id"].to_list() == [text.text_id]
+    (record,) = project.feedback.store.records([text.text_id])
+    assert record.text == text.text
+    assert (record.user_id, record.kind, record.lang, record.tone) == ("u03", "blurb", "en", "neutral")
+    assert (record.model, record.asked, record.variant) == ("template", "template", "main")
+    assert record.item_ids == text.item_ids
+    assert record.facts == text.facts
+    assert record.version
+    assert (record.seed, abs(record.time - time.time()) < 600) == (project.config.seed, True)
 
 
 def test_one_event_and_what_is_wrong_with_it(project):
@@ -95,7 +96,7 @@ def test_an_edit_is_kept_and_guards_say_what_they_have_against_it(project):
         project.feedback.record(text.text_id, "edited", text=f"{title} is a film directed by Brad Pitt.").faulty_edits
         == 1
     )
-    violations = project.feedback.store.events.read(["violations"])["violations"].to_list()
+    violations = project.feedback.store.events(["violations"])["violations"].to_list()
     assert violations[0] == []
     assert any("Brad Pitt" in told for told in violations[1])
     assert project.feedback.accepted() == []
@@ -235,4 +236,4 @@ def test_files_bad_rows_and_the_page(folder, tmp_path, capfd):
 def test_a_batch_is_recorded_too(project, tmp_path):
     project.generate_all(tmp_path / "all.jsonl", kind="summary")
     written = {json.loads(line)["text_id"] for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()}
-    assert set(project.feedback.store.texts.read(["text_id"])["text_id"]) == written
+    assert set(project.feedback.store.texts()["text_id"]) == written

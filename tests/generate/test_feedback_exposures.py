@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgrec.generate.feedback.exposures import exposures
-from kgrec.generate.feedback.feedback import accepted_rows
-from kgrec.generate.feedback.store import EVENT_SCHEMA, TEXT_SCHEMA, FeedbackStore
+from kgrec.generate.feedback.feedback import accepted_records
+from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
 
 HOUR = 3600
 NOW = 1_700_000_000
@@ -16,9 +16,10 @@ OLD = NOW - 100 * HOUR
 
 def filled(tmp_path, texts, *rows):
     store = FeedbackStore(tmp_path)
-    base = dict.fromkeys(TEXT_SCHEMA) | {"kind": "blurb", "lang": "en", "model": "m", "asked": "m", "variant": "main"}
-    base |= {"version": "1", "fallback": False, "text": "As written."}
-    store.add_texts([{**base, "text_id": key, "user_id": user} for key, user in texts.items()])
+    made = {"kind": "blurb", "lang": "en", "tone": "neutral", "model": "m", "asked": "m", "variant": "main"}
+    made |= {"version": "1", "prompt": None, "text": "As written.", "noun": "film", "time": OLD, "seed": 1}
+    made |= dict.fromkeys(("item_ids", "facts", "interests", "topics"), ()) | {"repaired": False, "fallback": False}
+    store.add_texts([TextRecord(text_id=key, user_id=user, **made) for key, user in texts.items()])
     names = list(EVENT_SCHEMA)
     table = [dict.fromkeys(names) | dict(zip(names, row, strict=False)) for row in rows]
     store.add_events(pl.DataFrame(table, schema=EVENT_SCHEMA))
@@ -145,7 +146,7 @@ def test_what_is_accepted_and_the_editor_wins(tmp_path, rows, expected):
     for k, (event, value, text, faults) in enumerate((*row, None, None, None)[:4] for row in rows):
         made.append(("a", event, None, OLD + k, value, text, None, faults))
     store = filled(tmp_path, {"a": "u1", "b": "u2"}, *made)
-    found = accepted_rows(store).select("why", "text").rows()
+    found = [(why, text) for _, text, why in accepted_records(store)]
     assert found == ([expected] if expected else [])
     if ("edited", None, "False.", ["claims: no"]) in rows:
-        assert accepted_rows(store, faulty_edits=True)["text"].to_list() == ["False."]
+        assert [text for _, text, _ in accepted_records(store, faulty_edits=True)] == ["False."]

@@ -55,8 +55,8 @@ def exposures(store: FeedbackStore, *, window_hours: float, now: float) -> Expos
         window_hours: how long a reader has to react; 0: judged at once, and no reaction is too late.
         now: unix seconds.
     """
-    texts = store.texts.read(TEXT_FIELDS).rename({"user_id": "owner"})
-    events = store.events.read(EVENT_FIELDS).join(texts.select("text_id", "owner"), on="text_id")
+    texts = store.texts(TEXT_FIELDS).rename({"user_id": "owner"})
+    events = store.events(EVENT_FIELDS).join(texts.select("text_id", "owner"), on="text_id")
     events = events.with_columns(reader=pl.coalesce("user_id", "owner", pl.lit(NOBODY))).drop("user_id", "owner")
     window = int(window_hours * HOUR)
     shown = _shown(events.filter(pl.col("event") == "shown"), window, now)

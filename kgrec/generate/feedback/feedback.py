@@ -15,7 +15,7 @@ from kgrec.data.sources.files import LINE
 from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
-from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, request_of
+from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompts import render
@@ -33,6 +33,9 @@ SHOWN_IDS = 10
 
 GOOD = 4.0
 """Ratings from this on accept a text; a lower one refuses it, clicked or not."""
+
+Acceptance = Literal["edited", "rated", "clicked"]
+"""Why a text counts as accepted."""
 
 _HINTS = {
     "unknown event": "shown, clicked, dwelt, converted, rated or edited",
@@ -62,7 +65,7 @@ class AcceptedText:
     kind: str
     language: str
     text_id: str
-    why: Literal["edited", "rated", "clicked"]
+    why: Acceptance
     model: str
     item_ids: tuple[str, ...] = ()
 
@@ -166,22 +169,22 @@ class Feedback:
             faulty_edits: also take edits that guards object to; a model would learn to say what no fact bears out.
         """
         found = []
-        for row in accepted_rows(self.store, faulty_edits=faulty_edits).iter_rows(named=True):
-            prompt = self._prompt_of(row)
+        for record, text, why in accepted_records(self.store, faulty_edits=faulty_edits):
+            prompt = self._prompt_of(record)
             if prompt is not None:
-                told = (row["text"], row["kind"], row["lang"], row["text_id"], row["why"], row["model"])
-                found.append(AcceptedText(prompt, *told, tuple(row["item_ids"] or ())))
+                told = (record.kind, record.lang, record.text_id, why, record.model, record.item_ids)
+                found.append(AcceptedText(prompt, text, *told))
         return found
 
-    def _prompt_of(self, row: Mapping[str, Any]) -> str | None:
+    def _prompt_of(self, record: TextRecord) -> str | None:
         """Return the prompt that a text on record answers; of a text by the template, the one a model would get."""
-        kind = kinds_of(self._domain).get(row["kind"])
+        kind = kinds_of(self._domain).get(record.kind)
         if kind is None:
             return None
-        variants = self._texts().variants.of(kind, row["lang"], "model")
-        chosen = variants.get(row["variant"]) if row["asked"] != TEMPLATE else None
-        prompt = (chosen or variants[MAIN]).prompt or default_prompt(f"{kind.name}.{row['lang']}")
-        return render(prompt, request_of(row, kind)) if prompt else None
+        variants = self._texts().variants.of(kind, record.lang, "model")
+        chosen = variants.get(record.variant) if record.asked != TEMPLATE else None
+        prompt = (chosen or variants[MAIN]).prompt or default_prompt(f"{kind.name}.{record.lang}")
+        return render(prompt, record.request(kind)) if prompt else None
 
     def _stored(self, raw: pl.DataFrame, where: str, columns: Mapping[str, str]) -> FeedbackReport:
         events, rejects = parse_events(raw, where, _now(), columns)
@@ -206,13 +209,12 @@ class Feedback:
         edits = events.filter(pl.col("event") == "edited")
         if not edits.height:
             return events
-        texts = self.store.texts.read(where=pl.col("text_id").is_in(edits["text_id"].implode()))
-        rows = {row["text_id"]: row for row in texts.iter_rows(named=True)}
+        records = {record.text_id: record for record in self.store.records(edits["text_id"])}
         writer = Writer(self._texts().guards())
         found = {
-            line: self._objections(writer, rows[text_id], text)
+            line: self._objections(writer, records[text_id], text)
             for line, text_id, text in edits.select(LINE, "text_id", "text").rows()
-            if text_id in rows
+            if text_id in records
         }
         told = pl.DataFrame(
             {LINE: list(found), "violations": list(found.values())},
@@ -220,20 +222,20 @@ class Feedback:
         )
         return events.drop("violations").join(told, on=LINE, how="left", maintain_order="left")
 
-    def _objections(self, writer: Writer, row: Mapping[str, Any], text: str) -> list[str]:
-        kind = kinds_of(self._domain).get(row["kind"])
+    def _objections(self, writer: Writer, record: TextRecord, text: str) -> list[str]:
+        kind = kinds_of(self._domain).get(record.kind)
         if kind is None:
             return []
         request = replace(
-            request_of(row, kind),
+            record.request(kind),
             known=self._texts().names,
-            cues=cues_of(self._domain, row["lang"]),
-            private=(row["user_id"],) if row["user_id"] else (),
+            cues=cues_of(self._domain, record.lang),
+            private=(record.user_id,) if record.user_id else (),
         )
         return [f"{found.guard}: {found.message}" for found in writer.check(request, text)]
 
     def _unknown(self, text_id: str) -> NotFoundError:
-        known = self.store.texts.read(["text_id"])["text_id"].to_list()
+        known = self.store.texts()["text_id"].to_list()
         if not known:
             return NotFoundError(
                 f"unknown text {text_id!r}: no text is on record", hint="set generate.record = true, then write texts"
@@ -241,15 +243,15 @@ class Feedback:
         return NotFoundError.of("text", text_id, known, where="the record")
 
 
-def accepted_rows(store: FeedbackStore, *, faulty_edits: bool = False) -> pl.DataFrame:
-    """Return the records of accepted texts; ``text`` is the editor's where there is one, ``why`` says why.
+def accepted_records(store: FeedbackStore, *, faulty_edits: bool = False) -> list[tuple[TextRecord, str, Acceptance]]:
+    """Return the records of accepted texts, what was accepted (the editor's text where there is one), and why.
 
     Args:
         store: the record.
-        faulty_edits: also take edits that guards object to; a model would learn to say what no fact bears out.
+        faulty_edits: also take edits that guards object to.
     """
     value, event = pl.col("value"), pl.col("event")
-    events = store.events.read().sort("time", nulls_last=False, maintain_order=True)
+    events = store.events().sort("time", nulls_last=False, maintain_order=True)
     edited = event == "edited"
     faulty = pl.col("violations").list.len().fill_null(0) > 0
     verdicts = events.group_by("text_id", maintain_order=True).agg(
@@ -269,9 +271,9 @@ def accepted_rows(store: FeedbackStore, *, faulty_edits: bool = False) -> pl.Dat
     chosen = verdicts.with_columns(why=why).filter(pl.col("why").is_not_null())
     if not faulty_edits:
         chosen = chosen.filter(~((pl.col("why") == "edited") & pl.col("faulty")))
-    texts = store.texts.read(where=pl.col("text_id").is_in(chosen["text_id"].implode()))
-    texts = texts.join(chosen.select("text_id", "edit", "why"), on="text_id", maintain_order="left")
-    return texts.with_columns(pl.coalesce("edit", "text").alias("text")).drop("edit")
+    found = {text_id: (edit, why) for text_id, edit, why in chosen.select("text_id", "edit", "why").iter_rows()}
+    records = [(record, *found[record.text_id]) for record in store.records(found)]
+    return [(record, record.text if edit is None else edit, why) for record, edit, why in records]
 
 
 def _now() -> float:

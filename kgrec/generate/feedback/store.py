@@ -1,70 +1,167 @@
-"""The texts that were written and what readers did with them, on record in the workspace."""
+"""The texts that were written and what readers did with them, on record in the workspace: one SQLite file.
+
+The file is in WAL mode and every change is one transaction, flushed to the disk before it is acknowledged: several
+processes may write while others read, and a process that is killed leaves what was acknowledged and nothing else.
+"""
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
-from kgrec.generate.feedback.log import SEGMENT_BYTES, Log, writing
+from kgrec.artifacts import storage_errors
+from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
 from kgrec.plugin.domain import TextKind
 from kgrec.plugin.generation import Fact, GeneratedText, Interest, TextRequest
 
-FOLDER = "feedback"
+FILE = Path("feedback", "feedback.sqlite")
 """Beside kgrec.toml, not among the artifacts: it cannot be made again."""
+
+PATIENCE = 60.0
+"""Seconds to wait for another writer."""
 
 EVENTS = ("shown", "clicked", "dwelt", "converted", "rated", "edited")
 
-_TEXT = pl.String()
-_TEXTS = pl.List(pl.String())
-FACT: Mapping[str, pl.DataType] = {
-    **dict.fromkeys(("id", "type", "name", "value", "label", "unit"), _TEXT),
-    "number": pl.Float64(),
-    "aliases": _TEXTS,
-    "source": _TEXT,
-    "subject": _TEXT,
-}
-TEXT_SCHEMA: Mapping[str, pl.DataType] = {
-    "text_id": _TEXT,
-    "time": pl.Int64(),
-    "text": _TEXT,
-    **dict.fromkeys(("kind", "lang", "tone", "model", "asked", "variant", "version", "prompt", "user_id"), _TEXT),
-    "item_ids": _TEXTS,
-    "facts": pl.List(pl.Struct(FACT)),
-    "interests": _TEXTS,
-    "topics": _TEXTS,
-    "noun": _TEXT,
-    "seed": pl.Int64(),
-    "repaired": pl.Boolean(),
-    "fallback": pl.Boolean(),
-}
-"""Of a text: ``model`` wrote it, ``asked`` was asked to, by the prompt (or phrases) ``variant`` of this ``version``."""
-
 EVENT_SCHEMA: Mapping[str, pl.DataType] = {
-    "text_id": _TEXT,
-    "event": _TEXT,
-    "user_id": _TEXT,
+    **dict.fromkeys(("text_id", "event", "user_id"), pl.String()),
     "time": pl.Int64(),
     "value": pl.Float64(),
-    "text": _TEXT,
-    "event_id": _TEXT,
-    "violations": _TEXTS,
+    **dict.fromkeys(("text", "event_id"), pl.String()),
+    "violations": pl.List(pl.String()),
 }
 """Of an event: ``value`` is seconds, money or a rating; ``text`` an editor's; ``violations`` what guards say of it."""
 
-_IDENTITY = ("text_id", "event", "user_id", "time", "value", "text")
-_PARTS = [pl.col(name).cast(pl.String).fill_null("\0") for name in _IDENTITY]
-EVENT_KEY = (
-    pl.when(pl.col("event_id").is_not_null())
-    .then(pl.concat_str([pl.lit("id"), pl.col("event_id")], separator="\x1f"))
-    .otherwise(pl.concat_str(_PARTS, separator="\x1f"))
-)
+_TABLES = """
+CREATE TABLE IF NOT EXISTS texts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, text_id TEXT NOT NULL UNIQUE, time INTEGER, text TEXT, kind TEXT, lang TEXT,
+    tone TEXT, model TEXT, asked TEXT, variant TEXT, version TEXT, prompt TEXT, user_id TEXT, item_ids TEXT, facts TEXT,
+    interests TEXT, topics TEXT, noun TEXT, seed INTEGER, repaired INTEGER, fallback INTEGER);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, text_id TEXT NOT NULL, event TEXT NOT NULL, user_id TEXT, time INTEGER,
+    value REAL, text TEXT, event_id TEXT UNIQUE, violations TEXT);
+CREATE UNIQUE INDEX IF NOT EXISTS same_event ON events (
+    text_id, event, ifnull(user_id, ''), ifnull(time, ''), ifnull(value, ''), ifnull(text, ''))
+    WHERE event_id IS NULL;
+CREATE INDEX IF NOT EXISTS user_of_text ON texts (user_id);
+CREATE INDEX IF NOT EXISTS user_of_event ON events (user_id);
+"""
 """What makes an event the same: its own id where it has one, else all that is known of it."""
+
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """How a text came to be, as far as it is kept: enough to judge, edit and learn from it later.
+
+    Attributes:
+        text_id, text, kind, lang, item_ids, facts, topics, repaired, fallback: of the text.
+        time: unix seconds.
+        tone, noun: of the request; ``interests`` are their names.
+        model: who wrote it.
+        asked: who was asked to; the template may have stepped in.
+        variant, version: of the prompt (or phrases) that was asked by.
+        prompt: name and version of the model's prompt, or None.
+        user_id: the reader, or None.
+        seed: of the draw.
+    """
+
+    text_id: str
+    time: int
+    text: str
+    kind: str
+    lang: str
+    tone: str
+    model: str
+    asked: str
+    variant: str
+    version: str
+    prompt: str | None
+    user_id: str | None
+    item_ids: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    interests: tuple[str, ...]
+    topics: tuple[str, ...]
+    noun: str
+    seed: int
+    repaired: bool
+    fallback: bool
+
+    @classmethod
+    def of(cls, text: GeneratedText, request: TextRequest, *, asked: str, seed: int, now: float | None = None) -> Self:
+        """Return the record of a text.
+
+        Args:
+            text: as written.
+            request: what was wanted.
+            asked: the model that was asked.
+            seed: of the draw.
+            now: unix seconds; None: the present.
+        """
+        return cls(
+            text_id=text.text_id,
+            time=int(time.time() if now is None else now),
+            text=text.text,
+            kind=text.kind,
+            lang=text.language,
+            tone=request.tone,
+            model=text.model,
+            asked=asked,
+            variant=request.variant,
+            version=request.version,
+            prompt=text.prompt or None,
+            user_id=text.user_id or None,
+            item_ids=text.item_ids,
+            facts=text.facts,
+            interests=tuple(interest.name for interest in request.interests),
+            topics=request.topics,
+            noun=request.noun,
+            seed=seed,
+            repaired=text.repaired,
+            fallback=text.fallback,
+        )
+
+    def request(self, kind: TextKind) -> TextRequest:
+        """Return the request that the text answered, as far as the record holds it."""
+        return TextRequest(
+            kind=kind,
+            facts=self.facts,
+            language=self.lang,
+            tone=self.tone,
+            interests=tuple(Interest("entity", name, "", 0.0, 0) for name in self.interests),
+            topics=self.topics,
+            noun=self.noun,
+            item_ids=self.item_ids,
+            variant=self.variant,
+            version=self.version,
+        )
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the record as SQLite keeps it: lists as JSON."""
+        values = asdict(self)
+        values["user_id"] = self.user_id or None
+        return tuple(json.dumps(v, ensure_ascii=False) if isinstance(v, tuple | list) else v for v in values.values())
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return the record that :meth:`row` tells."""
+        values = dict(zip(_TEXT_FIELDS, row, strict=True))
+        for name in ("item_ids", "interests", "topics"):
+            values[name] = tuple(json.loads(values[name]))
+        facts = [{**fact, "aliases": tuple(fact["aliases"])} for fact in json.loads(values["facts"])]
+        values["facts"] = tuple(Fact(**fact) for fact in facts)
+        return cls(**values | {name: bool(values[name]) for name in ("repaired", "fallback")})
+
+
+_TEXT_FIELDS = tuple(field.name for field in fields(TextRecord))
 
 
 @dataclass
@@ -73,32 +170,19 @@ class FeedbackStore:
 
     Attributes:
         root: folder of kgrec.toml.
-        limit: bytes of a file before a new one is begun.
     """
 
     root: Path
-    limit: int = SEGMENT_BYTES
 
     @property
-    def folder(self) -> Path:
-        """Where the files are."""
-        return self.root / FOLDER
+    def file(self) -> Path:
+        """The SQLite file; made by the first text."""
+        return self.root / FILE
 
-    @cached_property
-    def texts(self) -> Log:
-        """The texts on record."""
-        return Log(self.folder, "texts", TEXT_SCHEMA, pl.col("text_id"), ("text_id",), self.limit)
-
-    @cached_property
-    def events(self) -> Log:
-        """The events on record."""
-        return Log(self.folder, "events", EVENT_SCHEMA, EVENT_KEY, (*_IDENTITY, "event_id"), self.limit)
-
-    def add_texts(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Record texts as :func:`text_row` tells them; those on record already are left. Returns how many were new."""
-        frame = pl.DataFrame(list(rows), schema=TEXT_SCHEMA)
-        with writing(self.folder):
-            return _add(self.texts, frame)
+    def add_texts(self, texts: Iterable[TextRecord]) -> int:
+        """Record texts; those on record already are left. Returns how many were new."""
+        with self._changed() as db:
+            return _insert(db, "texts", _TEXT_FIELDS, (text.row() for text in texts))
 
     def add_events(self, rows: pl.DataFrame) -> tuple[int, list[str]]:
         """Record events of texts on record; an event that is on record already is left.
@@ -109,85 +193,135 @@ class FeedbackStore:
         Returns:
             How many were new, and the ids of texts that are not on record, whose events are not kept.
         """
-        with writing(self.folder):
-            known = self.texts.known(rows)
-            unknown = rows.filter(~known)["text_id"].unique(maintain_order=True).to_list()
-            return _add(self.events, rows.filter(known)), unknown
+        with self._changed() as db:
+            ids = rows["text_id"].unique(maintain_order=True).to_list()
+            known = {text_id for (text_id,) in db.execute(f"SELECT text_id FROM texts {_AMONG}", (json.dumps(ids),))}
+            table = rows.filter(pl.col("text_id").is_in(list(known))).select(list(EVENT_SCHEMA))
+            values = ((*row[:-1], None if row[-1] is None else json.dumps(row[-1])) for row in table.iter_rows())
+            return _insert(db, "events", tuple(EVENT_SCHEMA), values), [one for one in ids if one not in known]
+
+    def texts(self, names: Sequence[str] = ("text_id",)) -> pl.DataFrame:
+        """Return fields of all texts, strings and flags, in the order of writing.
+
+        Raises:
+            CorruptArtifactError: the file is damaged.
+        """
+        kinds = {"time": pl.Int64, "seed": pl.Int64, "repaired": pl.Boolean, "fallback": pl.Boolean}
+        rows = self._read(f"SELECT {', '.join(names)} FROM texts ORDER BY id")
+        return pl.DataFrame(rows, schema={name: kinds.get(name, pl.String) for name in names}, orient="row")
+
+    def records(self, ids: Iterable[str]) -> list[TextRecord]:
+        """Return the texts of these ids that are on record, in the order of writing.
+
+        Raises:
+            CorruptArtifactError: the file is damaged.
+        """
+        query = f"SELECT {', '.join(_TEXT_FIELDS)} FROM texts {_AMONG} ORDER BY id"
+        return [TextRecord.from_row(row) for row in self._read(query, (json.dumps(list(ids)),))]
+
+    def events(self, names: Sequence[str] = tuple(EVENT_SCHEMA)) -> pl.DataFrame:
+        """Return fields of all events, in the order of writing.
+
+        Raises:
+            CorruptArtifactError: the file is damaged.
+        """
+        rows = self._read(f"SELECT {', '.join(names)} FROM events ORDER BY id")
+        stored = {name: pl.String() if name == "violations" else EVENT_SCHEMA[name] for name in names}
+        found = pl.DataFrame(rows, schema=stored, orient="row")
+        if "violations" not in names:
+            return found
+        return found.with_columns(pl.col("violations").str.json_decode(EVENT_SCHEMA["violations"]))
+
+    def stamp(self) -> tuple[int, int]:
+        """Return what changes whenever an event is added or removed."""
+        rows = self._read("SELECT count(*), ifnull(max(id), 0) FROM events")
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
 
     def forget(self, user_id: str) -> tuple[int, int]:
         """Remove the texts written for a user with all their events, and whatever else the user did.
 
         Returns:
-            How many texts and events went.
+            How many texts and events were removed.
         """
-        theirs = pl.col("user_id") == user_id
-        with writing(self.folder):
-            ids = pl.concat(
-                [f.filter(theirs)["text_id"] for f in self.texts.frames(["text_id", "user_id"])]
-                or [pl.Series("text_id", [], dtype=pl.String)]
-            ).implode()
-            stays = ~(pl.col("text_id").is_in(ids) | theirs.fill_null(False))
-            # Events first: interrupted in between, the texts are still there to say whose events are left.
-            events = self.events.keep(["text_id", "user_id"], lambda f: f.select(stays.alias("stays"))["stays"])
-            texts = self.texts.keep(["text_id", "user_id"], lambda f: f.select(stays.alias("stays"))["stays"])
+        if not self.file.exists():
+            return 0, 0
+        with self._changed() as db:
+            theirs = "text_id IN (SELECT text_id FROM texts WHERE user_id = ?)"
+            events = db.execute(f"DELETE FROM events WHERE user_id = ? OR {theirs}", (user_id, user_id)).rowcount
+            texts = db.execute("DELETE FROM texts WHERE user_id = ?", (user_id,)).rowcount
+        with self._opened() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nor do the pages waiting in the log tell of them
         return texts, events
 
+    def _read(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if not self.file.exists():
+            return []
+        with self._opened() as db:
+            return db.execute(query, parameters).fetchall()
 
-def _add(log: Log, rows: pl.DataFrame) -> int:
-    once = rows.with_columns(log.key.alias("_key")).unique("_key", keep="first", maintain_order=True)
-    new = once.filter(~log.known(once))
-    if new.height:
-        log.append(new)
-    return new.height
+    @contextmanager
+    def _changed(self) -> Iterator[sqlite3.Connection]:
+        """Open a transaction for writing; it is kept whole or, where anything fails, not at all."""
+        with storage_errors(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self._opened() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with sqlite_errors(self.file):
+            db = sqlite3.connect(self.file, timeout=PATIENCE, isolation_level=None)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("PRAGMA secure_delete = ON")  # who is forgotten leaves no bytes behind
+                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_of_event'").fetchone():
+                    db.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+                yield db
+            finally:
+                db.close()
 
 
-def text_row(text: GeneratedText, request: TextRequest, *, asked: str, seed: int, now: float | None = None) -> Any:
-    """Return what is kept of a text: how it came to be, so that it can be judged, edited and learned from later.
+_AMONG = "WHERE text_id IN (SELECT value FROM json_each(?))"
 
-    Args:
-        text: as written.
-        request: what was wanted.
-        asked: the model that was asked, as named by whoever asked; the template may have stepped in.
-        seed: of the draw.
-        now: unix seconds; by default the present.
+
+def _insert(db: sqlite3.Connection, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Add rows, leave those that are there already, and return how many were new."""
+    before = db.total_changes
+    marks = ", ".join("?" * len(names))
+    db.executemany(f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)
+    return db.total_changes - before
+
+
+@contextmanager
+def sqlite_errors(file: Path) -> Iterator[None]:
+    """Turn SQLite's errors into kgrec's, which say what is wrong with which file, and what to do.
+
+    Raises:
+        CorruptArtifactError: the file is damaged, or something else than SQLite.
+        StorageError: no space left, or it cannot be written.
+        WorkspaceError: another process holds it for too long.
     """
-    return {
-        "text_id": text.text_id,
-        "time": int(time.time() if now is None else now),
-        "text": text.text,
-        "kind": text.kind,
-        "lang": text.language,
-        "tone": request.tone,
-        "model": text.model,
-        "asked": asked,
-        "variant": request.variant,
-        "version": request.version,
-        "prompt": text.prompt or None,
-        "user_id": text.user_id or None,
-        "item_ids": list(text.item_ids),
-        "facts": [
-            {**{name: getattr(fact, name) for name in FACT}, "aliases": list(fact.aliases)} for fact in text.facts
-        ],
-        "interests": [interest.name for interest in request.interests],
-        "topics": list(request.topics),
-        "noun": request.noun,
-        "seed": seed,
-        "repaired": text.repaired,
-        "fallback": text.fallback,
-    }
-
-
-def request_of(row: Mapping[str, Any], kind: TextKind) -> TextRequest:
-    """Return the request that a text on record answered, as far as the record holds it."""
-    return TextRequest(
-        kind=kind,
-        facts=tuple(Fact(**{**fact, "aliases": tuple(fact["aliases"] or ())}) for fact in row["facts"] or ()),
-        language=row["lang"],
-        tone=row["tone"],
-        interests=tuple(Interest("entity", name, "", 0.0, 0) for name in row["interests"] or ()),
-        topics=tuple(row["topics"] or ()),
-        noun=row["noun"],
-        item_ids=tuple(row["item_ids"] or ()),
-        variant=row["variant"],
-        version=row["version"],
-    )
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = (error.sqlite_errorcode or 0) & 0xFF  # the low byte is the kind, the rest says more
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise WorkspaceError(f"{file} is being written by another process", hint="try again later") from None
+        if code == sqlite3.SQLITE_FULL:
+            hint = "free some space and run the command again; nothing was lost"
+            raise StorageError(f"no space left for {file}", hint=hint) from None
+        if code in _UNWRITABLE:
+            raise StorageError(
+                f"{file} cannot be written: {error}", hint="check the disk and the permissions"
+            ) from None
+        raise CorruptArtifactError(
+            f"{file} is damaged: {error}",
+            hint=f'save what can be read, `sqlite3 {file.name} ".recover"`, or move the file away to start a new one',
+        ) from None
