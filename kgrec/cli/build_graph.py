@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli.console import cell, show_facts
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.graph.build_stage import BuildReport
 
 
+@workspace_command
 def build_graph(
-    run: Run,
+    run: CommandLineRun,
     append: Annotated[
         list[Path] | None,
         typer.Option("--append", metavar="FILES...", help="Add these files to what is built, rather than start anew."),

@@ -167,11 +167,8 @@ def disk(workspace: Path) -> Check:
 
 def plugins(manager: PluginManager) -> Iterator[Check]:
     """Check that every plugin is in use."""
-    from kgrec.cli.plugins import broken
-
-    bad = broken(manager)
-    for info in bad:
-        yield Check(f"plugin {info.name}", "warn", info.error, f"mend it, or set KGREC_DISABLE={info.name}")
+    for info in manager.broken():
+        yield Check(f"plugin {info.name}", "warn", info.error, f"fix it, or set KGREC_DISABLE={info.name}")
     names = [info.name for info in manager.plugins if not info.error]
     yield Check("plugins", "ok", ", ".join(names))
 

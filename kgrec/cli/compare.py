@@ -11,8 +11,9 @@ import typer
 from kgrec.cli.arguments import check_json
 from kgrec.cli.console import cell, console, table
 from kgrec.cli.output import Format, write_records
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.cli.runs import RunName, check_page
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.evaluate.comparing import RunComparison
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
 
+@workspace_command
 def compare(
-    run: Run,
+    run: CommandLineRun,
     run_a: RunName,
     run_b: RunName = "latest",
     html: Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from kgrec.cli.console import console, table
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.cli.checks import Check
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-def doctor(run: Run) -> None:
+@workspace_command
+def doctor(run: CommandLineRun) -> None:
     """Check the environment and the workspace."""
     from kgrec.cli.checks import examine
 

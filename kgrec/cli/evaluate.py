@@ -21,9 +21,10 @@ from kgrec.cli.evaluate_ratings import show_ratings
 from kgrec.cli.evaluate_sweeps import show_sweeps
 from kgrec.cli.evaluate_uplift import show_uplift
 from kgrec.cli.output import Format, write_records
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.cli.runs import check_page
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,8 +53,9 @@ class SplitName(StrEnum):
     k_fold = "k-fold"
 
 
+@workspace_command
 def evaluate(
-    run: Run,
+    run: CommandLineRun,
     split: Annotated[
         SplitName,
         typer.Option(
@@ -117,7 +119,7 @@ def evaluate(
         typer.Option(metavar="N", min=0, help="Users, drawn at random, whose lists are kept and shown on the page."),
     ] = 5,
 ) -> None:
-    """Hold out part of the data, train on the rest, and measure the lists.
+    """Train on a part of the data, and measure the lists on the rest.
 
     The workspace's own models stay as they are. Every item that a user has not seen is ranked. Figures come with 95 %
     intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of foretold

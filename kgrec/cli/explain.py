@@ -9,8 +9,9 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.console import cell, clean, console, table
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,8 +33,9 @@ FROM = {
 """Kinds of causes, as the table names them."""
 
 
+@workspace_command
 def explain(
-    run: Run,
+    run: CommandLineRun,
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
     item: Annotated[str, typer.Argument(metavar="ITEM", help="Id of an item.", autocompletion=complete.items)],
     number: Annotated[

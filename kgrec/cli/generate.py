@@ -11,8 +11,9 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.console import cell, clean, console, table, words
 from kgrec.cli.errors import warn
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.generate.profile import InterestProfile
@@ -24,8 +25,9 @@ KindOption = Annotated[
 ]
 
 
+@workspace_command
 def generate(
-    run: Run,
+    run: CommandLineRun,
     user: Annotated[
         str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
     ] = None,
@@ -78,7 +80,7 @@ def generate(
         ),
     ] = None,
 ) -> None:
-    """Write texts about items for the person who reads them, from facts alone.
+    """Write texts about items for a user, from facts alone.
 
     Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
     """
@@ -110,7 +112,12 @@ def generate(
 
 
 def _for_all(
-    run: Run, user: str | None, item: list[str] | None, number: int, out: Path | None, options: dict[str, Any]
+    run: CommandLineRun,
+    user: str | None,
+    item: list[str] | None,
+    number: int,
+    out: Path | None,
+    options: dict[str, Any],
 ) -> None:
     if user is not None or item:
         raise UsageError("--all excludes USER and --item", hint="leave them out")
@@ -137,7 +144,7 @@ def _draft(piece: str | None) -> None:
     print(clean(piece), end="", file=sys.stderr, flush=True)
 
 
-def _notes(run: Run, texts: list[GeneratedText]) -> None:
+def _notes(run: CommandLineRun, texts: list[GeneratedText]) -> None:
     for note in dict.fromkeys(text.note for text in texts if text.note):
         if not run.quiet:
             warn(f"the template stepped in: {note}")
@@ -169,8 +176,9 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
             out.print(f"refused by {violation.guard}: {clean(violation.message)}", style="yellow")
 
 
+@workspace_command
 def profile(
-    run: Run,
+    run: CommandLineRun,
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many interests.")] = 12,
 ) -> None:

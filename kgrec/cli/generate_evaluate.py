@@ -12,15 +12,17 @@ from kgrec.cli.console import clean, console, table
 from kgrec.cli.generate import KindOption
 from kgrec.cli.generate_feedback import evaluate_feedback
 from kgrec.cli.output import Format, write_records
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.evaluate.text_quality.figures import TextQuality
 
 
+@workspace_command
 def evaluate(
-    run: Run,
+    run: CommandLineRun,
     kind: KindOption = None,
     lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the texts.")] = None,
     tone: Annotated[
@@ -63,7 +65,9 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write figures and texts to FILE, as JSON.")
     ] = None,
 ) -> None:
-    """Write texts for some users, and measure how true, personal, varied and fluent they are, and how fast.
+    """Write texts for some users, and measure how good they are.
+
+    Measured is how true, personal, varied and fluent the texts are, and how fast they are written.
 
     Texts of a language model are kept as they are written: an interrupted run goes on where it stopped. What the
     figures mean is in docs/generate.md. With --feedback texts are judged by what readers did with them.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import cell, clean, console, table, words
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.evaluate.responses import FeedbackEvaluation, ResponseGroup
@@ -24,8 +25,9 @@ RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 FOLDED: dict[str, Any] = {"justify": "right", "overflow": "fold"}
 
 
+@workspace_command
 def feedback(
-    run: Run,
+    run: CommandLineRun,
     text_id: Annotated[str | None, typer.Argument(metavar="TEXT_ID", help="A text on record.")] = None,
     event: Annotated[
         str | None,
@@ -54,7 +56,7 @@ def feedback(
         str | None, typer.Option("--forget", metavar="USER", help="Remove a user's texts and events from the record.")
     ] = None,
 ) -> None:
-    """Record what readers did with texts: TEXT_ID EVENT, or --from FILES.
+    """Record what readers did with texts.
 
     Texts are on record where kgrec.toml says generate.record = true. An event that is on record already is left, so a
     file may be read twice. Rows that cannot be used are counted and named.
@@ -106,7 +108,7 @@ def _show_reports(reports: dict[str, FeedbackReport]) -> None:
             out.print(f"  guards object to {cell(report.faulty_edits)} edits; they are kept", style="yellow")
 
 
-def evaluate_feedback(run: Run, html: Path | None = None) -> None:
+def evaluate_feedback(run: CommandLineRun, html: Path | None = None) -> None:
     """Measure the feedback on record: the part of ``kgrec generate evaluate`` that --feedback asks for."""
     found = run.project.evaluate_feedback()
     run.data([found.to_dict()], lambda: show_evaluation(found))

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import cell, clean, console, duration, table
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.generate.finetune import FineTuneResult
 
 
+@workspace_command
 def tune(
-    run: Run,
+    run: CommandLineRun,
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="smollm2, or a folder with a model of transformers.")
     ] = "smollm2",
@@ -52,7 +54,9 @@ def tune(
         typer.Option("--out", "-o", metavar="DIR", help="Folder of the adapters; by default the workspace's own."),
     ] = None,
 ) -> None:
-    """Adapt a language model to the catalogue's texts and to generated texts that were accepted (LoRA).
+    """Fine-tune a language model on the catalogue's texts.
+
+    LoRA adapters learn from descriptions, texts of the template, and generated texts that were accepted.
 
     Interrupted, it goes on where it stopped. What comes out is used by `kgrec generate USER --model tuned`.
     """

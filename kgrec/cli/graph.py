@@ -10,37 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, size
-from kgrec.cli.run import Run, command
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, UsageError, UserError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.graph.neighbourhood import Neighbourhood
     from kgrec.graph.query import QueryResult
 
 
-def app() -> typer.Typer:
-    """Make the group of commands."""
-    group = typer.Typer(invoke_without_command=True)
-    group.callback()(command(_top))
-    for function in (stats, query, export, validate, show):
-        group.command()(command(function))
-    return group
-
-
-def _top(run: Run, context: typer.Context) -> None:  # noqa: ARG001
-    """Look into the knowledge graph, query, check and export it."""
-    if context.invoked_subcommand is None:
-        print(context.get_help(), end="")
-
-
-def stats(run: Run) -> None:
-    """Count nodes, edges and relations, and say where the edges come from."""
+@workspace_command
+def stats(run: CommandLineRun) -> None:
+    """Count nodes, edges and relations, by where they come from."""
     facts = run.project.graph.stats()
     run.data([facts], lambda: show_facts(facts))
 
 
+@workspace_command
 def query(
-    run: Run,
+    run: CommandLineRun,
     sparql: Annotated[str | None, typer.Argument(metavar="SPARQL", help="The query; - reads it from stdin.")] = None,
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the query from FILE.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")] = 10.0,
@@ -78,13 +66,17 @@ def _query_text(sparql: str | None, file: Path | None) -> str:
     return sys.stdin.read() if sparql == "-" else str(sparql)
 
 
+@workspace_command
 def validate(
-    run: Run,
+    run: CommandLineRun,
     shapes: Annotated[
         Path | None, typer.Option("--shapes", metavar="FILE", help="Also check against these SHACL shapes (Turtle).")
     ] = None,
 ) -> None:
-    """Check the graph against its SHACL shapes; what breaks them is named with the row it came from."""
+    """Check the graph against its SHACL shapes.
+
+    What breaks them is named with the row it came from.
+    """
     if shapes is not None and not shapes.is_file():
         raise UserError(f"there is no file {shapes}", hint="--shapes takes a Turtle file")
     violations = run.project.graph.validate(shapes)
@@ -97,8 +89,9 @@ def validate(
         )
 
 
+@workspace_command
 def export(
-    run: Run,
+    run: CommandLineRun,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Where to write: .ttl, .nt, .jsonld, .graphml or .json.")
     ],
@@ -107,20 +100,24 @@ def export(
         typer.Option("--format", metavar="NAME", help="turtle, ntriples, jsonld, graphml or json; by default by FILE."),
     ] = None,
 ) -> None:
-    """Write the whole graph as Turtle, N-Triples, JSON-LD, GraphML or networkx node-link JSON."""
+    """Write the graph as Turtle, N-Triples, JSON-LD, GraphML or JSON.
+
+    JSON is networkx's node-link format.
+    """
     run.project.graph.export(file, form)
     run.say(f"{size(file.stat().st_size)} written to {file}")
 
 
+@workspace_command
 def show(
-    run: Run,
+    run: CommandLineRun,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Id or label of a user, an item or an entity; item:50.")],
     limit: Annotated[int, typer.Option(min=1, help="At most so many edges, the most telling first.")] = 40,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw it into FILE: .html or .svg.")
     ] = None,
 ) -> None:
-    """Print what surrounds a user, an item or an entity, or draw it."""
+    """Print or draw what is around a user, an item or an entity."""
     if out is not None:
         run.project.graph.draw(name, out, limit=limit)
         run.say(f"{size(out.stat().st_size)} written to {out}")

@@ -10,15 +10,17 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, table
 from kgrec.cli.output import write_frame
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 SHOWN_REJECTS = 20
 """Rejected rows that are shown to people; the other formats have all."""
 
 
+@workspace_command
 def info(
-    run: Run,
+    run: CommandLineRun,
     user: Annotated[
         str | None,
         typer.Argument(metavar="USER", help="Show what is known of this user.", autocompletion=complete.users),
@@ -43,7 +45,7 @@ def info(
         run.data([facts], lambda: _show_workspace(facts))
 
 
-def _config(run: Run) -> None:
+def _config(run: CommandLineRun) -> None:
     rows = [{"key": k, "value": v, "from": origin} for k, v, origin in run.project.settings.rows()]
 
     def show() -> None:
@@ -64,7 +66,7 @@ def _setting(value: Any) -> str:
     return "" if value is None else clean(str(value))
 
 
-def _rejects(run: Run) -> None:
+def _rejects(run: CommandLineRun) -> None:
     frame = run.project.dataset.rejects
     if run.for_people:
         show_records(frame.head(SHOWN_REJECTS).to_dicts(), empty="no row was left out")

@@ -11,8 +11,9 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.console import console
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, PluginError, UsageError, UserError
+from kgrec.plugin import workspace_command
 from kgrec.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ SAMPLE_SEED = 42
 """Seed of the bundled samples; they are the same everywhere."""
 
 
+@workspace_command
 def init(
-    run: Run,
+    run: CommandLineRun,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace; made when missing.")],
     domain: Annotated[
         str | None,
@@ -96,7 +98,7 @@ def _sample(manager: PluginManager, name: str, settings: Path) -> None:
             path.replace(folder / path.name)
 
 
-def _propose(run: Run, files: list[Path], domain: str | None, target: Path) -> None:
+def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target: Path) -> None:
     from kgrec.cli.output import atomic
     from kgrec.data.propose import propose
 

@@ -7,51 +7,41 @@ from typing import Any
 
 from kgrec.cli.console import console, table
 from kgrec.cli.errors import warn as say_warning
-from kgrec.cli.run import Run
-from kgrec.errors import PluginError
+from kgrec.cli.run import CommandLineRun
+from kgrec.errors import KgrecError
+from kgrec.plugin import workspace_command
 from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
 
 Offers = dict[tuple[str, str], list[tuple[str, str]]]
 """Name and summary of what is on offer, by owner and kind."""
 
 
-def plugins(run: Run) -> None:
+@workspace_command
+def plugins(run: CommandLineRun) -> None:
     """List the plugins, what they offer, what is broken."""
-    offers, clashes = _offers(run.manager)
+    offers, problems = _offers(run.manager)
     records = [_record(info, offers) for info in run.manager.plugins]
     run.data(records, lambda: _show(records))
-    for info in broken(run.manager):
+    for info in run.manager.broken():
         say_warning(f"plugin {info.name!r} is not in use: {info.error}")
-    for clash in clashes:
-        say_warning(f"{clash.message}; {clash.hint}" if clash.hint else clash.message)
+    for problem in [*problems, *run.manager.problems]:
+        say_warning(f"{problem.message}; {problem.hint}" if problem.hint else problem.message)
 
 
-def broken(manager: PluginManager) -> list[PluginInfo]:
-    """Return the plugins that are not in use although nobody disabled them."""
-    return [info for info in manager.plugins if info.error and not info.error.startswith("disabled")]
-
-
-def warn(manager: PluginManager) -> None:
-    """Say in one line that something is wrong with the plugins, for commands that go on without them."""
-    names = ", ".join(repr(info.name) for info in broken(manager))
-    if names:
-        say_warning(f"plugin {names} is broken and not in use; `kgrec plugins` tells why")
-
-
-def _offers(manager: PluginManager) -> tuple[Offers, list[PluginError]]:
+def _offers(manager: PluginManager) -> tuple[Offers, list[KgrecError]]:
     """Return what is on offer, and what keeps a kind of thing from being offered, such as a clash of names."""
     offers: Offers = {}
-    clashes = []
+    problems: list[KgrecError] = []
     for kind in OFFERS:
         try:
             registry = manager.registry(kind)
-        except PluginError as error:
-            clashes.append(error)
+        except KgrecError as error:
+            problems.append(error)
             continue
         for name, item in registry.items():
             summary = item.summary if getattr(item, "default", True) else f"{item.summary}; only where named"
             offers.setdefault((registry.owner(name), kind), []).append((name, summary))
-    return offers, clashes
+    return offers, problems
 
 
 def _record(info: PluginInfo, offers: Offers) -> dict[str, Any]:
@@ -88,5 +78,3 @@ def _show(records: list[dict[str, Any]]) -> None:
                 for position, (name, summary) in enumerate(offered.items()):
                     shown.add_row("" if position else kind, name, summary)
             out.print(shown)
-        if "kgrec_commands" in record["hooks"]:
-            out.print("  adds commands; see `kgrec --help`", style="dim")

@@ -11,8 +11,9 @@ import typer
 from kgrec.cli import complete
 from kgrec.cli.console import cell, clean, console, table, words
 from kgrec.cli.output import Format, format_of, write_frame
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, UsageError, UserError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.project import Project
@@ -22,8 +23,9 @@ LONGEST_ABOUT = 200
 """Characters of what is known of a user that are shown above the list."""
 
 
+@workspace_command
 def recommend(
-    run: Run,
+    run: CommandLineRun,
     user: Annotated[
         str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
     ] = None,
@@ -123,7 +125,7 @@ def _ids(file: Path) -> list[str]:
 
 
 def _for_many(
-    run: Run,
+    run: CommandLineRun,
     ids: list[str] | None,
     number: int | None,
     include_seen: bool,
@@ -143,7 +145,7 @@ def _for_many(
 
 
 def _for_one(
-    run: Run,
+    run: CommandLineRun,
     user: str | None,
     text: str,
     like: list[str],
@@ -216,7 +218,7 @@ def _whom(project: Project, user: str | None) -> str:
     return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 
 
-def _show(run: Run, items: ItemList, titles: list[str], explain: bool, whom: str, hint: str) -> None:
+def _show(run: CommandLineRun, items: ItemList, titles: list[str], explain: bool, whom: str, hint: str) -> None:
     out = console()
     out.print(f"for {whom}", style="bold")
     if not len(items):

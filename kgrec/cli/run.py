@@ -61,7 +61,7 @@ def common_options(
 
 
 @dataclass
-class Run:
+class CommandLineRun:
     """One run of a command: where, how to print, and the open project.
 
     Attributes:
@@ -78,7 +78,7 @@ class Run:
     form: Format | None = None
     quiet: bool = False
 
-    def given(self, options: Mapping[str, Any]) -> Run:
+    def given(self, options: Mapping[str, Any]) -> CommandLineRun:
         """Return this run with further common options laid over it."""
         return replace(
             self,
@@ -141,19 +141,19 @@ class Run:
             write_records(records, self.form or Format.json)
 
 
-def run_of(context: typer.Context) -> Run:
+def run_of(context: typer.Context) -> CommandLineRun:
     """Return the run that ``context`` belongs to; a context made without kgrec's main gets a new one."""
-    if isinstance(context.obj, Run):
+    if isinstance(context.obj, CommandLineRun):
         return context.obj
     from kgrec.plugin.manager import load_plugins
 
-    return Run(load_plugins())
+    return CommandLineRun(load_plugins())
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
     """Make ``function(run, ...)`` a Typer callback that also takes the common options.
 
-    Plugins may use it for their own commands. A parameter of ``function`` named like a common one takes its place.
+    A parameter of ``function`` named like a common one takes its place.
     """
     _, *own = inspect.signature(function, eval_str=True).parameters.values()
     wants_context = any(p.name == "context" for p in own)

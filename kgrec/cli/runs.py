@@ -12,8 +12,9 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.console import console, duration, show_facts, table
-from kgrec.cli.run import Run, command
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.evaluate.records import RunRecord
@@ -36,26 +37,15 @@ class Tool(StrEnum):
     mlflow = "mlflow"
 
 
-def app() -> typer.Typer:
-    """Make the group of commands."""
-    group = typer.Typer(invoke_without_command=True)
-    group.callback()(command(_top))
-    for function in (show, export):
-        group.command()(command(function))
-    return group
-
-
-def _top(
-    run: Run,
-    context: typer.Context,
+@workspace_command
+def runs(
+    run: CommandLineRun,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the latest.")] = 20,
 ) -> None:
-    """List the evaluations that were kept, the latest first; show one again.
+    """List the evaluations that were kept, the latest first.
 
-    Every `kgrec evaluate` keeps its figures, settings and fingerprints in artifacts/runs.
+    Every `kgrec evaluate` keeps its figures, settings and fingerprints in artifacts/runs; `kgrec runs show` shows one.
     """
-    if context.invoked_subcommand is not None:
-        return
     names = run.project.runs()
     records = [_line(run.project.run(name)) for name in reversed(names[-limit:])]
     run.data(records, lambda: _list(records))
@@ -106,8 +96,9 @@ def headline(record: RunRecord) -> tuple[str, float | None]:
     return ("RMSE", min(found)) if found else ("", None)
 
 
+@workspace_command
 def show(
-    run: Run,
+    run: CommandLineRun,
     name: RunName = "latest",
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the page of the run to FILE.")
@@ -123,8 +114,9 @@ def show(
     run.data([record.document], lambda: _show(record))
 
 
+@workspace_command
 def export(
-    run: Run,
+    run: CommandLineRun,
     name: RunName = "latest",
     to: Annotated[
         Tool, typer.Option("--to", help="The tool that is to show it; each is an extra of kgrec.")

@@ -12,12 +12,14 @@ from kgrec.cli import complete
 from kgrec.cli.arguments import check_json, numbers, scorer_names
 from kgrec.cli.console import cell, console, table
 from kgrec.cli.output import Format, write_records
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.cli.runs import check_page
+from kgrec.plugin import workspace_command
 
 
+@workspace_command
 def simulate(
-    run: Run,
+    run: CommandLineRun,
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="How often everybody gets a list.")] = 20,
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="Length of the lists.")] = 20,
     seeds: Annotated[
@@ -46,7 +48,7 @@ def simulate(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
     ] = None,
 ) -> None:
-    """Run the feedback loop offline: recommend, click, learn, recommend again.
+    """Run the feedback loop offline: recommend, click, learn, repeat.
 
     Simulated people click by a taste learned from all of their likes, of which the recommender starts without a share,
     and look at the top of a list more than at its end. docs/evaluation.md says what the figures mean.

@@ -10,8 +10,9 @@ import typer
 
 from kgrec.cli import complete
 from kgrec.cli.console import cell, console, duration, table
-from kgrec.cli.run import Run
+from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,8 +29,9 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+@workspace_command
 def train(
-    run: Run,
+    run: CommandLineRun,
     device: Annotated[Device | None, typer.Option(help="Where to train; by default what kgrec.toml says.")] = None,
     only: Annotated[
         str | None,

@@ -13,8 +13,7 @@ and in its pyproject.toml::
 
 from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
 from kgrec.plugin.generation import PromptTemplate, prompt_variants, read_prompt
-from kgrec.plugin.manager import Spec
-from kgrec.plugin.spec import hookimpl
+from kgrec.plugin.spec import Spec, hookimpl, workspace_command
 
 __all__ = [
     "ACTIONS",
@@ -29,4 +28,5 @@ __all__ = [
     "hookimpl",
     "prompt_variants",
     "read_prompt",
+    "workspace_command",
 ]

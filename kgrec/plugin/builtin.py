@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.generation import PromptTemplate, default_prompt
-from kgrec.plugin.manager import Spec
-from kgrec.plugin.spec import hookimpl
+from kgrec.plugin.spec import Spec, hookimpl
 
 
 @hookimpl
@@ -154,6 +153,79 @@ def kgrec_guards() -> list[Spec]:
         Spec("numbers", f"{guards}.numbers:Numbers", "numbers that no fact holds; units, rounding", rank=90),
         Spec("entities", f"{guards}.entities:Entities", "names that no fact holds", rank=100),
         Spec("claims", f"{guards}.claims:Claims", "negation, wrong relation, unsupported words", rank=110),
+    ]
+
+
+@hookimpl
+def kgrec_commands() -> list[Spec]:
+    """Offer the commands, in the order one meets them."""
+    cli = "kgrec.cli"
+    return [
+        Spec("init", f"{cli}.init:init", "Look at files and write a kgrec.toml that fits them."),
+        Spec("build-graph", f"{cli}.build_graph:build_graph", "Read and clean the files, build the knowledge graph."),
+        Spec("train", f"{cli}.train:train", "Fit the scorers and learn how much each counts."),
+        Spec(
+            "evaluate",
+            f"{cli}.evaluate:evaluate",
+            "Train on a part of the data, and measure the lists on the rest.",
+        ),
+        Spec(
+            "simulate",
+            f"{cli}.simulate:simulate",
+            "Run the feedback loop offline: recommend, click, learn, repeat.",
+        ),
+        Spec("recommend", f"{cli}.recommend:recommend", "Recommend items to a user, a newcomer, or everybody."),
+        Spec("explain", f"{cli}.explain:explain", "Say why an item is, or is not, in the list of a user."),
+        Spec(
+            "generate",
+            f"{cli}.generate:generate",
+            "Write texts about items for a user, from facts alone.",
+        ),
+        Spec(
+            "generate evaluate",
+            f"{cli}.generate_evaluate:evaluate",
+            "Write texts for some users, and measure how good they are.",
+        ),
+        Spec(
+            "generate feedback",
+            f"{cli}.generate_feedback:feedback",
+            "Record what readers did with texts.",
+        ),
+        Spec(
+            "generate enrich",
+            f"{cli}.generate_enrich:enrich",
+            "Write keywords for items with short texts.",
+        ),
+        Spec(
+            "generate tune",
+            f"{cli}.generate_tune:tune",
+            "Fine-tune a language model on the catalogue's texts.",
+        ),
+        Spec("profile", f"{cli}.generate:profile", "Show what a user is interested in, and which events say so."),
+        Spec("info", f"{cli}.info:info", "Show what the workspace holds, a user, or the settings."),
+        Spec(
+            "graph stats",
+            f"{cli}.graph:stats",
+            "Count nodes, edges and relations, by where they come from.",
+        ),
+        Spec("graph query", f"{cli}.graph:query", "Run a SPARQL query on the graph."),
+        Spec(
+            "graph export",
+            f"{cli}.graph:export",
+            "Write the graph as Turtle, N-Triples, JSON-LD, GraphML or JSON.",
+        ),
+        Spec(
+            "graph validate",
+            f"{cli}.graph:validate",
+            "Check the graph against its SHACL shapes.",
+        ),
+        Spec("graph show", f"{cli}.graph:show", "Print or draw what is around a user, an item or an entity."),
+        Spec("runs", f"{cli}.runs:runs", "List the evaluations that were kept, the latest first."),
+        Spec("runs show", f"{cli}.runs:show", "Show a kept run again, or write its page."),
+        Spec("runs export", f"{cli}.runs:export", "Write a kept run for TensorBoard or MLflow."),
+        Spec("compare", f"{cli}.compare:compare", "Compare two kept runs: figures, what differs in settings and data."),
+        Spec("plugins", f"{cli}.plugins:plugins", "List the plugins, what they offer, what is broken."),
+        Spec("doctor", f"{cli}.doctor:doctor", "Check the environment and the workspace."),
     ]
 
 

@@ -5,24 +5,22 @@ With spec.py the only file that knows pluggy.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import pluggy
 
-from kgrec.errors import ConfigError, KgrecError, MissingExtraError, NotFoundError, PluginError, did_you_mean
+from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
 from kgrec.plugin.domain import Domain, Mapping, RelationType
 from kgrec.plugin.generation import PromptTemplate
-from kgrec.plugin.protocols import WithOptions
+from kgrec.plugin.spec import Spec
 
-if TYPE_CHECKING:
-    import typer
+T = TypeVar("T")
 
 ENTRY_POINT_GROUP = "kgrec"
 BUILTIN = "kgrec"
@@ -37,75 +35,9 @@ OFFERS = {
     "language model": "kgrec_language_models",
     "generator": "kgrec_generators",
     "guard": "kgrec_guards",
+    "command": "kgrec_commands",
 }
 """Kind of thing on offer -> the hook that offers it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """Something a plugin offers, imported only when it is used.
-
-    Attributes:
-        name: what stands in kgrec.toml and on the command line: ``als``.
-        target: where the class is: ``kgrec.models.als:ALS``.
-        summary: one line for ``kgrec plugins``.
-        extra: extra of kgrec that brings what the class imports, or None.
-        rank: lower is tried first where the first that fits is taken (data sources); otherwise order of listing.
-        default: a scorer is trained without being asked for; False where it costs much and only some data want it: then
-            ``train.scorers``, ``--only``, a table ``[scorers.NAME]`` or a weight in ``fusion.weights`` names it.
-    """
-
-    name: str
-    target: str
-    summary: str
-    extra: str | None = None
-    rank: int = 100
-    default: bool = True
-
-    def load(self) -> type[Any]:
-        """Import the class.
-
-        Raises:
-            MissingExtraError: a package of ``extra`` is missing.
-            PluginError: module or class do not exist.
-        """
-        module_name, _, attribute = self.target.partition(":")
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError as error:
-            # A missing module of the plugin itself is a bug, a missing third-party one an extra to install.
-            if self.extra and error.name and not module_name.startswith(error.name):
-                raise MissingExtraError.of(f"{self.name!r}", self.extra) from error
-            raise PluginError(f"{self.name!r} names {self.target!r}, which cannot be imported: {error}") from error
-        try:
-            loaded = getattr(module, attribute)
-        except AttributeError:
-            hint = did_you_mean(attribute, [n for n in vars(module) if not n.startswith("_")])
-            raise PluginError(f"{module_name!r} has no {attribute!r}", hint=hint) from None
-        if not isinstance(loaded, type):
-            raise PluginError(f"{self.target!r} is no class")
-        return loaded
-
-    def build(self, options: dict[str, Any] | None = None, *, table: str = "") -> Any:
-        """Import the class and build it from the options of its table in kgrec.toml.
-
-        Raises:
-            ConfigError: an option is unknown or unusable.
-        """
-        cls = self.load()
-        try:
-            return cls(**(options or {}))
-        except (TypeError, ValueError) as error:
-            where = f"[{table}]" if table else repr(self.name)
-            raise ConfigError(f"{where}: {error}", hint=_options_hint(cls)) from error
-
-
-def _options_hint(cls: type[Any]) -> str:
-    import inspect
-
-    known = cls.Options.model_fields if isinstance(cls, WithOptions) else inspect.signature(cls).parameters
-    names = [name for name in known if not name.startswith("_")]
-    return "known options: " + ", ".join(names) if names else "it takes no options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,41 +103,76 @@ class PluginInfo:
     hooks: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class PluginManager:
-    """The plugins in use and what they offer. Build it with :func:`load_plugins`."""
+    """The plugins in use and what they offer. Build it with :func:`load_plugins`.
 
-    _pluggy: pluggy.PluginManager
-    plugins: list[PluginInfo] = field(default_factory=list)
-    _registries: dict[str, Registry] = field(default_factory=dict)
+    Attributes:
+        plugins: those in use, and those that are not with the reason.
+        problems: what is wrong with commands; each costs the command that it names.
+    """
+
+    def __init__(self, hooked: pluggy.PluginManager, plugins: Sequence[PluginInfo]) -> None:
+        self._pluggy = hooked
+        self.plugins = list(plugins)
+        self.problems: list[KgrecError] = []
+        self._registries: dict[str, Registry] = {}
 
     def registry(self, kind: str) -> Registry:
-        """Return all that is on offer of ``kind`` (a key of :data:`OFFERS`)."""
+        """Return all that is on offer of ``kind`` (a key of :data:`OFFERS`).
+
+        Raises:
+            PluginError: a plugin fails or offers a name that another has; of commands only that command is left out.
+        """
         if kind not in self._registries:
-            offers = [
-                Owned(item, impl.plugin_name)
-                for impl in self._implementations(OFFERS[kind])
-                for item in self._offers(impl, kind)
-            ]
+            if kind == "command":
+                offers = self._commands()
+            else:
+                expected = Domain if kind == "domain" else Spec
+                answers = self._answers(OFFERS[kind], expected)
+                offers = [Owned(item, owner) for owner, items in answers for item in items]
             self._registries[kind] = Registry(kind, offers)
         return self._registries[kind]
 
-    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        caller: pluggy.HookCaller = getattr(self._pluggy.hook, hook)
-        return caller.get_hookimpls()
+    def _commands(self) -> list[Owned]:
+        """Return the commands that can be offered; :attr:`problems` says what became of the others.
 
-    def _offers(self, impl: pluggy.HookImpl, kind: str) -> list[Any]:
-        expected: type[Any] = Domain if kind == "domain" else Spec
-        return _checked(impl, OFFERS[kind], _ask(impl, OFFERS[kind]), expected)
+        Each plugin has the first words of its commands to itself: a second ``train``, or ``train something``, is left
+        out where another plugin has ``train``.
+        """
+        kept: dict[str, Owned] = {}
+        owners: dict[str, str] = {}  # of first words
+        for impl in self._hook(OFFERS["command"]).get_hookimpls():
+            owner = impl.plugin_name
+            try:
+                offered = self._asked(impl, OFFERS["command"], Spec)
+            except KgrecError as error:
+                self.problems.append(error)
+                continue
+            for spec in offered:
+                first = owners.setdefault(spec.name.partition(" ")[0], owner)
+                if first == owner and spec.name not in kept:
+                    kept[spec.name] = Owned(spec, owner)
+                    continue
+                problem = f"command {spec.name!r} of plugin {self.named(owner)} is left out: {first!r} has one"
+                self.problems.append(PluginError(problem, hint=f"rename it, or set KGREC_DISABLE={owner}"))
+        return list(kept.values())
+
+    def broken(self) -> list[PluginInfo]:
+        """Return the plugins that are not in use although nobody disabled them."""
+        return [info for info in self.plugins if info.error and not info.error.startswith("disabled")]
+
+    def named(self, plugin: str) -> str:
+        """Return name and version of a plugin, as errors say it."""
+        version = next((info.version for info in self.plugins if info.name == plugin), "")
+        return f"{plugin!r} {version}".rstrip()
 
     def domain(self, name: str) -> Domain:
         """Return the domain ``name`` with the relation types that other plugins add to it."""
         domain: Domain = self.registry("domain")[name]
         known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
-        for impl in self._implementations("kgrec_relation_types"):
-            answer = _ask(impl, "kgrec_relation_types", domain=name)
-            for relation in _checked(impl, "kgrec_relation_types", answer, RelationType):
-                _add_relation(known, relation, impl.plugin_name, name)
+        for owner, relations in self._answers("kgrec_relation_types", RelationType, domain=name):
+            for relation in relations:
+                _add_relation(known, relation, owner, name)
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
 
     def domain_defaults(self, name: str) -> dict[str, Any]:
@@ -218,80 +185,60 @@ class PluginManager:
 
     def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
         """Ask the plugins how a file is to be read; the first that knows is believed, the latest loaded asked first."""
-        for impl in reversed(self._implementations("kgrec_schema_mapping")):
-            answer = _ask(impl, "kgrec_schema_mapping", domain=domain, source=source, columns=list(columns))
-            if answer is not None:
-                mapping: Mapping = _checked(impl, "kgrec_schema_mapping", [answer], Mapping)[0]
-                return mapping
-        return None
+        arguments = {"domain": domain, "source": source, "columns": list(columns)}
+        answers = self._answers("kgrec_schema_mapping", Mapping, latest_first=True, **arguments)
+        return next((mapping for _, found in answers for mapping in found), None)
 
     def prompt_template(self, domain: str, task: str) -> PromptTemplate | None:
         """Ask the plugins for a prompt; the latest loaded first, kgrec's own last."""
-        for impl in reversed(self._implementations("kgrec_prompt_template")):
-            answer = _ask(impl, "kgrec_prompt_template", domain=domain, task=task)
-            if answer is not None:
-                prompt: PromptTemplate = _checked(impl, "kgrec_prompt_template", [answer], PromptTemplate)[0]
-                return prompt
-        return None
+        answers = self._answers("kgrec_prompt_template", PromptTemplate, latest_first=True, domain=domain, task=task)
+        return next((prompt for _, found in answers for prompt in found), None)
 
     def prompt_variants(self, domain: str, task: str) -> list[str]:
         """Ask the plugins for the names of further prompts, each once."""
-        found = [
-            str(name)
-            for impl in self._implementations("kgrec_prompt_variants")
-            for name in _checked(
-                impl, "kgrec_prompt_variants", _ask(impl, "kgrec_prompt_variants", domain=domain, task=task), str
-            )
-        ]
-        return list(dict.fromkeys(found))
+        answers = self._answers("kgrec_prompt_variants", str, domain=domain, task=task)
+        return list(dict.fromkeys(name for _, names in answers for name in names))
 
-    def add_commands(self, app: typer.Typer, *, after: Callable[[str], None] = lambda _: None) -> None:
-        """Let the plugins add commands to ``app``; ``after`` is called with the name of each plugin that did.
+    def _hook(self, name: str) -> pluggy.HookCaller:
+        caller: pluggy.HookCaller = getattr(self._pluggy.hook, name)
+        return caller
 
-        It runs at every start, so a plugin that fails in it is marked as broken; the others still add theirs.
+    def _answers(
+        self, hook: str, expected: type[T], *, latest_first: bool = False, **arguments: Any
+    ) -> Iterator[tuple[str, list[T]]]:
+        """Ask every plugin that implements a hook; yield its name and what it answers."""
+        found = self._hook(hook).get_hookimpls()
+        for impl in reversed(found) if latest_first else found:
+            yield impl.plugin_name, self._asked(impl, hook, expected, **arguments)
+
+    def _asked(self, impl: pluggy.HookImpl, hook: str, expected: type[T], **arguments: Any) -> list[T]:
+        """Call an implementation with the arguments it takes; what it raises is the plugin's fault and said to be.
+
+        Raises:
+            PluginError: it fails, or answers with something else than ``expected``.
         """
-        for impl in self._implementations("kgrec_commands"):
-            try:
-                _ask(impl, "kgrec_commands", app=app)
-            except PluginError as error:
-                self.plugins = [
-                    replace(info, error=error.message) if info.name == impl.plugin_name else info
-                    for info in self.plugins
-                ]
-            else:
-                after(impl.plugin_name)
-
-
-def _ask(impl: pluggy.HookImpl, hook: str, **arguments: Any) -> Any:
-    """Call an implementation with the arguments it takes; what it raises is the plugin's fault and said to be."""
-    try:
-        answer = impl.function(*(arguments[name] for name in impl.argnames))
-    except KgrecError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"plugin {impl.plugin_name!r} failed in {hook}: {type(error).__name__}: {error}",
-            hint=f"KGREC_DISABLE={impl.plugin_name} runs kgrec without it",
-        ) from error
-    if _tracing():
-        shown = ", ".join(f"{name}={arguments[name]!r}" for name in impl.argnames)
-        print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
-    return answer
-
-
-def _checked(impl: pluggy.HookImpl, hook: str, answer: Any, expected: type[Any]) -> list[Any]:
-    """Return what a hook offers, or say what is wrong with it."""
-    if answer is None:
-        return []
-    wrong = (
-        answer if not isinstance(answer, list | tuple) else next((a for a in answer if type(a) is not expected), None)
-    )
-    if wrong is not None:
-        raise PluginError(
-            f"plugin {impl.plugin_name!r} returned {type(wrong).__name__} from {hook}",
-            hint=f"the hook returns a list of {expected.__name__}; KGREC_DISABLE={impl.plugin_name} runs without it",
-        )
-    return list(answer)
+        plugin = self.named(impl.plugin_name)
+        hint = f"KGREC_DISABLE={impl.plugin_name} runs kgrec without it"
+        try:
+            answer = impl.function(*(arguments[name] for name in impl.argnames))
+        except KgrecError:
+            raise
+        except Exception as error:
+            message = f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}"
+            raise PluginError(message, hint=hint) from error
+        if _tracing():
+            shown = ", ".join(f"{name}={arguments[name]!r}" for name in impl.argnames)
+            print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
+        if answer is None:
+            return []
+        spec = self._hook(hook).spec
+        items = [answer] if spec is not None and spec.opts["firstresult"] else answer
+        listed = isinstance(items, list | tuple)
+        wrong = next((item for item in items if type(item) is not expected), None) if listed else items
+        if wrong is not None:
+            message = f"plugin {plugin} returned {type(wrong).__name__} from {hook}"
+            raise PluginError(message, hint=f"the hook returns a list of {expected.__name__}; {hint}")
+        return list(items)
 
 
 def _tracing() -> bool:
@@ -329,12 +276,10 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
     from kgrec.plugin import builtin
 
     manager.register(builtin, name=BUILTIN)
-    result = PluginManager(manager, [_describe(manager, builtin, BUILTIN, None)])
     found = entry_points(group=ENTRY_POINT_GROUP) if entries is None else entries
     disabled = _disabled([entry.name for entry in found])
-    for entry in sorted(found, key=lambda e: e.name):
-        result.plugins.append(_load(manager, entry, disabled))
-    return result
+    loaded = [_load(manager, entry, disabled) for entry in sorted(found, key=lambda e: e.name)]
+    return PluginManager(manager, [_describe(manager, builtin, BUILTIN, None), *loaded])
 
 
 def _disabled(names: Sequence[str]) -> set[str]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+@runtime_checkable
+class WithOptions(Protocol):
+    """A class that says by a model which options it takes."""
+
+    Options: type[BaseModel]
 
 
 class Options(BaseModel):

@@ -6,29 +6,24 @@ kgrec.toml (``[scorers.als]``, ``[encoders.transformers]``...); an option that t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
-    from pydantic import BaseModel
 
     from kgrec.plugin.generation import Fact, TextRequest, Violation
+    from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.reranking import CandidateLists, RerankData
+    from kgrec.progress import Progress
     from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices, Vectors
-
-
-@runtime_checkable
-class WithOptions(Protocol):
-    """A class that says by a model which options it takes; see :mod:`kgrec.plugin.options`."""
-
-    Options: type[BaseModel]
 
 
 @runtime_checkable
@@ -365,4 +360,47 @@ class LinearEncoder(Protocol):
 
     def terms(self, text: str) -> tuple[Sequence[str], Vectors]:
         """Return the terms of a text, each once, and vectors of shape ``(t, dim)`` that sum to its vector."""
+        ...
+
+
+class CommandRun(Protocol):
+    """One run of a command, as :func:`kgrec.plugin.workspace_command` hands it over.
+
+    Attributes:
+        quiet: whether progress and timings are off.
+    """
+
+    quiet: bool
+
+    @property
+    def manager(self) -> PluginManager:
+        """The plugins."""
+        ...
+
+    @property
+    def project(self) -> Any:
+        """The open workspace, a :class:`kgrec.project.Project`; an error where there is none."""
+        ...
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a table is wanted, rather than a format for programs."""
+        ...
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Open what shows progress on stderr."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Write a line for people on stderr, unless ``--quiet``."""
+        ...
+
+    def timings(self, seconds: AbstractMapping[str, float]) -> None:
+        """Write how long each step took on stderr."""
+        ...
+
+    def data(
+        self, records: Sequence[AbstractMapping[str, Any]], show: Callable[[], None], out: Path | None = None
+    ) -> None:
+        """Print records in the format asked for or into ``out``, or call ``show`` when people are to read them."""
         ...

@@ -1,23 +1,134 @@
-"""Every hook of kgrec. Offer hooks take no argument and return lists, so a plugin is tested by calling a function."""
+"""Every hook of kgrec, and what hooks return: Specs, which name things without importing them.
+
+Offer hooks take no argument and return lists, so a plugin is tested by calling a function.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-if TYPE_CHECKING:
-    import typer
+from kgrec.errors import ConfigError, MissingExtraError, PluginError, did_you_mean
 
+if TYPE_CHECKING:
     from kgrec.plugin.domain import Domain, Mapping, RelationType
     from kgrec.plugin.generation import PromptTemplate
-    from kgrec.plugin.manager import Spec
 
 PROJECT_NAME = "kgrec"
 
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Something a plugin offers, imported only when it is used.
+
+    Attributes:
+        name: what stands in kgrec.toml and on the command line: ``als``.
+        target: where the class (of a command: the function) is: ``kgrec.models.als:ALS``.
+        summary: one line for ``kgrec plugins``.
+        extra: extra of kgrec that brings what the class imports, or None.
+        rank: lower is tried first where the first that fits is taken (data sources); otherwise order of listing.
+        default: a scorer is trained without being asked for; False where it costs much and only some data want it: then
+            ``train.scorers``, ``--only``, a table ``[scorers.NAME]`` or a weight in ``fusion.weights`` names it.
+    """
+
+    name: str
+    target: str
+    summary: str
+    extra: str | None = None
+    rank: int = 100
+    default: bool = True
+
+    def load(self) -> type[Any]:
+        """Import the class.
+
+        Raises:
+            MissingExtraError: a package of ``extra`` is missing.
+            PluginError: module or class do not exist.
+        """
+        loaded = self.imported()
+        if not isinstance(loaded, type):
+            raise PluginError(f"{self.target!r} is no class")
+        return loaded
+
+    def imported(self) -> Any:
+        """Import what ``target`` names.
+
+        Raises:
+            MissingExtraError: a package of ``extra`` is missing.
+            PluginError: it does not exist.
+        """
+        module_name, _, attribute = self.target.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            # A missing module of the plugin itself is a bug, a missing third-party one an extra to install.
+            if self.extra and error.name and not module_name.startswith(error.name):
+                raise MissingExtraError.of(f"{self.name!r}", self.extra) from error
+            raise PluginError(f"{self.name!r} names {self.target!r}, which cannot be imported: {error}") from error
+        try:
+            return getattr(module, attribute)
+        except AttributeError:
+            hint = did_you_mean(attribute, [n for n in vars(module) if not n.startswith("_")])
+            raise PluginError(f"{module_name!r} has no {attribute!r}", hint=hint) from None
+
+    def build(self, options: dict[str, Any] | None = None, *, table: str = "") -> Any:
+        """Import the class and build it from the options of its table in kgrec.toml.
+
+        Raises:
+            ConfigError: an option is unknown or unusable.
+        """
+        cls = self.load()
+        try:
+            return cls(**(options or {}))
+        except (TypeError, ValueError) as error:
+            where = f"[{table}]" if table else repr(self.name)
+            raise ConfigError(f"{where}: {error}", hint=_options_hint(cls)) from error
+
+
+def _options_hint(cls: type[Any]) -> str:
+    import inspect
+
+    from kgrec.plugin.options import WithOptions
+
+    known = cls.Options.model_fields if isinstance(cls, WithOptions) else inspect.signature(cls).parameters
+    names = [name for name in known if not name.startswith("_")]
+    return "known options: " + ", ".join(names) if names else "it takes no options"
+
+
+class WorkspaceCommand:
+    """A command that takes a run of the command line first; made by :func:`workspace_command`."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **options: Any) -> None:
+        """Call the function itself, as a test does."""
+        self.function(*args, **options)
+
+
+def workspace_command(function: Callable[..., None]) -> WorkspaceCommand:
+    """Make ``function(run, ...)`` a command that works on a workspace.
+
+    The command gets the common options (``--workspace``, ``--set``, ``--format``, ``--quiet``, ``--debug``) and a
+    :class:`kgrec.plugin.protocols.CommandRun`, of which ``run.project`` is the open workspace. The other parameters are
+    Typer's. A parameter named like a common option takes its place.
+
+    >>> @workspace_command
+    ... def count(run):
+    ...     '''Count the items.'''
+    ...     n = run.project.dataset.n_items
+    ...     run.data([{"items": n}], lambda: print(n))
+    """
+    return WorkspaceCommand(function)
 
 
 @hookspec
@@ -133,8 +244,8 @@ def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
 
 
 @hookspec
-def kgrec_commands(app: typer.Typer) -> None:
-    """Add commands to the command line.
+def kgrec_commands() -> list[Spec]:
+    """Offer commands of the command line, each a function with Typer's annotations.
 
-    :param app: kgrec's Typer application; register commands or sub-applications on it
+    :return: one Spec a command, whose name has one word or two (``graph stats``); see :func:`workspace_command`
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.errors import CorruptArtifactError
-from kgrec.plugin.manager import Spec
+from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 

@@ -19,8 +19,9 @@ from kgrec.types import ItemIndices, Scores, TrainingData
 
 if TYPE_CHECKING:
     from kgrec.config import Config
-    from kgrec.plugin.manager import Registry, Spec
+    from kgrec.plugin.manager import Registry
     from kgrec.plugin.protocols import Scorer
+    from kgrec.plugin.spec import Spec
     from kgrec.progress import Progress
     from kgrec.ranking.training import TrainingInputs
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError
-from kgrec.plugin.manager import Spec
+from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress, Recording, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.top_k import recall_ndcg, top_k

@@ -12,7 +12,8 @@ import numpy as np
 
 from kgrec.config import Config
 from kgrec.errors import NotFoundError
-from kgrec.plugin.manager import Registry, Spec
+from kgrec.plugin.manager import Registry
+from kgrec.plugin.spec import Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from optuna.storages import JournalStorage
 
     from kgrec.config import Config
-    from kgrec.plugin.manager import Registry, Spec
+    from kgrec.plugin.manager import Registry
+    from kgrec.plugin.spec import Spec
     from kgrec.ranking.training import TrainingInputs
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from kgrec.cli.app import main
-from kgrec.cli.application import build_app
+from kgrec.cli.application import build_cli
 from kgrec.errors import (
     DataError,
     GuardRefusedError,
@@ -159,12 +159,9 @@ def test_main_is_what_the_script_calls():
     assert answer.stderr.startswith("error: for whom?\nhint: give a USER")
 
 
-def test_the_app_also_runs_in_typers_own_runner(project):
-    from typer.testing import CliRunner
-
-    result = CliRunner().invoke(build_app(load_plugins([])), ["info", "--format", "json"])
-    assert result.exit_code == 0
-    assert '"stages"' in result.stdout
+def test_the_command_line_also_runs_without_kgrecs_main(project, capsys):
+    build_cli(load_plugins([])).main(["info", "--format", "json"], standalone_mode=False)
+    assert '"stages"' in capsys.readouterr().out
 
 
 def test_nothing_changes_pythons_exception_hook():

@@ -92,22 +92,21 @@ def test_completion_offers_what_exists(tmp_path):
 def test_completion_of_users_reads_the_workspace(tmp_path):
     import polars as pl
     import typer
-    from typer.main import get_command
 
     from kgrec.cli import complete
-    from kgrec.cli.application import build_app
-    from kgrec.cli.run import Run
+    from kgrec.cli.application import build_cli
+    from kgrec.cli.run import CommandLineRun
     from kgrec.workspace import Workspace
 
     workspace = Workspace(tmp_path)
     with workspace.locked(), workspace.publish("dataset", seed=1) as (writer,):
         pl.DataFrame({"user_id": ["anna", "andrew", "bob"]}).write_parquet(writer.folder / "users.parquet")
     manager = load_plugins([])
-    command = get_command(build_app(manager))
-    context = typer.Context(command, obj=Run(manager, where=tmp_path))
+    command = build_cli(manager)
+    context = typer.Context(command, obj=CommandLineRun(manager, where=tmp_path))
     assert complete.users(context, "an") == ["anna", "andrew"]
     assert complete.items(context, "an") == []
-    assert complete.users(typer.Context(command, obj=Run(manager, where=tmp_path / "none")), "") == []
+    assert complete.users(typer.Context(command, obj=CommandLineRun(manager, where=tmp_path / "none")), "") == []
 
 
 def test_the_shell_gets_its_completions(kgrec, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kgrec.cli.multi_value import expand
+from kgrec.cli.application import expand
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,29 +40,7 @@ def test_help_does_not_even_need_numpy():
     assert imported("--help", of=("numpy", "pydantic")) == []
 
 
-def test_the_reference_is_up_to_date():
-    written = subprocess.run(
-        [sys.executable, "-m", "kgrec.cli.reference"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    ).stdout
-    stored = (ROOT / "docs" / "cli.md").read_text("utf-8")
-    assert stored == written, "run: python -m kgrec.cli.reference > docs/cli.md"
-
-
-def test_the_reference_has_every_command():
-    from kgrec.cli.application import build_app
-    from kgrec.cli.reference import COMMANDS
-    from kgrec.plugin.manager import load_plugins
-
-    app = build_app(load_plugins([]))
-    commands = {c.name for c in app.registered_commands}
-    within = {
-        (group.name, command.name or command.callback.__name__)
-        for group in app.registered_groups
-        for command in group.typer_instance.registered_commands
-    }
-    groups = {(group.name,) for group in app.registered_groups}
-    assert {words for words in COMMANDS if words} == {*groups, *((c,) for c in commands), *within}
+def test_only_the_chosen_command_is_imported():
+    others = ("kgrec.cli.train", "kgrec.cli.evaluate", "kgrec.cli.graph", "rich", "kgrec.project")
+    assert imported("--help", of=(*others, "kgrec.cli.recommend")) == []
+    assert imported("recommend", "--help", of=(*others, "kgrec.cli.recommend")) == ["kgrec.cli.recommend"]

@@ -34,8 +34,7 @@ def imported(code):
         "manager = load_plugins()\n"
         "[manager.registry(kind) for kind in OFFERS]\n"
         "[manager.domain(name) for name in manager.registry('domain')]\n"
-        "assert all(not plugin.error for plugin in manager.plugins)\n"
-        "import typer; manager.add_commands(typer.Typer())",
+        "assert all(not plugin.error for plugin in manager.plugins)",
     ],
     ids=["package", "names", "foundation", "all plugins"],
 )

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kgrec.cli.application import build_cli
+from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import spec
 from kgrec.plugin.manager import OFFERS, load_plugins
-from kgrec.testing import toy_training_data
+from kgrec.project import open_project
+from kgrec.testing import toy_training_data, toy_workspace
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "plugin_hooks.md"
@@ -78,6 +81,19 @@ def test_the_documented_plugin_is_short_and_works(example):
     assert scores.dtype == np.float32
     known_by = np.asarray((data.matrix > 0).sum(axis=0)).ravel()
     assert np.array_equal(np.argsort(-scores[0], kind="stable"), np.argsort(known_by, kind="stable"))
+
+
+def test_the_documented_command_works(tmp_path, monkeypatch, capsys):
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (source,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "@workspace_command" in code)
+    (tmp_path / "kgrec_hidden_gems.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    manager = load_plugins([EntryPoint("hidden-gems", "kgrec_hidden_gems", "kgrec")])
+    open_project(toy_workspace(tmp_path / "toy")).build_graph()
+    options = ["gems", "list", "--limit", "2", "-w", str(tmp_path / "toy"), "-f", "jsonl"]
+    build_cli(manager).main(options, standalone_mode=False, obj=CommandLineRun(manager))
+    assert capsys.readouterr().out.count('{"title": ') == 2
+    sys.modules.pop("kgrec_hidden_gems", None)
 
 
 def test_the_documented_entry_point_is_of_the_group():

@@ -3,7 +3,6 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
-import typer
 
 from kgrec.errors import MissingExtraError, NotFoundError, PluginError
 from kgrec.plugin import Domain, Mapping, RelationType, Spec, hookimpl
@@ -180,23 +179,32 @@ def test_a_plugin_that_raises_inside_an_offer_is_named(install):
     assert len(manager.registry("domain")) == 1, "other kinds are not affected"
 
 
-def test_a_plugin_that_raises_inside_a_mapping_is_named_and_inside_commands_marked_as_broken(install):
+def test_a_plugin_that_raises_inside_a_mapping_is_named(install):
     def kgrec_schema_mapping(domain, source, columns):
         return failing()
 
-    def kgrec_commands(app):
-        return failing()
-
-    hooks = {"kgrec_schema_mapping": hookimpl(kgrec_schema_mapping), "kgrec_commands": hookimpl(kgrec_commands)}
-    manager = load_plugins([install("stars", **hooks)])
+    manager = load_plugins([install("stars", kgrec_schema_mapping=hookimpl(kgrec_schema_mapping))])
     with pytest.raises(PluginError, match="plugin 'stars' failed in kgrec_schema_mapping"):
         manager.schema_mapping("video", "a.csv", ["x"])
-    app, added = typer.Typer(), []
-    manager.add_commands(app, after=added.append)
-    assert (
-        info(manager, "stars").error == "plugin 'stars' failed in kgrec_commands: ZeroDivisionError: division by zero"
-    )
-    assert added == [], "the command line starts all the same"
+
+
+def test_a_plugin_that_raises_inside_commands_costs_its_commands(install):
+    def kgrec_commands():
+        return failing()
+
+    entries = [
+        install("stars", kgrec_commands=hookimpl(kgrec_commands)),
+        install("sun", **offering("kgrec_commands", [Spec("shine", "sun:shine", "bright"), Spec("info", "s:i", "x")])),
+    ]
+    manager = load_plugins(entries)
+    commands = manager.registry("command")
+    assert commands.owner("shine") == "sun"
+    assert commands.owner("info") == "kgrec"
+    assert [problem.message for problem in manager.problems] == [
+        "plugin 'stars' failed in kgrec_commands: ZeroDivisionError: division by zero",
+        "command 'info' of plugin 'sun' is left out: 'kgrec' has one",
+    ]
+    assert info(manager, "stars").error == "", "its other offers stay"
 
 
 def test_a_plugin_s_own_kgrec_error_passes_as_it_is(install):
@@ -270,12 +278,3 @@ def test_the_mapping_loaded_last_is_asked_first_and_may_take_fewer_arguments(ins
     assert manager.schema_mapping("video", "mine.csv", ["x"]).columns == {"id": "b2"}
     assert manager.schema_mapping("video", "other.csv", ["x"]).columns == {"id": "a1"}
     assert load_plugins([]).schema_mapping("video", "other.csv", ["x"]) is None
-
-
-def test_commands_are_added(install):
-    def kgrec_commands(app):
-        app.command("shine")(lambda: None)
-
-    app = typer.Typer()
-    load_plugins([install("stars", kgrec_commands=hookimpl(kgrec_commands))]).add_commands(app)
-    assert [command.name for command in app.registered_commands] == ["shine"]

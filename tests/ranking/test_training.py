@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.errors import ConfigError, DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
-from kgrec.plugin.manager import Owned, Registry, Spec, load_plugins
+from kgrec.plugin.manager import Owned, Registry, load_plugins
+from kgrec.plugin.spec import Spec
 from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.ranker import Ranker

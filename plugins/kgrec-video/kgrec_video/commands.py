@@ -8,34 +8,43 @@ from typing import Annotated
 import typer
 
 from kgrec.errors import DataError, NotFoundError
-
-video = typer.Typer(help="Films and series.", no_args_is_help=True)
+from kgrec.plugin import workspace_command
+from kgrec.plugin.manager import PluginManager
+from kgrec.plugin.protocols import CommandRun
 
 RELATION_COLUMNS = ("relation", "relation_id", "predicate")
 
 
-@video.callback()
-def _group() -> None:
-    """Films and series."""
-
-
-@video.command()
+@workspace_command
 def coverage(
+    run: CommandRun,
     file: Annotated[Path, typer.Argument(help="A graph: RDF, or a table with a relation column.")],
     column: Annotated[str, typer.Option(help="The table's relation column; by default guessed.")] = "",
 ) -> None:
-    """List the relations of a graph and what the video domain takes them for."""
-    rows = known_relations(relation_counts(file, column))
-    width = max(len(name) for name, *_ in rows)
-    for name, count, meaning in rows:
-        typer.echo(f"{name:<{width}}  {count:>9,}  {meaning or '(kept under its own name)'}")
+    """List the relations of a graph and what the video domain takes them for.
+
+    No workspace is needed: the graph may be looked at before one is made.
+    """
+    rows = known_relations(relation_counts(file, run.manager, column))
+
+    def show() -> None:
+        width = max(len(name) for name, *_ in rows)
+        for name, count, meaning in rows:
+            print(f"{name:<{width}}  {count:>9,}  {meaning or '(kept under its own name)'}")
+
+    run.data([{"relation": name, "triples": count, "meaning": meaning} for name, count, meaning in rows], show)
     total = sum(count for _, count, _ in rows)
     known = sum(count for _, count, meaning in rows if meaning)
-    typer.echo(f"{known:,} of {total:,} triples have a relation that the domain knows", err=True)
+    run.say(f"{known:,} of {total:,} triples have a relation that the domain knows")
 
 
-def relation_counts(file: Path, column: str = "") -> dict[str, int]:
+def relation_counts(file: Path, manager: PluginManager, column: str = "") -> dict[str, int]:
     """Count the triples of each relation, most frequent first.
+
+    Args:
+        file: the graph.
+        manager: knows the readers of tables.
+        column: the table's relation column; empty: guessed.
 
     Raises:
         NotFoundError: no such file, or the table has no such column.
@@ -43,9 +52,7 @@ def relation_counts(file: Path, column: str = "") -> dict[str, int]:
     """
     if not file.is_file():
         raise NotFoundError(f"no such file: {file}")
-    from kgrec.plugin.manager import load_plugins
-
-    sources = sorted((spec for _, spec in load_plugins().registry("data source").items()), key=lambda s: s.rank)
+    sources = sorted((spec for _, spec in manager.registry("data source").items()), key=lambda s: s.rank)
     source = next((s for s in (spec.build() for spec in sources) if s.claims(file)), None)
     if source is None:
         return _count_rdf(file)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, Spec, hookimpl, prompt_variants, read_prompt
 from kgrec_video.domain import VIDEO
-
-if TYPE_CHECKING:
-    import typer
 
 
 @hookimpl
@@ -57,11 +53,10 @@ def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Ma
 
 
 @hookimpl
-def kgrec_commands(app: typer.Typer) -> None:
-    """Add ``kgrec video``."""
-    from kgrec_video.commands import video
-
-    app.add_typer(video, name="video")
+def kgrec_commands() -> list[Spec]:
+    """Offer ``kgrec video coverage``."""
+    summary = "List the relations of a graph and what the video domain takes them for."
+    return [Spec("video coverage", "kgrec_video.commands:coverage", summary)]
 
 
 def _catalogue(

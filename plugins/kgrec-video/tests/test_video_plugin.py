@@ -4,13 +4,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import typer
 from kgrec_video import commands, movielens, plugin
 from kgrec_video.domain import VIDEO
 from kgrec_video.relations import RELATION_TYPES
-from typer.testing import CliRunner
 
+from kgrec.cli.app import main
 from kgrec.errors import DataError, NotFoundError
+from kgrec.plugin.manager import load_plugins
 from kgrec.testing import CommandsContract, DataSourceContract, DomainContract, PluginContract
 
 DATA = Path(os.environ.get("KGREC_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -128,31 +128,31 @@ def test_patterns(text, relation, entity):
     assert (relation, entity) in found
 
 
-def test_coverage_counts_tables_and_rdf(tmp_path):
-    app = typer.Typer()
-    plugin.kgrec_commands(app)
+def test_coverage_counts_tables_and_rdf(tmp_path, capsys):
     (tmp_path / "kg.tsv").write_text("head\trelation\ttail\nm.1\tfilm.director.film\tm.2\nm.1\todd.one\tm.3\n")
-    result = CliRunner().invoke(app, ["video", "coverage", str(tmp_path / "kg.tsv")])
-    assert result.exit_code == 0, result.output
-    assert re.search(r"film\.director\.film +1 +directed_by \(turned round\)", result.output)
-    assert "1 of 2 triples" in result.output
+    assert main(["video", "coverage", str(tmp_path / "kg.tsv")]) == 0
+    captured = capsys.readouterr()
+    assert re.search(r"film\.director\.film +1 +directed_by \(turned round\)", captured.out)
+    assert "1 of 2 triples" in captured.err
     (tmp_path / "kg.ttl").write_text('<x:a> a <x:Film> ; <https://schema.org/director> <x:b> ; <x:odd> "c" , "d" .')
-    assert commands.relation_counts(tmp_path / "kg.ttl") == {"x:odd": 2, "https://schema.org/director": 1}
+    counts = commands.relation_counts(tmp_path / "kg.ttl", load_plugins([]))
+    assert counts == {"x:odd": 2, "https://schema.org/director": 1}
 
 
 def test_coverage_says_what_is_wrong(tmp_path):
+    manager = load_plugins([])
     with pytest.raises(NotFoundError, match="no such file"):
-        commands.relation_counts(tmp_path / "gone.tsv")
+        commands.relation_counts(tmp_path / "gone.tsv", manager)
     (tmp_path / "kg.tsv").write_text("head\trelatoin\ttail\na\tb\tc\n")
     with pytest.raises(NotFoundError, match="unknown column 'relation'") as caught:
-        commands.relation_counts(tmp_path / "kg.tsv")
+        commands.relation_counts(tmp_path / "kg.tsv", manager)
     assert "relatoin" in caught.value.hint
     (tmp_path / "kg.ttl").write_text("this is no turtle")
     with pytest.raises(DataError, match="is not turtle"):
-        commands.relation_counts(tmp_path / "kg.ttl")
+        commands.relation_counts(tmp_path / "kg.ttl", manager)
     (tmp_path / "kg.xyz").write_text("?")
     with pytest.raises(DataError, match="neither a table nor"):
-        commands.relation_counts(tmp_path / "kg.xyz")
+        commands.relation_counts(tmp_path / "kg.xyz", manager)
 
 
 @pytest.mark.slow
