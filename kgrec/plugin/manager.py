@@ -232,13 +232,13 @@ class PluginManager:
         if answer is None:
             return []
         spec = self._hook(hook).spec
-        items = [answer] if spec is not None and spec.opts["firstresult"] else answer
+        items: Any = [answer] if spec is not None and spec.opts["firstresult"] else answer
         listed = isinstance(items, list | tuple)
         wrong = next((item for item in items if type(item) is not expected), None) if listed else items
         if wrong is not None:
             message = f"plugin {plugin} returned {type(wrong).__name__} from {hook}"
             raise PluginError(message, hint=f"the hook returns a list of {expected.__name__}; {hint}")
-        return list(items)
+        return [*items]
 
 
 def _tracing() -> bool:
