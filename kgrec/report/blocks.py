@@ -1,24 +1,85 @@
-"""What stands in a section: paragraphs, tables, lists, facts, things beside each other, things folded away."""
+"""What stands in a section of a page: paragraphs, tables, lists, facts, things beside each other, things folded away.
+
+Each is a macro of ``templates/blocks.html``. A block is :class:`markupsafe.Markup`: text that is escaped already; all
+other text is escaped by Jinja2, and characters that no page may hold are taken out.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
-from markupsafe import Markup
-
-from kgrec.report.text import escaped, width_of
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 Row = Sequence[object]
 
 _SHORT, _LONG = 26, 40
 """Texts up to the one width are names, above the other sentences."""
 
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Control characters and halves of pairs: no HTML or SVG may hold them, and UTF-8 has no bytes for some."""
+
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of all text behind them."""
+
+WIDE = 0x2E7F
+"""Characters behind this one (Chinese, Japanese, Korean) are twice as wide."""
+
+
+@cache
+def templates() -> Environment:
+    """Return the templates of all pages: everything they are given is cleaned and escaped."""
+    loader = PackageLoader("kgrec.report")
+    return Environment(loader=loader, autoescape=True, finalize=_clean, undefined=StrictUndefined, trim_blocks=True)
+
+
+def render(macro: str, **values: object) -> Markup:
+    """Return a block by its macro in ``templates/blocks.html``."""
+    block: Markup = getattr(templates().get_template("blocks.html").module, macro)(**values)
+    return block
+
+
+def clean(text: object) -> str:
+    """Return a text without the characters that no page may hold; it is not escaped."""
+    return _TURNING.sub("", _FORBIDDEN.sub(" ", str(text)))
+
+
+def _clean(value: Any) -> Any:
+    return value if isinstance(value, Markup) else clean(value)
+
+
+def escaped(value: object) -> Markup:
+    """Return ``value`` as text for a page; what is :class:`~markupsafe.Markup` already stays as it is."""
+    return value if isinstance(value, Markup) else escape(clean(value))
+
+
+def width_of(text: str) -> int:
+    """Return how many Latin letters wide a text is."""
+    return sum(2 if ord(char) > WIDE else 1 for char in text)
+
+
+def shortened(text: object, longest: int) -> str:
+    """Cut a text after ``longest`` Latin letters' width, not yet escaped."""
+    whole, width = clean(text), 0
+    if width_of(whole) <= longest:
+        return whole
+    for kept, char in enumerate(whole):
+        width += 2 if ord(char) > WIDE else 1
+        if width >= longest:
+            return whole[:kept].rstrip() + "…"
+    return whole
+
 
 def number(value: object) -> str:
     """Write a number for people: whole ones with thousands set apart, others with about four digits, NaN as a dash."""
-    if value is None or isinstance(value, bool | str):
-        return {None: "–", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, str) else value
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return f"{value:,}"
     try:
@@ -33,14 +94,19 @@ def number(value: object) -> str:
     return f"{real:.4f}" if size < 10 else f"{real:,.1f}" if size < 10_000 else f"{real:,.0f}"
 
 
-def joined(blocks: Iterable[object], between: str = "") -> Markup:
+def joined(blocks: Iterable[object]) -> Markup:
     """Put blocks behind each other."""
-    return Markup(between).join(escaped(block) for block in blocks)
+    return Markup("").join(escaped(block) for block in blocks)
 
 
 def paragraph(text: object, *, quiet: bool = False) -> Markup:
     """Return a paragraph; a quiet one is a remark in small print."""
-    return Markup('<p class="quiet">{}</p>' if quiet else "<p>{}</p>").format(escaped(text))
+    return render("paragraph", text=text, quiet=quiet)
+
+
+def heading(text: object) -> Markup:
+    """Return a heading below that of a section."""
+    return render("heading", text=text)
 
 
 def table(
@@ -61,46 +127,29 @@ def table(
         strong: positions of rows to stress.
     """
     cells = [list(row) for row in rows]
-    columns = [[row[k] for row in cells] for k in range(len(header))]
-    kinds = [_kind(name, column, right) for name, column in zip(header, columns, strict=True)]
-    head = joined(_cell("th", name, kind, Markup(' scope="col"')) for name, kind in zip(header, kinds, strict=True))
-    body = joined(
-        Markup("<tr{}>{}</tr>\n").format(
-            Markup(' class="strong"') if place in strong else "",
-            joined(_cell("td", cell, kind) for cell, kind in zip(row, kinds, strict=True)),
-        )
-        for place, row in enumerate(cells)
-    )
-    label = Markup(' aria-label="{}"').format(escaped(caption)) if caption else ""
-    # Above the box and not in it: a caption must not scroll out of sight with the columns.
-    shown = Markup('<p class="caption">{}</p>').format(escaped(caption)) if caption else ""
-    # The box takes the focus so that arrow keys scroll it.
-    return Markup(
-        '{}<div class="table" tabindex="0" role="region"{}><table><thead><tr>{}</tr></thead>'
-        "<tbody>\n{}</tbody></table></div>\n"
-    ).format(shown, label or Markup(' aria-label="table"'), head, body)
+    kinds = [_kind(name, [row[k] for row in cells], right) for k, name in enumerate(header)]
+    shown = [[_value(cell) for cell in row] for row in cells]
+    return render("table", header=header, kinds=kinds, rows=shown, caption=caption, strong=strong)
 
 
 def facts(pairs: Mapping[str, object]) -> Markup:
     """Return names with their values, one a line."""
-    lines = joined(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(escaped(n), _value(v)) for n, v in pairs.items())
-    return Markup('<dl class="facts">{}</dl>\n').format(lines)
+    return render("facts", pairs=[(name, _value(value)) for name, value in pairs.items()])
 
 
 def listing(items: Iterable[object], *, ordered: bool = False) -> Markup:
     """Return a list with a dot, or a number, before each item."""
-    kind = Markup("ol" if ordered else "ul")
-    return Markup("<{0}>{1}</{0}>\n").format(kind, joined(Markup("<li>{}</li>").format(escaped(i)) for i in items))
+    return render("listing", items=list(items), ordered=ordered)
 
 
 def details(summary: object, *blocks: object) -> Markup:
     """Fold blocks away under a line that opens them."""
-    return Markup("<details><summary>{}</summary>{}</details>\n").format(escaped(summary), joined(blocks))
+    return render("details", summary=summary, blocks=blocks)
 
 
 def grid(*blocks: object) -> Markup:
     """Put blocks, such as charts, beside each other where there is room, below each other on a phone."""
-    return Markup('<div class="grid">{}</div>\n').format(joined(blocks))
+    return render("grid", blocks=blocks)
 
 
 def _kind(name: str, column: Sequence[object], right: Collection[str]) -> str:
@@ -111,13 +160,8 @@ def _kind(name: str, column: Sequence[object], right: Collection[str]) -> str:
     return "short" if longest <= _SHORT else "long" if longest > _LONG else ""
 
 
-def _cell(tag: str, value: object, kind: str, more: str = "") -> Markup:
-    named = Markup(' class="{}"').format(kind) if kind else ""
-    return Markup("<{0}{1}{2}>{3}</{0}>").format(Markup(tag), named, more, _value(value))
-
-
-def _value(value: object) -> Markup:
-    return escaped(value if isinstance(value, str) else number(value))
+def _value(value: object) -> object:
+    return value if isinstance(value, str) else number(value)
 
 
 def _is_number(value: object) -> bool:

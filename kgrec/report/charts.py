@@ -1,19 +1,72 @@
-"""Charts as SVG inside a page: lines with intervals, bars, points with names, histograms."""
+"""Charts inside a page: lines with intervals, bars, points with names, histograms. Drawn by matplotlib as SVG.
+
+matplotlib fixes colours when it draws; here every colour it writes stands for a CSS variable of the page and is
+replaced by it, so that a chart follows the reader's dark mode as the text around it does. Letters stay text that the
+page's own fonts draw. Lines and points differ by dash and shape, not by colour alone; each chart has a title and a
+description for screen readers, and each mark tells its figures when pointed at.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from kgrec.report.axes import Axis
-from kgrec.report.blocks import joined, number
-from kgrec.report.drawing import LETTER, Frame, figure, mark, tag, told, whisker
-from kgrec.report.text import escaped, shortened, width_of
+from kgrec.report.blocks import clean, number, render, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NAN = float("nan")
+WIDTH = 4.0
+"""Inches at 100 pixels each: about a phone's width, so that letters are as large there as on a desk."""
+
+COLOURS = {
+    "#000001": "var(--ink)",
+    "#000002": "var(--soft)",
+    "#000003": "var(--line)",
+    "#000004": "var(--panel)",
+    "#000010": "var(--c0)",
+    "#000011": "var(--c1)",
+    "#000012": "var(--c2)",
+    "#000013": "var(--c3)",
+    "#000014": "var(--c4)",
+    "#000015": "var(--c5)",
+}
+"""What matplotlib is told to paint with -> the page's variable that it stands for."""
+
+INK, SOFT, RULE, PANEL, *SERIES = COLOURS
+DASHES = ("solid", (0, (5, 2)), (0, (1.5, 2)), (0, (6, 2, 1.5, 2)), (0, (8, 3)), (0, (3, 1.5, 1, 1.5)))
+SHAPES = ("o", "s", "^", "D", "v", "P")
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "kgrec",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "figure.dpi": 100,
+    "savefig.transparent": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +123,25 @@ class Point:
     kind: str = ""
 
 
+@dataclass(slots=True)
+class _Chart:
+    """A chart being drawn: its axes, and what each mark says when pointed at."""
+
+    axes: Axes
+    told: dict[str, str] = field(default_factory=dict)
+
+    def say(self, artist: Any, about: str) -> None:
+        """Let a mark tell ``about`` when pointed at."""
+        name = f"told-{len(self.told)}"
+        artist.set_gid(name)
+        self.told[name] = about
+
+    def mark(self, kind: int, x: float, y: float, about: str) -> None:
+        """Draw a point whose shape and colour tell its kind."""
+        made = self.axes.plot(x, y, SHAPES[kind % 6], color=SERIES[kind % 6], markersize=5, zorder=3)
+        self.say(made[0], about)
+
+
 def line_plot(
     series: Sequence[Series],
     *,
@@ -77,7 +149,6 @@ def line_plot(
     x_label: str = "",
     y_label: str = "",
     note: str = "",
-    zero: bool = False,
     log_x: bool = False,
     log_y: bool = False,
 ) -> Markup:
@@ -89,18 +160,27 @@ def line_plot(
         x_label: what is drawn to the right.
         y_label: what is drawn upwards.
         note: small print under the title.
-        zero: the axis of ``y`` begins at 0.
         log_x: logarithmic axis of ``x``.
         log_y: logarithmic axis of ``y``.
     """
-    rows = [_points(one) for one in series]
-    ys = [v for points in rows for _, *values in points for v in values]
-    frame = Frame.around(
-        [x for points in rows for x, *_ in points], ys, x_label, y_label, zero=zero, log_x=log_x, log_y=log_y
-    )
-    body = [_line(frame, points, one, place) for place, (one, points) in enumerate(zip(series, rows, strict=True))]
-    about = ". ".join(_course(one.name or y_label or title, points) for one, points in zip(series, rows, strict=True))
-    return figure(title, about, frame, joined(body), [one.name for one in series], note=note, lines=True)
+    about = []
+    with _drawing(2.7) as (chart, page):
+        axes = chart.axes
+        _scales(axes, log_x, log_y)
+        for place, one in enumerate(series):
+            x, y, low, high = _arrays(one)
+            colour = SERIES[place % 6]
+            axes.plot(x, y, linestyle=DASHES[place % 6], color=colour, linewidth=1.5)
+            if any(map(math.isfinite, low)):
+                axes.fill_between(x, low, high, facecolor=colour, edgecolor="none", alpha=0.16)
+            if len(x) <= 40:
+                for at, value, below, above in zip(x, y, low, high, strict=True):
+                    if math.isfinite(value):
+                        text = f"{one.name} {number(at)}: {_told(value, below, above)}"
+                        chart.mark(place, at, value, text)
+            about.append(_summary(one.name or y_label or title, x, y))
+        _label(axes, x_label, y_label)
+        return page(title, ". ".join(about), [one.name for one in series], note=note, lines=True)
 
 
 def scatter_plot(
@@ -113,24 +193,33 @@ def scatter_plot(
     log_x: bool = False,
     log_y: bool = False,
 ) -> Markup:
-    """Draw points with their names beside them where there is room; pointing at one tells its figures.
+    """Draw points with their names beside them; pointing at one tells its figures.
 
     Args: as those of :func:`line_plot`.
     """
     known = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
     kinds = list(dict.fromkeys(p.kind for p in known))
-    ys = [v for p in known for v in (p.y, p.low, p.high)]
-    frame = Frame.around(_roomy([p.x for p in known], log_x), ys, x_label, y_label, log_x=log_x, log_y=log_y)
-    taken: list[tuple[float, float, float, float]] = []
-    body = []
-    for p in known:
-        x, y = frame.x(p.x), frame.y(p.y)
-        about = f"{p.label}: {x_label} {number(p.x)}, {y_label} {told(p.y, p.low, p.high)}"
-        body += [whisker(x, frame.y, p.low, p.high), mark(kinds.index(p.kind), x, y, about)]
-        taken.append((x - 5, y - 5, x + 5, y + 5))
-    body += [tag(shortened(p.label, 24), frame.x(p.x), frame.y(p.y), taken, frame) for p in known if p.label]
-    about = "; ".join(f"{p.label}: {number(p.x)}, {number(p.y)}" for p in known[:40])
-    return figure(title, about, frame, joined(body), kinds, note=note)
+    with _drawing(2.7) as (chart, page):
+        axes = chart.axes
+        _scales(axes, log_x, log_y)
+        axes.margins(0.12)
+        for p in known:
+            _whisker(axes, p.x, p.y, p.low, p.high)
+            about = f"{p.label}: {x_label} {number(p.x)}, {y_label} {_told(p.y, p.low, p.high)}"
+            chart.mark(kinds.index(p.kind), p.x, p.y, about)
+        for k, p in enumerate(sorted(known, key=lambda p: p.x)):  # above and below in turn: neighbours stay readable
+            below = k % 2
+            axes.annotate(
+                shortened(p.label, 24),
+                (p.x, p.y),
+                xytext=(0, -7 if below else 7),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+            )
+        _label(axes, x_label, y_label)
+        about = "; ".join(f"{p.label}: {number(p.x)}, {number(p.y)}" for p in known[:40])
+        return page(title, about, kinds, note=note)
 
 
 def bar_plot(
@@ -148,24 +237,28 @@ def bar_plot(
     """
     known = [b for b in bars if math.isfinite(b.value)]
     kinds = list(dict.fromkeys(b.kind for b in known))
-    longest = 28
-    left = 18 + LETTER * max((min(longest, width_of(b.label)) for b in known), default=0)
-    frame = Frame.below(len(known), [v for b in known for v in (b.value, b.low, b.high)], left, x_label, zero, log)
-    body, before = [], ""
-    for row, b in enumerate(known):
-        y, kind, about = frame.row(row), kinds.index(b.kind), f"{b.label}: {told(b.value, b.low, b.high)}"
-        if b.label != before:
-            label = escaped(shortened(b.label, longest))
-            body.append(
-                Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(round(left - 8, 1), y + 4, label)
-            )
-        before = b.label
-        body.append(
-            _bar(frame.x, b.value, y, kind, about) if zero and not log else mark(kind, frame.x(b.value), y, about)
+    with _drawing(0.25 * max(len(known), 1) + 0.65) as (chart, page):
+        axes = chart.axes
+        _scales(axes, log, False)
+        axes.set_ylim(max(len(known), 1) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        for row, b in enumerate(known):
+            kind, about = kinds.index(b.kind), f"{b.label}: {_told(b.value, b.low, b.high)}"
+            if zero and not log:
+                chart.say(axes.barh(row, b.value, height=0.66, color=SERIES[kind % 6])[0], about)
+            else:
+                chart.mark(kind, b.value, row, about)
+            _whisker(axes, b.value, row, b.low, b.high, across=True)
+        names = [b.label if k == 0 or known[k - 1].label != b.label else "" for k, b in enumerate(known)]
+        axes.set_yticks(range(len(known)), [shortened(name, 28) for name in names])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        if not zero and known and min(b.value for b in known) < 0 < max(b.value for b in known):
+            axes.axvline(0, color=SOFT, linewidth=1)
+        _label(axes, x_label, "")
+        about = "; ".join(
+            f"{b.label}{' ' + b.kind if b.kind else ''} {_told(b.value, b.low, b.high)}" for b in known[:40]
         )
-        body.append(whisker(y, frame.x, b.low, b.high, across=True))
-    about = "; ".join(f"{b.label}{' ' + b.kind if b.kind else ''} {told(b.value, b.low, b.high)}" for b in known[:40])
-    return figure(title, about, frame, joined(body), kinds, note=note)
+        return page(title, about, kinds, note=note)
 
 
 def histogram(
@@ -189,73 +282,132 @@ def histogram(
         note: small print under the title.
         log_x: logarithmic axis; all edges are above 0 then.
     """
-    frame = Frame.around(edges, [*counts, 0.0], x_label, y_label, zero=True, log_x=log_x, tight=True)
-    bottom, body = frame.y(0), []
-    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-        left, right, top = frame.x(low), frame.x(high), frame.y(count)
-        shape = f'<rect class="mark" x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}"'
-        about = f"{number(low)} to {number(high)}: {number(count)}"
-        body.append(
-            Markup('<g class="s0">{} height="{}"><title>{}</title></rect></g>').format(
-                Markup(shape), round(bottom - top, 1), about
-            )
-        )
-    most = max(range(len(counts)), key=lambda k: counts[k], default=None)
-    peak = (
-        "" if most is None else f"most, {number(counts[most])}, from {number(edges[most])} to {number(edges[most + 1])}"
-    )
-    return figure(title, peak, frame, joined(body), [], note=note)
+    with _drawing(2.7) as (chart, page):
+        axes = chart.axes
+        _scales(axes, log_x, False)
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+            made = axes.bar(low, count, width=high - low, align="edge", color=SERIES[0], edgecolor=PANEL, linewidth=0.7)
+            chart.say(made[0], f"{number(low)} to {number(high)}: {number(count)}")
+        axes.grid(visible=False, axis="x")
+        _label(axes, x_label, y_label)
+        most = max(range(len(counts)), key=lambda k: counts[k], default=None)
+        about = ""
+        if most is not None:
+            about = f"most, {number(counts[most])}, from {number(edges[most])} to {number(edges[most + 1])}"
+        return page(title, about, [], note=note)
 
 
-def _roomy(values: list[float], log: bool) -> list[float]:
-    """Add room at both ends, so that no point stands on the edge."""
-    if log or not values:
-        return values
-    room = 0.06 * (max(values) - min(values))
-    return [min(values) - room, *values, max(values) + room]
+@contextmanager
+def _drawing(height: float) -> Iterator[tuple[_Chart, Any]]:
+    """Open a chart of ``height`` inches; the second value turns it into the block of a page."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Letters that matplotlib's font lacks are drawn by the reader's fonts; an axis of one value it widens itself.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing|Attempting to set identical")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        chart = _Chart(figure.add_subplot())
+
+        def page(title: str, about: str, kinds: Sequence[str], *, note: str = "", lines: bool = False) -> Markup:
+            _widen(chart.axes)
+            out = io.StringIO()
+            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+            svg = _inline(out.getvalue(), chart.told, title, about)
+            named = [(k % 6, kind) for k, kind in enumerate(kinds) if kind] if len(kinds) > 1 else []
+            return render("figure", title=title, note=note, svg=svg, legend=named, lines=lines)
+
+        yield chart, page
 
 
-def _points(one: Series) -> list[tuple[float, float, float, float]]:
+def _inline(svg: str, told: dict[str, str], title: str, about: str) -> Markup:
+    """Make an SVG file part of a page: its own ids, the page's colours, no foreign names, titles on marks."""
+    svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>", "", svg, flags=re.DOTALL)
+    for colour, variable in COLOURS.items():
+        svg = svg.replace(colour, variable)
+    root = ElementTree.fromstring(svg)
+    prefix = "c" + hashlib.sha256(f"{title}\n{about}\n{svg}".encode("utf-8", "replace")).hexdigest()[:10]
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        said = told.get(element.get("id", ""))
+        for name in list(element.attrib):
+            value = element.attrib.pop(name)
+            value = re.sub(r"url\(#", f"url(#{prefix}-", value)
+            name = name.rpartition("}")[2]
+            if name == "id":
+                value = f"{prefix}-{value}"
+            elif name == "href":
+                value = f"#{prefix}-{value[1:]}"
+            element.set(name, value)
+        if said is not None:
+            tip = ElementTree.Element("title")
+            tip.text = clean(said)
+            element.insert(0, tip)
+    for metadata in root.findall("metadata"):
+        root.remove(metadata)
+    for k, (tag, text) in enumerate((("title", title), ("desc", about))):
+        made = ElementTree.Element(tag)
+        made.text = clean(text)
+        root.insert(k, made)
+    root.attrib = {"class": "chart", "viewBox": root.attrib["viewBox"], "role": "img"}
+    return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))
+
+
+def _scales(axes: Axes, log_x: bool, log_y: bool) -> None:
+    from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+
+    for axis, log, set_scale in ((axes.xaxis, log_x, axes.set_xscale), (axes.yaxis, log_y, axes.set_yscale)):
+        if log:
+            set_scale("log")
+            axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+            axis.set_major_formatter(EngFormatter(sep=""))
+        else:
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _widen(axes: Axes) -> None:
+    """Give an axis whose values are all the same some room on both sides."""
+    for (low, high), log, limit in (
+        (axes.get_xlim(), axes.get_xscale() == "log", axes.set_xlim),
+        (axes.get_ylim(), axes.get_yscale() == "log", axes.set_ylim),
+    ):
+        if log and high < 1.01 * low:
+            limit(low / 2, high * 2)
+
+
+def _label(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(shortened(x_label, 50))
+    axes.set_title(shortened(y_label, 50), loc="left", fontsize=10.5, color=SOFT, pad=9)
+
+
+def _whisker(axes: Axes, x: float, y: float, low: float, high: float, *, across: bool = False) -> None:
+    """Draw an interval: upright, or lying where it goes ``across``; nothing where there is none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return
+    middle = x if across else y
+    errors = [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
+    interval = {"xerr": errors} if across else {"yerr": errors}
+    axes.errorbar([x], [y], **interval, fmt="none", color=INK, elinewidth=1, capsize=2.5, zorder=4)
+
+
+def _arrays(one: Series) -> tuple[list[float], list[float], list[float], list[float]]:
     gaps = [None] * len(one.y)
-    rows = zip(one.x, one.y, one.low or gaps, one.high or gaps, strict=True)
-    return [(float(x), *(NAN if v is None else float(v) for v in rest)) for x, *rest in rows]  # type: ignore[misc]
+    x = [float(v) for v in one.x]
+    y, low, high = (
+        [NAN if v is None else float(v) for v in values] for values in (one.y, one.low or gaps, one.high or gaps)
+    )
+    return x, y, low, high
 
 
-def _line(frame: Frame, points: Sequence[tuple[float, float, float, float]], one: Series, place: int) -> Markup:
-    pieces: list[list[tuple[float, float, float, float]]] = [[]]
-    for point in points:
-        if math.isfinite(point[1]):
-            pieces[-1].append(point)
-        elif pieces[-1]:
-            pieces.append([])
-    drawn = []
-    for piece in pieces:
-        inside = [p for p in piece if math.isfinite(p[2]) and math.isfinite(p[3])]
-        if len(inside) > 1:
-            there = [f"{frame.x(x)},{frame.y(high)}" for x, _, _, high in inside]
-            back = [f"{frame.x(x)},{frame.y(low)}" for x, _, low, _ in reversed(inside)]
-            drawn.append(Markup('<polygon class="band" points="{}"/>').format(" ".join([*there, *back])))
-        line = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y, *_ in piece)
-        if len(piece) > 1:
-            drawn.append(Markup('<polyline class="line"{} points="{}"/>').format(frame.dash(place), line))
-        if len(points) <= 40:
-            drawn += [
-                mark(place, frame.x(x), frame.y(y), f"{one.name} {number(x)}: {told(y, low, high)}")
-                for x, y, low, high in piece
-            ]
-    return Markup('<g class="s{}">{}</g>').format(place % 6, joined(drawn))
+def _told(value: float, low: float, high: float) -> str:
+    """Return a value with its interval in words."""
+    return f"{number(value)} ({number(low)} to {number(high)})" if math.isfinite(low) else number(value)
 
 
-def _course(name: str, points: Sequence[tuple[float, float, float, float]]) -> str:
-    known = [(x, y) for x, y, *_ in points if math.isfinite(y)]
+def _summary(name: str, x: Sequence[float], y: Sequence[float]) -> str:
+    known = [(at, value) for at, value in zip(x, y, strict=True) if math.isfinite(value)]
     if not known:
         return f"{name}: no values"
     best = max(known, key=lambda point: point[1])
-    ends = " to ".join(f"{number(y)} at {number(x)}" for x, y in (known[0], known[-1]))
+    ends = " to ".join(f"{number(value)} at {number(at)}" for at, value in (known[0], known[-1]))
     return f"{name}: {ends}, highest {number(best[1])} at {number(best[0])}"
-
-
-def _bar(along: Axis, value: float, y: float, kind: int, about: str) -> Markup:
-    start, end = sorted((along(0.0), along(value)))
-    shape = f'<rect class="mark" x="{start}" y="{y - 7}" width="{max(end - start, 0.5):.1f}" height="14" rx="1.5"'
-    return Markup('<g class="s{}">{}><title>{}</title></rect></g>').format(kind % 6, Markup(shape), escaped(about))
