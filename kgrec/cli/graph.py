@@ -147,7 +147,6 @@ def _show_tree(shown: Neighbourhood, records: list[dict[str, Any]]) -> None:
         known = record["kind"] == "entity" or record["key"] == record["node_label"]  # an entity's key is an IRI
         key = "" if known else f" {record['key']}"
         branches[record["label"]].add(named(record["node_label"], record["type"] or record["kind"], key))
-    left_out = sum(shown.omitted.values())
-    if left_out:
-        tree.add(Text(f"and {cell(left_out)} more edges; --limit shows more", "dim"))
+    if shown.omitted:
+        tree.add(Text(f"and {cell(shown.omitted)} more edges; --limit shows more", "dim"))
     console().print(tree)

@@ -384,9 +384,9 @@ def picture(explanation: Explanation) -> Neighbourhood:
             told = {"forward": step.forward, "relation": step.name, "label": step.label}
             edges.setdefault(ends, {"near": ends[0], "far": ends[1], **told})
     degree = [sum(number in ends for ends in edges) for number in numbers.values()]
-    columns = ("node", "kind", "type", "key", "label", "hop", "degree")
+    columns = ("node", "kind", "type", "key", "label", "degree")
     nodes = [
-        dict(zip(columns, (k, way[-1].kind, way[-1].kind, way[-1].id, way[-1].label, len(way) - 1, d), strict=True))
+        dict(zip(columns, (k, way[-1].kind, way[-1].kind, way[-1].id, way[-1].label, d), strict=True))
         for (way, k), d in zip(numbers.items(), degree, strict=True)
     ]
-    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), {}, one_sided=True)
+    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), one_sided=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from kgrec.errors import UsageError, did_you_mean
-from kgrec.graph.network_files import write_graphml, write_node_link
+from kgrec.graph.networks import write_graphml, write_node_link
 from kgrec.graph.rdf import LineStream, RdfOptions, lines
 from kgrec.graph.tables import GraphTables
 from kgrec.graph.vocabulary import prefixes

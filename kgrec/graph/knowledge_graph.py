@@ -9,6 +9,8 @@ from kgrec.errors import WorkspaceError
 from kgrec.graph.tables import GraphTables
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from kgrec.graph.neighbourhood import Neighbourhood
     from kgrec.graph.query import QueryResult
     from kgrec.graph.validate import ShapeViolation
@@ -65,6 +67,12 @@ class KnowledgeGraph(GraphTables):
 
         export_graph(self, Path(path), form, base_iri=self.base_iri)
         return Path(path)
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """Return the graph for networkx, nodes named like ``item:50``; see :func:`kgrec.graph.networks.to_networkx`."""
+        from kgrec.graph.networks import to_networkx
+
+        return to_networkx(self)
 
     def validate(self, shapes: str | Path | None = None) -> list[ShapeViolation]:
         """Check the graph against kgrec's SHACL shapes, and against those in the file ``shapes``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,36 +11,32 @@ from numpy.typing import NDArray
 from kgrec.errors import NotFoundError, UserError
 from kgrec.graph.tables import GraphTables
 
-_Degrees = NDArray[np.int64]
-
 KINDS = ("user", "item", "entity")
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A node and the edges around it.
+    """A node and edges around it.
 
     Attributes:
         center: number of the node.
-        nodes: ``node`` (number in the graph), ``kind``, ``type``, ``key``, ``label``, ``hop`` (0: the centre) and
-            ``degree`` (edges in the whole graph); the centre first.
+        nodes: ``node`` (number in the graph), ``kind``, ``type``, ``key``, ``label`` and ``degree`` (edges in the whole
+            graph); the centre first.
         edges: ``near`` and ``far`` (node numbers, ``near`` is closer to the centre), ``forward`` (stated from near to
-            far), ``relation``, ``label`` (how it reads from near to far), ``hop`` (of ``far``), ``weight``, ``time``,
-            ``provenance``, ``source``, ``line``; the most informative first within a hop.
-        omitted: by hop, how many edges were left out.
+            far), ``relation``, ``label`` (how it reads from near to far), ``weight``, ``time``, ``provenance``,
+            ``source``, ``line``; the most informative first.
+        omitted: how many edges were left out.
         one_sided: drawn from left to right, not to both sides of the centre.
     """
 
     center: int
     nodes: pl.DataFrame
     edges: pl.DataFrame
-    omitted: Mapping[int, int]
+    omitted: int = 0
     one_sided: bool = False
 
 
-def neighbourhood(
-    kg: GraphTables, name: str, *, hops: int = 1, limit: int = 40, kind: str | None = None
-) -> Neighbourhood:
+def neighbourhood(kg: GraphTables, name: str, *, limit: int = 40) -> Neighbourhood:
     """Return the most informative edges around a node.
 
     An edge tells more the rarer its far end is: edges are ranked by ``weight * ln(1 + n_edges / degree(far))``, and
@@ -50,50 +45,41 @@ def neighbourhood(
     Args:
         kg: the graph.
         name: key or label of a user, item or entity; ``item:50`` where the kind must be said.
-        hops: how far to go.
-        limit: edges at most in the first hop, and about twice as many in each further one.
-        kind: user, item or entity; only such nodes are looked at.
+        limit: edges at most.
 
     Raises:
         NotFoundError: no node of that name; the hint names near ones.
         UserError: several nodes go by that name; the hint lists them.
     """
-    center = find_node(kg, name, kind=kind)
-    degree = _degrees(kg)
-    seen = pl.Series("node", [center], dtype=pl.UInt32)
-    parts: list[pl.DataFrame] = []
-    omitted: dict[int, int] = {}
-    frontier = seen
-    for hop in range(1, hops + 1):
-        around = _around(kg, frontier, seen, degree)
-        budget = limit if hop == 1 else max(2 * limit // max(len(frontier), 1), 2)
-        best = around.filter(pl.int_range(pl.len()).over("near") < budget)
-        omitted[hop] = around.height - best.height
-        parts.append(best.with_columns(hop=pl.lit(hop, pl.UInt8)))
-        frontier = best["far"].unique(maintain_order=True)
-        seen = pl.concat([seen, frontier.rename("node")])
-    edges = pl.concat(parts).drop("score")
-    hop_of = edges.group_by("far", maintain_order=True).agg(pl.col("hop").min()).rename({"far": "node"})
-    start = pl.DataFrame({"node": [center], "hop": [0]}, schema={"node": pl.UInt32, "hop": pl.UInt8})
-    nodes = pl.concat([start, hop_of.select("node", "hop")])
-    told = kg.nodes[nodes["node"]].select("kind", "type", "key", "label")
-    reached = pl.Series("degree", degree[nodes["node"].to_numpy()])
-    return Neighbourhood(center, pl.concat([nodes, told, reached.to_frame()], how="horizontal"), edges, omitted)
+    center = find_node(kg, name)
+    ends = np.concatenate([kg.edges["head"].to_numpy(), kg.edges["tail"].to_numpy()])
+    degree = np.bincount(ends, minlength=kg.nodes.height)
+    around = _around(kg, center, degree)
+    edges = around.head(limit)
+    nodes = pl.concat([pl.Series("node", [center], dtype=pl.UInt32), edges["far"].alias("node")])
+    nodes = nodes.unique(maintain_order=True)
+    told = kg.nodes[nodes].select(nodes, "kind", "type", "key", "label", pl.Series("degree", degree[nodes.to_numpy()]))
+    return Neighbourhood(center, told, edges, around.height - edges.height)
 
 
-def find_node(kg: GraphTables, name: str, *, kind: str | None = None) -> int:
+def find_node(kg: GraphTables, name: str) -> int:
     """Return the number of the node that goes by ``name``: a key, else a label, else an alias (case is ignored).
+
+    Args:
+        kg: the graph.
+        name: ``item:50`` looks at items only.
 
     Raises:
         NotFoundError: none; the hint names near ones.
         UserError: several.
     """
-    prefix, colon, rest = name.partition(":")
-    if kind is None and colon and prefix in KINDS:
-        kind, name = prefix, rest
+    kind, colon, rest = name.partition(":")
     nodes = kg.nodes.with_row_index("node")
-    if kind is not None:
+    if colon and kind in KINDS:
+        name = rest
         nodes = nodes.filter(pl.col("kind") == kind)
+    else:
+        kind = "node"
     folded = name.strip().lower()
     looks = (
         pl.col("key") == name,
@@ -109,7 +95,7 @@ def find_node(kg: GraphTables, name: str, *, kind: str | None = None) -> int:
         if found.height > 1:
             raise _ambiguous(name, found)
     known = pl.concat([nodes["label"], nodes["key"]]).drop_nulls().unique(maintain_order=True)
-    raise NotFoundError.of(kind or "node", name, known.to_list(), where="the graph")
+    raise NotFoundError.of(kind, name, known.to_list(), where="the graph")
 
 
 def _ambiguous(name: str, found: pl.DataFrame) -> UserError:
@@ -118,13 +104,8 @@ def _ambiguous(name: str, found: pl.DataFrame) -> UserError:
     return UserError(f"{name!r} names {found.height} nodes", hint=f"say which: {'; '.join(shown.to_list())}{more}")
 
 
-def _degrees(kg: GraphTables) -> _Degrees:
-    ends = np.concatenate([kg.edges["head"].to_numpy(), kg.edges["tail"].to_numpy()])
-    return np.bincount(ends, minlength=kg.nodes.height)
-
-
-def _around(kg: GraphTables, frontier: pl.Series, seen: pl.Series, degree: _Degrees) -> pl.DataFrame:
-    """Return the edges from ``frontier`` to nodes not in ``seen``, each pair and relation once, best first."""
+def _around(kg: GraphTables, center: int, degree: NDArray[np.int64]) -> pl.DataFrame:
+    """Return the edges of a node, but for loops, each neighbour and relation once, best first."""
     names = kg.relations.select(
         pl.int_range(pl.len()).cast(pl.UInt16).alias("relation"),
         pl.col("name"),
@@ -134,16 +115,16 @@ def _around(kg: GraphTables, frontier: pl.Series, seen: pl.Series, degree: _Degr
     told = ("weight", "time", "provenance", "source", "line")
     sides = []
     for near, far, label, forward in (("head", "tail", "label", True), ("tail", "head", "back", False)):
-        edges = kg.edges.filter(pl.col(near).is_in(frontier.implode()) & ~pl.col(far).is_in(seen.implode()))
+        edges = kg.edges.filter((pl.col(near) == center) & (pl.col(far) != center))
         edges = edges.join(names, on="relation", how="left", maintain_order="left")
         ends = (pl.col(near).alias("near"), pl.col(far).alias("far"), pl.lit(forward).alias("forward"))
         sides.append(edges.select(*ends, pl.col("name").alias("relation"), pl.col(label).alias("label"), *told))
-    both = pl.concat(sides).unique(["near", "far", "relation"], keep="last", maintain_order=True)
+    both = pl.concat(sides).unique(["far", "relation"], keep="last", maintain_order=True)
     rarity = np.log1p(kg.edges.height / np.maximum(degree[both["far"].to_numpy()], 1))
     # The value of an interaction is a rating or an amount; only within its relation does it rank.
     strongest = pl.col("weight").abs().max().over("relation").replace(0.0, 1.0)
     both = both.with_columns(score=pl.col("weight").fill_nan(0.0).fill_null(0.0) / strongest * pl.Series(rarity))
-    both = both.with_columns(rank=pl.col("score").rank("ordinal", descending=True).over("near", "relation"))
-    both = both.with_columns(score=pl.col("score") / pl.col("rank").cast(pl.Float64).sqrt()).drop("rank")
-    order = ["score", "time", "near", "far"]
-    return both.sort(order, descending=[True, True, False, False], nulls_last=True)
+    both = both.with_columns(rank=pl.col("score").rank("ordinal", descending=True).over("relation"))
+    both = both.with_columns(score=pl.col("score") / pl.col("rank").cast(pl.Float64).sqrt())
+    order = ["score", "time", "far"]
+    return both.sort(order, descending=[True, True, False], nulls_last=True).drop("rank", "score")

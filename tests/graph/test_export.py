@@ -7,11 +7,12 @@ import json
 import networkx as nx
 import pytest
 import rdflib
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import UsageError
 from kgrec.graph.export import export_graph, format_of
+from kgrec.graph.networks import to_networkx
 
 BASE = "https://kgrec.example/id/"
 # rdflib's own JSON-LD reader uses a class that rdflib deprecates.
@@ -50,27 +51,37 @@ def test_fact_of_two_provenances_is_one_line(make_graph, tmp_path):
     assert text.count(f"<{BASE}item/1> <{BASE}relation/r> <{BASE}item/2> .") == 1
 
 
-def same_edges(read, key):
-    return sorted((d["relation"], d["weight"], d["provenance"], d[key], d["line"]) for _, _, d in read.edges(data=True))
+def same_edges(read):
+    return sorted(
+        (d["relation"], d["weight"], d["provenance"], d["file"], d["line"]) for _, _, d in read.edges(data=True)
+    )
 
 
+@pytest.fixture(params=["by networkx", "by Polars"])
+def either_writer(request, monkeypatch):
+    """The two ways in which files for networkx are written."""
+    monkeypatch.setattr("kgrec.graph.networks.LARGEST", 10_000 if request.param == "by networkx" else -1)
+
+
+@pytest.mark.usefixtures("either_writer")
 def test_graphml_and_json_read_back_by_networkx(film_graph, tmp_path):
     export_graph(film_graph, tmp_path / "g.graphml", base_iri=BASE)
     export_graph(film_graph, tmp_path / "g.json", base_iri=BASE)
     xml = nx.read_graphml(tmp_path / "g.graphml", force_multigraph=True)
     linked = nx.node_link_graph(json.loads((tmp_path / "g.json").read_text()), edges="edges")
-    for read, key in ((xml, "source"), (linked, "file")):
+    for read in (xml, linked):
         assert isinstance(read, nx.MultiDiGraph)
         assert (read.number_of_nodes(), read.number_of_edges()) == (8, 10)
         assert read.nodes[f"{BASE}item/7"]["label"] == 'Blade "Runner" <1982> & more'
         assert read.nodes["http://www.wikidata.org/entity/Q38222"]["type"] == "person"
         (edge,) = read.get_edge_data(f"{BASE}user/ann", f"{BASE}item/50").values()
         assert (edge["relation"], edge["weight"], edge["time"], edge["line"]) == ("rate", 5.0, 881_250_949, 2)
-        assert edge[key] == "film.csv"
-    assert same_edges(xml, "source") == same_edges(linked, "file")
+        assert edge["file"] == "film.csv"
+    assert same_edges(xml) == same_edges(linked)
     assert linked.nodes[f"{BASE}item/50"]["aliases"] == ["Star Wars: Episode IV", "星球大战"]
 
 
+@pytest.mark.usefixtures("either_writer")
 def test_parallel_edges_stay_apart(make_graph, tmp_path):
     nodes = [("user", "user", "1", "a", []), ("item", "item", "2", "b", [])]
     edges = [(0, "rate", 1, value, None, "interaction") for value in (1.0, 2.0, 3.0)]
@@ -82,7 +93,32 @@ def test_parallel_edges_stay_apart(make_graph, tmp_path):
     assert nx.read_graphml(tmp_path / "g.graphml").number_of_edges() == 3
 
 
-@settings(max_examples=40, deadline=None)
+def test_networkx_graph_has_names_and_attributes(film_graph):
+    network = to_networkx(film_graph)
+    assert isinstance(network, nx.MultiDiGraph)
+    assert (network.number_of_nodes(), network.number_of_edges()) == (8, 10)
+    assert network.nodes["item:50"] == {
+        "kind": "item",
+        "type": "item",
+        "key": "50",
+        "label": "Star Wars (1977)",
+        "aliases": ["Star Wars: Episode IV", "星球大战"],
+    }
+    (edge,) = network.get_edge_data("user:ann", "item:50").values()
+    assert edge == {
+        "relation": "rate",
+        "label": "rated",
+        "weight": 5.0,
+        "time": 881_250_949,
+        "provenance": "interaction",
+        "file": "film.csv",
+        "line": 2,
+    }
+    assert all(None not in data.values() for _, _, data in network.edges(data=True))
+
+
+@pytest.mark.usefixtures("either_writer")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(label=st.text(max_size=20))
 def test_any_label_makes_readable_files(make_graph, tmp_path_factory, label):
     label = label.encode("utf-8", "ignore").decode()
