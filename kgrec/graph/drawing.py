@@ -156,9 +156,9 @@ def layered(shown: Neighbourhood) -> Layout:
     places = {}
     for node in (shown.center, *outer):
         x, y = (found[node] - start) / step
-        place = (middle + round(x) * COLUMN, height / 2 + y * row_height)
         side = 0 if node == shown.center else -1 if node in left else 1
-        places[node] = Place(*map(float, place), side, leaf=node != shown.center and not tree.out_degree(node))
+        leaf = node != shown.center and not tree.out_degree(node)
+        places[node] = Place(middle + round(x) * COLUMN, float(height / 2 + y * row_height), side, leaf)
     return Layout(places, parents, middle + reach, height)
 
 
