@@ -35,7 +35,6 @@ from kgrec.progress import SILENT
 from kgrec.ranking.cold import ColdItems, learn_height, merging
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.text_inputs import encode
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData
 
@@ -54,7 +53,8 @@ def load(name: str, encoder: str | None) -> tuple[TrainingData, csr_array, bool]
     project = kgrec.open(workspace, overrides=[f"text.encoder={encoder}"] if encoder else [])
     dataset, settings = project.dataset, project.config
     weights = like_weights(dataset, settings.feedback, project.domain)
-    texts = encode(project, split_validation(dataset, weights, settings.train, settings.seed), SILENT)
+    split = split_validation(dataset, weights, settings.train, settings.seed)
+    texts = project.text_inputs.encode(dataset, split, SILENT)
     events = to_events(dataset, np.ones(dataset.interactions.height, dtype=np.bool_), weights)
     matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
     rows = pl.read_csv(prepared.test, separator="\t", infer_schema=False)

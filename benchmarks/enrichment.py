@@ -35,7 +35,6 @@ from kgrec.models.item_knn import ItemKNN
 from kgrec.progress import SILENT
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.text_inputs import encode
 from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, Vectors
 
@@ -77,11 +76,11 @@ class Arms:
         kept = dataset.interactions["split"].to_numpy() != "test"
         events = to_events(dataset, kept, weights)
         matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-        self.vectors = {"plain": encode(project, split, SILENT).items}
+        self.vectors = {"plain": project.text_inputs.encode(dataset, split, SILENT).items}
         enriched = kgrec.open(folder, overrides=[*told, "text.keywords=keywords.csv"])
-        self.vectors["keywords"] = encode(enriched, split, SILENT).items
+        self.vectors["keywords"] = enriched.text_inputs.encode(dataset, split, SILENT).items
         if template:
-            self.vectors["whole"] = encode(kgrec.open(folder), split, SILENT).items
+            self.vectors["whole"] = kgrec.open(folder).text_inputs.encode(dataset, split, SILENT).items
         self.data = TrainingData(matrix, events, None, self.vectors["plain"])
         fit, kept_back = (to_events(dataset, mask, weights) for mask in (split.fit, split.validation))
         self.less = TrainingData(interaction_matrix(fit, *matrix.shape), fit, None, self.vectors["plain"])

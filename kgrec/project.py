@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ from kgrec.types import ItemList, Profile, Request
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from kgrec.data.dataset import Dataset
     from kgrec.evaluate.comparing import RunComparison
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.text_quality.plan import TextPlan
     from kgrec.evaluate.text_quality.run import TextQualityRun
     from kgrec.explain.reasons import Explainer
-    from kgrec.explain.why import Explanation, UserScores
+    from kgrec.explain.why import Explanation
     from kgrec.generate.feedback.feedback import Feedback
     from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
     from kgrec.generate.lora.settings import LoraSettings
@@ -42,9 +45,18 @@ if TYPE_CHECKING:
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
     from kgrec.ranking.ranker import Ranker
-    from kgrec.ranking.rerank.data import Catalogue
+    from kgrec.ranking.recommend import Recommender, UserScores
+    from kgrec.ranking.text_inputs import TextInputs
     from kgrec.ranking.training import TrainReport
+    from kgrec.ranking.users import UserLookup
     from kgrec.text.build import TextVectors
+
+
+LOADED = (
+    *("dataset", "graph", "ranker", "text_vectors", "text_inputs", "encoded_texts"),
+    *("explainer", "texts", "users", "recommender"),
+)
+"""Names of what :meth:`Project.forget` drops."""
 
 
 def open_project(
@@ -121,11 +133,31 @@ class Project:
         return TextVectors.load(self.workspace.folder("text"))
 
     @cached_property
+    def text_inputs(self) -> TextInputs:
+        """What is encoded of items and users."""
+        from kgrec.ranking.text_inputs import TextInputs
+
+        return TextInputs(self.workspace, self.config, self.manager, self.domain, lambda: self.graph)
+
+    @cached_property
     def encoded_texts(self) -> list[str]:
         """What of each item of the dataset is encoded: its words, names of entities, keywords."""
-        from kgrec.ranking.text_inputs import encoded_texts
+        return self.text_inputs.item_texts(self.dataset)
 
-        return encoded_texts(self)
+    @cached_property
+    def users(self) -> UserLookup:
+        """Finds users in the numbering of the training."""
+        from kgrec.ranking.users import UserLookup
+
+        return UserLookup(self.ranker, self.config, self.domain, self.workspace, lambda: self.dataset)
+
+    @cached_property
+    def recommender(self) -> Recommender:
+        """What makes lists."""
+        from kgrec.ranking.recommend import Recommender
+
+        offered = self.manager.registry("re-ranker")
+        return Recommender(self.users, offered, graph=lambda: self.graph, text_vectors=lambda: self.text_vectors)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -134,16 +166,9 @@ class Project:
 
         return Explainer(self.dataset, self.graph, self.domain, self.ranker, language=self.config.recommend.language)
 
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """What re-rankers may ask of items and users."""
-        from kgrec.ranking.rerank_inputs import catalogue
-
-        return catalogue(self)
-
     def forget(self) -> None:
         """Drop what was loaded, so that it is read again."""
-        for name in ("dataset", "graph", "ranker", "text_vectors", "encoded_texts", "explainer", "texts", "catalogue"):
+        for name in LOADED:
             self.__dict__.pop(name, None)
 
     def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:
@@ -190,13 +215,17 @@ class Project:
         Raises:
             MissingExtraError: ``tune`` is given and Optuna is not installed.
         """
-        from kgrec.ranking.train_stage import TrainOptions, train
+        from kgrec.ranking.train_stage import train
+        from kgrec.ranking.training_inputs import TrainOptions
 
         defaults = self.config.train
         order = TrainOptions(
             device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit
         )
-        return train(self, order, progress)
+        self.forget()
+        report = train(self.workspace, self.config, self.manager, order, progress)
+        self.forget()
+        return report
 
     def recommend(
         self,
@@ -222,14 +251,14 @@ class Project:
             NotFoundError: the user, an attribute or a re-ranker is unknown.
             WorkspaceError: nothing was trained yet.
         """
-        from kgrec.ranking.recommend import recommend
-
         if isinstance(user, str):
             defaults = self.config.recommend
             seen = defaults.include_seen if include_seen is None else include_seen
             steps = None if rerank is None else tuple(rerank)
             user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps)
-        return recommend(self, user, explain=explain)
+        known = self.users.asked(user)
+        found = self.recommender.recommend(user, known)
+        return replace(found, reasons=self.explainer.reasons(found, known)) if explain else found
 
     def recommend_many(
         self,
@@ -254,12 +283,10 @@ class Project:
         Returns:
             ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
         """
-        from kgrec.ranking.recommend import recommend_many
-
         defaults = self.config.recommend
         seen = defaults.include_seen if include_seen is None else include_seen
         order = Request(None, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
-        return recommend_many(self, users, order, progress)
+        return self.recommender.recommend_many(users, order, progress)
 
     def profile(self, *, text: str = "", like: Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.
@@ -268,9 +295,12 @@ class Project:
             text: their own words.
             like: ids of items they like.
         """
-        from kgrec.ranking.recommend import profile
+        return self.recommender.profile(text, like, self._encode)
 
-        return profile(self, text, list(like))
+    def _encode(self, text: str) -> NDArray[np.float32]:
+        """Encode words by the encoder that the models were trained with -> shape ``(dim,)``."""
+        encoded: NDArray[np.float32] = self.text_vectors.make_encoder(self.manager).encode([text])[0]
+        return encoded
 
     def titles(self, item_ids: Sequence[str]) -> list[str]:
         """Return what to show for items: the title, or the id where there is none."""
@@ -296,11 +326,10 @@ class Project:
     def user_info(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user."""
         from kgrec.data.values import canonical_id
-        from kgrec.ranking.text_inputs import user_profile
 
         user_id = canonical_id(user_id)
         position = int(self.dataset.user_positions([user_id])[0])
-        profile = user_profile(self, position)
+        profile = self.text_inputs.user_profile(self.dataset, position)
         return {
             "user_id": user_id,
             **self.dataset.user_facts(position),
@@ -314,14 +343,12 @@ class Project:
     def texts(self) -> TextService:
         """What writes texts; what it needs is kept from one text to the next."""
         from kgrec.generate.service import TextService, TrainedModels
-        from kgrec.ranking.histories import newcomers, training_positions
 
         trained = TrainedModels(
             ranker=lambda: self.ranker,
             recommend=self.recommend,
             recommend_many=lambda users, n, progress: self.recommend_many(users, n=n, progress=progress),
-            newcomers=lambda users: newcomers(self, users),
-            training_positions=lambda: training_positions(self),
+            users=lambda: self.users,
         )
         world = (self.domain, self.dataset, self.graph)
         return TextService(self.config, self.manager, self.workspace, *world, trained, self.feedback.store)
@@ -500,16 +527,7 @@ class Project:
 
     def _scores(self, user: str) -> UserScores:
         """Score all items for a user, by scorer."""
-        from kgrec.data.values import canonical_id
-        from kgrec.explain.why import UserScores
-        from kgrec.ranking.histories import newcomers, seen_by
-        from kgrec.ranking.recommend import allowed_items
-
-        user = canonical_id(user)
-        profiles, seen = newcomers(self, [user])
-        if user in self.ranker.user_positions:
-            seen = seen_by(self, user)
-        return UserScores.of(self.ranker, user, profiles[0], seen, allowed_items(self, ()))
+        return self.recommender.scores(self.users.find(user, with_likes=True))
 
     def draw_explanation(self, explanation: Explanation, out: str | Path) -> Path:
         """Draw the paths of an explanation as .svg or .html.

@@ -17,8 +17,7 @@ from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import Progress
 from kgrec.ranking.best_ranks import best_ranks
 from kgrec.ranking.rerank.data import Catalogue
-from kgrec.ranking.training import TrainingInputs
-from kgrec.ranking.training_inputs import prepare
+from kgrec.ranking.training_inputs import TrainingInputs, prepare
 from kgrec.types import Triples, Vectors
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from kgrec.evaluate.report import Evaluation, per_user, summarise
 from kgrec.evaluate.run import Inputs, Plan, run
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import Progress
-from kgrec.ranking.text_inputs import encode
 from kgrec.ranking.train_stage import resolve_device
 from kgrec.ranking.tune_stage import tuned_config
 from kgrec.types import Vectors
@@ -45,8 +44,11 @@ class EvaluationRun:
 def evaluate(project: Project, plan: Plan, device: str, progress: Progress) -> EvaluationRun:
     """Train and judge; see :meth:`kgrec.project.Project.evaluate`. The workspace's own models stay as they are."""
     started = time.perf_counter()
+    registry = project.manager.registry("scorer")
     # Options that were tuned on all of the data know what another split hides; what files mark as test they never saw.
-    config = tuned_config(project, progress) if plan.split == "given" else project.config
+    config = project.config
+    if plan.split == "given":
+        config = tuned_config(config, project.workspace, registry, progress)
     chosen = resolve_device(device)
     threads = choose_threads(config.train.threads)
     inputs = replace(inputs_of(project, config, progress), device=chosen, illustrate=illustrate(project, plan.examples))
@@ -99,7 +101,7 @@ def evaluate_ratings(project: Project, plan: RatingsPlan, progress: Progress) ->
 def _encode(
     project: Project, dataset: Dataset, split: Split, progress: Progress, *, names: bool
 ) -> tuple[Vectors | None, Vectors | None]:
-    vectors = encode(project, split, progress, dataset=dataset, entity_names=names)
+    vectors = project.text_inputs.encode(dataset, split, progress, entity_names=names)
     return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
 
 

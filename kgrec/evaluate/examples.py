@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.explain.reasons import Explainer
+from kgrec.ranking.users import UserRef
 from kgrec.types import ItemList, Profile
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def _example(
     )
     history, truth = test_set.history[[row]], test_set.truth[[row]]
     profile = Profile(items=history.indices.astype(np.int64), weights=np.ones(history.nnz, dtype=np.float32))
-    reasons = words.reasons(found, user=user, profile=profile)
+    known = UserRef(user_id, int(user[0]), int(dataset.user_positions([user_id])[0]), profile, history)
+    reasons = words.reasons(found, known)
     hits = np.isin(items, truth.indices)
     titles = _titles(dataset, items)
     return {

@@ -12,7 +12,8 @@ from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare
 from kgrec.explain.contributions import by_history, decompose
 from kgrec.explain.counterfactual import Removal, deletion
 from kgrec.explain.reasons import Explainer, Route, fidelity, type_diversity
-from kgrec.explain.why import PATHS, UserScores
+from kgrec.explain.why import PATHS
+from kgrec.ranking.recommend import UserScores
 
 NAMED = 3
 """Items of the history that an explanation names: those that contribute most."""
@@ -72,16 +73,16 @@ def _of_user(explainer: Explainer, known: UserScores, items: int, rng: np.random
     """Return falls of the rank with and without a reason, then the figures of the paths; means over the list."""
     order = np.flatnonzero(known.candidates())
     best = order[np.argsort(-known.fused[order], kind="stable")[:items]]
-    split = decompose(explainer.ranker, known.position, best, known.parts)
+    split = decompose(explainer.ranker, known.user.position, best, known.parts)
     falls, shown = [], []
     for item, parts in zip(best.tolist(), split, strict=True):  # a list
         carried = by_history(parts, len(known.fused))
         named = np.argsort(-carried, kind="stable")[:NAMED]
         named = named[carried[named] > 0]
-        removal = Removal(explainer.ranker, known.profile, known.seen, item, known.allowed)
+        removal = Removal(explainer.ranker, known.user.profile, known.user.seen, item, known.allowed)
         fall = deletion(removal, named, rng)
         falls.append((np.nan, np.nan) if fall is None else fall)
-        shown.append(explainer.routes(known.user_id, item, carried, PATHS)[:1])
+        shown.append(explainer.routes(known.user, item, carried, PATHS)[:1])
     paths = [found[0] for found in shown if found]
     diversity = type_diversity([tuple(step.name for step in path.relations) for path in paths])
     means = [_mean([fall[k] for fall in falls]) for k in (0, 1)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.rerank.pipeline import Pipeline
-    from kgrec.ranking.training import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs
 
 SPLITS = ("time", "given")
 """Splits whose test part is a later stretch of the log; others tear what was shown from what came of it."""

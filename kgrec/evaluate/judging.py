@@ -25,7 +25,7 @@ from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import hits, top_k, with_reserved
-from kgrec.ranking.training import TrainingInputs
+from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.types import Mask, Scores, UserIndices, Vectors
 
 if TYPE_CHECKING:

@@ -23,10 +23,11 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
-from kgrec.types import ItemIndices, ItemList, Profile, Reason, Triples, UserIndices
+from kgrec.types import ItemIndices, ItemList, Reason, Triples
 
 if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.users import UserRef
 
 CARRIERS = 8
 """The path of a reason may start at one of the so many items of the history that carried the score most."""
@@ -98,7 +99,7 @@ class Explainer:
         self.graph = graph
         self.ranker = ranker
         self.wording = Wording(graph, domain, language)
-        self._whose: str | None = None
+        self._whose: int | None = None
         self._theirs = pl.DataFrame()
 
     @cached_property
@@ -117,20 +118,19 @@ class Explainer:
         known = {key: k for k, key in enumerate(ids)}
         return np.array([known.get(key, -1) for key in self.ranker.item_ids], dtype=np.int64)
 
-    def reasons(self, found: ItemList, *, user: UserIndices | None, profile: Profile) -> tuple[Reason, ...]:
+    def reasons(self, found: ItemList, user: UserRef) -> tuple[Reason, ...]:
         """Return one reason an item of ``found``.
 
         Args:
             found: the list, items numbered as at training.
-            user: the user's position, shape ``(1,)``, or None when ``profile`` was scored.
-            profile: who else was scored.
+            user: whose list it is.
         """
-        carried = self._carried(found, user, profile)
-        actions = self.actions(found.user_id)
-        described = profile.text_vector is not None
+        carried = self._carried(found, user)
+        actions = self.actions(user)
+        described = user.profile.text_vector is not None
         return tuple(self._reason(int(item), carried[k], actions, described) for k, item in enumerate(found.items))
 
-    def _carried(self, found: ItemList, user: UserIndices | None, profile: Profile) -> NDArray[np.float64]:
+    def _carried(self, found: ItemList, user: UserRef) -> NDArray[np.float64]:
         """Return how much each item of the history carried each listed item, shape ``(n, n_items)``.
 
         Shares are those of the additive scorers, scaled as in the fused score. Where no scorer can split what somebody
@@ -139,12 +139,12 @@ class Explainer:
         shares = np.zeros((len(found), len(self.ranker.item_ids)))
         for name, part in found.parts.items():
             scorer = self.ranker.scorers.get(name)  # what the second stage adds is no scorer's
-            if user is not None and isinstance(scorer, AdditiveScorer):
-                self._add(shares, scorer.contributions(int(user[0]), found.items), found.items, part)
-            elif user is None and isinstance(scorer, NewUserAdditiveScorer):
-                self._add(shares, scorer.contributions_new(profile, found.items), found.items, part)
-        if user is None and not shares.any():
-            shares[:, profile.items] = profile.weights
+            if user.position is not None and isinstance(scorer, AdditiveScorer):
+                self._add(shares, scorer.contributions(user.position, found.items), found.items, part)
+            elif user.position is None and isinstance(scorer, NewUserAdditiveScorer):
+                self._add(shares, scorer.contributions_new(user.profile, found.items), found.items, part)
+        if user.position is None and not shares.any():
+            shares[:, user.profile.items] = user.profile.weights
         return shares
 
     @staticmethod
@@ -173,19 +173,18 @@ class Explainer:
         kinds = (degrees[: triples.n_items], degrees[triples.n_items :])
         return np.concatenate([entity_popularity(of_kind) for of_kind in kinds])
 
-    def interactions(self, user_id: str) -> pl.DataFrame:
+    def interactions(self, user: UserRef) -> pl.DataFrame:
         """Return what a user did with items; searches and mere impressions are left out."""
-        if self._whose != user_id:  # one explanation asks several times
-            position = int(self.dataset.user_positions([user_id])[0])
-            self._theirs = touched(self.dataset.interactions.filter(pl.col("user") == position))
-            self._whose = user_id
+        if self._whose != user.row:  # one explanation asks several times
+            self._theirs = touched(self.dataset.interactions.filter(pl.col("user") == user.row))
+            self._whose = user.row
         return self._theirs
 
-    def actions(self, user_id: str) -> dict[int, str]:
+    def actions(self, user: UserRef) -> dict[int, str]:
         """Return the strongest action of the user on each item of the history, by position in the dataset."""
-        if not user_id:
+        if user.row < 0:
             return {}
-        rows = self.interactions(user_id)
+        rows = self.interactions(user)
         ranked = rows.with_columns(order=pl.col("action").replace_strict(self.wording.action_order, default=0))
         last = ranked.sort("order").group_by("item", maintain_order=True).agg(pl.col("action").last())
         return dict(zip(last["item"].to_list(), last["action"].to_list(), strict=True))
@@ -216,7 +215,7 @@ class Explainer:
         return len(set(next(users)) & set(next(users)))
 
     def routes(
-        self, user_id: str, item: int, carried: NDArray[np.float64], k: int, *, bridged: bool = True
+        self, user: UserRef, item: int, carried: NDArray[np.float64], k: int, *, bridged: bool = True
     ) -> list[Route]:
         """Return the best paths from a user to an item.
 
@@ -224,7 +223,7 @@ class Explainer:
         much as it contributed, times ``(1 + recency) / 2``.
 
         Args:
-            user_id: the user.
+            user: the user.
             item: position at training.
             carried: what each item of the history contributed, shape ``(n_items,)``; only positive ones start a path.
             k: paths at most.
@@ -236,7 +235,7 @@ class Explainer:
         if target < 0 or not len(starts):
             return []
         history = self.to_dataset[starts]
-        recency = self._recency(user_id, history)
+        recency = self._recency(user, history)
         strength = carried[starts] * (1 + np.nan_to_num(recency, nan=1.0)) / 2
         found = self.finder.routes(history, strength, target, k, bridged=bridged)
         place = {int(node): row for row, node in enumerate(history)}
@@ -245,23 +244,23 @@ class Explainer:
         for path in found:
             row = place[path.nodes[0]]
             fresh = None if np.isnan(recency[row]) else float(recency[row])
-            routes.append(self._route(user_id, path, path.weight * top, float(carried[starts[row]]), fresh))
+            routes.append(self._route(user, path, path.weight * top, float(carried[starts[row]]), fresh))
         return routes
 
-    def _route(self, user_id: str, path: Path, weight: float, contribution: float, recency: float | None) -> Route:
+    def _route(self, user: UserRef, path: Path, weight: float, contribution: float, recency: float | None) -> Route:
         rows = [self.wording.node(number) for number in path.nodes]
         stops = [Stop(str(row["kind"]), str(row["key"]), str(row["label"])) for row in rows]
         pairs = zip(path.relations, path.forward, strict=True)
         steps = [Step(name, self.wording.label(name, forward), forward) for name, forward in pairs]
-        action = self.actions(user_id).get(path.nodes[0])
+        action = self.actions(user).get(path.nodes[0])
         first = Step(action or "like", self.wording.verb(action), True)
         known = [float(self.popularity[node]) for node in path.nodes[1:-1]]
-        nodes = (Stop("user", user_id, user_id), *stops)
+        nodes = (Stop("user", user.user_id, user.user_id), *stops)
         return Route(nodes, (first, *steps), weight, contribution, recency, min(known) if known else None)
 
-    def _recency(self, user_id: str, items: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _recency(self, user: UserRef, items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the recency of the user's interactions with ``items``, NaN where times are not known."""
-        rows = self.interactions(user_id).filter(pl.col("time").is_not_null())
+        rows = self.interactions(user).filter(pl.col("time").is_not_null())
         last = rows.group_by("item").agg(pl.col("time").max()).sort("item")
         if last.is_empty():
             return np.full(len(items), np.nan)

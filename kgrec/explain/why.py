@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from kgrec.errors import UserError
 from kgrec.explain.contributions import (
@@ -25,10 +24,8 @@ from kgrec.explain.contributions import (
 from kgrec.explain.counterfactual import Removal, counterfactual
 from kgrec.explain.reasons import Explainer, Route, Stop
 from kgrec.graph.neighbourhood import Neighbourhood
-from kgrec.types import ItemList, Mask, Profile, Scores, UserIndices
-
-if TYPE_CHECKING:
-    from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.recommend import UserScores
+from kgrec.types import ItemList
 
 PATHS = 3
 """Paths that are told."""
@@ -144,48 +141,6 @@ class Explanation:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class UserScores:
-    """All that is known of a user's scores.
-
-    Attributes:
-        user_id: the user's id.
-        position: at training, or None for somebody who came later.
-        profile: what the user likes by now.
-        seen: what the user has interacted with by now, CSR of shape ``(1, n_items)``.
-        allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
-        parts: of :meth:`kgrec.ranking.ranker.Ranker.parts`, each of shape ``(1, n_items)``.
-        fused: shape ``(n_items,)``.
-    """
-
-    user_id: str
-    position: int | None
-    profile: Profile
-    seen: csr_array
-    allowed: Mask | None
-    parts: dict[str, Scores]
-    fused: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, ranker: Ranker, user_id: str, profile: Profile, seen: csr_array, allowed: Mask | None) -> UserScores:
-        """Score all items for a user, by scorer."""
-        position = ranker.user_positions.get(user_id)
-        users = None if position is None else np.array([position], dtype=np.int64)
-        parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
-        return cls(user_id, position, profile, seen, allowed, parts, ranker.fused(parts, users)[0])
-
-    @property
-    def users(self) -> UserIndices | None:
-        """The position as scorers take it, or None."""
-        return None if self.position is None else np.array([self.position], dtype=np.int64)
-
-    def candidates(self) -> Mask:
-        """Return which items may stand in the list, shape ``(n_items,)``."""
-        mask = np.ones(len(self.fused), dtype=np.bool_) if self.allowed is None else self.allowed.copy()
-        mask[self.seen.indices] = False
-        return mask
-
-
 def explain(
     explainer: Explainer, known: UserScores, item_id: str, n: int, *, terms: ItemTerms | None, search: bool
 ) -> Explanation:
@@ -209,7 +164,7 @@ def explain(
     if place is None:
         why = WhyNot((), {}, ("it came after the training: run kgrec train again",))
         sentence = explainer.wording.absent(n, None, 0, None)
-        return Explanation(known.user_id, item_id, title, None, None, n, 0, (), (), sentence, why)
+        return Explanation(known.user.user_id, item_id, title, None, None, n, 0, (), (), sentence, why)
     return _Explaining(explainer, known, place, n).explanation(title, terms, search=search)
 
 
@@ -231,10 +186,10 @@ class _Explaining:
         order = order[np.argsort(-known.fused[order], kind="stable")]
         inside = rank is not None and rank <= n
         rival = int(order[min(n if inside else n - 1, len(order) - 1)]) if len(order) else place
-        split = decompose(ranker, known.position, np.array([place, rival]), known.parts, known.profile)
+        split = decompose(ranker, known.user.position, np.array([place, rival]), known.parts, known.user.profile)
         parts, rival_parts = (split[0], split[1]) if rival != place else (split[0], split[0])
         carried, gap = self._carried(parts, rival_parts)
-        paths = tuple(self.explainer.routes(known.user_id, place, carried, PATHS))
+        paths = tuple(self.explainer.routes(known.user, place, carried, PATHS))
         why_not, found = None, None
         if inside:
             sentence = self._sentence()
@@ -244,7 +199,7 @@ class _Explaining:
             against = next(iter(why_not.against), None)
             sentence = self.explainer.wording.absent(n, rank, len(order), against)
         return Explanation(
-            known.user_id,
+            known.user.user_id,
             ranker.item_ids[place],
             title,
             float(known.fused[place]),
@@ -266,7 +221,7 @@ class _Explaining:
         n_items = len(self.known.fused)
         if not any(part.kind == "item" for part in parts + rival):  # nothing was split: likes count by their weights
             weights = np.zeros(n_items)
-            weights[self.known.profile.items] = self.known.profile.weights
+            weights[self.known.user.profile.items] = self.known.user.profile.weights
             return weights, weights
         carried = by_history(parts, n_items)
         return carried, carried - by_history(rival, n_items)
@@ -274,21 +229,21 @@ class _Explaining:
     def _sentence(self) -> str:
         known, place = self.known, self.place
         found = ItemList(
-            known.user_id,
+            known.user.user_id,
             (self.explainer.ranker.item_ids[place],),
             np.array([place]),
             known.fused[[place]],
             {name: part[0, [place]] for name, part in known.parts.items()},
         )
-        return self.explainer.reasons(found, user=known.users, profile=known.profile)[0].sentence
+        return self.explainer.reasons(found, known.user)[0].sentence
 
     def _causes(self, parts: list[ScorePart], terms: ItemTerms | None) -> tuple[Cause, ...]:
         known, ranker = self.known, self.explainer.ranker
-        if known.position is not None and terms is not None:
-            parts = through_entities(ranker, known.position, self.place, known.parts, parts)
+        if known.user.position is not None and terms is not None:
+            parts = through_entities(ranker, known.user.position, self.place, known.parts, parts)
             words = terms.of(self.place, int(self.explainer.to_dataset[self.place]))
             if words is not None:
-                parts = through_terms(ranker, known.position, self.place, known.parts, parts, words)
+                parts = through_terms(ranker, known.user.position, self.place, known.parts, parts, words)
         sources = sorted({part.source for part in parts if part.kind == "item"})
         titles: dict[tuple[str, int], tuple[str, str]] = {
             ("item", source): (ranker.item_ids[source], title)
@@ -310,7 +265,7 @@ class _Explaining:
 
     def _counterfactual(self, gap: NDArray[np.float64]) -> Counterfactual | None:
         known, ranker = self.known, self.explainer.ranker
-        removal = Removal(ranker, known.profile, known.seen, self.place, known.allowed)
+        removal = Removal(ranker, known.user.profile, known.user.seen, self.place, known.allowed)
         found = counterfactual(removal, gap, self.n)
         if found is None:
             return None
@@ -341,14 +296,14 @@ class _Explaining:
 
     def _missing(self, carried: NDArray[np.float64], gap: NDArray[np.float64], joined: bool) -> list[str]:
         known = self.known
-        if self.place in known.seen.indices:
+        if self.place in known.user.seen.indices:
             return ["the user knows it already"]
         if known.allowed is not None and not known.allowed[self.place]:
             return ["it is no longer in the catalogue"]
         missing = []
         if not (self.explainer.ranker.seen.indices == self.place).any():
             missing.append("nobody has interacted with it yet")
-        if not known.profile.items.size:
+        if not known.user.profile.items.size:
             missing.append("the user has liked nothing yet")
         elif not (carried > 0).any():
             missing.append("nothing in the history speaks for it")
@@ -356,7 +311,7 @@ class _Explaining:
             missing.append("the graph joins it to nothing in the history that speaks for it")
         against = np.argsort(gap, kind="stable")[:3]
         against = against[gap[against] < 0]
-        if len(against) and known.position is not None:
+        if len(against) and known.user.position is not None:
             missing.append(f"it gains less than the last item of the list from {', '.join(self._titles(against))}")
         return missing
 

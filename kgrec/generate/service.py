@@ -33,11 +33,10 @@ from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextReq
 from kgrec.progress import SILENT, Progress
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
-from kgrec.types import ItemList, Profile
+from kgrec.types import ItemList
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array
 
     from kgrec.config import Config
     from kgrec.data.dataset import Dataset
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.protocols import Guard, LanguageModel
     from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.users import UserLookup
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
 
@@ -112,15 +112,13 @@ class TrainedModels:
         ranker: the trained hybrid.
         recommend: a user and how many -> items, the best first.
         recommend_many: users (None: all), how many for each -> ``user_id``, ``item_id``, the best first.
-        newcomers: users who came after training -> their profiles, and what they have seen, CSR ``(u, n_items)``.
-        training_positions: position in the dataset -> position at training, -1 where there is none.
+        users: what finds users in the numbering of the training.
     """
 
     ranker: Callable[[], Ranker]
     recommend: Callable[[str, int], ItemList]
     recommend_many: Callable[[Sequence[str] | None, int, Progress], pl.DataFrame]
-    newcomers: Callable[[Sequence[str]], tuple[list[Profile], csr_array]]
-    training_positions: Callable[[], NDArray[np.int64]]
+    users: Callable[[], UserLookup]
 
 
 _Job = tuple[str, tuple[str, ...]]
@@ -438,8 +436,7 @@ class TextService:
 
     @cached_property
     def _steering(self) -> Steering:
-        places = self.trained.training_positions()
-        foresee = foresight(self.trained.ranker(), places, self.trained.newcomers, self.config.seed)
+        foresee = foresight(self.trained.users(), self.config.seed)
         texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
         return Steering(foresee, self.profiler, TermIndex.build(texts, min_items=2))
 
@@ -540,11 +537,10 @@ class TextService:
         from kgrec.explain.reasons import Explainer
 
         ranker = self.trained.ranker()
-        position = ranker.user_positions.get(found.user_id)
-        if position is None or len(found.items) != len(found):  # came after training
+        if found.user_id not in ranker.user_positions or len(found.items) != len(found):  # came after training
             return ()
         if language not in self._explainers:
             self._explainers[language] = Explainer(self.dataset, self.graph, self.domain, ranker, language=language)
-        user = np.array([position], dtype=np.int64)
-        reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user=user, profile=Profile())
+        user = self.trained.users().find(found.user_id)
+        reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user)
         return reasons

@@ -17,13 +17,11 @@ from kgrec.generate.profile import N_INTERESTS, Profiler
 from kgrec.graph.linking.names import tokenize
 from kgrec.models.features import unit_rows
 from kgrec.plugin.generation import Fact, Interest
-from kgrec.types import ItemIndices, Profile, Vectors
+from kgrec.types import ItemIndices, Vectors
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from kgrec.models.neural.latent import Latent
-    from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.users import UserLookup
     from kgrec.text.terms import TermIndex
 
 SCORER = "latent"
@@ -72,23 +70,17 @@ class Steering:
         return tuple(self.profiler.shared(places, weights, terms=self.terms, limit=limit)[:limit])
 
 
-def foresight(
-    ranker: Ranker,
-    places: NDArray[np.int64],
-    newcomers: Callable[[Sequence[str]], tuple[list[Profile], csr_array]],
-    seed: int,
-) -> Foresight:
+def foresight(users: UserLookup, seed: int) -> Foresight:
     """Return the function that names the items that samples of a user lie near.
 
     Args:
-        ranker: the trained hybrid.
-        places: position in the dataset -> position at training, -1 where there is none, shape ``(n_items,)``.
-        newcomers: users who came after training -> their profiles, and what they have seen.
+        users: finds users in the numbering of the trained hybrid.
         seed: of the samples.
 
     Raises:
         UserError: the hybrid was trained without the latent generator.
     """
+    ranker = users.ranker
     scorer: Latent | None = ranker.scorers.get(SCORER)  # type: ignore[assignment]
     if scorer is None:
         raise UserError(
@@ -96,14 +88,13 @@ def foresight(
             hint="`kgrec train --set generate.steer=latent`; it needs items with texts",
         )
     generator = scorer
-    rows = np.full(len(ranker.item_ids), -1, dtype=np.int64)
-    rows[places[places >= 0]] = np.flatnonzero(places >= 0)
+    rows = users.item_rows()
     gone = np.flatnonzero(rows < 0)
 
     def foresee(user_id: str) -> tuple[ItemIndices, NDArray[np.float64]]:
         position = ranker.user_positions.get(user_id)
         if position is None:
-            (profile,), seen = newcomers([user_id])
+            (profile,), seen = users.newcomers([user_id])
             samples, known = generator.sample_new(profile, SAMPLES, seed=seed), seen.indices
         else:
             samples = generator.sample(np.array([position]), SAMPLES, seed=seed)[0]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.protocols import Scorer
     from kgrec.plugin.spec import Spec
     from kgrec.progress import Progress
-    from kgrec.ranking.training import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs
 
 
 Fitter = Callable[["Spec", TrainingData, str], "Scorer"]

@@ -2,173 +2,282 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from kgrec.data.split import interaction_matrix, like_weights, to_events
 from kgrec.data.values import canonical_id
-from kgrec.errors import NotFoundError, UserError
+from kgrec.errors import CorruptArtifactError, NotFoundError, UserError
 from kgrec.models.threads import choose_threads
+from kgrec.plugin.manager import Registry
+from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import Progress
+from kgrec.ranking.best_ranks import best_ranks
 from kgrec.ranking.blocks import rank_blocks
-from kgrec.ranking.histories import newcomers, seen_by, seen_by_all, training_positions
-from kgrec.ranking.rerank_inputs import histories, pipeline, pool
-from kgrec.types import ItemList, Mask, Profile, Request, UserIndices
+from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
+from kgrec.ranking.users import UserLookup, UserRef
+from kgrec.types import ItemList, Mask, Profile, Request, Scores
+from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 if TYPE_CHECKING:
-    from kgrec.project import Project
+    from scipy.sparse import csr_array
+
+    from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.text.build import TextVectors
 
 
-def recommend(project: Project, request: Request, *, explain: bool) -> ItemList:
-    """Answer one request; see :meth:`kgrec.project.Project.recommend`."""
-    ranker = project.ranker
-    if request.user_id is not None:
-        request = replace(request, user_id=canonical_id(request.user_id))
-    users, profile, seen = _who(project, request)
-    parts = ranker.parts(users) if users is not None else ranker.parts_new(profile)
-    scores = ranker.fused(parts, users)
-    allowed = allowed_items(project, request.where)
-    steps = pipeline(project, request.rerank)
-    options: dict[str, Any] = {"seen": seen, "allowed": allowed, "include_seen": request.include_seen}
-    reserved = None if steps is None else steps.reserved
-    best, values = ranker.rank(scores, pool(steps, request.n), **options, reserved=reserved)
-    if steps is not None:
-        best, values = steps.apply(best, values, *histories(project, [request.user_id], [profile]), request.n)
-    items = best[0][best[0] >= 0]
-    found = ItemList(
-        user_id=request.user_id or "",
-        item_ids=tuple(ranker.item_ids[item] for item in items),
-        items=items,
-        scores=values[0][: len(items)],
-        parts={name: part[0, items] for name, part in parts.items()},
-    )
-    if not explain:
-        return found
-    return replace(found, reasons=project.explainer.reasons(found, user=users, profile=profile))
+@dataclass(frozen=True)
+class UserScores:
+    """What all items score for a user.
 
-
-def recommend_many(
-    project: Project,
-    users: Sequence[str] | None,
-    order: Request,
-    progress: Progress,
-) -> pl.DataFrame:
-    """Answer for many users what ``order`` asks for each; see :meth:`kgrec.project.Project.recommend_many`."""
-    ranker, n = project.ranker, order.n
-    asked = project.dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
-    wanted = list(dict.fromkeys(asked))
-    places = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
-    early, late = np.flatnonzero(places >= 0), np.flatnonzero(places < 0)
-    later = [wanted[place] for place in late]
-    project.dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it
-    best = np.full((len(wanted), n), -1, dtype=np.int64)
-    values = np.zeros((len(wanted), n), dtype=np.float32)
-    steps = pipeline(project, order.rerank)
-    options: dict[str, Any] = {
-        "n": pool(steps, n),
-        "allowed": allowed_items(project, order.where),
-        "include_seen": order.include_seen,
-        "reserved": None if steps is None else steps.reserved,
-        "block_size": project.config.recommend.block_size,
-        "threads": choose_threads(project.config.train.threads).count,
-    }
-    seen = seen_by_all(project)
-    with progress.task("recommending", total=len(wanted)) as task:
-
-        def take(whom: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-            if steps is not None:
-                of_block = histories(project, [wanted[place] for place in whom])
-                found, scores = steps.apply(found, scores, *of_block, n)
-            best[whom], values[whom] = found, scores
-            task.advance(len(whom))
-
-        known = places[early]
-        for block, found, scores in rank_blocks(ranker, known, seen=seen[known], **options):
-            take(early[block], found, scores)
-        if later:
-            profiles, known_items = newcomers(project, later)
-            for block, found, scores in rank_blocks(ranker, profiles, seen=known_items, **options):
-                take(late[block], found, scores)
-    rows, ranks = np.nonzero(best >= 0)
-    return pl.DataFrame(
-        {
-            "user_id": pl.Series(wanted, dtype=pl.String).gather(rows),
-            "item_id": pl.Series(ranker.item_ids, dtype=pl.String).gather(best[rows, ranks]),
-            "rank": (ranks + 1).astype(np.uint32),
-            "score": values[rows, ranks],
-        }
-    )
-
-
-def profile(project: Project, text: str, like: list[str]) -> Profile:
-    """Describe somebody who is not in the data; see :meth:`kgrec.project.Project.profile`."""
-    positions = project.ranker.item_positions
-    wanted = list(dict.fromkeys(map(canonical_id, like)))
-    for key in wanted:
-        if key not in positions:
-            raise NotFoundError.of("item", key, positions)
-    items = np.array([positions[key] for key in wanted], dtype=np.int64)
-    vector = None
-    if text.strip():
-        from kgrec.ranking.text_inputs import encode_words
-
-        vector = encode_words(project, text)
-    return Profile(items, np.ones(len(items), dtype=np.float32), text, vector)
-
-
-def _who(project: Project, request: Request) -> tuple[UserIndices | None, Profile, csr_array]:
-    """Return the user's position at training, or None and the profile that stands in for it; and what is seen."""
-    if request.profile is not None:
-        return None, request.profile, project.ranker.seen_new([request.profile])
-    if request.user_id is None:
-        raise UserError("a request needs a user or a profile", hint="give a user id, --like ITEM or --profile TEXT")
-    position = project.ranker.user_positions.get(request.user_id)
-    if position is not None:
-        return np.array([position], dtype=np.int64), Profile(), seen_by(project, request.user_id)
-    profiles, seen = newcomers(project, [request.user_id])
-    return None, profiles[0], seen
-
-
-def allowed_items(project: Project, where: Sequence[tuple[str, str]]) -> Mask | None:
-    """Return which items, numbered as at training, still exist and meet all conditions; None where all do.
-
-    Raises:
-        NotFoundError: there is no such attribute.
-        UserError: no item meets a condition.
+    Attributes:
+        user: the user.
+        allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+        parts: of :meth:`kgrec.ranking.ranker.Ranker.parts`, each of shape ``(1, n_items)``.
+        fused: shape ``(n_items,)``.
     """
-    if not where and not project.workspace.stale("models"):
-        return None
-    dataset = project.dataset
-    mask = np.ones(dataset.n_items, dtype=np.bool_)
-    for attribute, value in where:
-        mask &= _matches(project, attribute, value)
-    if where and not mask.any():
-        conditions = " and ".join(f"{a}={v}" for a, v in where)
-        raise UserError(f"no item meets {conditions}", hint="drop one of the conditions")
-    positions = training_positions(project)
-    allowed = np.zeros(len(project.ranker.item_ids), dtype=np.bool_)
-    allowed[positions[mask & (positions >= 0)]] = True
-    return allowed
+
+    user: UserRef
+    allowed: Mask | None
+    parts: dict[str, Scores]
+    fused: NDArray[np.float32]
+
+    def candidates(self) -> Mask:
+        """Return which items may stand in the list, shape ``(n_items,)``."""
+        mask = np.ones(len(self.fused), dtype=np.bool_) if self.allowed is None else self.allowed.copy()
+        mask[self.user.seen.indices] = False
+        return mask
 
 
-def _matches(project: Project, attribute: str, value: str) -> Mask:
-    dataset = project.dataset
-    known = [name for name in dataset.items.columns if name in dataset.item_attributes]
-    if attribute not in known:
-        raise NotFoundError.of("attribute", attribute, known, where="the catalogue")
-    cells = dataset.items[attribute]
-    wanted = value.strip().casefold()
-    if cells.dtype == pl.List:
-        hit = cells.list.eval(pl.element().str.to_lowercase() == wanted).list.any()
-    else:
-        hit = cells.cast(pl.String).str.to_lowercase() == wanted
-    mask: Mask = hit.fill_null(False).to_numpy().astype(np.bool_)
-    if not mask.any():
-        values = (cells.explode() if cells.dtype == pl.List else cells).drop_nulls().cast(pl.String).unique().sort()
-        raise NotFoundError.of("value", value, values.to_list(), where=f"attribute {attribute!r}")
-    return mask
+class Recommender:
+    """Makes lists with the trained models of a workspace.
+
+    Args:
+        users: finds users in the ranker's numbering.
+        rerankers: those on offer.
+        graph: loads the knowledge graph; only re-rankers need it.
+        text_vectors: loads the vectors that the models were trained with; only re-rankers need them.
+    """
+
+    def __init__(
+        self,
+        users: UserLookup,
+        rerankers: Registry,
+        *,
+        graph: Callable[[], KnowledgeGraph],
+        text_vectors: Callable[[], TextVectors],
+    ) -> None:
+        self.users, self.ranker, self.config = users, users.ranker, users.config
+        self._rerankers, self._graph, self._text_vectors = rerankers, graph, text_vectors
+
+    def recommend(self, request: Request, user: UserRef) -> ItemList:
+        """Answer one request; see :meth:`kgrec.project.Project.recommend`.
+
+        Args:
+            request: what is asked for.
+            user: the request's user, from :meth:`UserLookup.asked`.
+        """
+        ranker = self.ranker
+        known = self.scores(user, request.where)
+        steps = self._pipeline(request.rerank)
+        options: dict[str, Any] = {
+            "seen": user.seen,
+            "allowed": known.allowed,
+            "include_seen": request.include_seen,
+            "reserved": None if steps is None else steps.reserved,
+        }
+        best, values = ranker.rank(known.fused[None], _candidates(steps, request.n), **options)
+        if steps is not None:
+            rows = np.array([user.row], dtype=np.int64)
+            best, values = steps.apply(best, values, rows, self._likes(user), request.n)
+        items = best[0][best[0] >= 0]
+        return ItemList(
+            user_id=user.user_id,
+            item_ids=tuple(ranker.item_ids[item] for item in items),
+            items=items,
+            scores=values[0][: len(items)],
+            parts={name: part[0, items] for name, part in known.parts.items()},
+        )
+
+    def scores(self, user: UserRef, where: Sequence[tuple[str, str]] = ()) -> UserScores:
+        """Score all items for a user, by scorer; ``where`` as in :meth:`allowed_items`."""
+        users = user.indices
+        parts = self.ranker.parts(users) if users is not None else self.ranker.parts_new(user.profile)
+        fused = self.ranker.fused(parts, users)[0]
+        return UserScores(user, self.allowed_items(where), parts, fused)
+
+    def recommend_many(self, users: Sequence[str] | None, order: Request, progress: Progress) -> pl.DataFrame:
+        """Answer for many users what ``order`` asks for each; see :meth:`kgrec.project.Project.recommend_many`."""
+        ranker, n, dataset = self.ranker, order.n, self.users.dataset()
+        asked = dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
+        wanted = list(dict.fromkeys(asked))
+        positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
+        early, late = np.flatnonzero(positions >= 0), np.flatnonzero(positions < 0)
+        later = [wanted[place] for place in late]
+        dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it
+        best = np.full((len(wanted), n), -1, dtype=np.int64)
+        values = np.zeros((len(wanted), n), dtype=np.float32)
+        steps = self._pipeline(order.rerank)
+        rows = np.zeros(0, dtype=np.int64) if steps is None else dataset.user_positions(wanted)
+        options: dict[str, Any] = {
+            "n": _candidates(steps, n),
+            "allowed": self.allowed_items(order.where),
+            "include_seen": order.include_seen,
+            "reserved": None if steps is None else steps.reserved,
+            "block_size": self.config.recommend.block_size,
+            "threads": choose_threads(self.config.train.threads).count,
+        }
+        with progress.task("recommending", total=len(wanted)) as task:
+
+            def take(places: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+                if steps is not None:
+                    found, scores = steps.apply(found, scores, rows[places], self.catalogue.likes[rows[places]], n)
+                best[places], values[places] = found, scores
+                task.advance(len(places))
+
+            known = positions[early]
+            for block, found, scores in rank_blocks(ranker, known, seen=self.users.seen_by_all()[known], **options):
+                take(early[block], found, scores)
+            if later:
+                profiles, known_items = self.users.newcomers(later)
+                for block, found, scores in rank_blocks(ranker, profiles, seen=known_items, **options):
+                    take(late[block], found, scores)
+        places, ranks = np.nonzero(best >= 0)
+        return pl.DataFrame(
+            {
+                "user_id": pl.Series(wanted, dtype=pl.String).gather(places),
+                "item_id": pl.Series(ranker.item_ids, dtype=pl.String).gather(best[places, ranks]),
+                "rank": (ranks + 1).astype(np.uint32),
+                "score": values[places, ranks],
+            }
+        )
+
+    def profile(self, text: str, like: Sequence[str], encode: Callable[[str], NDArray[np.float32]]) -> Profile:
+        """Describe somebody who is not in the data; see :meth:`kgrec.project.Project.profile`.
+
+        Args:
+            text: their own words.
+            like: ids of items they like.
+            encode: encodes words as the models were trained with -> shape ``(dim,)``; not called without words.
+
+        Raises:
+            NotFoundError: an item is unknown.
+        """
+        positions = self.ranker.item_positions
+        wanted = list(dict.fromkeys(map(canonical_id, like)))
+        for key in wanted:
+            if key not in positions:
+                raise NotFoundError.of("item", key, positions)
+        items = np.array([positions[key] for key in wanted], dtype=np.int64)
+        return Profile(items, np.ones(len(items), dtype=np.float32), text, encode(text) if text.strip() else None)
+
+    def allowed_items(self, where: Sequence[tuple[str, str]] = ()) -> Mask | None:
+        """Return which items, numbered as at training, still exist and meet all conditions; None where all do.
+
+        Raises:
+            NotFoundError: there is no such attribute.
+            UserError: no item meets a condition.
+        """
+        if not where and not self.users.changed:
+            return None
+        mask = np.ones(self.users.dataset().n_items, dtype=np.bool_)
+        for attribute, value in where:
+            mask &= self._matches(attribute, value)
+        if where and not mask.any():
+            conditions = " and ".join(f"{a}={v}" for a, v in where)
+            raise UserError(f"no item meets {conditions}", hint="drop one of the conditions")
+        positions = self.users.item_positions()
+        allowed = np.zeros(len(self.ranker.item_ids), dtype=np.bool_)
+        allowed[positions[mask & (positions >= 0)]] = True
+        return allowed
+
+    def _matches(self, attribute: str, value: str) -> Mask:
+        dataset = self.users.dataset()
+        known = [name for name in dataset.items.columns if name in dataset.item_attributes]
+        if attribute not in known:
+            raise NotFoundError.of("attribute", attribute, known, where="the catalogue")
+        cells = dataset.items[attribute]
+        wanted = value.strip().casefold()
+        if cells.dtype == pl.List:
+            hit = cells.list.eval(pl.element().str.to_lowercase() == wanted).list.any()
+        else:
+            hit = cells.cast(pl.String).str.to_lowercase() == wanted
+        mask: Mask = hit.fill_null(False).to_numpy().astype(np.bool_)
+        if not mask.any():
+            values = (cells.explode() if cells.dtype == pl.List else cells).drop_nulls().cast(pl.String).unique().sort()
+            raise NotFoundError.of("value", value, values.to_list(), where=f"attribute {attribute!r}")
+        return mask
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What re-rankers may ask of items and users, as the ranker numbers them."""
+        from scipy.sparse import csr_array
+
+        dataset, config, n_items = self.users.dataset(), self.config, len(self.ranker.item_ids)
+        everything = np.ones(dataset.interactions.height, dtype=np.bool_)
+        events = to_events(dataset, everything, like_weights(dataset, config.feedback, self.users.domain))
+        likes = interaction_matrix(events, dataset.n_users, dataset.n_items).tocoo()
+        columns = self.users.item_positions()[likes.col]
+        kept = columns >= 0
+        matrix = csr_array((likes.data[kept], (likes.row[kept], columns[kept])), shape=(dataset.n_users, n_items))
+        triples = self._graph().triples(min_entity_degree=config.graph.min_entity_degree)
+        return Catalogue(
+            dataset,
+            self.users.item_rows(),
+            matrix,
+            self.ranker.item_ids,
+            self._text_vectors().items,
+            triples if len(triples) else None,
+            config.seed,
+            self._best_ranks,
+        )
+
+    def _best_ranks(self) -> NDArray[np.int32]:
+        """Return how high items stand in users' lists; found once for trained models, then read from the cache."""
+        config, workspace = self.config, self.users.workspace
+        folder = workspace.cache / "best-ranks"
+        file = folder / f"{workspace.info('models').fingerprint}.safetensors"
+        if file.exists():
+            try:
+                return load_arrays(file)["best_ranks"].astype(np.int32)
+            except (CorruptArtifactError, KeyError):  # it is only a cache
+                file.unlink(missing_ok=True)
+        found = best_ranks(self.ranker, AUDIENCE, seed=config.seed, block_size=config.recommend.block_size)
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("*.safetensors"):
+                old.unlink(missing_ok=True)
+            save_arrays(file, {"best_ranks": found})
+        return found
+
+    def _pipeline(self, named: Sequence[str] | None) -> Pipeline | None:
+        """Return the re-rankers that are named, or those of kgrec.toml, ready to work; None where there are none."""
+        config = self.config
+        steps = build(config.recommend.rerank if named is None else named, self._rerankers, config.rerankers)
+        if not steps:
+            return None
+        known = self.catalogue
+        candidates = config.recommend.rerank_candidates
+        return prepare(steps, known.describe(), bought=known.bought(), candidates=candidates)
+
+    def _likes(self, user: UserRef) -> csr_array:
+        """Return what a user likes, CSR of shape ``(1, n_items)``."""
+        from scipy.sparse import csr_array
+
+        likes = self.catalogue.likes
+        if user.row >= 0:
+            return likes[[user.row]]
+        entries = (user.profile.weights, user.profile.items, np.array([0, len(user.profile.items)]))
+        return csr_array(entries, shape=(1, likes.shape[1]))
+
+
+def _candidates(steps: Pipeline | None, n: int) -> int:
+    """Return how many of a user's best items are looked for where ``n`` are shown."""
+    return n if steps is None else max(n, steps.candidates)

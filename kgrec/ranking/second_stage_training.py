@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.fusion import Candidates
-    from kgrec.ranking.training import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs
 
 Mode = Literal["none", "lambdarank", "auto"]
 

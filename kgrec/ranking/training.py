@@ -22,14 +22,13 @@ from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
-from kgrec.ranking.selection import HeldOut, Selected, select
+from kgrec.ranking.selection import Selected, select
+from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.ranking.tuned import Tuned
 from kgrec.ranking.user_weights import Gate
 from kgrec.types import TrainingData
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from kgrec.plugin.protocols import Scorer
 
 
@@ -78,29 +77,6 @@ class TrainReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[Tuned, ...] = ()
     second_stage: StageResult | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingInputs:
-    """What training works on.
-
-    Attributes:
-        fit: the fit part.
-        everything: fit part and held-out likes together, or None when the held-out part must stay unseen (because the
-            files themselves mark it).
-        held_out: whom the scorers are judged on.
-        seen: every interaction, CSR of shape ``(n_users, n_items)``.
-        user_ids, item_ids: the numbering.
-        seen_last: users hardly ever return to an item, so what they know comes last where it is recommended at all.
-    """
-
-    fit: TrainingData
-    everything: TrainingData | None
-    held_out: HeldOut
-    seen: csr_array
-    user_ids: Sequence[str]
-    item_ids: Sequence[str]
-    seen_last: bool = False
 
 
 def train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ from kgrec.data.split import (
 from kgrec.errors import DataError
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.selection import HeldOut
-from kgrec.ranking.training import TrainingInputs
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
 from kgrec.types import TrainingData, Triples, Vectors
@@ -35,6 +35,40 @@ if TYPE_CHECKING:
 
 RARE_RETURNS = 0.02
 """Where a smaller share of the events returns to an item, what a user knows comes after all else, not just anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What is asked of a training; see :meth:`kgrec.project.Project.train`."""
+
+    device: str
+    only: Sequence[str] | None = None
+    tune: float | None = None
+    reset_tuning: bool = False
+    refit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingInputs:
+    """What training works on.
+
+    Attributes:
+        fit: the fit part.
+        everything: fit part and held-out likes together, or None when the held-out part must stay unseen (because the
+            files themselves mark it).
+        held_out: whom the scorers are judged on.
+        seen: every interaction, CSR of shape ``(n_users, n_items)``.
+        user_ids, item_ids: the numbering.
+        seen_last: users hardly ever return to an item, so what they know comes last where it is recommended at all.
+    """
+
+    fit: TrainingData
+    everything: TrainingData | None
+    held_out: HeldOut
+    seen: csr_array
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    seen_last: bool = False
 
 
 def prepare(

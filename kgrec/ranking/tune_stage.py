@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from kgrec.config import Config
 from kgrec.ranking import tuned
-from kgrec.ranking.training import TrainingInputs
 from kgrec.ranking.tuned import Tuned, laid_under
 
 if TYPE_CHECKING:
+    from kgrec.plugin.manager import Registry
     from kgrec.progress import Progress
-    from kgrec.project import Project
-    from kgrec.ranking.train_stage import TrainOptions
+    from kgrec.ranking.training_inputs import TrainingInputs, TrainOptions
+    from kgrec.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,30 @@ class Found:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def apply(
-    project: Project,
+def search(
+    inputs: TrainingInputs,
+    registry: Registry,
     config: Config,
-    material: TrainingInputs,
     order: TrainOptions,
     *,
+    folder: Path,
     made_from: str,
     progress: Progress,
 ) -> Found:
-    """Search as long as ``order`` says and return the settings with everything that was ever found.
+    """Search as long as asked and return the settings with everything that was ever found.
+
+    Args:
+        inputs: the data.
+        registry: the scorers on offer.
+        config: settings.
+        order: what is asked of the training: how long to search, for which scorers.
+        folder: keeps what is found, see :func:`folder_of`.
+        made_from: hash of data and settings.
+        progress: told where it is.
 
     Raises:
         MissingExtraError: a search is asked for and Optuna is not installed.
     """
-    registry, folder = project.manager.registry("scorer"), _folder(project)
     if order.reset_tuning:
         shutil.rmtree(folder, ignore_errors=True)
     started = time.perf_counter()
@@ -60,13 +69,12 @@ def apply(
     if order.tune is not None:
         from kgrec.ranking.tuning import tune
 
-        names = order.only or config.train.scorers or list(registry)
         results = tuple(
             tune(
-                material,
+                inputs,
                 registry,
                 config,
-                names=names,
+                names=order.only or config.train.scorers or list(registry),
                 minutes=order.tune,
                 folder=folder,
                 made_from=made_from,
@@ -74,15 +82,22 @@ def apply(
             )
         )
         seconds = {"tuning": round(time.perf_counter() - started, 2)}
-    found = _wanted(project, order)
+    found, listed = tuned.load(folder), order.only or config.train.scorers
+    if listed is not None:
+        found = {name: one for name, one in found.items() if name in listed}
     if any(one.made_from != made_from for one in found.values()):
         progress.log("options were tuned on other data or settings: --tune MINUTES again, or --reset-tuning")
     return Found(laid_under(config, found, registry, progress), tuple(sorted(found)), results, seconds)
 
 
-def tuned_config(project: Project, progress: Progress) -> Config:
+def tuned_config(config: Config, workspace: Workspace, registry: Registry, progress: Progress) -> Config:
     """Return the settings with what tuning found."""
-    return laid_under(project.config, tuned.load(_folder(project)), project.manager.registry("scorer"), progress)
+    return laid_under(config, tuned.load(folder_of(workspace)), registry, progress)
+
+
+def folder_of(workspace: Workspace) -> Path:
+    """Return where a workspace keeps what tuning found."""
+    return workspace.artifacts / "tuning"
 
 
 def check() -> None:
@@ -95,14 +110,3 @@ def check() -> None:
 
     with quiet_optuna():
         pass
-
-
-def _wanted(project: Project, order: TrainOptions) -> dict[str, Tuned]:
-    """Return what was found for the scorers that this training is about."""
-    found = tuned.load(_folder(project))
-    listed = order.only or project.config.train.scorers
-    return found if listed is None else {name: one for name, one in found.items() if name in listed}
-
-
-def _folder(project: Project) -> Path:
-    return project.workspace.artifacts / "tuning"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.manager import Registry
     from kgrec.plugin.spec import Spec
-    from kgrec.ranking.training import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
 """What a solver raises that cannot cope with the options drawn for it."""

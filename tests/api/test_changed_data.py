@@ -5,7 +5,6 @@ import polars as pl
 import pytest
 
 import kgrec
-from kgrec.ranking.recommend import _who
 from kgrec.testing import toy_workspace
 from kgrec.types import Request
 
@@ -47,9 +46,9 @@ def test_what_a_newcomer_rated_low_is_no_like(folder):
     project = kgrec.open(folder, overrides=[*HASHING, "feedback.like_threshold=4"])
     rows_of(project, "critic", "rate", [1.0, 5.0, 1.0]).write_csv(folder / "critic.csv")
     project.build_graph(append=[folder / "critic.csv"])
-    users, profile, _ = _who(project, Request("critic"))
-    assert users is None
-    liked = [project.ranker.item_ids[item] for item in profile.items]
+    known = project.users.find("critic")
+    assert known.position is None
+    liked = [project.ranker.item_ids[item] for item in known.profile.items]
     assert liked == [project.dataset.items["item_id"].sort()[1]]
     found = project.recommend("critic", n=3, explain=True)
     assert not set(found.item_ids) & set(project.dataset.items["item_id"].sort().head(3))

@@ -9,6 +9,7 @@ import pytest
 
 import kgrec
 from kgrec.errors import NotFoundError, UserError, WorkspaceError
+from kgrec.ranking.text_inputs import TextInputs
 from kgrec.testing import toy_tables, toy_workspace
 from kgrec.types import Request
 
@@ -217,7 +218,7 @@ def test_ids_are_understood_as_files_are_read(project):
 
 
 def test_a_misspelt_scorer_is_an_error_before_any_work(project, monkeypatch):
-    monkeypatch.setattr("kgrec.ranking.text_inputs.encode", lambda *_: pytest.fail("texts were encoded first"))
+    monkeypatch.setattr(TextInputs, "encode", lambda *_: pytest.fail("texts were encoded first"))
     with pytest.raises(NotFoundError, match="scorer 'eese'") as error:
         project.train(only=["eese"])
     assert "ease" in error.value.hint

@@ -68,19 +68,19 @@ def test_evaluation_judges_with_and_without(project):
 
 
 def test_how_high_items_stand_is_found_once_and_kept(project, monkeypatch):
-    from kgrec.ranking import rerank_inputs as reranking
+    from kgrec.ranking import recommend
 
     kept = list((project.workspace.cache / "best-ranks").glob("*.safetensors"))
-    expected = project.catalogue.best_ranks()
+    expected = project.recommender.catalogue.best_ranks()
     assert expected.shape == (len(project.ranker.item_ids), 10)
     assert (project.workspace.cache / "best-ranks").exists()
-    monkeypatch.setattr(reranking, "best_ranks", None)  # would fail if asked again
-    np.testing.assert_array_equal(project.catalogue.best_ranks(), expected)
+    monkeypatch.setattr(recommend, "best_ranks", None)  # would fail if asked again
+    np.testing.assert_array_equal(project.recommender.catalogue.best_ranks(), expected)
     file = next((project.workspace.cache / "best-ranks").glob("*.safetensors"))
     assert kept in ([], [file])
     monkeypatch.undo()
     file.write_bytes(b"rubbish")
-    np.testing.assert_array_equal(project.catalogue.best_ranks(), expected)
+    np.testing.assert_array_equal(project.recommender.catalogue.best_ranks(), expected)
 
 
 def test_best_ranks_are_the_places_in_the_users_lists(project):
@@ -88,7 +88,7 @@ def test_best_ranks_are_the_places_in_the_users_lists(project):
     users = np.arange(len(ranker.user_ids))
     scores = ranker.fused(ranker.parts(users), users)
     top, _ = ranker.rank(scores, 200, seen=ranker.seen, allowed=None)
-    found = project.catalogue.best_ranks()
+    found = project.recommender.catalogue.best_ranks()
     for item in range(0, len(ranker.item_ids), 3):
         places = np.sort(np.nonzero(top == item)[1] + 1)[:10]
         assert found[item].tolist() == [*places, *[0] * (10 - len(places))]

@@ -8,10 +8,11 @@ from kgrec.cli.evaluate_explanations import show_faithfulness
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.faithfulness import faithfulness
 from kgrec.explain.reasons import Explainer
-from kgrec.explain.why import UserScores
 from kgrec.models.item_knn import ItemKNN
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.recommend import UserScores
+from kgrec.ranking.users import UserRef
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile
 
@@ -36,7 +37,9 @@ def explained():
         position = users.index(user)
         row = data.matrix[[position]]
         profile = Profile(row.indices.astype(np.int64), row.data)
-        return UserScores.of(ranker, user, profile, ranker.seen[[position]], None)
+        known = UserRef(user, position, position, profile, ranker.seen[[position]])
+        parts = ranker.parts(known.indices)
+        return UserScores(known, None, parts, ranker.fused(parts, known.indices)[0])
 
     return NoPaths(tables, None, Domain(name="generic", summary="any"), ranker), scores
 

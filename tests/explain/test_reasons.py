@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.explain.reasons import Explainer
@@ -14,6 +15,7 @@ from kgrec.graph.paths import Path
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.protocols import Contribution
+from kgrec.ranking.users import UserRef
 from kgrec.types import ItemList, Profile
 
 DIRECTED = RelationType(
@@ -94,7 +96,9 @@ def explain(dataset, graph, item, sources, *, user="ann", language="en", domain=
     ranker = SimpleNamespace(item_ids=dataset.items["item_id"].to_list(), scorers={"a": Additive(sources)})
     explainer = Explainer(dataset, graph, domain, ranker, language=language)
     found = ItemList(user, (f"f{item}",), np.array([item]), np.ones(1, np.float32), {"a": np.ones(1, np.float32)})
-    return explainer.reasons(found, user=np.array([0 if user == "ann" else 1]), profile=Profile())[0]
+    position = 0 if user == "ann" else 1
+    known = UserRef(user, position, position, Profile(), csr_array((1, len(ranker.item_ids))))
+    return explainer.reasons(found, known)[0]
 
 
 def test_a_path_from_what_carried_the_score(dataset, graph):

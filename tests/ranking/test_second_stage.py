@@ -149,7 +149,7 @@ def ranker():
 
 def training_material(users, truth, seen, data, scorers):
     from kgrec.ranking.selection import HeldOut
-    from kgrec.ranking.training import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs
 
     return TrainingInputs(data, None, HeldOut(users, truth, seen), seen, list(map(str, users)), [])
 
