@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,52 @@ def _errno(error: Exception) -> int | None:
     if told:
         return int(told[1])
     return errno.ENOSPC if any(words in str(error) for words in _FULL) else None
+
+
+MARKER = ".kgrec"
+"""File in every folder that kgrec makes for itself. What has none is somebody else's and is never deleted."""
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder that kgrec may delete again, with the marker that says so, and return it.
+
+    Raises:
+        UserError: it is a link, or a folder that kgrec did not make.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UserError(f"{folder} is a link or a file where kgrec keeps a folder", hint="move it away")
+    if not is_made(folder):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder} exists and was not made by kgrec", hint="move it away, so that nothing of yours is deleted"
+            )
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MARKER).write_text("made by kgrec, which may delete this folder\n", encoding="utf-8")
+    return folder
+
+
+def is_made(folder: Path) -> bool:
+    """Say whether kgrec made a folder: it is no link and bears the marker."""
+    marker = folder / MARKER
+    return folder.is_dir() and not folder.is_symlink() and marker.is_file() and not marker.is_symlink()
+
+
+def remove_folder(folder: Path) -> bool:
+    """Delete a folder that kgrec made, or an empty one; anything else stays. Return whether it is gone."""
+    if is_made(folder):
+        for path in folder.iterdir():
+            if path.name == MARKER:
+                continue  # goes last: a deletion that is interrupted can be finished later
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        (folder / MARKER).unlink(missing_ok=True)
+    if folder.is_dir() and not folder.is_symlink():
+        with suppress(OSError):  # not empty: not ours
+            folder.rmdir()
+    return not folder.exists()
 
 
 def write_json(file: Path, document: Any) -> None:

@@ -9,14 +9,15 @@
       lock                  held while a command writes
 
 A stage that fails or is interrupted leaves only a ``.tmp-`` folder, which the next writer removes: the last good
-state stays current. Artifacts are data (parquet, safetensors, JSON, an RDF store), never pickle.
+state stays current. kgrec writes into an ``artifacts`` folder only if it made it, and deletes in it only folders that
+have both its exact naming pattern and its marker file inside. Artifacts are data (parquet, safetensors, JSON, an RDF
+store), never pickle.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -26,8 +27,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kgrec.artifacts import fingerprint_of, load_arrays, read_json, save_arrays, storage_errors, write_json
-from kgrec.errors import CorruptArtifactError, WorkspaceError
+from kgrec.artifacts import (
+    fingerprint_of,
+    load_arrays,
+    make_folder,
+    read_json,
+    remove_folder,
+    save_arrays,
+    storage_errors,
+    write_json,
+)
+from kgrec.errors import CorruptArtifactError, UserError, WorkspaceError
 
 __all__ = [
     "COMMANDS",
@@ -46,6 +56,9 @@ __all__ = [
 
 STAGES = ("dataset", "graph", "text", "models")
 """The stages in the order they are made; each is made from the ones before it."""
+
+FORMAT = 1
+"""Version of the manifest and of the layout of the artifacts; raised when an older kgrec could not read them."""
 
 COMMANDS = {"dataset": "build-graph", "graph": "build-graph", "text": "train", "models": "train"}
 """Which command makes a stage."""
@@ -107,6 +120,7 @@ class Workspace:
             if self._read is not None and self._read[0] == state:
                 return dict(self._read[1])
             raw = json.loads(file.read_text(encoding="utf-8"))
+            _check_format(file, raw["format"])
             infos = {stage: StageInfo(**info) for stage, info in raw["stages"].items()}
             for stage, info in infos.items():
                 _check_folder(stage, info.folder)
@@ -182,8 +196,8 @@ class Workspace:
         """
         from filelock import FileLock, Timeout
 
+        self._own()
         with storage_errors(self.artifacts):
-            self.artifacts.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.artifacts / "lock", timeout=0)
             try:
                 lock.acquire()
@@ -197,14 +211,35 @@ class Workspace:
         finally:
             lock.release()
 
+    def _own(self) -> None:
+        """Make the artifacts folder, or make sure that it is kgrec's own.
+
+        Raises:
+            WorkspaceError: it is a link, or a folder with contents that kgrec did not make.
+        """
+        folder, lock = self.artifacts, self.artifacts / "lock"
+        for path in (folder, lock):
+            if path.is_symlink():
+                raise WorkspaceError(
+                    f"{path} is a symbolic link; kgrec writes and deletes only in a folder of its own",
+                    hint="move it away; to keep artifacts elsewhere, put the whole workspace there",
+                )
+        if lock.is_dir():
+            raise WorkspaceError(f"{lock} is a folder", hint="move it away")
+        try:
+            make_folder(folder)
+        except UserError as error:
+            raise WorkspaceError(error.message, hint=f"{error.hint}; or make the workspace in another folder") from None
+
     def _sweep(self) -> None:
+        """Delete what interrupted writers and older versions left: by exact name and marker, nothing else."""
         current = {info.folder for info in self.manifest().values()}
-        for folder in self.artifacts.iterdir():
-            stage = folder.name.split("-")[0]
-            if folder.name.startswith(".tmp-") or (stage in STAGES and folder.name not in current):
-                shutil.rmtree(folder, ignore_errors=True)
-            elif folder.name.startswith(".manifest.json."):
-                folder.unlink(missing_ok=True)
+        for path in self.artifacts.iterdir():
+            if re.fullmatch(rf"(?:\.tmp-)?(?:{'|'.join(STAGES)})-[0-9a-f]{{12}}", path.name):
+                if path.name not in current:
+                    remove_folder(path)
+            elif re.fullmatch(r"\.manifest\.json\.\d+", path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def publish(self, *stages: str, seed: int) -> Iterator[tuple[StageWriter, ...]]:
@@ -225,16 +260,16 @@ class Workspace:
         with storage_errors(self.artifacts):
             try:
                 for writer in writers:
-                    writer.folder.mkdir(parents=True)
+                    make_folder(writer.folder)
                 yield writers
                 infos = self.manifest()
                 for stage, writer in zip(stages, writers, strict=True):
                     infos[stage] = self._finish(stage, writer, infos, seed)
             except BaseException:
                 for writer in writers:
-                    shutil.rmtree(writer.folder, ignore_errors=True)
+                    remove_folder(writer.folder)
                 raise
-            document = {"format": 1, "stages": {s: asdict(i) for s, i in infos.items()}}
+            document = {"format": FORMAT, "stages": {s: asdict(i) for s, i in infos.items()}}
             write_json(self.artifacts / "manifest.json", document)
 
     def _writer(self, stage: str) -> StageWriter:
@@ -257,9 +292,25 @@ class Workspace:
         )
 
 
+def _check_format(file: Path, found: object) -> None:
+    """Refuse a manifest of another version: a newer one must not be misread.
+
+    Raises:
+        WorkspaceError: it is newer.
+        ValueError: it is no version.
+    """
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError(f"its format {found!r} is no version of kgrec's")
+    if found > FORMAT:
+        raise WorkspaceError(
+            f"{file} was written by a newer kgrec (format {found}; this one reads {FORMAT})",
+            hint="upgrade kgrec, or remove the artifacts folder and run `kgrec build-graph` again",
+        )
+
+
 def _check_folder(stage: str, folder: str) -> None:
     """Refuse a name that leads elsewhere: a replaced folder is deleted, and a manifest may come from a stranger."""
-    if stage not in STAGES or not re.fullmatch(rf"{stage}-[0-9a-z]+", folder):
+    if stage not in STAGES or not re.fullmatch(rf"{stage}-[0-9a-f]{{12}}", folder):
         raise ValueError(f"stage {stage!r} cannot be in the folder {folder!r}")
 
 

@@ -33,7 +33,7 @@ def read(workspace, stage):
 
 def leftovers(workspace):
     current = {info.folder for info in workspace.manifest().values()} | {"manifest.json", "lock", "cache"}
-    return sorted(path.name for path in workspace.artifacts.iterdir() if path.name not in current)
+    return sorted(path.name for path in workspace.artifacts.iterdir() if path.name not in {*current, artifacts.MARKER})
 
 
 def test_what_was_published_is_current(workspace):
@@ -129,15 +129,19 @@ def test_only_one_writer_at_a_time(workspace):
         pass
 
 
-def test_the_sweep_keeps_what_is_current_and_what_is_not_its_own(workspace):
+def test_the_sweep_deletes_what_kgrec_made_and_nothing_else(workspace):
     put(workspace, "dataset")
-    for name in (".tmp-graph-1", "graph-0123", "cache", "notes"):
+    for name in (".tmp-graph-0123456789ab", "graph-0123456789ab"):
+        artifacts.make_folder(workspace.artifacts / name)
+    strangers = ("cache", "notes", "models", "graph-final", "text-0123456789ac", ".tmp-mine")
+    for name in strangers:
         (workspace.artifacts / name).mkdir()
+        (workspace.artifacts / name / "best.bin").write_text("x")
     (workspace.artifacts / ".manifest.json.123").write_text("half")
     with workspace.locked():
         pass
-    assert leftovers(workspace) == ["notes"]
-    assert workspace.cache.is_dir()
+    assert leftovers(workspace) == sorted({*strangers} - {"cache"})
+    assert all((workspace.artifacts / name / "best.bin").exists() for name in strangers)
     assert read(workspace, "dataset") == "1"
 
 
@@ -235,8 +239,7 @@ def test_a_missing_stage_names_the_command_that_makes_it(tmp_path, workspace):
 
 def test_a_folder_that_is_gone(workspace):
     put(workspace, "dataset")
-    (workspace.folder("dataset") / "table.json").unlink()
-    workspace.folder("dataset").rmdir()
+    assert artifacts.remove_folder(workspace.folder("dataset"))
     with pytest.raises(CorruptArtifactError, match="is missing"):
         workspace.folder("dataset")
 
