@@ -21,7 +21,7 @@ from kgrec.config import (
     NamesConfig,
     TriplesConfig,
 )
-from kgrec.data.roles import Inspected, inspect, read_tables
+from kgrec.data.inspection import Inspected, inspect, read_tables
 from kgrec.data.sources.files import LINE, suffix
 from kgrec.errors import ConfigError, DataError, UsageError
 from kgrec.plugin.domain import Domain

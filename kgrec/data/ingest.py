@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kgrec.config import Config, DataConfig, FileConfig, InteractionsConfig
+from kgrec.data.cleaning import assemble
+from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
-from kgrec.data.mapping import resolve_mapping
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
-from kgrec.data.sources import read_source
-from kgrec.data.tables import assemble
+from kgrec.data.sources.files import read_source
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError
 from kgrec.plugin.domain import Domain
 from kgrec.progress import SILENT, Progress
@@ -95,7 +95,6 @@ def ingest(
     manager: PluginManager,
     root: Path,
     *,
-    seed: int | None = None,
     progress: Progress = SILENT,
     previous: IngestResult | None = None,
     now: float | None = None,
@@ -103,11 +102,10 @@ def ingest(
     """Read, clean and number the files of ``config.data``; triples are the graph's business.
 
     Args:
-        config: the settings.
+        config: the settings; its seed draws the numbering.
         domain: the domain in force.
         manager: the plugins in use.
         root: folder that the files' paths are relative to.
-        seed: of the numbering, by default ``config.seed``.
         progress: hears of each file.
         previous: the result that stands; its files are not read again where their settings are the same, and its users
             and items keep their positions.
@@ -132,43 +130,12 @@ def ingest(
             key = _key(role, entry, config, domain)
             parts.append(standing.get(key) or _parse(role, entry, key, config, domain, manager, root, present))
             task.advance()
-    drawn = config.seed if seed is None else seed
     with progress.task("cleaning and numbering"):
-        dataset = assemble(parts, config.data.cleaning, seed=drawn, previous=previous.dataset if previous else None)
+        dataset = assemble(
+            parts, config.data.cleaning, seed=config.seed, previous=previous.dataset if previous else None
+        )
     _check_result(config, dataset)
     return IngestResult(dataset, tuple(parts), _fingerprint(parts, config, dataset))
-
-
-def append(
-    previous: IngestResult,
-    entries: Sequence[tuple[str, FileConfig]],
-    config: Config,
-    domain: Domain,
-    manager: PluginManager,
-    root: Path,
-    *,
-    seed: int | None = None,
-    progress: Progress = SILENT,
-    now: float | None = None,
-) -> IngestResult:
-    """Add files to a dataset; only they are read, and what stands keeps its positions.
-
-    The result equals a full :func:`ingest` of all files but for the numbering.
-
-    Args:
-        previous: what stands.
-        entries: role and file of each new one, as :func:`kgrec.data.additions.resolve_append` tells them.
-        config: the settings ``previous`` was made under, without the new files.
-        domain: the domain in force.
-        manager: the plugins in use.
-        root: folder that the files' paths are relative to.
-        seed: of the numbering, by default ``config.seed``.
-        progress: hears of each file.
-        now: unix seconds that count as the present.
-    """
-    added = {role: [*getattr(config.data, role), *(e for r, e in entries if r == role)] for role, _ in entries}
-    extended = config.model_copy(update={"data": config.data.model_copy(update=added)})
-    return ingest(extended, domain, manager, root, seed=seed, progress=progress, previous=previous, now=now)
 
 
 def data_entries(data: DataConfig) -> list[tuple[PartRole, FileConfig]]:

@@ -9,11 +9,10 @@ from typing import Any, Literal
 import polars as pl
 
 from kgrec.config import CleaningConfig, InteractionsConfig
+from kgrec.data.columns import ACTION_WORDS, fold
 from kgrec.data.dataset import AttributeInfo, empty_rejects
 from kgrec.data.sources.files import LINE
-from kgrec.data.synonyms import ACTION_WORDS, fold
-from kgrec.data.times import to_seconds
-from kgrec.data.values import as_text, clean, clean_list, number
+from kgrec.data.values import as_text, clean, clean_list, number, to_seconds
 from kgrec.errors import ConfigError
 from kgrec.plugin import domain as plugin_domain
 

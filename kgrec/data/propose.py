@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import tomlkit
 
-from kgrec.data.guess import guess_fields
-from kgrec.data.roles import Inspected, best_domain, inspect, read_tables
+from kgrec.data.columns import ACTION_WORDS, fold, guess_fields
+from kgrec.data.inspection import Inspected, best_domain, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
-from kgrec.data.synonyms import ACTION_WORDS, fold
 from kgrec.data.values import as_text, number
 from kgrec.errors import UsageError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import as_observed
+from kgrec.data.impressions import as_observed
 from kgrec.data.split import like_weights, split_validation
 from kgrec.evaluate.ablation import GraphState, shuffle_tails
 from kgrec.plugin.reranking import AUDIENCE

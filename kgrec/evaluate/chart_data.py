@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.data.categories import item_categories
 from kgrec.data.dataset import Dataset
+from kgrec.data.item_features import item_categories
 from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.lists import category_shares
 from kgrec.evaluate.slices import popularity_bands

@@ -9,8 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.impressions import IMPRESSION
-from kgrec.data.propensity import as_observed
+from kgrec.data.impressions import IMPRESSION, as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.clicks import Showings
 from kgrec.evaluate.protocols import Holdout

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.data.ages import first_seen
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import as_observed
+from kgrec.data.impressions import as_observed
+from kgrec.data.item_features import first_seen
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import lists

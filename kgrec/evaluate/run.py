@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.config import Config
-from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
-from kgrec.data.propensity import inverse_propensities, times_shown
+from kgrec.data.impressions import inverse_propensities, times_shown
+from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import Split, like_weights
 from kgrec.evaluate.ablation import AS_RANKED, FULL, System, systems
 from kgrec.evaluate.ablation_inputs import AblationInputs

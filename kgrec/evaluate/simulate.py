@@ -12,8 +12,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from kgrec.config import Config
-from kgrec.data.categories import item_categories, list_features
 from kgrec.data.dataset import Dataset
+from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import interaction_matrix, like_weights, to_events
 from kgrec.evaluate.ablation import AS_RANKED
 from kgrec.evaluate.ablation_inputs import AblationInputs

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from kgrec.data.sources import read_source
-from kgrec.data.sources.files import LINE
-from kgrec.data.synonyms import FIELDS, REQUIRED, fold, synonyms
+from kgrec.data.columns import FIELDS, REQUIRED, fold, synonyms
+from kgrec.data.sources.files import LINE, read_source
 from kgrec.data.values import as_text, clean
 from kgrec.errors import DataError, did_you_mean
 from kgrec.plugin.domain import Domain

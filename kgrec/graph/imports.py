@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from kgrec.config import TriplesConfig
-from kgrec.data.sources import check_file
+from kgrec.data.sources.files import check_file
 from kgrec.graph.columns import read_fields
 from kgrec.graph.facts import EDGE_KEY, FACTS, NAMES, TYPES, Facts, shape
 from kgrec.graph.foreign import ENTITY_NAMES, ENTITY_TYPES, TRIPLES, Parsed, local_names, split_rdf

@@ -17,11 +17,11 @@ def kgrec_domains() -> list[Domain]:
 def kgrec_data_sources() -> list[Spec]:
     """Offer the file formats."""
     return [
-        Spec("recbole", "kgrec.data.sources.recbole:RecBoleSource", "RecBole atomic files", rank=10),
+        Spec("recbole", "kgrec.data.sources.delimited:RecBoleSource", "RecBole atomic files", rank=10),
         Spec("csv", "kgrec.data.sources.delimited:CsvSource", "comma- or semicolon-separated text, also .gz .zst"),
         Spec("tsv", "kgrec.data.sources.delimited:TsvSource", "tab-separated text, also .gz .zst"),
-        Spec("jsonl", "kgrec.data.sources.jsonl:JsonLinesSource", "one JSON object a line, also .gz .zst"),
-        Spec("parquet", "kgrec.data.sources.parquet:ParquetSource", "Apache Parquet"),
+        Spec("jsonl", "kgrec.data.sources.typed:JsonLinesSource", "one JSON object a line, also .gz .zst"),
+        Spec("parquet", "kgrec.data.sources.typed:ParquetSource", "Apache Parquet"),
     ]
 
 

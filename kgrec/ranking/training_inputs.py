@@ -11,8 +11,7 @@ import polars as pl
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
-from kgrec.data.impressions import IMPRESSION, rejected_matrix
-from kgrec.data.propensity import debiased, times_shown
+from kgrec.data.impressions import IMPRESSION, debiased, rejected_matrix, times_shown
 from kgrec.data.split import (
     Split,
     interaction_matrix,

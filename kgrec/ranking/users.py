@@ -144,7 +144,7 @@ class UserLookup:
 
     def _item_factors(self) -> NDArray[np.float32] | None:
         """Return how likes of each item are weighed against the popularity of what is seen; None: not at all."""
-        from kgrec.data.propensity import like_factors, times_shown
+        from kgrec.data.impressions import like_factors, times_shown
         from kgrec.data.split import interaction_matrix, like_weights, to_events
 
         debias, dataset = self.config.debias, self.dataset()

@@ -21,7 +21,7 @@ _CLOSING = "])}》」』”’】）\"'"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Placeholder:
     """A placeholder with the words around it that make no sense without it.
 
     Attributes:
@@ -35,11 +35,11 @@ class Part:
     after: str
 
 
-def parse_template(template: str) -> list[Part]:
+def parse_template(template: str) -> list[Placeholder]:
     """Split a template into its parts: the text between two placeholders is cut after its first punctuation or space.
 
     >>> parse_template("{title}. Directed by {director}.")
-    [Part(name='title', before='', after='. '), Part(name='director', before='Directed by ', after='.')]
+    [Placeholder(name='title', before='', after='. '), Placeholder(name='director', before='Directed by ', after='.')]
 
     Raises:
         ConfigError: braces do not match, or there is no placeholder.
@@ -63,7 +63,7 @@ def parse_template(template: str) -> list[Part]:
         afters.append(literal[:cut])
         befores.append(literal[cut:])
     afters.append(literals[-1])
-    return [Part(name, before, after) for name, before, after in zip(names, befores, afters, strict=True)]
+    return [Placeholder(name, before, after) for name, before, after in zip(names, befores, afters, strict=True)]
 
 
 def item_texts(
@@ -120,7 +120,7 @@ def _value(table: pl.DataFrame, name: str, comma: str) -> pl.Expr:
     return column.cast(pl.String).fill_null("").str.replace_all(r"\s+", " ").str.strip_chars()
 
 
-def _assemble(parts: list[Part]) -> pl.Expr:
+def _assemble(parts: list[Placeholder]) -> pl.Expr:
     last = len(parts) - 1
     pieces = []
     for k, part in enumerate(parts):

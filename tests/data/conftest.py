@@ -48,8 +48,8 @@ def build(tmp_path, plugins):
     """Ingest files of tmp_path; takes the [data] table as keywords."""
 
     def _build(*, domain=FILMS, previous=None, seed=1, **data):
-        config = Config.model_validate({"data": data})
-        return ingest(config, domain, plugins, tmp_path, seed=seed, previous=previous, now=NOW)
+        config = Config.model_validate({"data": data, "seed": seed})
+        return ingest(config, domain, plugins, tmp_path, previous=previous, now=NOW)
 
     return _build
 

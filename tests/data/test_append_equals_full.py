@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgrec.config import Config
-from kgrec.data.ingest import IngestResult, append, ingest
+from kgrec.data.ingest import IngestResult, ingest
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 
@@ -37,7 +37,7 @@ def canonical(dataset):
 
 
 def config_of(cleaning, **data):
-    return Config.model_validate({"data": {**data, "cleaning": cleaning}})
+    return Config.model_validate({"seed": 1, "data": {**data, "cleaning": cleaning}})
 
 
 def paths(*names):
@@ -86,16 +86,16 @@ def test_append_equals_full_build(first, second, catalogue, more, cleaning):
         (root / "d.csv").write_text(csv_of("item_id,title", more))
         before = config_of(cleaning, interactions=paths("a.csv"), items=paths("c.csv"))
         full = config_of(cleaning, interactions=paths("a.csv", "b.csv"), items=paths("c.csv", "d.csv"))
-        standing = ingest(before, FILMS, PLUGINS, root, seed=1, now=NOW)
+        standing = ingest(before, FILMS, PLUGINS, root, now=NOW)
         standing.save(root / "stage")
         (root / "a.csv").unlink()  # what stands is not read again
         (root / "c.csv").unlink()
         added = [("interactions", full.data.interactions[1]), ("items", full.data.items[1])]
         loaded = IngestResult.load(root / "stage")
-        appended = append(loaded, added, before, FILMS, PLUGINS, root, seed=1, now=NOW)
+        appended = ingest(before.with_files(added), FILMS, PLUGINS, root, previous=loaded, now=NOW)
         (root / "a.csv").write_text(csv_of(header, first + good))
         (root / "c.csv").write_text(csv_of("item_id,title", catalogue))
-        whole = ingest(full, FILMS, PLUGINS, root, seed=1, now=NOW)
+        whole = ingest(full, FILMS, PLUGINS, root, now=NOW)
     assert canonical(appended.dataset) == canonical(whole.dataset)
     if not appended.dataset.report["renumbered"]:
         n = standing.dataset.n_items

@@ -6,8 +6,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgrec.data.sources import read_source
 from kgrec.data.sources.delimited import CsvSource, TsvSource, parse_delimited
+from kgrec.data.sources.files import read_source
 from kgrec.errors import ConfigError, DataError, NotFoundError
 
 

@@ -2,10 +2,8 @@ import polars as pl
 import pytest
 
 from kgrec.config import CatalogueConfig, InteractionsConfig
-from kgrec.data.guess import guess_attributes
-from kgrec.data.mapping import resolve_mapping
+from kgrec.data.columns import guess_attributes, resolve_mapping, synonyms
 from kgrec.data.sources.files import LINE
-from kgrec.data.synonyms import synonyms
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import Domain, Mapping
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgrec.data.sources import find_source, read_source
-from kgrec.data.sources.jsonl import JsonLinesSource
+from kgrec.data.sources.files import find_source, read_source
+from kgrec.data.sources.typed import JsonLinesSource
 from kgrec.errors import DataError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from kgrec.config import Config, DebiasConfig
-from kgrec.data.propensity import as_observed, inverse_propensities, popularity_propensities, times_shown
+from kgrec.data.impressions import as_observed, inverse_propensities, popularity_propensities, times_shown
 from kgrec.models.als import ALS
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.training_inputs import prepare

@@ -3,10 +3,10 @@ import tomllib
 import pytest
 
 from kgrec.config import Config
-from kgrec.data.guess import guess_separator
+from kgrec.data.columns import guess_separator
 from kgrec.data.ingest import ingest
+from kgrec.data.inspection import RDF_ENDINGS
 from kgrec.data.propose import propose
-from kgrec.data.roles import RDF_ENDINGS
 from kgrec.errors import DataError, NotFoundError, UsageError
 from kgrec.plugin.manager import load_plugins
 from kgrec.settings import load_settings

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgrec.data.times import looks_like_times, to_seconds
+from kgrec.data.values import looks_like_times, to_seconds
 
 MOMENT = dt.datetime(2019, 11, 15, 10, 22, 32, tzinfo=dt.UTC)
 DAY = dt.datetime(2019, 11, 15, tzinfo=dt.UTC)

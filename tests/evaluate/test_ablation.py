@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from kgrec.config import Config
-from kgrec.data.categories import item_categories, list_features
+from kgrec.data.item_features import item_categories, list_features
 from kgrec.evaluate.ablation import graph_utilisation, shuffle_tails, systems
 from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.report import summarise

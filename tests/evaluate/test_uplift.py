@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
-from kgrec.data.propensity import times_shown
+from kgrec.data.impressions import times_shown
 from kgrec.evaluate.records import RunRecord
 from kgrec.evaluate.report import summarise
 from kgrec.evaluate.run import Inputs, Plan, run

@@ -4,10 +4,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from kgrec.data.sources.delimited import CsvSource, TsvSource
-from kgrec.data.sources.jsonl import JsonLinesSource
-from kgrec.data.sources.parquet import ParquetSource
-from kgrec.data.sources.recbole import RecBoleSource
+from kgrec.data.sources.delimited import CsvSource, RecBoleSource, TsvSource
+from kgrec.data.sources.typed import JsonLinesSource, ParquetSource
 from kgrec.graph.linking.gazetteer import GazetteerLinker
 from kgrec.testing import DataSourceContract, EntityLinkerContract
 

@@ -1,4 +1,4 @@
-"""Text with separators: csv and tsv. Every cell is a string, an empty cell is null."""
+"""Text with separators: csv, tsv and RecBole's atomic files. Every cell is a string, an empty cell is null."""
 
 from __future__ import annotations
 
@@ -158,3 +158,40 @@ def _number_lines(table: pl.DataFrame, data: bytes, n_header_lines: int) -> pl.D
         inside = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
         lines = (lines + inside.cum_sum().shift(1, fill_value=0)).cast(pl.UInt32)
     return table.with_columns(lines.alias(LINE))
+
+
+ENDINGS = (".inter", ".item", ".user", ".kg", ".link", ".net")
+_TYPES = ("token", "token_seq", "float", "float_seq")
+
+
+class RecBoleSource:
+    """Atomic files: tab-separated, each column named ``name:type``.
+
+    Source: https://recbole.io/docs/user_guide/data/atomic_files.html. Types are token, token_seq, float, float_seq; a
+    sequence is separated by spaces and becomes a list of strings. Columns get their name without the type.
+    """
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the name ends like an atomic file, or so with .gz or .zst."""
+        return suffix(path) in ENDINGS
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the file.
+
+        Raises:
+            DataError: empty, not UTF-8, a column without type, a row of another length.
+        """
+        table = parse_delimited(path, read_text_bytes(path), "\t", quoted=False)
+        columns = []
+        for header in table.columns:
+            if header == LINE:
+                columns.append(pl.col(LINE))
+                continue
+            name, _, kind = header.rpartition(":")
+            if not name or kind not in _TYPES:
+                raise DataError(
+                    f"{path}: column {header!r} has no type", hint="atomic files name columns like user_id:token"
+                )
+            column = pl.col(header)
+            columns.append((column.str.split(" ") if kind.endswith("_seq") else column).alias(name))
+        return table.select(columns)

@@ -8,11 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from kgrec.data.columns import fold
 from kgrec.data.dataset import empty_rejects
 from kgrec.data.sources.files import LINE
-from kgrec.data.synonyms import fold
-from kgrec.data.times import to_seconds
-from kgrec.data.values import as_text, clean
+from kgrec.data.values import as_text, clean, to_seconds
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.generate.feedback.store import EVENT_SCHEMA, EVENTS
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from kgrec.data.sources import read_source
-from kgrec.data.sources.files import LINE
+from kgrec.data.sources.files import LINE, read_source
 from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows

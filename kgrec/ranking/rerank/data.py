@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.data.ages import first_seen
-from kgrec.data.categories import item_categories
 from kgrec.data.dataset import AttributeInfo, Dataset
+from kgrec.data.item_features import first_seen, item_categories
 from kgrec.errors import ConfigError, NotFoundError
 from kgrec.plugin.reranking import Groups, RerankData
 from kgrec.ranking.rerank.likeness import compressed, graph_vectors

@@ -1,4 +1,4 @@
-"""One JSON object a line. Scalars become strings, arrays lists of strings, objects stay JSON text."""
+"""Formats that state types: JSON lines and Parquet."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 import polars as pl
 
-from kgrec.data.sources.files import LINE, check_utf8, read_text_bytes, suffix
+from kgrec.data.sources.files import LINE, check_utf8, read_bytes, read_text_bytes, suffix
 from kgrec.errors import DataError
 
 
 class JsonLinesSource:
-    """JSON lines, also called ndjson; keys may be missing from some objects."""
+    """JSON lines, also called ndjson: one object a line; keys may be missing from some.
+
+    Scalars become strings, arrays lists of strings, objects stay JSON text.
+    """
 
     def claims(self, path: Path) -> bool:
         """Say whether the name ends in .jsonl or .ndjson, or these with .gz or .zst."""
@@ -84,3 +87,26 @@ def _check_objects(path: Path, data: bytes) -> None:
             raise DataError(
                 f"{path}: line {number} is no JSON object", hint='each line must look like {"key": "value"}'
             )
+
+
+class ParquetSource:
+    """Apache Parquet, with the types that the file states; ``__line__`` counts rows from 1."""
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the name ends in .parquet or .pq, or these with .gz or .zst."""
+        return suffix(path) in (".parquet", ".pq")
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read the file.
+
+        Raises:
+            DataError: it is empty or no Parquet.
+        """
+        data = read_bytes(path)
+        try:
+            table = pl.read_parquet(data)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(
+                f"{path} is no Parquet file: {error}", hint="was it cut off, or is it another format under this name?"
+            ) from None
+        return table.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from kgrec.data.guess import guess_attributes, guess_fields
-from kgrec.data.sources import check_file, find_source, read_source
-from kgrec.data.sources.files import LINE, suffix
-from kgrec.data.synonyms import FIELDS, fold
+from kgrec.data.columns import FIELDS, HISTORIES, SEARCHES, fold, guess_attributes, guess_fields
+from kgrec.data.sources.files import LINE, check_file, find_source, read_source, suffix
 from kgrec.plugin.domain import Attribute, Domain
 
 if TYPE_CHECKING:
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 Kind = Literal["interactions", "items", "users", "triples", "link", "names", "unknown"]
 
 RDF_ENDINGS = (".nt", ".nq", ".ttl", ".n3", ".rdf", ".owl", ".xml", ".jsonld", ".trig", ".trix")
-SEARCH_COLUMNS = ("query", "searchquery", "keyword", "keywords", "searchterm", "搜索词", "查询")
 
 _MISSING = {"items": "users could be told", "users": "items could be told"}
 _VALIDATION = re.compile(r"(?:^|[^a-z])(?:valid|validation|val|dev)(?:[^a-z]|$)|验证")
@@ -134,7 +131,7 @@ def _kind(path: Path, columns: Sequence[str], domain: Domain) -> Kind:
     log = found["interactions"]
     if len(found["triples"]) == 3 and "user" not in log:
         return "triples"
-    if "user" in log and ("item" in log or fold(log.get("text", "")) in SEARCH_COLUMNS):
+    if "user" in log and ("item" in log or fold(log.get("text", "")) in SEARCHES):
         return "interactions"
     if "user" in log:
         return "unknown" if _sequence_column(columns) else "users"
@@ -148,8 +145,7 @@ def _kind(path: Path, columns: Sequence[str], domain: Domain) -> Kind:
 
 
 def _sequence_column(columns: Sequence[str]) -> str | None:
-    names = ("itemids", "items", "history", "sequence", "itemsequence", "itemidlist", "movieids", "newsids", "历史")
-    return next((column for column in columns if fold(column) in names), None)
+    return next((column for column in columns if fold(column) in HISTORIES), None)
 
 
 def _why_unknown(columns: Sequence[str], domain: Domain) -> str:

@@ -1,4 +1,4 @@
-"""Categories of items, by which lists are calibrated and diverse."""
+"""What the tables tell of items: categories, by which lists are calibrated and diverse, and when each item appeared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.types import Vectors
@@ -52,3 +53,20 @@ def list_features(item_text: Vectors | None, categories: csr_array | None) -> Ve
     if item_text is not None:
         return item_text
     return None if categories is None else np.asarray(categories.todense(), dtype=np.float32)
+
+
+def first_seen(interactions: pl.DataFrame, n_items: int) -> tuple[NDArray[np.float64], float]:
+    """Return when each item was first interacted with, and when anything was last interacted with.
+
+    Args:
+        interactions: columns as in :data:`kgrec.data.dataset.INTERACTIONS`.
+        n_items: number of items.
+
+    Returns:
+        unix seconds of shape ``(n_items,)``, NaN where no interaction has a time; the latest time, NaN without any.
+    """
+    known = interactions.filter(pl.col("item").is_not_null() & pl.col("time").is_not_null())
+    earliest = known.group_by("item").agg(pl.col("time").min())
+    first = np.full(n_items, np.nan)
+    first[earliest["item"].to_numpy()] = earliest["time"].to_numpy()
+    return first, float(known["time"].max()) if known.height else float("nan")  # type: ignore[arg-type]
