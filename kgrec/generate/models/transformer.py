@@ -172,7 +172,11 @@ class TransformersModel:
         import torch
         import transformers
 
-        more: dict[str, Any] = {"gguf_file": self.gguf_file} if self.gguf_file else {}
+        # A model's folder may come from a stranger: its Python is never run, and nobody is asked whether it may be.
+        more: dict[str, Any] = {"trust_remote_code": False}
+        weights: dict[str, Any] = {"use_safetensors": True}  # a checkpoint in pickle could run code
+        if self.gguf_file:
+            more["gguf_file"], weights = self.gguf_file, {}
         dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
         try:
             with quiet_loading():
@@ -180,7 +184,7 @@ class TransformersModel:
                 config = transformers.AutoConfig.from_pretrained(self.model, **more)
                 pairs = config.is_encoder_decoder
                 kind = transformers.AutoModelForSeq2SeqLM if pairs else transformers.AutoModelForCausalLM
-                model: Any = kind.from_pretrained(self.model, dtype=dtype, **more)
+                model: Any = kind.from_pretrained(self.model, dtype=dtype, **more, **weights)
         except (OSError, ValueError, KeyError, ImportError) as error:
             told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
             raise ModelError(f"{self.model} cannot be loaded: {told}", hint="a folder with config.json") from None
@@ -237,6 +241,8 @@ def _merged(model: Any, folder: Path) -> Any:
 
     if not (folder / "adapter_config.json").is_file():  # peft would ask the hub for it
         raise ModelError(f"{folder} holds no adapters", hint="run `kgrec generate tune` first")
+    if not (folder / "adapter_model.safetensors").is_file():  # peft would read a pickle instead
+        raise ModelError(f"{folder} holds no adapter_model.safetensors", hint="run `kgrec generate tune` again")
     try:
         with without_deprecations():
             return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()

@@ -135,7 +135,7 @@ class TransformerEncoder:
         from transformers import AutoConfig
 
         with quiet_loading(), self._loading():
-            found = AutoConfig.from_pretrained(self.model)
+            found = AutoConfig.from_pretrained(self.model, trust_remote_code=False)
         return {"hidden_size": found.hidden_size, "_commit_hash": getattr(found, "_commit_hash", None)}
 
     @cached_property
@@ -146,12 +146,14 @@ class TransformerEncoder:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        # Weights are read from safetensors only: a checkpoint in pickle could run code.
+        # A model's folder may come from a stranger: its Python is never run (and transformers never asks whether it may
+        # be), and weights are read from safetensors only, since a checkpoint in pickle could run code.
         with quiet_loading(), self._loading(), torch.random.fork_rng(devices=[]):
-            tokenizer = AutoTokenizer.from_pretrained(self.model, local_files_only=self.local)
+            tokenizer = AutoTokenizer.from_pretrained(self.model, local_files_only=self.local, trust_remote_code=False)
             model = AutoModel.from_pretrained(
                 self.model,
                 local_files_only=self.local,
+                trust_remote_code=False,
                 use_safetensors=True,
                 dtype=getattr(torch, self.dtype),
             )
