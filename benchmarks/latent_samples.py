@@ -31,7 +31,7 @@ from scipy.sparse import csr_array
 from kgrec.data.split import interaction_matrix
 from kgrec.models.features import centred, unit_rows
 from kgrec.models.history import History
-from kgrec.models.neural.latent import Latent
+from kgrec.models.latent import Latent
 from kgrec.types import Events, TrainingData
 
 N = 10

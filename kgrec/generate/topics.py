@@ -20,7 +20,7 @@ from kgrec.plugin.generation import Fact, Interest
 from kgrec.types import ItemIndices, Vectors
 
 if TYPE_CHECKING:
-    from kgrec.models.neural.latent import Latent
+    from kgrec.models.latent import Latent
     from kgrec.ranking.users import UserLookup
     from kgrec.text.terms import TermIndex
 

@@ -1,26 +1,26 @@
-"""A network under training by Adam: what every torch training of the epoch loop shares."""
+"""A network under training by Adam: what every training in torch shares. Imports torch when a training starts."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.optim.adam import adam
 
 from kgrec.models.training_loop import Arrays
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class AdamTraining(ABC):
     """Goes over rows of training data in random order, in blocks; for :func:`kgrec.models.training_loop.run`.
 
     Args:
-        network: what is trained; its parameters are all that a step changes.
+        network: what is trained, by name; a step changes those that require gradients.
         rows: numbers of the rows of training data, shape ``(r,)``, on the network's device.
         n_steps: blocks that an epoch is cut into.
         learning_rate: of Adam.
@@ -36,7 +36,7 @@ class AdamTraining(ABC):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Mapping[str, Tensor],
         rows: Tensor,
         n_steps: int,
         learning_rate: float,
@@ -44,11 +44,13 @@ class AdamTraining(ABC):
         *,
         average: float = 0.0,
     ) -> None:
+        import torch
+
         self.device = rows.device
         self.n_steps, self.steps_done = max(1, n_steps), 0
-        self._module, self._rows = network, rows
+        self._parameters, self._rows = network, rows
         self._generator = torch.Generator(self.device).manual_seed(seed)
-        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._trained = [parameter for parameter in network.values() if parameter.requires_grad]
         self._learning_rate, self._decay = learning_rate, average
         self._moments = [
             {name: torch.zeros_like(p, requires_grad=False) for name in ("exp_avg", "exp_avg_sq")}
@@ -67,11 +69,20 @@ class AdamTraining(ABC):
         """Return the mean loss over ``rows`` of shape ``(b,)``."""
 
     @abstractmethod
-    def validate(self) -> float | None:
+    def metric(self) -> float | None:
         """Return how good the network is on held-out data, larger is better, or None where nothing is held out."""
+
+    def validate(self) -> float | None:
+        """Return the metric of the averaged parameters."""
+        import torch
+
+        with torch.no_grad(), self.averaged():
+            return self.metric()
 
     def train_epoch(self) -> float:
         """Go once over all rows, in random order; the loss is brought to the host once, at the end."""
+        import torch
+
         order = self._rows[torch.randperm(len(self._rows), generator=self._generator, device=self.device)]
         total = torch.zeros((), device=self.device)
         blocks = order.chunk(self.n_steps)
@@ -81,6 +92,8 @@ class AdamTraining(ABC):
 
     def step(self, rows: Tensor) -> Tensor:
         """Take one step on ``rows`` of shape ``(b,)`` and return its loss, on the device."""
+        import torch
+
         for parameter in self._trained:
             parameter.grad = None
         loss = self.loss(rows)
@@ -91,7 +104,9 @@ class AdamTraining(ABC):
         return loss.detach()
 
     def _descend(self) -> None:
-        # The class torch.optim.Adam loads torch's compiler, which takes longer than a small training.
+        # The class torch.optim.Adam loads torch's compiler (1.3 s) and takes a sixth to a third longer a step.
+        from torch.optim.adam import adam
+
         taught = [(p, p.grad, moments) for p, moments in zip(self._trained, self._moments, strict=True)]
         pairs = [(p, gradient, moments) for p, gradient, moments in taught if gradient is not None]
         adam(
@@ -116,12 +131,14 @@ class AdamTraining(ABC):
     def weights(self) -> Arrays:
         """Return a copy of the parameters, averaged where that was asked for."""
         with self.averaged():
-            return self._parameters()
+            return self._copied()
 
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Take over parameters; the running average starts again from them."""
+        import torch
+
         with torch.no_grad():
-            for name, parameter in self._module.named_parameters():
+            for name, parameter in self._parameters.items():
                 parameter.copy_(torch.from_numpy(np.array(weights[name])))
             for average, parameter in zip(self._average, self._trained, strict=False):
                 average.copy_(parameter)
@@ -137,7 +154,7 @@ class AdamTraining(ABC):
 
     def state(self) -> Arrays:
         """Return parameters, their average, Adam's moments, the generator's state and the number of steps."""
-        arrays = {f"weights.{name}": array for name, array in self._parameters().items()}
+        arrays = {f"weights.{name}": array for name, array in self._copied().items()}
         arrays |= {f"average.{position}": a.cpu().numpy().copy() for position, a in enumerate(self._average)}
         for position, moments in enumerate(self._moments):
             for name, value in moments.items():
@@ -148,6 +165,8 @@ class AdamTraining(ABC):
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`state` returned."""
+        import torch
+
         self.load_weights(
             {name.removeprefix("weights."): a for name, a in state.items() if name.startswith("weights.")}
         )
@@ -163,13 +182,15 @@ class AdamTraining(ABC):
 
     def dropped(self, x: Tensor, share: float) -> Tensor:
         """Set a random ``share`` of the entries to 0 and scale the others up, drawn from the training's generator."""
+        import torch
+
         if share == 0:
             return x
         kept = torch.rand(x.shape, generator=self._generator, device=self.device) >= share
         return x * kept / (1 - share)
 
-    def _parameters(self) -> Arrays:
-        return {name: value.detach().cpu().numpy().copy() for name, value in self._module.named_parameters()}
+    def _copied(self) -> Arrays:
+        return {name: value.detach().cpu().numpy().copy() for name, value in self._parameters.items()}
 
     def _swap(self) -> None:
         for average, parameter in zip(self._average, self._trained, strict=False):

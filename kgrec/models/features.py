@@ -102,6 +102,12 @@ def centred(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     return unit_rows(shifted), mean.astype(np.float32)
 
 
+def principal_axes(vectors: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Return the ``n`` directions in which rows differ most, or as many as there are, as columns ``(dim, n)``."""
+    values, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    return np.asarray(directions[:, np.argsort(-values)[:n]], dtype=np.float32)
+
+
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows to length 1; rows of length 0 stay as they are."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

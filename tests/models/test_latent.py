@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from kgrec.models.neural.latent import Latent
-from kgrec.models.neural.latent_scoring import described, log_likelihoods
+from kgrec.models.latent import Latent, described, log_likelihoods
 from kgrec.testing import toy_training_data
 from kgrec.testing.toys import training_data
 
@@ -110,5 +109,5 @@ def test_mean_and_spread_of_a_history():
 def test_many_items_are_scored_in_blocks_of_users(latent, monkeypatch):
     vectors = latent._histories(np.arange(9))
     whole = log_likelihoods(latent.state(), vectors)
-    monkeypatch.setattr("kgrec.models.neural.latent_scoring.AT_ONCE", 1)
+    monkeypatch.setattr("kgrec.models.latent.AT_ONCE", 1)
     np.testing.assert_allclose(log_likelihoods(latent.state(), vectors), whole, rtol=1e-5)

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from kgrec.models.history import History
-from kgrec.models.neural.interest import TextInterest
-from kgrec.models.neural.latent import Latent
-from kgrec.models.neural.mult_vae import MultVAE
-from kgrec.models.neural.sequence import Sequence, encode
-from kgrec.models.neural.sequence_training import Transformer
-from kgrec.models.neural.windows import EMPTY
+from kgrec.models.interest import TextInterest
+from kgrec.models.latent import Latent
+from kgrec.models.mult_vae import MultVAE
+from kgrec.models.neural import EMPTY
+from kgrec.models.sequence import Sequence, SequenceOptions, Transformer, encode
 from kgrec.plugin.protocols import NewUserScorer
 from kgrec.testing import ScorerContract, toy_training_data
 from kgrec.testing.toys import training_data
@@ -146,10 +145,10 @@ def test_torch_is_needed_only_to_fit(tmp_path):
     code = f"""
 import sys
 import numpy as np
-from kgrec.models.neural.interest import TextInterest
-from kgrec.models.neural.latent import Latent
-from kgrec.models.neural.mult_vae import MultVAE
-from kgrec.models.neural.sequence import Sequence
+from kgrec.models.interest import TextInterest
+from kgrec.models.latent import Latent
+from kgrec.models.mult_vae import MultVAE
+from kgrec.models.sequence import Sequence
 from kgrec.types import Profile
 from kgrec.workspace import load_arrays
 from pathlib import Path
@@ -211,21 +210,18 @@ def test_an_interest_is_what_the_history_of_a_user_gives():
 
 def test_numpy_and_torch_read_the_same_history_alike():
     rng = np.random.default_rng(3)
-    scorer = Sequence(size=16, window=6)
+    options = SequenceOptions(size=16, window=6)
     liked = rng.random(30) < 0.9
     texts = rng.standard_normal((30, 5)).astype(np.float32)
     texts[4] = 0
-    network = Transformer(texts, liked, scorer, rng, "cpu")
+    network = Transformer(texts, liked, options, rng, "cpu")
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in network.parameters.values():
             parameter += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
     rows = np.where(np.arange(6) >= np.arange(8)[:, None] % 7, rng.integers(0, 30, (8, 6)), EMPTY)
-    from kgrec.models.neural.sequence_training import _state
-
-    state = {**_state(network), "n_heads": np.array([2])}
     with torch.no_grad():
         expected = network(network.item_vectors(), torch.from_numpy(rows))[:, -1].numpy()
-    found = encode(state, rows)
+    found = encode(network.scoring_arrays(), rows)
     known = (rows != EMPTY).any(axis=1)
     np.testing.assert_allclose(found[known], expected[known], rtol=1e-4, atol=1e-4)
     assert not found[~known].any()

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.models.neural.windows import EMPTY, latest, ordered_likes, windows
+from kgrec.models.neural import EMPTY, ordered_likes, windows
 from kgrec.models.recency import steps_back
+from kgrec.models.sequence import latest
 from kgrec.testing.toys import training_data
 
 COUNTS = st.lists(st.integers(1, 9), max_size=6)

@@ -75,7 +75,9 @@ class GNNTraining(AdamTraining):
     ) -> None:
         users = torch.from_numpy(np.flatnonzero(np.diff(likes.indptr))).to(network.ids.device)
         n_steps = math.ceil(likes.nnz / options.batch_size)
-        super().__init__(network, users, n_steps, options.learning_rate, seed, average=options.average)
+        super().__init__(
+            dict(network.named_parameters()), users, n_steps, options.learning_rate, seed, average=options.average
+        )
         self.network, self.validation, self.options = network, validation, options
         self.histories = Histories(likes, self.device)
         entries = torch.from_numpy(graph.interactions).to(self.device)
@@ -100,12 +102,9 @@ class GNNTraining(AdamTraining):
         loss: Tensor = misfit / asked.counts.sum().clamp(min=1)
         return loss + self.options.l2 * layers.energy / len(self.histories.items)
 
-    def validate(self) -> float | None:
+    def metric(self) -> float | None:
         """Return NDCG@20 on the held-out likes."""
-        if self.validation is None:
-            return None
-        with torch.no_grad(), self.averaged():
-            return self.validation.ndcg(*self.network())
+        return None if self.validation is None else self.validation.ndcg(*self.network())
 
     def _draw_masks(self) -> tuple[Masks, Tensor | None]:
         """Return what the step hides of the graph, and which items it does not treat as new, or None."""
