@@ -11,8 +11,8 @@ import argparse
 
 import kgrec
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.pipeline import Writer
 from kgrec.generate.service import GenerateOptions
+from kgrec.generate.writer import Writer
 from kgrec.plugin.generation import TextRequest
 from kgrec.testing.planted import judge, lines_of, planted
 from kgrec.types import Reason

@@ -240,7 +240,8 @@ class GenerateConfig(Section):
     """Writing texts."""
 
     model: str = "template"
-    """``template`` needs none; else a language model and what it loads: ``transformers:FOLDER``, ``openai:NAME``."""
+    """``template``, or the generator of a plugin; else a language model and what it loads: ``transformers:FOLDER``,
+    ``openai:NAME``."""
     language: Literal["en", "zh"] | None = None
     """Of the texts; by default that of ``recommend.language``."""
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
@@ -291,6 +292,8 @@ class Config(Section):
     fusion: FusionConfig = FusionConfig()
     recommend: RecommendConfig = RecommendConfig()
     generate: GenerateConfig = GenerateConfig()
+    generators: dict[str, dict[str, Any]] = {}
+    """Options of the generators of texts."""
     language_models: dict[str, dict[str, Any]] = {}
     """Options of the language models: ``[language_models.openai] base_url = "…"``. Keys belong in the environment."""
     guards: dict[str, dict[str, Any]] = {}

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from kgrec.generate.feedback.feedback import Feedback
     from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
     from kgrec.generate.lora.settings import LoraSettings
-    from kgrec.generate.pipeline import Watch
     from kgrec.generate.profile import InterestProfile
     from kgrec.generate.service import TextService
+    from kgrec.generate.writer import Watch
     from kgrec.graph.build_stage import BuildReport
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain

@@ -49,7 +49,9 @@ def generate(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="NAME[:MODEL]", help="template, smollm2, transformers:FOLDER, openai:NAME, ..."
+            "--model",
+            metavar="NAME[:MODEL]",
+            help="template, smollm2, transformers:FOLDER, openai:NAME, a plugin's generator, ...",
         ),
     ] = None,
     candidates: Annotated[

@@ -109,7 +109,7 @@ def reproduce(project: Project, config: Config, device: str, threads: int) -> di
     """Return what somebody needs to get the same figures, JSON values."""
     manifest = project.workspace.manifest()
     return {
-        "config": config.model_dump(mode="json", exclude={"language_models"}),  # may hold a key
+        "config": config.model_dump(mode="json", exclude={"language_models", "generators"}),  # may hold a key
         "data": {name: manifest[name].fingerprint for name in ("dataset", "graph")},
         "versions": package_versions(),
         "device": device,

@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.data.values import canonical_id
-from kgrec.errors import ConfigError, KgrecError, UsageError, UserError
+from kgrec.errors import ConfigError, KgrecError, NotFoundError, PluginError, UsageError, UserError
 from kgrec.explain.wording import VERBS as COMMON_VERBS
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.phrases import TONES
-from kgrec.generate.pipeline import Watch, Writer
 from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
 from kgrec.generate.record import to_record
 from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
+from kgrec.generate.writer import Watch, Writer
 from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextRequest
 from kgrec.progress import SILENT, Progress
 from kgrec.text.item_text import item_texts
@@ -43,12 +43,15 @@ if TYPE_CHECKING:
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain, TextKind
-    from kgrec.plugin.manager import PluginManager
-    from kgrec.plugin.protocols import Guard, LanguageModel
+    from kgrec.plugin.manager import PluginManager, Spec
+    from kgrec.plugin.protocols import Generator, Guard, LanguageModel
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.users import UserLookup
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
+
+PROMPT = "prompt"
+"""The generator that asks a language model by the prompt of the kind."""
 
 TUNED = "tuned-writer"
 """Folder of the artifacts where `kgrec generate tune` puts the workspace's own model."""
@@ -71,7 +74,7 @@ class GenerateOptions:
         kind: name of the kind; None: the domain's usual one.
         language: ``en`` or ``zh``.
         tone: ``neutral``, ``warm``, ``playful`` or ``formal``.
-        model: ``template``, or a language model with an optional ``:MODEL``.
+        model: ``template``, another generator, or a language model with an optional ``:MODEL``.
         candidates: drafts a text.
         seed: another seed gives another wording.
         allow_fallback: let the template step in where a model fails; otherwise that is an error.
@@ -129,7 +132,8 @@ class TextService:
     """Writes texts from what a workspace knows; what writing needs is made when it is first used and kept.
 
     Args:
-        config: settings; ``generate``, ``guards``, ``language_models``, ``feedback``, ``text`` and ``seed`` are read.
+        config: settings; ``generate``, ``generators``, ``language_models``, ``guards``, ``feedback``, ``text`` and
+            ``seed`` are read.
         manager: the plugins.
         workspace: whose artifacts hold a tuned model.
         domain: the domain in force.
@@ -155,9 +159,10 @@ class TextService:
         self.trained, self.store = trained, store
         self.variants = Variants(manager, domain, config.generate, store)
         self.notes: dict[str, str] = {}
-        """Name of a model -> why it cannot be used."""
+        """Name of a generator or model -> why it cannot be used."""
         self._books: dict[str, FactBook] = {}
         self._explainers: dict[str, Explainer] = {}
+        self._generators: dict[str, Generator | None] = {}
         self._models: dict[str, LanguageModel | None] = {}
         self._parts: tuple[int, dict[str, NDArray[np.float32]]] | None = None
 
@@ -216,11 +221,12 @@ class TextService:
         if kind.personal and user is None:
             raise UsageError(f"a text of the kind {kind.name!r} is written for a user", hint="give a USER")
         user_id = canonical_id(user) if user is not None and kind.personal else ""
+        writer = self.writer(asked)
         positions, reasons = self._subjects(user, items, n, kind, asked.language)
         size = kind.max_items
         chunks = [positions[k : k + size] for k in range(0, len(positions), size)]
         requests = list(self._requests(kind, user_id, chunks, reasons, asked))
-        return self._written(self.writer(asked), requests, [user_id] * len(requests), asked, watch)
+        return self._written(writer, requests, [user_id] * len(requests), asked, watch)
 
     def generate_all(
         self,
@@ -463,20 +469,58 @@ class TextService:
         return check_prompt(found) if found else None
 
     def writer(self, asked: ResolvedOptions) -> Writer:
-        """Return the writer of what is asked for; a model that cannot be made leaves a note in :attr:`notes`."""
-        model = self.model(asked.model)
+        """Return the writer of what is asked for; a part that cannot be made leaves a note in :attr:`notes`."""
+        generator, model = self.drafter(asked.model)
+        name = asked.model.partition(":")[0]
+        named = "" if name in self.manager.registry("language model") or name == PROMPT else name
         repair, personal = (
             {language: found for language in ("en", "zh") if (found := self.prompt(f"{task}.{language}"))}
             for task in ("repair", "personal")
         )
         return Writer(
-            self.guards() if model is not None else (),
+            self.guards() if generator is not None else (),
             model,
+            generator,
+            name=f"{named}:{model.name}" if named and model is not None else named,
             repair_prompts=repair,
             personal_prompts=personal,
             candidates=asked.candidates,
             repair=self.config.generate.repair,
         )
+
+    def drafter(self, named: str) -> tuple[Generator | None, LanguageModel | None]:
+        """Return the generator that writes drafts and the language model it asks; None and None for templates alone.
+
+        Args:
+            named: a generator, alone or with ``:`` and the language model that it asks; or a language model, which the
+                prompt generator asks. A part that lacks a package or a file is told in :attr:`notes`: the template
+                then writes.
+
+        Raises:
+            NotFoundError: there is neither a generator nor a language model of that name.
+            UsageError: the prompt generator is named without a language model.
+            ConfigError: an option is unknown or unusable.
+        """
+        name, _, rest = named.partition(":")
+        generators, models = self.manager.registry("generator"), self.manager.registry("language model")
+        if name == TEMPLATE:
+            return None, None
+        if name in models and name in generators:
+            owners = f"{generators.owner(name)!r} and the language model of {models.owner(name)!r}"
+            raise PluginError(f"{name!r} names the generator of {owners}", hint="set KGREC_DISABLE to one of them")
+        if name in models:
+            name, rest = PROMPT, named
+        elif name not in generators:
+            raise NotFoundError.of("generator or language model", name, [*generators, *models])
+        if name == PROMPT and not rest:
+            raise UsageError("the prompt generator asks a language model", hint=f"name it: {', '.join(models)}")
+        model = self.model(rest) if rest else None
+        if rest and model is None:
+            self.notes[named] = self.notes[rest]
+            return None, None
+        if name not in self._generators:
+            self._generators[name] = self._made(generators[name], self.config.generators.get(name), "generators", named)
+        return self._generators[name], model
 
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
@@ -493,8 +537,6 @@ class TextService:
             NotFoundError: there is no model of that name.
             ConfigError: an option is unknown or unusable.
         """
-        if named == TEMPLATE:
-            return None
         if named not in self._models:
             name, colon, which = named.partition(":")
             spec = self.manager.registry("language model")[name]
@@ -503,14 +545,18 @@ class TextService:
                 options[{"smollm2": "path", "recorded": "file", "tuned": "folder"}.get(name, "model")] = which
             elif name == "tuned":
                 options.setdefault("folder", str(self.workspace.artifacts / TUNED))
-            try:
-                self._models[named] = spec.build(options, table=f"language_models.{name}")
-            except ConfigError:
-                raise
-            except KgrecError as error:
-                self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message
-                self._models[named] = None
+            self._models[named] = self._made(spec, options, "language_models", named)
         return self._models[named]
+
+    def _made(self, spec: Spec, options: dict[str, Any] | None, tables: str, named: str) -> Any:
+        """Build a part, or say in :attr:`notes` what it lacks and return None."""
+        try:
+            return spec.build(options, table=f"{tables}.{spec.name}")
+        except ConfigError:
+            raise
+        except KgrecError as error:
+            self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message
+            return None
 
     def scored(self, user_id: str, ids: Sequence[str]) -> ItemList:
         """Return items as a list for a user, with what each scorer contributes, so that it can be explained.

@@ -133,7 +133,7 @@ def kgrec_generators() -> list[Spec]:
     """Offer the generators of texts."""
     return [
         Spec("template", "kgrec.generate.template:TemplateGenerator", "phrases filled with facts; en + zh; no model"),
-        Spec("prompt", "kgrec.generate.prompted:PromptGenerator", "asks the language model by the kind's prompt"),
+        Spec("prompt", "kgrec.generate.prompts:PromptGenerator", "asks the language model by the kind's prompt"),
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.pipeline import Writer
+from kgrec.generate.writer import Writer
 from kgrec.plugin.manager import load_plugins
 
 MANAGER = load_plugins()

@@ -12,7 +12,7 @@ from kgrec.errors import ModelError
 from kgrec.generate.models.endpoint import EndpointModel
 from kgrec.generate.models.limits import RateLimit
 from kgrec.generate.models.secret import Secret
-from kgrec.generate.pipeline import Writer
+from kgrec.generate.writer import Writer
 from kgrec.testing import LanguageModelContract, toy_request
 
 KEY = "sk-very-secret-0123456789"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kgrec.errors import CorruptArtifactError, StorageError
 from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord, sqlite_errors
 from kgrec.generate.kinds import BLURB
-from kgrec.generate.pipeline import Writer
+from kgrec.generate.writer import Writer
 from kgrec.testing import toy_request
 
 

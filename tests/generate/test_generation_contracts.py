@@ -10,7 +10,7 @@ from kgrec.generate.guards.form import Copying, Languages, Length, Repetition, R
 from kgrec.generate.guards.numbers import Numbers
 from kgrec.generate.guards.safety import Banned, Privacy
 from kgrec.generate.models.recorded import RecordedModel
-from kgrec.generate.prompted import PromptGenerator
+from kgrec.generate.prompts import PromptGenerator
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import Fact
 from kgrec.testing import GeneratorContract, GuardContract, LanguageModelContract, toy_request

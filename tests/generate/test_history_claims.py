@@ -3,7 +3,7 @@
 import pytest
 
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.generate.pipeline import Writer
+from kgrec.generate.writer import Writer
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.manager import load_plugins
 

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from kgrec.generate.drafts import fit, for_reader
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompts import render, telling
-from kgrec.generate.repair import for_reader
-from kgrec.generate.rerank import fit
 from kgrec.generate.titles import shortener
+from kgrec.generate.writer import Writer
 from kgrec.plugin.generation import Fact, default_prompt
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_request

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 from kgrec.errors import DataError, GuardRefusedError, PluginError
+from kgrec.generate.drafts import scores
 from kgrec.generate.kinds import kinds_of
 from kgrec.generate.models.answers import first_line, valid_json
 from kgrec.generate.models.recorded import RecordedModel, prompt_key
-from kgrec.generate.pipeline import Writer, text_id
-from kgrec.generate.prompted import default_prompt
-from kgrec.generate.prompts import check_prompt, render, version_of
+from kgrec.generate.prompts import check_prompt, default_prompt, render, version_of
 from kgrec.generate.record import to_record
-from kgrec.generate.rerank import scores
+from kgrec.generate.writer import Writer, text_id
 from kgrec.plugin.generation import PromptTemplate
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_request

@@ -7,8 +7,8 @@ import pytest
 
 import kgrec
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.pipeline import Writer
 from kgrec.generate.service import GenerateOptions
+from kgrec.generate.writer import Writer
 from kgrec.testing.planted import ERRORS, judge, lines_of, planted
 from kgrec.types import Reason
 

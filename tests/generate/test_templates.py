@@ -11,8 +11,8 @@ from kgrec.errors import PluginError
 from kgrec.generate.kinds import GENERIC, cues_of, kinds_of
 from kgrec.generate.language import listed, sentences
 from kgrec.generate.phrases import load_phrases, parse_phrases
-from kgrec.generate.pipeline import Writer
 from kgrec.generate.template import TemplateGenerator
+from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.manager import load_plugins

@@ -17,9 +17,9 @@ from kgrec.evaluate.text_quality.plan import TextPlan, groups_of
 from kgrec.evaluate.text_quality.readers import pairs_that_differ, profile_texts, top_1, top_1_by_meaning
 from kgrec.evaluate.text_quality.writing import WritingInputs, Written
 from kgrec.evaluate.texts import distinct, self_bleu
+from kgrec.generate.drafts import coverage
 from kgrec.generate.language import length
-from kgrec.generate.pipeline import Writer
-from kgrec.generate.rerank import coverage
+from kgrec.generate.writer import Writer
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class VariantFigures:
         picked: share of readers picked out among the readers of the same item, by terms; NaN without groups.
         picked_by_meaning: the same by the text encoder.
         differ: share of pairs of readers of the same item who are told something else.
-        coverage: share of the facts that a text can be expected to name, see :mod:`kgrec.generate.rerank`.
+        coverage: share of the facts that a text can be expected to name, see :mod:`kgrec.generate.drafts`.
         length: words, or characters of Chinese.
         distinct_1, distinct_2: different words and pairs of words over all; they fall with the number of texts.
         self_bleu: BLEU-4 against the other texts, of at most 100 texts.

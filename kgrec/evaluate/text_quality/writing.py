@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.errors import MissingExtraError
 from kgrec.generate.kinds import kind_of
-from kgrec.generate.prompted import PromptGenerator
-from kgrec.generate.prompts import version_of, without_examples
+from kgrec.generate.prompts import PromptGenerator, version_of, without_examples
 from kgrec.generate.service import GenerateOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import MAIN, CountingModel, TextRequest, default_prompt

@@ -16,9 +16,9 @@ from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
 from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.generate.pipeline import Writer
 from kgrec.generate.prompts import render
 from kgrec.generate.variants import TEMPLATE
+from kgrec.generate.writer import Writer
 from kgrec.plugin.generation import MAIN, default_prompt
 
 if TYPE_CHECKING:

@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from kgrec.errors import DataError, GuardRefusedError, MissingExtraError, ModelError
-from kgrec.generate.prompted import PromptGenerator
-from kgrec.generate.prompts import version_of
-from kgrec.generate.repair import for_reader, has_room, shortened, speaks_to_reader, with_sentence
-from kgrec.generate.rerank import scores, settled
+from kgrec.errors import DataError, GuardRefusedError, KgrecError, MissingExtraError, ModelError, PluginError
+from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
+from kgrec.generate.prompts import PromptGenerator, version_of
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation, default_prompt
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
@@ -48,31 +46,36 @@ class _Drafts:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes texts that guards let pass.
+    """Writes texts that guards let pass: by a generator, and by the template where that fails.
 
     A dead model is noticed once: what remains is then written by the template.
 
     Attributes:
         guards: asked in turn; a text is shown only if none of them objects.
-        model: the language model, or None for templates only.
-        generator: asks the model.
-        template: steps in where the model fails.
+        model: the language model, or None.
+        generator: writes the drafts; None: the prompt generator where there is a model, else nobody: templates only.
+        name: who writes the drafts, for the record; empty: the model's name.
+        template: steps in where the drafts fail.
         repair_prompts: language -> prompt of the second attempt; a language without one is not repaired.
         personal_prompts: language -> prompt of a sentence for the reader, for texts that have none.
-        candidates: drafts a text at most; none is asked for after one that leaves nothing to wish.
+        candidates: drafts a text at most; none is asked for after one that is good enough.
         repair: try once more with the faults named.
-        check_template: let guards judge the template's texts, too; they pass by construction, and tests hold that.
     """
 
     guards: Sequence[Guard]
     model: LanguageModel | None = None
-    generator: Generator = field(default_factory=PromptGenerator)
+    generator: Generator | None = None
+    name: str = ""
     template: Generator = field(default_factory=TemplateGenerator)
     repair_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
     personal_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
     candidates: int = 1
     repair: bool = True
-    check_template: bool = False
+
+    def __post_init__(self) -> None:
+        """Put the prompt generator in front of a model that has no other."""
+        if self.generator is None and self.model is not None:
+            object.__setattr__(self, "generator", PromptGenerator())
 
     def write(
         self,
@@ -114,7 +117,7 @@ class Writer:
         """Return drafts of each request, and why there are none where the model failed."""
         drafts = [_Drafts() for _ in requests]
         note = ""
-        if self.model is None or not requests:
+        if self.generator is None or not requests:
             return drafts, note
         for number in range(self.candidates):
             open_ = [k for k, made in enumerate(drafts) if not any(settled(requests[k], t) for t in made.passed())]
@@ -133,9 +136,20 @@ class Writer:
         return drafts, note if not any(made.texts for made in drafts) else ""
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
-        if watch is not None and len(requests) == 1 and isinstance(self.model, StreamingModel):
-            return self.generator.write(requests, model=_Watched(self.model, watch), seed=seed)
-        return self.generator.write(requests, model=self.model, seed=seed)
+        assert self.generator is not None
+        model = self.model
+        if watch is not None and len(requests) == 1 and isinstance(model, StreamingModel):
+            model = _Watched(model, watch)
+        name = self.name or "prompt"
+        try:
+            texts = self.generator.write(requests, model=model, seed=seed)
+        except KgrecError:
+            raise
+        except Exception as error:
+            raise PluginError(f"the generator {name!r} failed in write: {type(error).__name__}: {error}") from error
+        if len(texts) != len(requests) or not all(isinstance(text, str) for text in texts):
+            raise PluginError(f"the generator {name!r} did not return one text for each of {len(requests)} requests")
+        return texts
 
     def _finish(
         self, request: TextRequest, made: _Drafts, user: str, seed: int, note: str, spent: float, allow_fallback: bool
@@ -144,21 +158,19 @@ class Writer:
         text, judged = self._best(request, made.passed())
         faults = [] if text else [found for problems in made.problems for found in problems]
         repaired = False
-        if not text and made.texts and self.model is not None and self.repair:
+        if not text and made.texts and self.repair:
             text, further = self._repaired(request, made, seed)
             faults += further
             repaired = bool(text)
         if text:
             text = self._to_reader(request, text, seed)
-        if not text and not allow_fallback and self.model is not None:
-            told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "the model wrote nothing"
+        if not text and not allow_fallback and self.generator is not None:
+            told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "nothing was written"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
-        fallback = not text and self.model is not None
-        author = self.model.name if text and self.model is not None else "template"
-        if not text:
+        by_template = not text
+        author = "template" if by_template else self.name or (self.model.name if self.model else "")
+        if by_template:
             text = self.template.write([request], model=None, seed=seed)[0]
-            if self.check_template:
-                faults += self.check(request, text)
         return GeneratedText(
             text=text,
             kind=request.kind.name,
@@ -169,9 +181,9 @@ class Writer:
             facts=request.facts,
             violations=tuple(dict.fromkeys(faults)),
             repaired=repaired,
-            fallback=fallback,
+            fallback=by_template and self.generator is not None,
             seconds=round(spent + time.perf_counter() - started, 4),
-            prompt=self._prompt_of(request) if author != "template" else "",
+            prompt="" if by_template else self._prompt_of(request),
             note=note,
             text_id=text_id(user, request, text, author),
             scores=judged,
@@ -224,6 +236,8 @@ class Writer:
         return text
 
     def _prompt_of(self, request: TextRequest) -> str:
+        if not isinstance(self.generator, PromptGenerator):
+            return ""
         template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
         return version_of(template) if template else ""
 
