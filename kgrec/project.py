@@ -342,16 +342,11 @@ class Project:
     @cached_property
     def texts(self) -> TextService:
         """What writes texts; what it needs is kept from one text to the next."""
-        from kgrec.generate.service import TextService, TrainedModels
+        from kgrec.generate.service import TextService
 
-        trained = TrainedModels(
-            ranker=lambda: self.ranker,
-            recommend=self.recommend,
-            recommend_many=lambda users, n, progress: self.recommend_many(users, n=n, progress=progress),
-            users=lambda: self.users,
-        )
         world = (self.domain, self.dataset, self.graph)
-        return TextService(self.config, self.manager, self.workspace, *world, trained, self.feedback.store)
+        store = self.feedback.store
+        return TextService(self.config, self.manager, self.workspace, *world, lambda: self.recommender, store)
 
     def interests(self, user_id: str, *, limit: int = 12) -> InterestProfile:
         """Return what a user is interested in, with the events that say so.

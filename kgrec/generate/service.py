@@ -33,11 +33,9 @@ from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextReq
 from kgrec.progress import SILENT, Progress
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
-from kgrec.types import ItemList
+from kgrec.types import ItemList, Request
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from kgrec.config import Config
     from kgrec.data.dataset import Dataset
     from kgrec.explain.reasons import Explainer
@@ -45,8 +43,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.domain import Domain, TextKind
     from kgrec.plugin.manager import PluginManager, Spec
     from kgrec.plugin.protocols import Generator, Guard, LanguageModel
-    from kgrec.ranking.ranker import Ranker
-    from kgrec.ranking.users import UserLookup
+    from kgrec.ranking.recommend import Recommender, UserScores
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
 
@@ -107,23 +104,6 @@ class ResolvedOptions:
     steer: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedModels:
-    """The trained models, as far as texts need them. They are loaded by the first call; texts for nobody need none.
-
-    Attributes:
-        ranker: the trained hybrid.
-        recommend: a user and how many -> items, the best first.
-        recommend_many: users (None: all), how many for each -> ``user_id``, ``item_id``, the best first.
-        users: what finds users in the numbering of the training.
-    """
-
-    ranker: Callable[[], Ranker]
-    recommend: Callable[[str, int], ItemList]
-    recommend_many: Callable[[Sequence[str] | None, int, Progress], pl.DataFrame]
-    users: Callable[[], UserLookup]
-
-
 _Job = tuple[str, tuple[str, ...]]
 """A user (empty: nobody in particular) and the items that a text is about."""
 
@@ -139,7 +119,7 @@ class TextService:
         domain: the domain in force.
         dataset: the tables.
         graph: the knowledge graph.
-        trained: the trained models.
+        recommender: loads the trained models; texts for nobody in particular need none.
         store: where texts are kept for feedback.
     """
 
@@ -151,12 +131,12 @@ class TextService:
         domain: Domain,
         dataset: Dataset,
         graph: KnowledgeGraph,
-        trained: TrainedModels,
+        recommender: Callable[[], Recommender],
         store: FeedbackStore,
     ) -> None:
         self.config, self.manager, self.workspace = config, manager, workspace
         self.domain, self.dataset, self.graph = domain, dataset, graph
-        self.trained, self.store = trained, store
+        self._recommender, self.store = recommender, store
         self.variants = Variants(manager, domain, config.generate, store)
         self.notes: dict[str, str] = {}
         """Name of a generator or model -> why it cannot be used."""
@@ -164,7 +144,7 @@ class TextService:
         self._explainers: dict[str, Explainer] = {}
         self._generators: dict[str, Generator | None] = {}
         self._models: dict[str, LanguageModel | None] = {}
-        self._parts: tuple[int, dict[str, NDArray[np.float32]]] | None = None
+        self._scores: UserScores | None = None
 
     def resolved(self, options: GenerateOptions) -> ResolvedOptions:
         """Return what is asked for, with what was left out as kgrec.toml says it.
@@ -283,7 +263,9 @@ class TextService:
         if not items:
             if user is None:
                 raise UsageError("about which item?", hint="give --item ITEM, or a USER")
-            found = self.trained.recommend(user, n * kind.max_items)
+            request = Request(user, n * kind.max_items, self.config.recommend.include_seen)
+            recommender = self._recommender()
+            found = recommender.recommend(request, recommender.users.asked(request))
         else:
             ids = [canonical_id(item) for item in items]
             positions = self.dataset.item_positions(ids)  # an unknown id is an error here, with the nearest names
@@ -301,7 +283,8 @@ class TextService:
             yield from (("", (item,)) for item in named["item_id"].sort().to_list())
             return
         wanted = None if users is None else [canonical_id(user) for user in users]
-        lists = self.trained.recommend_many(wanted, n * kind.max_items, progress)
+        order = Request(None, n * kind.max_items, self.config.recommend.include_seen)
+        lists = self._recommender().recommend_many(wanted, order, progress)
         for (user,), rows in lists.group_by(["user_id"], maintain_order=True):
             ids = rows["item_id"].to_list()
             for start in range(0, len(ids), kind.max_items):
@@ -442,7 +425,7 @@ class TextService:
 
     @cached_property
     def _steering(self) -> Steering:
-        foresee = foresight(self.trained.users(), self.config.seed)
+        foresee = foresight(self._recommender().users, self.config.seed)
         texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
         return Steering(foresee, self.profiler, TermIndex.build(texts, min_items=2))
 
@@ -566,27 +549,25 @@ class TextService:
         """
         user = canonical_id(user_id)
         self.dataset.user_positions([user])
-        ranker = self.trained.ranker()
-        position = ranker.user_positions.get(user)
-        if position is None or any(item not in ranker.item_positions for item in ids):
+        recommender = self._recommender()
+        places = recommender.ranker.item_positions
+        if user not in recommender.ranker.user_positions or any(item not in places for item in ids):
             return ItemList(user, tuple(ids), np.arange(0), np.zeros(len(ids), dtype=np.float32))
-        at = np.array([ranker.item_positions[item] for item in ids], dtype=np.int64)
-        users = np.array([position], dtype=np.int64)
-        if self._parts is None or self._parts[0] != position:
-            self._parts = (position, ranker.parts(users))
-        parts = dict(self._parts[1])
-        scores = ranker.fused(parts, users)[0, at]
-        return ItemList(user, tuple(ids), at, scores, {name: part[0, at] for name, part in parts.items()})
+        if self._scores is None or self._scores.user.user_id != user:
+            self._scores = recommender.scores(recommender.users.find(user))
+        at = np.array([places[item] for item in ids], dtype=np.int64)
+        parts = {name: part[0, at] for name, part in self._scores.parts.items()}
+        return ItemList(user, tuple(ids), at, self._scores.fused[at], parts)
 
     def reasons(self, found: ItemList, language: str) -> tuple[Reason, ...]:
-        """Return why each item of a list was recommended, worded in ``language``."""
+        """Return why each item of a list was recommended, worded in ``language``; none for who came after training."""
         from kgrec.explain.reasons import Explainer
 
-        ranker = self.trained.ranker()
-        if found.user_id not in ranker.user_positions or len(found.items) != len(found):  # came after training
+        ranker = self._recommender().ranker
+        if found.user_id not in ranker.user_positions or len(found.items) != len(found):
             return ()
         if language not in self._explainers:
             self._explainers[language] = Explainer(self.dataset, self.graph, self.domain, ranker, language=language)
-        user = self.trained.users().find(found.user_id)
+        user = self._recommender().users.find(found.user_id)
         reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user)
         return reasons
