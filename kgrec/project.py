@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 LOADED = (
-    *("dataset", "graph", "ranker", "text_vectors", "text_inputs", "encoded_texts"),
+    *("dataset", "graph", "ranker", "text_vectors", "text_inputs"),
     *("explainer", "texts", "users", "recommender"),
 )
 """Names of what :meth:`Project.forget` drops."""
@@ -138,11 +138,6 @@ class Project:
         from kgrec.ranking.text_inputs import TextInputs
 
         return TextInputs(self.workspace, self.config, self.manager, self.domain, lambda: self.graph)
-
-    @cached_property
-    def encoded_texts(self) -> list[str]:
-        """What of each item of the dataset is encoded: its words, names of entities, keywords."""
-        return self.text_inputs.item_texts(self.dataset)
 
     @cached_property
     def users(self) -> UserLookup:
@@ -516,7 +511,7 @@ class Project:
         from kgrec.explain.why import explain
 
         stale = self.workspace.stale("models")  # then the graph's nodes have moved
-        terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager, lambda: self.encoded_texts)
+        terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager)
         known, item = self._scores(user), canonical_id(item)
         return explain(self.explainer, known, item, n or self.config.recommend.n, terms=terms, search=counterfactual)
 

@@ -262,38 +262,33 @@ def _giver(source: int) -> tuple[str, int]:
 class ItemTerms:
     """The words of items' texts, with vectors that sum to those that the models were trained on."""
 
-    def __init__(
-        self, vectors: Callable[[], TextVectors], manager: PluginManager, texts: Callable[[], Sequence[str]]
-    ) -> None:
+    def __init__(self, vectors: Callable[[], TextVectors], manager: PluginManager) -> None:
         """Take what words come from; it is asked for when it is needed.
 
         Args:
             vectors: returns those of the training.
             manager: knows the encoder.
-            texts: returns what of each item of the dataset is encoded; asked only where the encoder splits texts.
         """
         self._vectors = vectors
         self._manager = manager
-        self._texts = texts
 
-    def of(self, place: int, row: int) -> tuple[Sequence[str], Vectors] | None:
+    def of(self, place: int) -> tuple[Sequence[str], Vectors] | None:
         """Return the words of an item's text and their vectors, shape ``(t, dim)``.
 
-        None where the text is no sum over its words for this encoder, or was another one at training.
+        None where the text is no sum over its words for this encoder.
 
         Args:
             place: position of the item at training.
-            row: its position in the dataset, -1 where it is gone.
         """
         vectors, offered = self._vectors(), self._manager.registry("text encoder")
-        if row < 0 or vectors.encoder not in offered:
+        if vectors.encoder not in offered:
             return None
         made = offered[vectors.encoder].load()
         if not (isinstance(made, type) and issubclass(made, LinearEncoder)):  # asked of the class: no model is loaded
             return None
         encoder = vectors.make_encoder(self._manager)
         assert isinstance(encoder, LinearEncoder)
-        words, found = encoder.terms(self._texts()[row])
+        words, found = encoder.terms(vectors.text_of(place))
         return (words, found) if same(found, vectors.items[place]) else None
 
 

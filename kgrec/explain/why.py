@@ -241,7 +241,7 @@ class _Explaining:
         known, ranker = self.known, self.explainer.ranker
         if known.user.position is not None and terms is not None:
             parts = through_entities(ranker, known.user.position, self.place, known.parts, parts)
-            words = terms.of(self.place, int(self.explainer.to_dataset[self.place]))
+            words = terms.of(self.place)
             if words is not None:
                 parts = through_terms(ranker, known.user.position, self.place, known.parts, parts, words)
         sources = sorted({part.source for part in parts if part.kind == "item"})

@@ -61,12 +61,6 @@ class TextInputs:
             progress=progress,
         )
 
-    def item_texts(self, dataset: Dataset) -> list[str]:
-        """Return what :meth:`encode` encodes of each item: its words, names of entities, keywords."""
-        texts = item_texts(dataset, item_labels(self.graph()), self.config.text.item_template, self.domain)
-        more = self._keywords(dataset)
-        return [f"{text} {words}".strip() for text, words in zip(texts, more, strict=True)] if more else list(texts)
-
     def user_profile(self, dataset: Dataset, row: int) -> UserProfile:
         """Describe the user in a row of the dataset from behaviour, own words and graph."""
         labels = item_labels(self.graph())

@@ -24,6 +24,9 @@ from kgrec.text.profile import own_words
 from kgrec.types import Vectors
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
+TEXTS_A_GROUP = 10_000
+"""Texts that are read to find one of them."""
+
 
 @dataclass(frozen=True)
 class TextVectors:
@@ -35,6 +38,7 @@ class TextVectors:
         encoder: name of the encoder.
         fingerprint: of the encoder.
         options: what the encoder was built from.
+        texts: what was encoded of each item, column ``text``; in the order of ``items``.
     """
 
     items: Vectors
@@ -42,18 +46,20 @@ class TextVectors:
     encoder: str
     fingerprint: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    texts: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema={"text": pl.String}))
 
     def save(self, folder: Path) -> None:
-        """Write the vectors as safetensors and the rest as JSON."""
+        """Write the vectors as safetensors, the texts as parquet and the rest as JSON."""
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            self.texts.collect().write_parquet(folder / "texts.parquet", row_group_size=TEXTS_A_GROUP)
         save_arrays(folder / "text.safetensors", {"items": self.items, "users": self.users})
         document = {"encoder": self.encoder, "fingerprint": self.fingerprint, "options": dict(self.options)}
         write_json(folder / "text.json", document)
 
     @classmethod
     def load(cls, folder: Path) -> TextVectors:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote; of the texts only those that are asked for later.
 
         Raises:
             CorruptArtifactError: a file is missing or damaged.
@@ -61,10 +67,24 @@ class TextVectors:
         arrays, document = load_arrays(folder / "text.safetensors"), read_json(folder / "text.json")
         try:
             items, users = (arrays[name].astype(np.float32) for name in ("items", "users"))
-            return cls(items, users, document["encoder"], document["fingerprint"], document["options"])
+            texts = pl.scan_parquet(folder / "texts.parquet")
+            return cls(items, users, document["encoder"], document["fingerprint"], document["options"], texts)
         except (KeyError, TypeError) as error:
             raise CorruptArtifactError(
                 f"{folder} holds no text vectors: {error}", hint="run `kgrec train` again"
+            ) from None
+
+    def text_of(self, item: int) -> str:
+        """Return what was encoded of an item.
+
+        Raises:
+            CorruptArtifactError: the texts are missing or damaged.
+        """
+        try:
+            return str(self.texts.slice(item, 1).collect().item())
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise CorruptArtifactError(
+                f"the texts of the items cannot be read: {error}", hint="run `kgrec train` again"
             ) from None
 
     def make_encoder(self, manager: PluginManager) -> TextEncoder:
@@ -119,4 +139,5 @@ def encode_dataset(
     name, options, encoder = choose_encoder(texts, config, manager, progress)
     vectors = encode_cached(texts, encoder, cache_dir, config.batch_size, progress)
     items, users = vectors[: dataset.n_items], vectors[dataset.n_items :]
-    return TextVectors(items, users, name, encoder.fingerprint, options)
+    encoded = pl.LazyFrame({"text": pl.Series(of_items, dtype=pl.String)})
+    return TextVectors(items, users, name, encoder.fingerprint, options, encoded)

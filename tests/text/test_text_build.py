@@ -66,6 +66,19 @@ def test_round_trip_and_the_same_encoder_again(manager, tmp_path):
     np.testing.assert_array_equal(loaded.users, vectors.users)
     assert (loaded.encoder, loaded.fingerprint, loaded.options) == ("hashing", vectors.fingerprint, {"dim": 64})
     assert loaded.make_encoder(manager).dim == 64
+    np.testing.assert_array_equal(loaded.make_encoder(manager).encode([loaded.text_of(3)])[0], vectors.items[3])
+
+
+def test_the_texts_are_kept_as_they_were_encoded(manager, tmp_path):
+    labels = pl.DataFrame({"item": [3], "labels": [["Ada Lovelace"]]})
+    words = ["", *["key words"] * 23]
+    encode_dataset(toy_dataset(), HASHING, manager, DOMAIN, entity_labels=labels, keywords=words).save(tmp_path)
+    loaded = TextVectors.load(tmp_path)
+    assert "Ada Lovelace" in loaded.text_of(3)
+    assert [loaded.text_of(k).endswith("key words") for k in (0, 23)] == [False, True]
+    (tmp_path / "texts.parquet").unlink()
+    with pytest.raises(CorruptArtifactError, match="texts of the items cannot be read"):
+        TextVectors.load(tmp_path).text_of(0)
 
 
 def test_another_model_under_the_same_name_is_refused(manager):
