@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from kgrec.config import Config
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
 from kgrec.settings import Settings, load_settings
-from kgrec.types import ItemList, Profile, Request
+from kgrec.types import ItemList, Profile, Request, Vectors
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kgrec.data.dataset import Dataset
-    from kgrec.evaluate.comparing import RunComparison
-    from kgrec.evaluate.evaluate import EvaluationRun, RatingsRun
+    from kgrec.data.split import Split
+    from kgrec.evaluate.ablation import EvaluationInputs
+    from kgrec.evaluate.comparison import RunComparison
     from kgrec.evaluate.faithfulness import Faithfulness
-    from kgrec.evaluate.ratings import RatingsPlan
-    from kgrec.evaluate.records import RunRecord
+    from kgrec.evaluate.lists_record import ListsRecord
+    from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan, TextPlan
+    from kgrec.evaluate.records import KeptRun, RatingsRecord, SimulationRecord, TextsRecord
     from kgrec.evaluate.responses import FeedbackEvaluation
-    from kgrec.evaluate.simulate import Simulation
-    from kgrec.evaluate.text_quality.plan import TextPlan
-    from kgrec.evaluate.text_quality.run import TextQualityRun
+    from kgrec.evaluate.runs import Runs
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
     from kgrec.generate.feedback.feedback import Feedback
@@ -433,10 +432,10 @@ class Project:
 
     def evaluate_texts(
         self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
-    ) -> TextQualityRun:
+    ) -> KeptRun[TextsRecord]:
         """Write texts for some users by each variant, and measure truth, personality, variety, fluency and speed.
 
-        Texts of a model are kept as they are written: an interrupted run goes on where it stopped.
+        Texts of a model are kept as they are written: an interrupted run resumes where it stopped.
 
         Args:
             plan: what is written; None: 300 users, by the template.
@@ -450,10 +449,13 @@ class Project:
             MissingExtraError: a language model is missing.
             UserError: no item is recommended to two users.
         """
-        from kgrec.evaluate.text_quality.plan import TextPlan
-        from kgrec.evaluate.text_quality.run import evaluate_texts
+        from kgrec.evaluate.plan import TextPlan
+        from kgrec.evaluate.text_quality import evaluate_texts
 
-        return evaluate_texts(self, plan or TextPlan(), fluency, progress)
+        def encode(texts: Sequence[str]) -> Vectors:
+            return self.text_vectors.make_encoder(self.manager).encode(texts)
+
+        return self.runs.keep(evaluate_texts(self.texts, encode, plan or TextPlan(), fluency, progress))
 
     def tune_writer(
         self, order: FineTuneOptions | None = None, settings: LoraSettings | None = None, *, progress: Progress = SILENT
@@ -547,157 +549,106 @@ class Project:
         return faithfulness(self.explainer, self._scores, users=users, items=items, seed=seed)
 
     def evaluate(
-        self,
-        split: str = "ratio",
-        *,
-        k: Sequence[int] = (10, 20),
-        seeds: Sequence[int] = (42,),
-        fraction: float = 0.2,
-        only: Sequence[str] | None = None,
-        ablate: bool = False,
-        rerank: Sequence[str] | None = None,
-        sweep: Sequence[str] = (),
-        examples: int = 5,
-        folds: int = 5,
-        device: str | None = None,
-        progress: Progress = SILENT,
-    ) -> EvaluationRun:
+        self, plan: EvaluationPlan | None = None, *, device: str | None = None, progress: Progress = SILENT
+    ) -> KeptRun[ListsRecord]:
         """Hold out part of the data, train on the rest with the settings in force, and measure; models are not kept.
 
         Args:
-            split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user`` or ``k-fold``.
-            k: lengths of the lists that are judged.
-            seeds: everything is done once for each of them.
-            fraction: share of the data that is held out.
-            only: names of the scorers to use; None: as in kgrec.toml.
-            ablate: also judge the hybrid without each ingredient, and each scorer alone.
-            rerank: re-rankers in their order, judged beside the lists as ranked; None: as in kgrec.toml.
-            sweep: options of re-rankers that vary, ``["mmr.strength=0:1:0.1"]``; the lists are judged at each value.
-            examples: users, drawn at random, whose lists are kept with the reason for each item.
-            folds: parts of ``k-fold``.
+            plan: what is held out and judged; None: the usual.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.evaluate.evaluate import evaluate
-        from kgrec.evaluate.run import Plan
-        from kgrec.evaluate.sweep import parse_sweep
+        from kgrec.evaluate.evaluate import evaluate_lists
+        from kgrec.evaluate.examples import example_maker
+        from kgrec.evaluate.plan import EvaluationPlan
+        from kgrec.ranking.train_stage import resolve_device
+        from kgrec.ranking.tune_stage import tuned_config
 
-        scorers = None if only is None else tuple(only)
-        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
-        sweeps = tuple(parse_sweep(text, self.manager.registry("re-ranker")) for text in sweep)
-        lengths, unlike = tuple(sorted(set(k))), tuple(dict.fromkeys(seeds))
-        plan = Plan(split, fraction, lengths, unlike, scorers, ablate, steps, sweeps, examples, folds)
-        return evaluate(self, plan, device or self.config.train.device, progress)
+        plan = plan or EvaluationPlan()
+        # Options tuned on all of the data know what another split hides; what files mark as test they never saw.
+        config, scorers = self.config, self.manager.registry("scorer")
+        if plan.split == "given":
+            config = tuned_config(config, self.workspace, scorers, progress)
+        inputs = replace(
+            self._evaluation_inputs(config, progress),
+            device=resolve_device(device or self.config.train.device),
+            examples=example_maker(self.graph, self.domain, self.config, plan.examples),
+        )
+        return self.runs.keep(*evaluate_lists(inputs, plan, progress))
 
-    def evaluate_ratings(self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT) -> RatingsRun:
-        """Foretell held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
+    def _evaluation_inputs(self, config: Config, progress: Progress) -> EvaluationInputs:
+        """Return what is evaluated on, rows marked ``test`` included."""
+        from kgrec.data.dataset import Dataset
+        from kgrec.evaluate.ablation import EvaluationInputs
+
+        def encoded(dataset: Dataset, split: Split, names: bool) -> tuple[Vectors | None, Vectors | None]:
+            vectors = self.text_inputs.encode(dataset, split, progress, entity_names=names)
+            return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
+
+        triples = self.graph.triples(min_entity_degree=config.graph.min_entity_degree)
+        return EvaluationInputs(
+            dataset=Dataset.load(self.workspace.folder("dataset")),
+            config=config,
+            domain=self.domain,
+            manager=self.manager,
+            triples=triples if len(triples) else None,
+            encode=encoded,
+            fingerprints=self._fingerprints(),
+        )
+
+    def _fingerprints(self) -> dict[str, str]:
+        manifest = self.workspace.manifest()
+        return {name: manifest[name].fingerprint for name in ("dataset", "graph")}
+
+    def evaluate_ratings(
+        self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT
+    ) -> KeptRun[RatingsRecord]:
+        """Predict held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
+        from kgrec.data.dataset import Dataset
         from kgrec.evaluate.evaluate import evaluate_ratings
-        from kgrec.evaluate.ratings import RatingsPlan
+        from kgrec.evaluate.plan import RatingsPlan
 
-        return evaluate_ratings(self, plan or RatingsPlan(), progress)
+        dataset = Dataset.load(self.workspace.folder("dataset"))
+        plan = plan or RatingsPlan()
+        return self.runs.keep(evaluate_ratings(dataset, self.config, self._fingerprints(), plan, progress))
 
-    def simulate(
-        self,
-        rounds: int = 20,
-        *,
-        n: int = 20,
-        seeds: Sequence[int] = (42,),
-        fraction: float = 0.2,
-        only: Sequence[str] | None = None,
-        rerank: Sequence[str] | None = None,
-        progress: Progress = SILENT,
-    ) -> Simulation:
+    def simulate(self, plan: SimulationPlan | None = None, *, progress: Progress = SILENT) -> KeptRun[SimulationRecord]:
         """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept.
 
         Args:
-            rounds: how often everybody gets a list.
-            n: length of the lists.
-            seeds: everything is done once for each of them.
-            fraction: share of each user's likes that the recommender does not start with.
-            only: names of the scorers to use; None: as in kgrec.toml.
-            rerank: re-rankers in their order, with and without which the loop is run; None: as in kgrec.toml.
+            plan: how often, and with which scorers and re-rankers; None: the usual.
             progress: told where it is.
         """
-        from kgrec.evaluate.evaluate import inputs_of, reproduce
-        from kgrec.evaluate.records import REPLAY, keep, runs_folder
-        from kgrec.evaluate.simulate import ReplayPlan, Simulation, simulate, simulation_record
-        from kgrec.models.threads import choose_threads, limited_threads
+        from kgrec.evaluate.evaluate import evaluate_loop
+        from kgrec.evaluate.plan import SimulationPlan
 
-        started = time.perf_counter()
-        steps = tuple(self.config.recommend.rerank if rerank is None else rerank)
-        scorers = None if only is None else tuple(only)
-        plan = ReplayPlan(rounds, n, tuple(dict.fromkeys(seeds)), fraction, scorers, steps)
-        threads = choose_threads(self.config.train.threads).count
-        with limited_threads(threads):
-            found = simulate(inputs_of(self, self.config, progress), plan, progress)
-        seconds = round(time.perf_counter() - started, 2)
-        document = {**simulation_record(plan, found), "reproduce": reproduce(self, self.config, "cpu", threads)}
-        record = keep(runs_folder(self.workspace), REPLAY, document, seconds)
-        return Simulation(plan, found, record, seconds)
+        inputs = self._evaluation_inputs(self.config, progress)
+        return self.runs.keep(evaluate_loop(inputs, plan or SimulationPlan(), progress))
 
-    def runs(self) -> list[str]:
-        """Return the names of the runs that ``kgrec evaluate`` kept, oldest first."""
-        from kgrec.evaluate.records import run_names, runs_folder
+    @cached_property
+    def runs(self) -> Runs:
+        """The evaluations that were kept."""
+        from kgrec.evaluate.runs import Runs
 
-        return run_names(runs_folder(self.workspace))
-
-    def run(self, name: str = "latest") -> RunRecord:
-        """Return a kept run.
-
-        Args:
-            name: its name or enough of it, ``latest``, ``latest~1``..., or the path of a record.
-
-        Raises:
-            NotFoundError: there is no such run.
-        """
-        from kgrec.evaluate.records import load_run, runs_folder
-
-        return load_run(runs_folder(self.workspace), name)
+        return Runs.of(self.workspace)
 
     def write_report(self, out: str | Path, name: str = "latest") -> Path:
         """Write the page of a run: one HTML file that stands alone.
 
         Args:
             out: the file.
-            name: see :meth:`run`.
+            name: see :meth:`kgrec.evaluate.runs.Runs.load`.
         """
         from kgrec.report import write_page
         from kgrec.report.run_page import report_page
 
-        write_page(Path(out), report_page(self.run(name)))
+        write_page(Path(out), report_page(self.runs.load(name)))
         return Path(out)
 
-    def compare_runs(self, a: str, b: str = "latest", *, html: str | Path | None = None) -> RunComparison:
-        """Hold two kept runs beside each other.
-
-        Args:
-            a: see :meth:`run`.
-            b: the other one; differences are ``b - a``.
-            html: file for the page of it, or None.
-
-        Raises:
-            UsageError: they cannot be compared.
-        """
-        from kgrec.evaluate.comparing import compare_runs
+    def write_comparison(self, out: str | Path, comparison: RunComparison) -> Path:
+        """Write the page of two runs beside each other, as :meth:`kgrec.evaluate.runs.Runs.compare` found them."""
         from kgrec.report import write_page
         from kgrec.report.comparison import comparison_page
 
-        found = compare_runs(self.run(a), self.run(b))
-        if html is not None:
-            write_page(Path(html), comparison_page(found))
-        return found
-
-    def export_run(self, to: str, out: str | Path, name: str = "latest") -> Path:
-        """Write a kept run for another tool.
-
-        Args:
-            to: ``"tensorboard"`` or ``"mlflow"``.
-            out: folder; several runs may be written into one.
-            name: see :meth:`run`.
-
-        Raises:
-            MissingExtraError: the tool's package is not installed.
-        """
-        from kgrec.evaluate.export import export_run
-
-        return export_run(self.run(name), to, Path(out))
+        write_page(Path(out), comparison_page(comparison))
+        return Path(out)

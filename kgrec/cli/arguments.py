@@ -33,3 +33,15 @@ def check_json(out: Path | None) -> None:
     """Complain of an ``--out`` that is no ``.json`` file."""
     if out is not None and format_of(out) is not Format.json:
         raise UsageError(f"{out.name} is not a .json file", hint="name it FILE.json")
+
+
+def check_page(file: Path) -> None:
+    """Complain of a name that is no page's.
+
+    Raises:
+        UsageError: the name ends otherwise, or there is no such folder.
+    """
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{file.name} is not an .html file", hint="name it FILE.html")
+    if not file.parent.is_dir():
+        raise UsageError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.arguments import check_json
+from kgrec.cli.arguments import check_json, check_page
 from kgrec.cli.console import cell, console, table
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
-from kgrec.cli.runs import RunName, check_page
+from kgrec.cli.runs import RunName
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.comparing import RunComparison
+    from kgrec.evaluate.comparison import RunComparison
 
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
@@ -35,12 +35,14 @@ def compare(
 ) -> None:
     """Compare two kept runs: figures, what differs in settings and data.
 
-    Where both asked the same people for the same likes, differences are taken person by person.
+    Where both asked the same users for the same likes, differences are taken user by user.
     """
     check_json(out)
     if html is not None:
         check_page(html)
-    found = run.project.compare_runs(run_a, run_b, html=html)
+    found = run.project.runs.compare(run_a, run_b)
+    if html is not None:
+        run.project.write_comparison(html, found)
     if out is not None:
         write_records([found.to_dict()], Format.json, out)
     run.data([found.to_dict()], lambda: _show(found))
@@ -49,7 +51,8 @@ def compare(
 
 
 def _show(found: RunComparison) -> None:
-    from kgrec.evaluate.comparing import PAIRED
+    from kgrec.cli.evaluate_views import number
+    from kgrec.evaluate.comparison import PAIRED
     from kgrec.report.comparison import UNSURE, verdict
 
     out = console()
@@ -60,28 +63,24 @@ def _show(found: RunComparison) -> None:
     shown = table({**columns, **more})
     for figure in (f for f in found.figures if f.system == first):
         unsure = " ?" if figure.how == PAIRED and verdict(figure) == UNSURE else ""
-        gap = _number(figure.difference, sign="+") + unsure
-        span = f"{_number(figure.low)} to {_number(figure.high)}" if math.isfinite(figure.low) else ""
+        gap = number(figure.difference, sign="+") + unsure
+        span = f"{number(figure.low)} to {number(figure.high)}" if math.isfinite(figure.low) else ""
         p = f"{figure.p_holm:.3f}" if math.isfinite(figure.p_holm) else ""
         rest = (span, p) if found.paired else (verdict(figure),)
-        shown.add_row(figure.metric, _number(figure.a[0]), _number(figure.b[0]), gap, *rest)
+        shown.add_row(figure.metric, number(figure.a[0]), number(figure.b[0]), gap, *rest)
     out.print(shown)
     others = list(dict.fromkeys(figure.system for figure in found.figures))[1:]
     if others:
         out.print(f"also compared, see --html or --out: {', '.join(others)}", style="dim")
     if found.paired:
-        out.print("person by person: paired permutation test, Holm-corrected p; ? may be chance", style="dim")
+        out.print("user by user: paired permutation test, Holm-corrected p; ? may be chance", style="dim")
     else:
-        out.print(f"not person by person: {found.why_not}", style="dim")
+        out.print(f"not user by user: {found.why_not}", style="dim")
     out.print()
     if not found.changed:
         out.print("settings, data, seeds and versions are the same")
         return
     made = table({"differs": {"overflow": "fold"}, "A": {"overflow": "fold"}, "B": {"overflow": "fold"}})
     for change in found.changed:
-        made.add_row(change["what"], cell(change["a"]), cell(change["b"]))
+        made.add_row(change.what, cell(change.a), cell(change.b))
     out.print(made)
-
-
-def _number(value: float, sign: str = "") -> str:
-    return "" if value != value else format(value, f"{sign}.4f" if abs(value) < 10 else f"{sign}.1f")

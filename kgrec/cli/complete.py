@@ -40,11 +40,11 @@ def items(context: typer.Context, incomplete: str) -> list[str]:
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Offer the kept runs, the latest first."""
     from kgrec.cli.run import run_of
-    from kgrec.evaluate.records import LATEST, run_names, runs_folder
+    from kgrec.evaluate.runs import LATEST, Runs
     from kgrec.workspace import Workspace
 
     where = context.params.get("workspace") or run_of(context).workspace
-    return _starting([LATEST, *reversed(run_names(runs_folder(Workspace(where))))], incomplete)
+    return _starting([LATEST, *reversed(Runs.of(Workspace(where)).names())], incomplete)
 
 
 def _offers(kind: str, incomplete: str) -> list[str]:

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kgrec.cli import complete
-from kgrec.cli.arguments import check_json, numbers, scorer_names
-from kgrec.cli.console import cell, console, table
-from kgrec.cli.evaluate_clicks import show_clicks
-from kgrec.cli.evaluate_debiased import show_debiased
-from kgrec.cli.evaluate_effects import show_effects, show_gaps
-from kgrec.cli.evaluate_explanations import show_faithfulness
-from kgrec.cli.evaluate_ratings import show_ratings
-from kgrec.cli.evaluate_sweeps import show_sweeps
-from kgrec.cli.evaluate_uplift import show_uplift
+from kgrec.cli.arguments import check_json, check_page, numbers, scorer_names
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
-from kgrec.cli.runs import check_page
 from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from kgrec.evaluate.evaluate import EvaluationRun, RatingsRun
-    from kgrec.evaluate.ratings import RatingsPlan
-    from kgrec.evaluate.report import Comparison, Evaluation
-    from kgrec.evaluate.significance import Interval
-
-SIGNIFICANT = 0.05
-"""Corrected p-values up to this are called a difference."""
-
-RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
-LEAD: Mapping[str, Mapping[str, Any]] = {"full leads by": RIGHT, "p": RIGHT}
+    from kgrec.evaluate.plan import RatingsPlan
+    from kgrec.evaluate.records import KeptRun, RunRecord
 
 
 class SplitName(StrEnum):
@@ -95,7 +76,7 @@ def evaluate(
     ] = None,
     ratings: Annotated[
         bool,
-        typer.Option("--ratings", help="Foretell ratings instead of ranking items: RMSE and MAE, cross-validated."),
+        typer.Option("--ratings", help="Predict ratings instead of ranking items: RMSE and MAE, cross-validated."),
     ] = False,
     explanations: Annotated[
         bool,
@@ -122,8 +103,8 @@ def evaluate(
     """Train on a part of the data, and measure the lists on the rest.
 
     The workspace's own models stay as they are. Every item that a user has not seen is ranked. Figures come with 95 %
-    intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of foretold
-    ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors, stack.
+    intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of
+    predicted ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors, stack.
     """
     if sample_negatives is not None:
         raise UsageError(
@@ -136,55 +117,61 @@ def evaluate(
     check_json(out)
     if html is not None:
         check_page(html)
+    from kgrec.cli.evaluate_views import show_faithfulness, show_lists, show_ratings
+    from kgrec.evaluate.plan import EvaluationPlan
+    from kgrec.evaluate.sweep import parse_sweep
+
+    project = run.project
     if explanations:
         if ratings or ablate or only is not None or html is not None:
             raise UsageError("--explanations stands alone", hint="it judges the models that kgrec train made")
-        judged = run.project.evaluate_explanations(seed=chosen[0])
+        judged = project.evaluate_explanations(seed=chosen[0])
         if out is not None:
             write_records([judged.to_dict()], Format.json, out)
         run.data([judged.to_dict()], lambda: show_faithfulness(judged))
         return
-    found: EvaluationRun | RatingsRun
     if ratings:
         if rerank or sweep:
             name = "--rerank" if rerank else "--sweep"
             raise UsageError(f"{name} orders lists, and --ratings has none", hint="leave one of the two out")
-        plan = _ratings_plan(split, folds, chosen, names, ablate=ablate)
+        of_ratings = _ratings_plan(split, folds, chosen, names, ablate=ablate)
         with run.progress() as progress:
-            found = of_ratings = run.project.evaluate_ratings(plan, progress=progress)
-        show = partial(show_ratings, of_ratings.evaluation)
+            predicted = project.evaluate_ratings(of_ratings, progress=progress)
+        found: KeptRun[RunRecord] = predicted
+        show = partial(show_ratings, predicted.record)
     else:
-        lengths = numbers("-k", k, low=1)
+        rerankers = project.manager.registry("re-ranker")
+        plan = EvaluationPlan(
+            split=split.value,
+            fraction=fraction,
+            ks=tuple(numbers("-k", k, low=1)),
+            seeds=tuple(chosen),
+            only=None if names is None else tuple(names),
+            ablate=ablate,
+            rerank=tuple(rerank) if rerank else None,
+            sweeps=tuple(parse_sweep(text, rerankers) for text in sweep or ()),
+            examples=examples,
+            folds=folds,
+        )
         with run.progress() as progress:
-            found = of_lists = run.project.evaluate(
-                split.value,
-                k=lengths,
-                seeds=chosen,
-                fraction=fraction,
-                only=names,
-                ablate=ablate,
-                rerank=rerank or None,
-                sweep=sweep or (),
-                folds=folds,
-                examples=examples,
-                progress=progress,
-            )
-        show = partial(_show, of_lists)
-    document = found.evaluation.to_dict()
+            lists = project.evaluate(plan, progress=progress)
+        found = lists
+        show = partial(show_lists, lists.record)
+    document = found.record.to_dict()
     if out is not None:
         write_records([document], Format.json, out)
     run.data([document], show)
-    run.say(f"all figures are in {found.record}" + (f" and in {out}" if out else ""))
+    run.say(f"all figures are in {found.file}" + (f" and in {out}" if out else ""))
     if html is not None:
-        run.project.write_report(html, str(found.record))
+        project.write_report(html, str(found.file))
         run.say(f"the page is {html}")
-    run.timings({"evaluation": found.seconds})
+    run.timings({"evaluation": found.record.seconds})
 
 
 def _ratings_plan(
     split: SplitName, folds: int, seeds: Sequence[int], only: Sequence[str] | None, *, ablate: bool
 ) -> RatingsPlan:
-    from kgrec.evaluate.ratings import RatingsPlan
+    from kgrec.evaluate.plan import RatingsPlan
 
     if ablate:
         raise UsageError("--ablate takes scorers away, and --ratings has none", hint="leave one of the two out")
@@ -192,97 +179,3 @@ def _ratings_plan(
         raise UsageError(f"--ratings knows no split {split.value}", hint="--split given, or none: --folds 5")
     kind = "given" if split is SplitName.given else "folds"
     return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
-
-
-def _show(found: EvaluationRun) -> None:
-    from kgrec.evaluate.ablation import AS_RANKED
-
-    evaluation, out = found.evaluation, console()
-    out.print(_data_line(evaluation), style="dim")
-    out.print(_systems(evaluation))
-    for system in evaluation.systems:
-        if system.skipped:
-            out.print(f"{system.name}: left out, {system.skipped}", style="dim")
-    full = evaluation.systems[0]
-    rest = {m: i for m, i in full.metrics.items() if not m.startswith(("ndcg", "recall"))}
-    ranked = next((s for s in evaluation.systems if s.name == AS_RANKED), None)
-    beside: dict[str, Any] = {} if ranked is None else {AS_RANKED: RIGHT}
-    shown = table({"of the whole hybrid": {"no_wrap": True}, "": RIGHT, "95 % interval": RIGHT, **beside})
-    for name, interval in rest.items():
-        before = [] if ranked is None else [_number(ranked.metrics[name].mean)]
-        shown.add_row(name, _number(interval.mean), _range(interval), *before)
-    for name, value in full.overall.items():
-        before = [] if ranked is None else [_number(ranked.overall[name])]
-        shown.add_row(name, _number(value), "", *before)
-    out.print()
-    out.print(shown)
-    show_sweeps(evaluation)
-    show_debiased(evaluation.debiased)
-    show_clicks(evaluation.clicks)
-    show_uplift(evaluation.uplift)
-    _show_slices(evaluation)
-    show_effects(evaluation.comparisons)
-    if evaluation.graph_utilisation:
-        out.print()
-        for name, interval in evaluation.graph_utilisation.items():
-            line = f"{interval.mean:+.1%} ({interval.low:+.1%} to {interval.high:+.1%})"
-            out.print(f"graph utilisation against {name}: {line} of {evaluation.metric} is owed to the graph")
-    show_gaps(evaluation.gaps)
-
-
-def _data_line(evaluation: Evaluation) -> str:
-    data = evaluation.data
-    named = ("test_users", "test_likes", "fit_likes", "ranked_items")
-    counts = ", ".join(f"{name.replace('_', ' ')} {cell(data[name])}" for name in named)
-    split = evaluation.plan.split + (f", first of {data['folds']} folds" if "folds" in data else "")
-    return f"split {split} · {counts} · seeds {cell(evaluation.plan.seeds)}"
-
-
-def _systems(evaluation: Evaluation) -> Table:
-    """Make the table of systems; what stands for the other lengths of the list is in the record."""
-    metric, recall = evaluation.metric, f"recall@{max(evaluation.plan.ks)}"
-    compared = {c.system: c for c in evaluation.comparisons if not c.by}
-    columns: dict[str, Mapping[str, Any]] = {"system": {}, recall: RIGHT, metric: RIGHT, "95 % interval": RIGHT}
-    shown = table({**columns, **(LEAD if compared else {})})
-    for system in evaluation.systems:
-        if system.skipped:
-            continue
-        cells = [_number(system.metrics[name].mean) for name in (recall, metric)]
-        lead = _lead(compared.get(system.name)) if compared else ()
-        shown.add_row(system.name, *cells, _range(system.metrics[metric]), *lead)
-    return shown
-
-
-def _lead(comparison: Comparison | None) -> tuple[str, str]:
-    if comparison is None:
-        return "", ""
-    gap = comparison.paired.difference
-    lead = f"{gap / comparison.other:+.1%}" if comparison.other else f"{gap:+.4f}"
-    unsure = "" if comparison.p_holm <= SIGNIFICANT else " ?"
-    return lead + unsure, f"{comparison.p_holm:.3f}"
-
-
-def _show_slices(evaluation: Evaluation) -> None:
-    compared = {(c.by, c.slice, c.system): c for c in evaluation.comparisons if c.by}
-    for by in dict.fromkeys(s.by for s in evaluation.slices):
-        columns: dict[str, Mapping[str, Any]] = {by: {}, "system": {}, "users": RIGHT, evaluation.metric: RIGHT}
-        shown = table({**columns, **(LEAD if compared else {})})
-        before = ""
-        for part in (s for s in evaluation.slices if s.by == by):
-            name = "" if part.slice == before else part.slice
-            before = part.slice
-            lead = _lead(compared.get((part.by, part.slice, part.system))) if compared else ()
-            shown.add_row(name, part.system, cell(part.interval.n), _number(part.interval.mean), *lead)
-        out = console()
-        out.print()
-        out.print(shown)
-
-
-def _number(value: float) -> str:
-    if value != value:  # NaN: not defined
-        return ""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _range(interval: Interval) -> str:
-    return "" if interval.mean != interval.mean else f"{_number(interval.low)} to {_number(interval.high)}"

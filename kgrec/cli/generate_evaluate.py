@@ -17,7 +17,7 @@ from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.text_quality.figures import TextQuality
+    from kgrec.evaluate.records import TextsRecord
 
 
 @workspace_command
@@ -69,7 +69,7 @@ def evaluate(
 
     Measured is how true, personal, varied and fluent the texts are, and how fast they are written.
 
-    Texts of a language model are kept as they are written: an interrupted run goes on where it stopped. What the
+    Texts of a language model are kept as they are written: an interrupted run resumes where it stopped. What the
     figures mean is in docs/generate.md. With --feedback texts are judged by what readers did with them.
     """
     if feedback:
@@ -77,7 +77,7 @@ def evaluate(
             raise UsageError("--feedback judges what is on record", hint="of the other options it takes --html only")
         evaluate_feedback(run, html)
         return
-    from kgrec.evaluate.text_quality.plan import VARIANTS, TextPlan
+    from kgrec.evaluate.plan import VARIANTS, TextPlan
 
     check_json(out)
     named = model or run.project.config.generate.model
@@ -88,20 +88,20 @@ def evaluate(
     plan = TextPlan(kind, lang, tone, users, tuple(dict.fromkeys(chosen)), model, candidates, start)
     with run.progress() as progress:
         found = run.project.evaluate_texts(plan, fluency=fluency, progress=progress)
-    document = found.quality.to_dict()
+    document = found.record.to_dict()
     if out is not None:
         write_records([document], Format.json, out)
     if html is not None:
         from kgrec.report import write_page
         from kgrec.report.text_quality_page import quality_page
 
-        write_page(html, quality_page(found.quality))
+        write_page(html, quality_page(found.record))
         run.say(f"the page is {html}")
-    run.data([document], lambda: show_quality(found.quality))
-    run.say(f"figures and texts are in {found.record}")
+    run.data([document], lambda: show_quality(found.record))
+    run.say(f"figures and texts are in {found.file}")
 
 
-def show_quality(found: TextQuality) -> None:
+def show_quality(found: TextsRecord) -> None:
     """Print the figures, a variant a column."""
     from kgrec.report.text_quality_page import OTHERS, SHARES, shown
 
@@ -120,7 +120,7 @@ def show_quality(found: TextQuality) -> None:
         made.add_row(called, *("–" if x != x else f"{x:,.3g}" for x in (getattr(v, name) for v in found.variants)))
     out = console()
     out.print(
-        f"{found.readers} texts a variant · {found.kind} · {found.language} · seed {found.plan.seed}", style="dim"
+        f"{found.readers} texts a variant · {found.text_kind} · {found.language} · seed {found.plan.seed}", style="dim"
     )
     out.print(made)
     out.print(f"most memory held {found.peak_memory:.0f} MiB", style="dim")

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import complete
+from kgrec.cli.arguments import check_page
 from kgrec.cli.console import console, duration, show_facts, table
 from kgrec.cli.run import CommandLineRun
-from kgrec.errors import UsageError
+from kgrec.errors import CorruptArtifactError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.records import RunRecord
+    from kgrec.evaluate.records import KeptRun, RunRecord
+    from kgrec.evaluate.runs import Runs
 
 RunName = Annotated[
     str,
@@ -46,8 +48,9 @@ def runs(
 
     Every `kgrec evaluate` keeps its figures, settings and fingerprints in artifacts/runs; `kgrec runs show` shows one.
     """
-    names = run.project.runs()
-    records = [_line(run.project.run(name)) for name in reversed(names[-limit:])]
+    kept = run.project.runs
+    names = kept.names()
+    records = [_line(kept, name) for name in reversed(names[-limit:])]
     run.data(records, lambda: _list(records))
     if run.for_people and len(names) > limit:
         run.say(f"{len(names) - limit} older ones: --limit {len(names)}")
@@ -66,34 +69,38 @@ def _list(records: Sequence[Mapping[str, Any]]) -> None:
     console().print(shown)
 
 
-def _line(record: RunRecord) -> dict[str, Any]:
+def _line(runs: Runs, name: str) -> dict[str, Any]:
     """Return what the list shows of a run."""
-    document = record.document
-    plan = document.get("plan") or {}
-    name, mean = headline(record)
-    return {
-        "run": record.name,
-        "kind": record.kind,
-        "split": plan.get("split"),
-        "seeds": ",".join(str(seed) for seed in plan.get("seeds") or ()),
-        "only": ",".join(plan.get("only") or ()) or None,
-        "figure": name,
-        "value": None if mean is None else round(mean, 4),
-        "seconds": document.get("seconds"),
-    }
+    from kgrec.evaluate.lists_record import ListsRecord
+    from kgrec.evaluate.records import RatingsRecord, SimulationRecord
+
+    line: dict[str, Any] = dict.fromkeys(("kind", "split", "seeds", "only", "figure", "value", "seconds"))
+    try:
+        record = runs.load(name).record
+    except CorruptArtifactError:
+        return {"run": name, **line, "kind": "cannot be read"}
+    line |= {"kind": record.kind, "seconds": record.seconds}
+    if isinstance(record, ListsRecord | RatingsRecord):
+        line["split"] = record.plan.split
+    if isinstance(record, ListsRecord | RatingsRecord | SimulationRecord):
+        line["seeds"] = ",".join(str(seed) for seed in record.plan.seeds)
+        line["only"] = ",".join(record.plan.only or ()) or None
+    line["figure"], mean = headline(record)
+    line["value"] = None if mean is None else round(mean, 4)
+    return {"run": name, **line}
 
 
 def headline(record: RunRecord) -> tuple[str, float | None]:
     """Return name and mean of the figure that a run is known by."""
-    from kgrec.report.record import interval, judged, main_metric, rows
+    from kgrec.evaluate.lists_record import ListsRecord
+    from kgrec.evaluate.records import RatingsRecord
 
-    systems, metric = judged(record.document), main_metric(record.document)
-    if systems and metric:
-        mean = interval(systems[0]["metrics"].get(metric))[0]
-        return metric, mean if mean == mean else None
-    found = [interval(p.get("rmse"))[0] for p in rows(record.document.get("predictors"))]
-    found = [value for value in found if value == value]
-    return ("RMSE", min(found)) if found else ("", None)
+    if isinstance(record, ListsRecord) and record.judged:
+        mean = record.judged[0].figure(record.metric)[0]
+        return record.metric, mean if mean == mean else None
+    if isinstance(record, RatingsRecord):
+        return "RMSE", min(predictor.rmse.mean for predictor in record.predictors)
+    return "", None
 
 
 @workspace_command
@@ -105,13 +112,13 @@ def show(
     ] = None,
 ) -> None:
     """Show a kept run again, or write its page."""
-    record = run.project.run(name)
+    found = run.project.runs.load(name)
     if html is not None:
         check_page(html)
-        run.project.write_report(html, name)
-        run.say(f"the page of {record.name} is in {html}")
+        run.project.write_report(html, str(found.file))
+        run.say(f"the page of {found.name} is in {html}")
         return
-    run.data([record.document], lambda: _show(record))
+    run.data([found.record.to_dict()], lambda: _show(found))
 
 
 @workspace_command
@@ -126,67 +133,42 @@ def export(
     ] = Path("exported-runs"),
 ) -> None:
     """Write a kept run for TensorBoard or MLflow."""
-    where = run.project.export_run(to.value, out, name)
+    where = run.project.runs.export(to.value, out, name)
     look = f"tensorboard --logdir {where}" if to is Tool.tensorboard else f"mlflow ui --backend-store-uri {where}"
     run.say(f"written to {where}; look at it with: {look}")
 
 
-def check_page(file: Path) -> None:
-    """Complain of a name that is no page's.
-
-    Raises:
-        UsageError: the name ends otherwise, or there is no such folder.
-    """
-    if file.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{file.name} is not an .html file", hint="name it FILE.html")
-    if not file.parent.is_dir():
-        raise UsageError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")
-
-
-def _show(record: RunRecord) -> None:
-    from kgrec.evaluate.records import REPLAY
-    from kgrec.report.record import interval, judged, main_metric, rows, span
+def _show(run: KeptRun[RunRecord]) -> None:
+    from kgrec.cli.evaluate_views import interval, number, show_loop
+    from kgrec.cli.generate_evaluate import show_quality
+    from kgrec.evaluate.lists_record import ListsRecord
+    from kgrec.evaluate.records import RatingsRecord, SimulationRecord, TextsRecord
     from kgrec.report.reproduce import command_of
 
-    document, out = record.document, console()
-    created = document.get("created")
-    facts: dict[str, Any] = {"run": record.name, "kind": record.kind}
-    if isinstance(created, int | float):
-        facts["made"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
-    facts["took"] = duration(float(document.get("seconds") or 0))
-    facts["command"] = command_of(document)
-    facts |= _fingerprints(document)
+    record, out = run.record, console()
+    facts: dict[str, Any] = {"run": run.name, "kind": record.kind}
+    if record.created:
+        facts["made"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created))
+    facts["took"] = duration(record.seconds)
+    facts["command"] = command_of(record)
+    if record.reproduce:
+        facts |= {f"{name} fingerprint": value for name, value in record.reproduce.data.items()}
     show_facts(facts)
-    metric = main_metric(document)
-    systems = judged(document)
-    if systems:
-        names = [name for name in systems[0]["metrics"] if "@" not in name or name.endswith(metric.partition("@")[2])]
-        shown = table({"figure": {"no_wrap": True}, **{str(s.get("name")): RIGHT for s in systems[:4]}})
-        for name in names:
-            shown.add_row(name, *(_number(interval(s["metrics"].get(name))[0]) for s in systems[:4]))
-        out.print()
+    out.print()
+    if isinstance(record, ListsRecord) and record.judged:
+        systems, metric, k = record.judged[:4], record.metric, max(record.plan.ks)
+        shown = table({"figure": {"no_wrap": True}, **{s.name: RIGHT for s in systems}})
+        for name in (n for n in systems[0].metrics if "@" not in n or n.endswith(f"@{k}")):
+            shown.add_row(name, *(number(s.figure(name)[0]) for s in systems))
         out.print(shown)
-        mean, low, high = interval(systems[0]["metrics"].get(metric))
-        out.print(f"{metric} of {systems[0].get('name')}: {_number(mean)} ({span(low, high)})")
-    if record.kind == REPLAY:
-        from kgrec.cli.simulate import show_drift
-
-        out.print()
-        show_drift(document["replay"])
-    predictors = rows(document.get("predictors"))
-    if predictors:
+        main = systems[0].figure(metric)
+        out.print(f"{metric} of {systems[0].name}: {number(main[0])} ({interval(main)})")
+    if isinstance(record, RatingsRecord):
         shown = table({"predictor": {}, "RMSE": RIGHT, "95 % interval": RIGHT})
-        for one in predictors:
-            mean, low, high = interval(one.get("rmse"))
-            shown.add_row(str(one.get("name")), _number(mean), span(low, high))
-        out.print()
+        for one in record.predictors:
+            shown.add_row(one.name, number(one.rmse.mean), interval(one.rmse.span))
         out.print(shown)
-
-
-def _fingerprints(document: Mapping[str, Any]) -> dict[str, Any]:
-    data = (document.get("reproduce") or {}).get("data") or {}
-    return {f"{name} fingerprint": value for name, value in data.items()}
-
-
-def _number(value: float) -> str:
-    return "" if value != value else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    if isinstance(record, SimulationRecord):
+        show_loop(record)
+    if isinstance(record, TextsRecord):
+        show_quality(record)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kgrec.cli import complete
-from kgrec.cli.arguments import check_json, numbers, scorer_names
-from kgrec.cli.console import cell, console, table
+from kgrec.cli.arguments import check_json, check_page, numbers, scorer_names
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
-from kgrec.cli.runs import check_page
 from kgrec.plugin import workspace_command
 
 
@@ -58,44 +55,19 @@ def simulate(
     check_json(out)
     if html is not None:
         check_page(html)
+    from kgrec.cli.evaluate_views import show_loop
+    from kgrec.evaluate.plan import SimulationPlan
+
+    only_these, steps = None if names is None else tuple(names), tuple(rerank) if rerank else None
+    plan = SimulationPlan(rounds, n, tuple(chosen), fraction, only_these, steps)
     with run.progress() as progress:
-        found = run.project.simulate(
-            rounds, n=n, seeds=chosen, fraction=fraction, only=names, rerank=rerank or None, progress=progress
-        )
-    document = found.to_dict()
+        found = run.project.simulate(plan, progress=progress)
+    document = found.record.to_dict()
     if out is not None:
         write_records([document], Format.json, out)
-    run.data([document], lambda: show_drift(document["replay"]))
+    run.data([document], lambda: show_loop(found.record))
     if html is not None:
-        run.project.write_report(html, str(found.record))
+        run.project.write_report(html, str(found.file))
         run.say(f"the page is {html}")
-    run.say(f"all rounds are in {found.record}" + (f" and in {out}" if out else ""))
-    run.timings({"simulation": found.seconds})
-
-
-def show_drift(found: Mapping[str, Any]) -> None:
-    """Print the first and the last round of each system.
-
-    Args:
-        found: ``replay`` of a kept run.
-    """
-    right: Mapping[str, Any] = {"justify": "right", "no_wrap": True}
-    out, seeds = console(), found["seeds"]
-    facts = ", ".join(f"{name} {cell(value)}" for name, value in found["facts"].items())
-    out.print(f"{facts} · seeds {cell(seeds)}", style="dim")
-    for system, figures in found["systems"].items():
-        last = f"round {found['rounds'][-1]}"
-        shown = table({"figure": {"no_wrap": True}, "round 1": right, last: right, "95 % interval": right, "": right})
-        for name, values in figures.items():
-            span = found["intervals"][system][name][-1]
-            interval = "" if span is None else f"{_number(span[0])} to {_number(span[1])}"
-            change = f"{values[-1] / values[0] - 1:+.1%}" if values[0] and values[-1] is not None else ""
-            shown.add_row(name, _number(values[0]), _number(values[-1]), interval, change)
-        out.print(f"\n{system}", style="bold")
-        out.print(shown)
-    if len(seeds) < 2:
-        out.print("one seed tells nothing of chance: --seeds 1,2,3", style="dim")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    run.say(f"all rounds are in {found.file}" + (f" and in {out}" if out else ""))
+    run.timings({"simulation": found.record.seconds})

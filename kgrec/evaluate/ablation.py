@@ -2,25 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.config import Config
+from kgrec.data.dataset import Dataset
+from kgrec.data.impressions import as_observed
+from kgrec.data.split import Split, like_weights, split_validation
+from kgrec.evaluate.lists_record import Example
+from kgrec.evaluate.plan import FULL
 from kgrec.evaluate.significance import Interval, share
-from kgrec.plugin.manager import Registry
-from kgrec.types import Triples
+from kgrec.evaluate.test_set import TestSet
+from kgrec.plugin.domain import Domain
+from kgrec.plugin.manager import PluginManager, Registry
+from kgrec.plugin.reranking import AUDIENCE
+from kgrec.ranking.best_ranks import best_ranks
+from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.training_inputs import TrainingInputs, prepare
+from kgrec.types import Triples, Vectors
 
 GraphState = Literal["true", "none", "shuffled"]
-FULL = "full"
 WITHOUT_GRAPH = "without graph"
 SHUFFLED_GRAPH = "shuffled graph"
 WITHOUT_TEXT = "without text"
 WITHOUT_CF = "without collaborative"
 ALONE = "only "
-AS_RANKED = "without re-ranking"
+
+TextPair = tuple[Vectors | None, Vectors | None]
+"""Text vectors of items and of users."""
+
+Encode = Callable[[Dataset, Split, bool], TextPair]
+"""Makes text vectors from a dataset, the split of its rows, and whether names of the graph's entities may stand in the
+items' texts."""
+
+MakeExamples = Callable[[Dataset, Ranker, TestSet, NDArray[np.int64]], Sequence[Example]]
+"""Makes examples from what was fitted on, what ranks, what was asked, and the lists."""
+
+
+@dataclass(frozen=True)
+class EvaluationInputs:
+    """What is evaluated on.
+
+    Attributes:
+        dataset: the tables, with rows marked ``test`` where there are any.
+        config: settings.
+        domain: the domain in force.
+        manager: the plugins, with scorers and re-rankers.
+        triples: the graph without users and interactions, or None.
+        encode: makes text vectors.
+        device: ``"cpu"`` or ``"cuda"``.
+        examples: makes examples of lists with reasons, or None.
+        fingerprints: of the dataset and the graph.
+    """
+
+    dataset: Dataset
+    config: Config
+    domain: Domain
+    manager: PluginManager
+    triples: Triples | None
+    encode: Encode
+    device: str = "cpu"
+    examples: MakeExamples | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +94,8 @@ class System:
 def systems(registry: Registry, names: Sequence[str], *, graph: bool, text: bool) -> list[System]:
     """Return the whole hybrid and all that it is compared with.
 
-    A scorer counts as content-based if its class says ``content_based = True``: it can score an item that nobody has
-    touched.
+    A scorer counts as content-based if its class says ``content_based = True``: it can score items without
+    interactions.
 
     Args:
         registry: the scorers on offer.
@@ -97,3 +146,63 @@ def graph_utilisation(true: NDArray[np.float64], destroyed: NDArray[np.float64],
         rng: draws users.
     """
     return share(true - destroyed, true, rng)
+
+
+class AblationInputs:
+    """What each system is trained on, made once for each state of graph and text, and what its re-rankers may know."""
+
+    def __init__(self, inputs: EvaluationInputs, config: Config, dataset: Dataset) -> None:
+        self._inputs = inputs
+        self._config = config
+        self.dataset = dataset
+        weights = like_weights(dataset, config.feedback, inputs.domain)
+        self._split = split_validation(dataset, weights, config.train, config.seed)
+        self._made: dict[tuple[GraphState, bool], TrainingInputs] = {}
+        self._texts: dict[bool, TextPair] = {}
+
+    def make(self, graph: GraphState, *, text: bool) -> TrainingInputs:
+        """Return the training inputs with the graph in this state, with or without text vectors."""
+        if (graph, text) not in self._made:
+            items, users = self._encoded(names=graph == "true") if text else (None, None)
+            if not self._made:
+                self._made[graph, text] = self._prepare(graph, items, users)
+            else:  # only the graph and the vectors differ
+                first = next(iter(self._made.values()))
+                swap = partial(replace, triples=self._triples(graph), item_text=items, user_text=users)
+                everything = None if first.everything is None else swap(first.everything)
+                self._made[graph, text] = replace(first, fit=swap(first.fit), everything=everything)
+        return self._made[graph, text]
+
+    def catalogue(self, ranker: Ranker) -> Catalogue:
+        """Return what re-rankers may know: no more than the scorers, and their lists."""
+        known = self.make("true", text=True)
+        data, rows = known.everything or known.fit, np.arange(self.dataset.n_items)
+        seed, size = self._config.seed, self._config.recommend.block_size
+        likes = as_observed(data)
+        ranks = cache(partial(best_ranks, ranker, AUDIENCE, seed=seed, block_size=size))
+        return Catalogue(self.dataset, rows, likes, known.item_ids, data.item_text, data.triples, seed, ranks)
+
+    def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> TrainingInputs:
+        return prepare(
+            self.dataset,
+            self._config,
+            self._inputs.domain,
+            triples=self._triples(graph),
+            item_text=items,
+            user_text=users,
+            device=self._inputs.device,
+        )
+
+    def _encoded(self, *, names: bool) -> TextPair:
+        """Return the vectors; names of entities come from the graph, so they leave the texts together with it."""
+        if names not in self._texts:
+            self._texts[names] = self._inputs.encode(self.dataset, self._split, names)
+        return self._texts[names]
+
+    def _triples(self, graph: GraphState) -> Triples | None:
+        triples = self._inputs.triples
+        if triples is None or graph == "none":
+            return None
+        if graph == "shuffled":
+            return shuffle_tails(triples, np.random.default_rng([self._config.seed, 11]))
+        return triples

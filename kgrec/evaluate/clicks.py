@@ -7,12 +7,13 @@ those of MIND (Wu et al., *MIND: A Large-scale Dataset for News Recommendation*,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
+from kgrec.evaluate.lists_record import Clicks
+from kgrec.evaluate.significance import DRAWS, LEVEL, UNKNOWN, Interval
 from kgrec.types import UserIndices
 
 LENGTHS = (5, 10)
@@ -45,25 +46,6 @@ class Showings:
     groups: Ints
     clicked: NDArray[np.bool_]
     by: str
-
-
-@dataclass(frozen=True)
-class Clicks:
-    """How well clicks are told from what was only shown.
-
-    Attributes:
-        users, shown, clicked, groups: counts; ``groups`` are those with something clicked and something not.
-        by: what makes a group, in words.
-        systems: figures by system and name: ``auc`` over all showings together, and the means over groups,
-            ``group auc``, ``mrr``, ``ndcg@5`` and ``ndcg@10``; intervals over users.
-    """
-
-    users: int
-    shown: int
-    clicked: int
-    groups: int
-    by: str
-    systems: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
 
 
 def auc(scores: Floats, clicked: NDArray[np.bool_], weights: Floats | None = None) -> float:
@@ -155,7 +137,7 @@ def measure_clicks(shown: Showings, scores: Mapping[str, Sequence[Floats]], rng:
     counts[0] = 1  # what was found itself
     of_group = np.zeros(int(shown.groups.max(initial=-1)) + 1, dtype=np.int64)
     of_group[shown.groups] = shown.rows
-    systems: dict[str, Mapping[str, Interval]] = {}
+    systems: dict[str, dict[str, Interval]] = {}
     told = 0
     for name, seeds in scores.items():
         found: dict[str, list[Floats]] = {}
@@ -168,7 +150,9 @@ def measure_clicks(shown: Showings, scores: Mapping[str, Sequence[Floats]], rng:
                 found.setdefault(key, []).append(_mean_draws(of_groups, of_group, counts))
         units = {"auc": n_users}
         systems[name] = {k: _interval(np.mean(v, axis=0), units.get(k, told)) for k, v in found.items()}
-    return Clicks(n_users, n_shown, int(shown.clicked.sum()), told, shown.by, systems)
+    return Clicks(
+        users=n_users, shown=n_shown, clicked=int(shown.clicked.sum()), groups=told, by=shown.by, systems=systems
+    )
 
 
 def _pooled_draws(scores: Floats, shown: Showings, counts: Floats) -> Floats:
@@ -186,7 +170,7 @@ def _mean_draws(values: Floats, of_group: Ints, counts: Floats) -> Floats:
 
 def _interval(draws: Floats, n: int) -> Interval:
     if not np.isfinite(draws[0]):
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
+        return UNKNOWN
     low, high = np.nanquantile(draws[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(draws[0]), float(low), float(high), n)
 

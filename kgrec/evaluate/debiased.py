@@ -1,20 +1,20 @@
 """What the figures would be had every item been seen equally often: self-normalised inverse propensity scoring.
 
-Held-out likes are likes of what somebody came upon, and people come upon popular items first; whoever recommends the
-popular looks better than he is. Here each held-out like weighs the inverse of its item's propensity (SNIPS: Swaminathan
-and Joachims, NeurIPS 2015; for rankings of implicit feedback Yang et al., *Unbiased Offline Recommender Evaluation for
-Missing-Not-At-Random Implicit Feedback*, RecSys 2018).
+Held-out likes are likes of what somebody came upon, and people come upon popular items first; a system that recommends
+what is popular looks better than it is. Here each held-out like weighs the inverse of its item's propensity (SNIPS:
+Swaminathan and Joachims, NeurIPS 2015; for rankings of implicit feedback Yang et al., *Unbiased Offline Recommender
+Evaluation for Missing-Not-At-Random Implicit Feedback*, RecSys 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.evaluate.lists_record import DebiasedFigures
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
 from kgrec.ranking.top_k import hits
@@ -22,32 +22,10 @@ from kgrec.ranking.top_k import hits
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.evaluate.judging import TestSet
+    from kgrec.evaluate.test_set import TestSet
 
 Parts = tuple[PerUser, PerUser]
 """Numerator and denominator of each user, each of shape ``(u,)``; the figure is the ratio of their sums."""
-
-
-@dataclass(frozen=True, slots=True)
-class DebiasedFigures:
-    """A figure of a system as observed and debiased. Both are over all held-out likes together, not means over users.
-
-    Attributes:
-        system: the system's name.
-        metric: ``recall@20`` or ``ndcg@20``.
-        naive: every held-out like counts the same.
-        debiased: every held-out like counts the inverse propensity of its item.
-        difference: debiased minus naive, its interval from the same draws of users.
-        effective: share of the held-out likes that the debiased figure in effect rests on, ``(sum w)² / (m sum w²)``
-            (Kish 1965); the smaller, the less sure it is.
-    """
-
-    system: str
-    metric: str
-    naive: Interval
-    debiased: Interval
-    difference: Interval
-    effective: float
 
 
 def weighed_recall(top: NDArray[np.int64], truth: csr_array, weights: NDArray[np.float64]) -> Parts:
@@ -93,22 +71,22 @@ MEASURES = {"recall": weighed_recall, "ndcg": weighed_ndcg}
 
 
 def compare_debiased(
-    tops: Mapping[str, Sequence[NDArray[np.int64]]], exams: Sequence[TestSet], k: int, rng: np.random.Generator
+    tops: Mapping[str, Sequence[NDArray[np.int64]]], test_sets: Sequence[TestSet], k: int, rng: np.random.Generator
 ) -> list[DebiasedFigures]:
     """Measure all systems as observed and debiased, with intervals over users; nothing without propensities.
 
     Args:
-        tops: lists of each system, one array of shape ``(u, k)`` for each test_set.
-        exams: one a seed and fold.
+        tops: lists of each system, one array of shape ``(u, k)`` for each test set.
+        test_sets: one a seed and fold.
         k: length of the lists.
         rng: draws users.
     """
-    n_users = int(max(test_set.users.max(initial=-1) for test_set in exams)) + 1
+    n_users = int(max(test_set.users.max(initial=-1) for test_set in test_sets)) + 1
     names, sums = [], []
-    for system, of_exams in tops.items():
+    for system, of_sets in tops.items():
         for metric, measure in MEASURES.items():
             pooled = np.zeros((4, n_users))
-            for top, test_set in zip(of_exams, exams, strict=True):
+            for top, test_set in zip(of_sets, test_sets, strict=True):
                 if test_set.inverse is None:
                     return []
                 observed = measure(top[:, :k], test_set.truth, np.ones_like(test_set.inverse))
@@ -117,7 +95,7 @@ def compare_debiased(
                     np.add.at(row, test_set.users, values)
             names.append((system, f"{metric}@{k}"))
             sums.append(pooled)
-    effective = _effective(exams)
+    effective = _effective(test_sets)
     found = np.stack(sums)  # (figures, 4, n_users)
     tested = found[:, 1].any(axis=0)
     found = found[:, :, tested]
@@ -128,7 +106,11 @@ def compare_debiased(
     for at, (system, metric) in enumerate(names):
         three = zip(whole[at], *ends[:, at], strict=True)
         naive, weighed, gap = (Interval(float(m), float(low), float(high), n) for m, low, high in three)
-        figures.append(DebiasedFigures(system, metric, naive, weighed, gap, effective))
+        figures.append(
+            DebiasedFigures(
+                system=system, metric=metric, naive=naive, debiased=weighed, difference=gap, effective=effective
+            )
+        )
     return figures
 
 
@@ -147,9 +129,9 @@ def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([naive, weighed, weighed - naive], axis=-1)
 
 
-def _effective(exams: Sequence[TestSet]) -> float:
+def _effective(test_sets: Sequence[TestSet]) -> float:
     weights = np.concatenate(
-        [test_set.inverse[test_set.truth.indices] for test_set in exams if test_set.inverse is not None]
+        [test_set.inverse[test_set.truth.indices] for test_set in test_sets if test_set.inverse is not None]
     )
     return float(weights.sum() ** 2 / (len(weights) * (weights**2).sum())) if len(weights) else float("nan")
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.config import Config
 from kgrec.data.dataset import Dataset
+from kgrec.evaluate.ablation import MakeExamples
+from kgrec.evaluate.lists_record import Example, ExampleItem
+from kgrec.evaluate.test_set import TestSet
 from kgrec.explain.reasons import Explainer
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.plugin.domain import Domain
+from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.users import UserRef
 from kgrec.types import ItemList, Profile
-
-if TYPE_CHECKING:
-    from kgrec.evaluate.judging import TestSet
-    from kgrec.evaluate.run import Illustrate
-    from kgrec.project import Project
-    from kgrec.ranking.ranker import Ranker
 
 SHOWN = 10
 """Items of a list that are shown."""
@@ -26,17 +27,23 @@ HISTORY = 8
 """Likes of a user that are named, the latest."""
 
 
-def illustrate(project: Project, n: int) -> Illustrate | None:
+def example_maker(graph: KnowledgeGraph, domain: Domain, config: Config, n: int) -> MakeExamples | None:
     """Return what makes ``n`` examples of an evaluation; None where none are wanted.
 
     The users are drawn at random, not chosen; what is told of them is the fit part's, the hidden likes mark the hits.
+
+    Args:
+        graph: joins items by paths.
+        domain: words the reasons.
+        config: its seed draws the users, its language is that of the reasons.
+        n: users.
     """
     if n < 1:
         return None
 
-    def made(dataset: Dataset, ranker: Ranker, test_set: TestSet, top: NDArray[np.int64]) -> list[dict[str, Any]]:
-        words = Explainer(dataset, project.graph, project.domain, ranker, language=project.config.recommend.language)
-        rng = np.random.default_rng([project.config.seed, 31])
+    def made(dataset: Dataset, ranker: Ranker, test_set: TestSet, top: NDArray[np.int64]) -> list[Example]:
+        words = Explainer(dataset, graph, domain, ranker, language=config.recommend.language)
+        rng = np.random.default_rng([config.seed, 31])
         rows = np.sort(rng.choice(len(test_set.users), size=min(n, len(test_set.users)), replace=False))
         return [_example(dataset, ranker, test_set, top[row], int(row), words) for row in rows]
 
@@ -45,7 +52,7 @@ def illustrate(project: Project, n: int) -> Illustrate | None:
 
 def _example(
     dataset: Dataset, ranker: Ranker, test_set: TestSet, top: NDArray[np.int64], row: int, words: Explainer
-) -> dict[str, Any]:
+) -> Example:
     user = test_set.users[[row]].astype(np.int64)
     items = top[top >= 0][:SHOWN]
     user_id = str(ranker.user_ids[int(user[0])])
@@ -64,16 +71,16 @@ def _example(
     reasons = words.reasons(found, known)
     hits = np.isin(items, truth.indices)
     titles = _titles(dataset, items)
-    return {
-        "user": user_id,
-        "likes": int(history.nnz),
-        "latest": _titles(dataset, _latest(dataset, int(user[0]), history.indices)),
-        "hidden": int(truth.nnz),
-        "items": [
-            {"item_id": key, "title": title, "hit": bool(hit), "reason": reason.sentence}
+    return Example(
+        user=user_id,
+        likes=int(history.nnz),
+        latest=tuple(_titles(dataset, _latest(dataset, int(user[0]), history.indices))),
+        hidden=int(truth.nnz),
+        items=tuple(
+            ExampleItem(item_id=key, title=title, hit=bool(hit), reason=reason.sentence)
             for key, title, hit, reason in zip(found.item_ids, titles, hits, reasons, strict=True)
-        ],
-    }
+        ),
+    )
 
 
 def _latest(dataset: Dataset, user: int, liked: NDArray[Any]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import IMPRESSION, as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.clicks import Showings
-from kgrec.evaluate.protocols import Holdout
+from kgrec.evaluate.splits import Holdout
 from kgrec.evaluate.uplift import ShownLog, make_log
 from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.top_k import top_k, with_reserved
@@ -30,27 +30,27 @@ SPLITS = ("time", "given")
 
 
 def held_log(
-    dataset: Dataset, cut: Holdout, weights: NDArray[np.float32], material: TrainingInputs, clip: float
+    dataset: Dataset, holdout: Holdout, weights: NDArray[np.float32], training: TrainingInputs, clip: float
 ) -> ShownLog | None:
     """Return what was shown after the fit part and what came of it; None where the data does not tell.
 
     Args:
-        dataset: what was cut.
-        cut: how.
+        dataset: what was split.
+        holdout: how it was split.
         weights: how much each row is a like, shape ``(n_rows,)``.
-        material: what the systems are trained on.
+        training: what the systems are trained on.
         clip: smallest propensity.
     """
-    if cut.name not in SPLITS:
+    if holdout.name not in SPLITS:
         return None
-    later = ~cut.fit
-    if cut.name == "time":  # a row without a time may be of any day
+    later = ~holdout.fit
+    if holdout.name == "time":  # a row without a time may be of any day
         later &= dataset.interactions["time"].is_not_null().to_numpy()
     shown = _shown_to(dataset, later)
     if not shown.nnz:
         return None
     liked = interaction_matrix(to_events(dataset, later, weights), dataset.n_users, dataset.n_items)
-    return make_log(shown, liked, material.seen, as_observed(material.everything or material.fit), clip)
+    return make_log(shown, liked, training.seen, as_observed(training.everything or training.fit), clip)
 
 
 def _shown_to(dataset: Dataset, mask: Mask) -> csr_array:
@@ -88,7 +88,7 @@ def lists_of_log(
     return np.concatenate(tops)
 
 
-def held_showings(dataset: Dataset, cut: Holdout, weights: NDArray[np.float32]) -> Showings | None:
+def held_showings(dataset: Dataset, holdout: Holdout, weights: NDArray[np.float32]) -> Showings | None:
     """Return what was shown after the fit part and whether it was clicked; None where the data does not tell.
 
     A showing counts as clicked if the user liked the item in what was held out. Where no item that was liked has a
@@ -96,11 +96,11 @@ def held_showings(dataset: Dataset, cut: Holdout, weights: NDArray[np.float32]) 
     was shown at the same time makes a group; without times, all that the user was shown.
 
     Args:
-        dataset: what was cut.
-        cut: how.
+        dataset: what was split.
+        holdout: how it was split.
         weights: how much each row is a like, shape ``(n_rows,)``.
     """
-    if cut.name not in SPLITS:
+    if holdout.name not in SPLITS:
         return None
     rows = dataset.interactions.select(
         pl.col("user", "item").cast(pl.Int64),
@@ -108,7 +108,7 @@ def held_showings(dataset: Dataset, cut: Holdout, weights: NDArray[np.float32]) 
         shown=pl.col("action") == IMPRESSION,
         liked=pl.Series(weights > 0),
     )
-    rows = rows.filter(pl.Series(~cut.fit)).drop_nulls("item")
+    rows = rows.filter(pl.Series(~holdout.fit)).drop_nulls("item")
     likes = rows.filter("liked").select("user", "item").unique()
     showings = rows.filter("shown")
     if showings.join(likes, on=["user", "item"], how="semi").is_empty():

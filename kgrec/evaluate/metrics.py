@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.ranking.top_k import hits, ndcg, recall
+from kgrec.types import Vectors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -144,3 +145,196 @@ def mae(predicted: NDArray[np.float64], actual: NDArray[np.float64]) -> float:
 
 def _defined(values: NDArray[np.float64], relevant: NDArray[np.int64]) -> PerUser:
     return np.where(relevant > 0, values, np.nan)
+
+
+STECK_ALPHA = 0.01
+"""How far the list's distribution is mixed with the history's, so that the divergence stays finite (Steck 2018)."""
+
+DAY = 86_400.0
+"""Seconds."""
+
+DENSE_BLOCK = 1 << 22
+"""Numbers gathered at once for the diversity of lists."""
+
+
+def coverage(top: NDArray[np.int64], n_items: int) -> float:
+    """Catalogue coverage: share of all items that are in at least one list (Herlocker et al. 2004).
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        n_items: how many could have been recommended.
+    """
+    return len(np.unique(top[top >= 0])) / max(n_items, 1)
+
+
+def gini(top: NDArray[np.int64], n_items: int) -> float:
+    """Gini index of how often each item is recommended: 0 when all are as often, near 1 when few take all places.
+
+    ``sum over j of (2 j - n - 1) x_j / (n * sum of x)`` for the counts ``x`` in rising order, ``j = 1 … n`` (Fleder
+    and Hosanagar 2009); items that are never recommended count with 0.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        n_items: how many could have been recommended.
+    """
+    counts = np.sort(np.bincount(top[top >= 0], minlength=n_items))[-n_items:].astype(np.float64)
+    total = counts.sum()
+    if not total:
+        return float("nan")
+    places = np.arange(1, n_items + 1)
+    return float(((2 * places - n_items - 1) * counts).sum() / (n_items * total))
+
+
+def novelty(top: NDArray[np.int64], popularity: NDArray[np.int64], n_users: int) -> PerUser:
+    """Mean self-information of the recommended items, in bits: ``-log2((c + 1) / (n_users + 1))``.
+
+    Zhou et al. (PNAS 2010), with one added to the count ``c`` of users and to their number, so that an item that nobody
+    knows has a finite value.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        popularity: how many users of the fit part like each item, shape ``(n_items,)``.
+        n_users: users of the fit part.
+    """
+    return _list_mean(top, -np.log2((popularity + 1) / (n_users + 1)))
+
+
+def recommended_popularity(top: NDArray[np.int64], popularity: NDArray[np.int64]) -> PerUser:
+    """Average recommendation popularity (ARP): mean number of users who like a listed item (Yin et al. 2012)."""
+    return _list_mean(top, popularity.astype(np.float64))
+
+
+def popularity_lift(top: NDArray[np.int64], popularity: NDArray[np.int64], history: csr_array) -> PerUser:
+    """Popularity lift: ``(mean popularity of the list - that of the history) / that of the history``.
+
+    The change of group average popularity, here of each user (Abdollahpouri et al., *The Unfairness of Popularity Bias
+    in Recommendation*, RMSE at RecSys 2019): 0 when somebody gets items as popular as those he likes.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        popularity: how many users of the fit part like each item, shape ``(n_items,)``.
+        history: what the users are known to like, CSR of shape ``(u, n_items)``.
+
+    Returns:
+        shape ``(u,)``; NaN where list or history is empty.
+    """
+    counts = np.diff(history.indptr)
+    rows = np.repeat(np.arange(history.shape[0]), counts)
+    total = np.bincount(rows, weights=popularity[history.indices], minlength=history.shape[0])
+    liked = np.divide(total, counts, out=np.full(len(counts), np.nan), where=total > 0)
+    lift: PerUser = recommended_popularity(top, popularity) / liked - 1
+    return lift
+
+
+def age(top: NDArray[np.int64], appeared: NDArray[np.float64], now: float) -> PerUser:
+    """Timeliness: mean age of the recommended items in days, ``mean of max(0, now - appeared(i)) / 86,400``.
+
+    The recency of a list (Chakraborty et al., WWW 2017) as time since its items appeared; an item appears with its
+    first interaction, and ``now`` is the latest moment that training knows of.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        appeared: unix seconds, shape ``(n_items,)``, NaN where nothing is known; such an item does not count.
+        now: unix seconds.
+
+    Returns:
+        shape ``(u,)``; NaN where no item of the list has a known age.
+    """
+    days = np.maximum(now - appeared, 0.0) / DAY
+    return _list_mean(np.where(np.isnan(days)[top], -1, top), days)
+
+
+def diversity(top: NDArray[np.int64], features: Vectors) -> PerUser:
+    """Intra-list diversity: mean of ``1 - cosine`` over all pairs of items of the list (Smyth and McClave 2001).
+
+    ``sum of cosines of pairs = (|sum of unit vectors|² - m) / 2`` for the ``m`` items of the list that have a vector.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        features: vectors of the items, shape ``(n_items, dim)``; a zero row has no vector.
+
+    Returns:
+        shape ``(u,)``; NaN where fewer than two items have a vector.
+    """
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
+    size = max(1, DENSE_BLOCK // max(top.shape[1] * features.shape[1], 1))
+    squares = [
+        (np.where(block[:, :, None] >= 0, unit[block], 0).sum(axis=1, dtype=np.float64) ** 2).sum(axis=1)
+        for block in (top[start : start + size] for start in range(0, len(top), size))
+    ]
+    m = np.where(top >= 0, norms[top, 0] > 0, False).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = (np.concatenate([*squares, np.zeros(0)]) - m) / (m * (m - 1))
+    return np.where(m > 1, 1 - cosine, np.nan)
+
+
+def serendipity(top: NDArray[np.int64], hit: NDArray[np.bool_], obvious: NDArray[np.int64]) -> PerUser:
+    """Share of the list that is relevant and not obvious: ``|hits without the popular ones| / k`` (Ge et al. 2010).
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        hit: which of them are relevant, same shape.
+        obvious: what the most popular unseen items would have been, shape ``(u, k)``, -1 for none.
+    """
+    expected = (top[:, :, None] == obvious[:, None, :]).any(axis=2)
+    return np.asarray((hit & ~expected).mean(axis=1), dtype=np.float64)
+
+
+def miscalibration(top: NDArray[np.int64], history: csr_array, categories: csr_array) -> PerUser:
+    """Calibration (Steck, RecSys 2018): KL divergence of the list's categories from those of the history; 0 is best.
+
+    ``sum over g of p(g) ln(p(g) / q'(g))`` with ``q' = 0.99 q + 0.01 p``; ``p`` weighs the history's items by how much
+    they are liked, ``q`` the list's equally; an item's weight is shared equally by its categories.
+
+    Args:
+        top: recommended items, shape ``(u, k)``, -1 for none.
+        history: what the users are known to like, CSR of shape ``(u, n_items)``.
+        categories: which item has which category, CSR of shape ``(n_items, g)``.
+
+    Returns:
+        shape ``(u,)``; NaN where history or list have no category.
+    """
+    from scipy.sparse import csr_array as csr
+
+    rows, places = np.nonzero(top >= 0)
+    listed = csr((np.ones(len(rows)), (rows, top[rows, places])), shape=history.shape)
+    p, q = category_shares(history, categories), category_shares(listed, categories)
+    mixed = (1 - STECK_ALPHA) * q + STECK_ALPHA * p
+    with np.errstate(invalid="ignore", divide="ignore"):
+        terms = np.where(p > 0, p * np.log(p / mixed), 0.0)
+    undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1)
+    return np.where(undefined, np.nan, terms.sum(axis=1))
+
+
+def category_shares(liked: csr_array, categories: csr_array) -> NDArray[np.float64]:
+    """Return how much of each category is in what users like; an item's weight is shared equally by its categories.
+
+    Args:
+        liked: weights of items, CSR of shape ``(u, n_items)``.
+        categories: which item has which category, CSR of shape ``(n_items, g)``.
+
+    Returns:
+        rows that sum to 1, NaN where no item has a category; shape ``(u, g)``.
+    """
+    from scipy.sparse import csr_array as csr
+
+    per_item = np.diff(categories.indptr)
+    shares = np.repeat(1.0 / np.maximum(per_item, 1), per_item)
+    return _distribution(liked @ csr((shares, categories.indices, categories.indptr), shape=categories.shape))
+
+
+def _distribution(weights: csr_array) -> NDArray[np.float64]:
+    """Make rows sum to 1, NaN where they are empty; categories are few, so this is dense: ``(u, g)``."""
+    dense = np.asarray(weights.todense(), dtype=np.float64)
+    totals = dense.sum(axis=1, keepdims=True)
+    distribution: NDArray[np.float64] = np.divide(dense, totals, out=np.full_like(dense, np.nan), where=totals > 0)
+    return distribution
+
+
+def _list_mean(top: NDArray[np.int64], values: NDArray[np.float64]) -> PerUser:
+    present = top >= 0
+    count = present.sum(axis=1)
+    total = np.where(present, values[top], 0.0).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)

@@ -1,11 +1,10 @@
-"""How near foretold ratings come to those that people gave: RMSE and MAE, by folds or on a given test part."""
+"""How near predicted ratings come to those that people gave: RMSE and MAE, by folds or on a given test part."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
-from kgrec.evaluate.report import plain
-from kgrec.evaluate.significance import Interval, Paired, compare, holm, share
+from kgrec.evaluate.plan import RatingsPlan
+from kgrec.evaluate.records import PredictorFigures, RatingsComparison, RatingsData, RatingsRecord
+from kgrec.evaluate.significance import Interval, compare, holm, share
 from kgrec.models.ratings.stack import PREDICTORS, Stack
 from kgrec.models.ratings.table import Ratings, folds
 from kgrec.progress import SILENT, Progress
@@ -23,26 +23,8 @@ SPLITS = ("folds", "given")
 """How ratings are held out."""
 
 
-@dataclass(frozen=True, slots=True)
-class RatingsPlan:
-    """What to evaluate.
-
-    Attributes:
-        split: ``folds`` (each rating is foretold once, by predictors fitted on the other folds) or ``given`` (the rows
-            of files marked ``split = "test"``).
-        folds: how many.
-        seeds: the folds are drawn, and everything is done, once for each.
-        only: predictors, or None for all of :data:`kgrec.models.ratings.stack.PREDICTORS`.
-    """
-
-    split: str = "folds"
-    folds: int = 5
-    seeds: tuple[int, ...] = (42,)
-    only: tuple[str, ...] | None = None
-
-
 @dataclass
-class Judged:
+class PredictorErrors:
     """Errors of a predictor, summed up by user over all that it was asked.
 
     Attributes:
@@ -64,62 +46,6 @@ class Judged:
     weights: list[dict[str, float]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class PredictorFigures:
-    """A predictor over all folds and seeds; see :func:`summarise_ratings` for rmse and mae."""
-
-    name: str
-    rmse: Interval
-    mae: Interval
-    rmse_by_fold: Sequence[float]
-    fit_seconds: float
-    predict_seconds: float
-    weights: Sequence[Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class RatingsComparison:
-    """The last predictor of the plan against another on the same ratings.
-
-    Attributes:
-        predictor: the other one.
-        rmse_difference: its RMSE minus that of the last: above 0 the last is better.
-        mse_difference: the same of the mean squared errors, with its interval over users.
-        paired: of the users' mean squared errors, other minus last: permutation test and effect.
-        p_holm: corrected for all comparisons.
-    """
-
-    predictor: str
-    rmse_difference: float
-    mse_difference: Interval
-    paired: Paired
-    p_holm: float
-
-
-@dataclass(frozen=True)
-class RatingsEvaluation:
-    """The result of ``kgrec evaluate --ratings``.
-
-    Attributes:
-        plan: what was asked for.
-        data: counts, scale and distribution.
-        predictors: figures of each.
-        comparisons: the last predictor against each other.
-        reproduce: config, fingerprints, versions.
-    """
-
-    plan: RatingsPlan
-    data: Mapping[str, Any]
-    predictors: tuple[PredictorFigures, ...]
-    comparisons: tuple[RatingsComparison, ...] = ()
-    reproduce: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values; numbers that are not defined become None."""
-        found: dict[str, Any] = plain(asdict(self))
-        return found
-
-
 def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
     """Return the ratings of a dataset: rows with action ``rate`` and a value; of several of a pair the latest.
 
@@ -139,11 +65,11 @@ def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
 
 def run_ratings(
     dataset: Dataset, plan: RatingsPlan, progress: Progress = SILENT
-) -> tuple[list[Judged], dict[str, Any]]:
-    """Fit all predictors of a plan on each part and foretell what was held out.
+) -> tuple[list[PredictorErrors], RatingsData]:
+    """Fit all predictors of a plan on each part and predict what was held out.
 
     Returns:
-        the errors, and what a reader should know of the data.
+        the errors, and counts of the data.
 
     Raises:
         NotFoundError: a predictor or the split is unknown.
@@ -159,18 +85,18 @@ def run_ratings(
             raise NotFoundError.of("predictor of ratings", name, PREDICTORS)
     parts = [(seed, *part) for seed in plan.seeds for part in _parts(dataset, plan, seed)]
     empty = np.zeros(dataset.n_users)
-    judged = [Judged(name, empty.copy(), empty.copy(), empty.astype(np.int64)) for name in names]
-    with progress.task("foretelling ratings", total=len(parts) * len(names)) as task:
+    judged = [PredictorErrors(name, empty.copy(), empty.copy(), empty.astype(np.int64)) for name in names]
+    with progress.task("predicting ratings", total=len(parts) * len(names)) as task:
         for seed, known, asked in parts:
             for found in judged:
                 task.note(found.name)
                 _judge(found, known, asked, seed)
                 task.advance()
-    return judged, _facts(*parts[0][1:], plan)
+    return judged, _data(*parts[0][1:], plan)
 
 
 def _parts(dataset: Dataset, plan: RatingsPlan, seed: int) -> Iterator[tuple[Ratings, Ratings]]:
-    """Yield what is fitted on and what is foretold."""
+    """Yield what is fitted on and what is predicted."""
     ratings = explicit_ratings(dataset)
     if plan.split == "given":
         if not (dataset.interactions["split"] == "test").any():
@@ -193,8 +119,8 @@ def _parts(dataset: Dataset, plan: RatingsPlan, seed: int) -> Iterator[tuple[Rat
         yield ratings.where(fold != k), ratings.where(fold == k)
 
 
-def _judge(found: Judged, known: Ratings, asked: Ratings, seed: int) -> None:
-    """Fit a predictor, foretell, and add its errors up."""
+def _judge(found: PredictorErrors, known: Ratings, asked: Ratings, seed: int) -> None:
+    """Fit a predictor, predict, and add its errors up."""
     started = time.process_time()
     predictor = PREDICTORS[found.name]().fit(known, seed=seed)
     fitted = time.process_time()
@@ -209,21 +135,19 @@ def _judge(found: Judged, known: Ratings, asked: Ratings, seed: int) -> None:
         found.weights.append(predictor.weights)
 
 
-def _facts(known: Ratings, asked: Ratings, plan: RatingsPlan) -> dict[str, Any]:
+def _data(known: Ratings, asked: Ratings, plan: RatingsPlan) -> RatingsData:
     values = np.concatenate([known.values, asked.values])
-    facts: dict[str, Any] = {
-        "ratings": len(values),
-        "users": len(np.unique(np.concatenate([known.users, asked.users]))),
-        "items": len(np.unique(np.concatenate([known.items, asked.items]))),
-        "scale": [known.low, known.high],
-        "mean": float(values.mean(dtype=np.float64)),
-    }
-    return {**facts, "foretold": len(asked)} if plan.split == "given" else facts
+    return RatingsData(
+        ratings=len(values),
+        users=len(np.unique(np.concatenate([known.users, asked.users]))),
+        items=len(np.unique(np.concatenate([known.items, asked.items]))),
+        scale=(known.low, known.high),
+        mean=float(values.mean(dtype=np.float64)),
+        predicted=len(asked) if plan.split == "given" else None,
+    )
 
 
-def summarise_ratings(
-    judged: Sequence[Judged], plan: RatingsPlan, facts: Mapping[str, Any], reproduce: Mapping[str, Any]
-) -> RatingsEvaluation:
+def summarise_ratings(judged: Sequence[PredictorErrors], data: RatingsData, plan: RatingsPlan) -> RatingsRecord:
     """Turn errors into figures.
 
     ``RMSE = sqrt(sum (p - r)^2 / n)`` and ``MAE = sum |p - r| / n`` over all held-out ratings, of all folds and seeds
@@ -234,56 +158,53 @@ def summarise_ratings(
 
     Args:
         judged: the errors; the last predictor is compared with the others.
+        data: counts.
         plan: what was asked for.
-        facts: of the data.
-        reproduce: config, fingerprints, versions.
     """
     rng = np.random.default_rng([plan.seeds[0], 29])
     last = judged[-1]
     counts = last.counts.astype(np.float64)
     asked = counts > 0
-    comparisons = []
-    for other in judged[:-1]:
-        gap = _rmse(other) - _rmse(last)
-        mse = share((other.squared - last.squared)[asked], counts[asked], rng)
-        comparisons.append(
-            RatingsComparison(other.name, gap, mse, compare(_by_user(other), _by_user(last), rng), float("nan"))
+    comparisons = [
+        RatingsComparison(
+            predictor=other.name,
+            rmse_difference=_rmse(other) - _rmse(last),
+            mse_difference=share((other.squared - last.squared)[asked], counts[asked], rng),
+            paired=compare(_by_user(other), _by_user(last), rng),
         )
+        for other in judged[:-1]
+    ]
     corrected = holm([c.paired.p for c in comparisons])
-    return RatingsEvaluation(
+    return RatingsRecord(
         plan=plan,
-        data=facts,
-        predictors=tuple(_figures(j, rng) for j in judged),
-        comparisons=tuple(
-            RatingsComparison(c.predictor, c.rmse_difference, c.mse_difference, c.paired, p)
-            for c, p in zip(comparisons, corrected, strict=True)
-        ),
-        reproduce=reproduce,
+        data=data,
+        predictors=tuple(_figures(errors, rng) for errors in judged),
+        comparisons=tuple(c.model_copy(update={"p_holm": p}) for c, p in zip(comparisons, corrected, strict=True)),
     )
 
 
-def _by_user(judged: Judged) -> NDArray[np.float64]:
+def _by_user(errors: PredictorErrors) -> NDArray[np.float64]:
     """Return the mean squared error of each user, NaN for those who were not asked, shape ``(n_users,)``."""
-    counts = judged.counts
-    found: NDArray[np.float64] = np.divide(judged.squared, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    counts = errors.counts
+    found: NDArray[np.float64] = np.divide(errors.squared, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return found
 
 
-def _rmse(judged: Judged) -> float:
-    return float(np.sqrt(judged.squared.sum() / judged.counts.sum()))
+def _rmse(errors: PredictorErrors) -> float:
+    return float(np.sqrt(errors.squared.sum() / errors.counts.sum()))
 
 
-def _figures(judged: Judged, rng: np.random.Generator) -> PredictorFigures:
-    asked = judged.counts > 0
-    counts = judged.counts[asked].astype(np.float64)
-    mse, mae = (share(sums[asked], counts, rng) for sums in (judged.squared, judged.absolute))
-    mean, low, high = (float(np.sqrt(value)) for value in (mse.mean, mse.low, mse.high))
+def _figures(errors: PredictorErrors, rng: np.random.Generator) -> PredictorFigures:
+    asked = errors.counts > 0
+    counts = errors.counts[asked].astype(np.float64)
+    mse, mae = (share(sums[asked], counts, rng) for sums in (errors.squared, errors.absolute))
+    mean, low, high = (float(np.sqrt(value)) for value in mse.span)
     return PredictorFigures(
-        name=judged.name,
+        name=errors.name,
         rmse=Interval(mean, low, high, mse.n),
         mae=mae,
-        rmse_by_fold=judged.rmse_by_fold,
-        fit_seconds=round(judged.fit_seconds, 2),
-        predict_seconds=round(judged.predict_seconds, 2),
-        weights=judged.weights,
+        rmse_by_fold=tuple(errors.rmse_by_fold),
+        fit_seconds=round(errors.fit_seconds, 2),
+        predict_seconds=round(errors.predict_seconds, 2),
+        weights=tuple(errors.weights),
     )

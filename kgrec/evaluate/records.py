@@ -1,58 +1,104 @@
-"""Runs that were kept: one JSON file each in ``artifacts/runs``, figures of every user as parquet beside it."""
+"""What is kept of an evaluation: a model for each kind of run writes the JSON in ``artifacts/runs`` and reads it.
+
+Numbers that are not defined are NaN here and null in JSON.
+"""
 
 from __future__ import annotations
 
-import re
-import time
-import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from kgrec.errors import CorruptArtifactError, NotFoundError, UserError
-from kgrec.workspace import Workspace, read_json, storage_errors, write_json
+from pydantic import BaseModel, ConfigDict, Field
+
+from kgrec.errors import CorruptArtifactError
+from kgrec.evaluate.plan import RatingsPlan, SimulationPlan, TextPlan
+from kgrec.evaluate.significance import Interval, Paired, Real
 
 if TYPE_CHECKING:
     import polars as pl
 
-LISTS, RATINGS, REPLAY, OTHER = "lists", "ratings", "replay", "other"
-"""Kinds of runs: lists were judged, ratings were foretold, the feedback loop was run, something else."""
+FORMAT = 2
+"""Of the files; records of another format are not read."""
 
-LATEST = "latest"
-"""Names the last run; ``latest~1`` the one before it."""
+Span = tuple[Real, Real, Real]
+"""A mean and the ends of its 95 % interval; the ends are NaN where there is no interval."""
+
+
+class RecordModel(BaseModel):
+    """A record or a part of one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values; numbers that are not defined become None."""
+        return self.model_dump(mode="json")
+
+
+class Reproduction(RecordModel):
+    """What somebody needs to get the same figures.
+
+    Attributes:
+        config: the settings in force, without those of language models and generators, which may hold a key.
+        data: fingerprints of the dataset and the graph.
+        versions: of the packages.
+        device: ``"cpu"`` or ``"cuda"``.
+        threads: of the training.
+    """
+
+    config: dict[str, Any] = {}
+    data: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    device: str = "cpu"
+    threads: int = 1
+
+
+class RunRecord(RecordModel):
+    """What all kinds of runs keep.
+
+    Attributes:
+        kind: of the run.
+        format: of the file.
+        created: when, unix seconds.
+        seconds: how long it took.
+        reproduce: how to do it again; None where that is not told.
+    """
+
+    kind: str
+    format: Literal[2] = 2
+    created: float = 0.0
+    seconds: float = 0.0
+    reproduce: Reproduction | None = None
+
+
+R_co = TypeVar("R_co", bound=RunRecord, covariant=True)
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """A kept run.
+class KeptRun(Generic[R_co]):
+    """A run and where it is kept.
 
     Attributes:
         name: what it is called: when it was made and six letters that tell it apart.
-        file: where it is.
-        document: its figures, settings, fingerprints.
+        file: of the record; figures of every user are beside it as parquet.
+        record: figures, settings, fingerprints.
     """
 
     name: str
     file: Path
-    document: Mapping[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """One of :data:`LISTS`, :data:`RATINGS`, :data:`REPLAY`, :data:`OTHER` or what else the record calls itself."""
-        named = self.document.get("kind")
-        if named:
-            return str(named)
-        marks = {"systems": LISTS, "predictors": RATINGS, "replay": REPLAY}
-        return next((kind for mark, kind in marks.items() if mark in self.document), OTHER)
+    record: R_co
 
     def per_user(self) -> pl.DataFrame | None:
-        """Return the figures of every user, see :func:`kgrec.evaluate.report.per_user`; None where none were kept."""
+        """Return the figures of every user, see :func:`kgrec.evaluate.summary.per_user`; None where none are kept.
+
+        Raises:
+            CorruptArtifactError: their file is damaged.
+        """
+        import polars as pl
+
         file = self.file.with_suffix(".parquet")
         if not file.exists():
             return None
-        import polars as pl
-
         try:
             return pl.read_parquet(file)
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -60,87 +106,222 @@ class RunRecord:
             raise CorruptArtifactError(f"{file} cannot be read: {error}", hint=hint) from None
 
 
-def runs_folder(workspace: Workspace) -> Path:
-    """Return where runs are kept."""
-    return workspace.artifacts / "runs"
+class RatingsData(RecordModel):
+    """Counts of ratings.
 
-
-def keep(
-    folder: Path, kind: str, document: Mapping[str, Any], seconds: float, per_user: pl.DataFrame | None = None
-) -> Path:
-    """Write a run; names sort by time.
-
-    Args:
-        folder: where runs are kept.
-        kind: of the run.
-        document: JSON values.
-        seconds: how long it took.
-        per_user: figures of every user, or None.
-
-    Returns:
-        the record's file.
+    Attributes:
+        ratings, users, items: how many.
+        scale: the lowest and the highest rating.
+        mean: of all.
+        predicted: how many are predicted of a given test part, else None: all are.
     """
-    now = time.time()
-    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:6]}"
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if per_user is not None and per_user.height:
-            per_user.write_parquet(folder / f"{name}.parquet")
-        write_json(folder / f"{name}.json", {"format": 1, "kind": kind, "created": now, "seconds": seconds, **document})
-    return folder / f"{name}.json"
+
+    ratings: int
+    users: int
+    items: int
+    scale: tuple[float, float]
+    mean: float
+    predicted: int | None = None
 
 
-def run_names(folder: Path) -> list[str]:
-    """Return the names of the kept runs, oldest first."""
-    files = folder.glob("*.json") if folder.is_dir() else ()
-    # Names tell seconds; of two runs within one the file's own time tells which was first.
-    return [file.stem for file in sorted(files, key=lambda f: (f.stem[:15], f.stat().st_mtime_ns))]
+class PredictorFigures(RecordModel):
+    """A predictor over all folds and seeds.
 
-
-def load_run(folder: Path, name: str) -> RunRecord:
-    """Return a kept run.
-
-    Args:
-        folder: where runs are kept.
-        name: its name, a beginning or an end of it that no other run has, ``latest``, ``latest~1``..., or the path of
-            a record of another workspace.
-
-    Raises:
-        NotFoundError: there is no such run, or several.
-        CorruptArtifactError: the record is damaged.
+    Attributes:
+        name: of the predictor.
+        rmse, mae: over all held-out ratings together, intervals over users.
+        rmse_by_fold: of each fold of each seed.
+        fit_seconds, predict_seconds: CPU seconds of all folds.
+        weights: of the parts of a stack, by fold.
     """
-    if name.endswith(".json"):
-        file = Path(name)
-        if not file.is_file():
-            raise UserError(f"{name} is no file", hint="name a record, or a run that `kgrec runs` lists")
-        return _read(file)
-    return _read(folder / f"{_resolved(run_names(folder), name)}.json")
+
+    name: str
+    rmse: Interval
+    mae: Interval
+    rmse_by_fold: tuple[float, ...]
+    fit_seconds: float
+    predict_seconds: float
+    weights: tuple[dict[str, float], ...] = ()
 
 
-def _resolved(names: list[str], name: str) -> str:
-    if not names:
-        raise NotFoundError("no run was kept yet", hint="run `kgrec evaluate`")
-    back = re.fullmatch(rf"{LATEST}(?:~(\d+))?", name)
-    if back:
-        place = int(back[1] or 0)
-        if place >= len(names):
-            count = "one run is" if len(names) == 1 else f"{len(names)} runs are"
-            raise NotFoundError(f"there is no {name}: only {count} kept", hint="`kgrec runs` lists them")
-        return names[-1 - place]
-    if name in names:
-        return name
-    near = [known for known in names if name and (known.startswith(name) or known.endswith(name))]
-    if len(near) == 1:
-        return near[0]
-    if near:
-        raise NotFoundError(f"{name!r} names {len(near)} runs", hint="one of " + ", ".join(near[:5]))
-    raise NotFoundError.of("run", name, [*reversed(names), LATEST])
+class RatingsComparison(RecordModel):
+    """The last predictor of the plan against another on the same ratings.
+
+    Attributes:
+        predictor: the other one.
+        rmse_difference: its RMSE minus that of the last: above 0 the last is better.
+        mse_difference: the same of the mean squared errors, with its interval over users.
+        paired: of the users' mean squared errors, other minus last: permutation test and effect.
+        p_holm: corrected for all comparisons.
+    """
+
+    predictor: str
+    rmse_difference: Real
+    mse_difference: Interval
+    paired: Paired
+    p_holm: Real = float("nan")
 
 
-def _read(file: Path) -> RunRecord:
-    document = read_json(file)
-    if isinstance(document, list) and len(document) == 1:  # what --out writes
-        document = document[0]
-    if not isinstance(document, dict):
-        raise CorruptArtifactError(f"{file} is no record of a run", hint="name a file that kgrec evaluate wrote")
-    return RunRecord(file.stem, file, document)
+class RatingsRecord(RunRecord):
+    """The result of ``kgrec evaluate --ratings``.
+
+    Attributes:
+        plan: what was asked for.
+        data: counts and scale.
+        predictors: figures of each.
+        comparisons: the last predictor against each other.
+    """
+
+    kind: Literal["ratings"] = "ratings"
+    plan: RatingsPlan
+    data: RatingsData
+    predictors: tuple[PredictorFigures, ...]
+    comparisons: tuple[RatingsComparison, ...] = ()
+
+
+class SimulationRecord(RunRecord):
+    """The result of ``kgrec simulate``: how lists drift, over all seeds.
+
+    Attributes:
+        plan: what was asked for.
+        users, items, start_likes: counts at the start.
+        scorers: that rank.
+        rounds: their numbers, from 1.
+        systems: mean over the seeds of each figure in each round, by system and name.
+        intervals: 95 % intervals over the seeds (Student's t), ``(low, high)`` a round; None with one seed.
+    """
+
+    kind: Literal["simulation"] = "simulation"
+    plan: SimulationPlan
+    users: int
+    items: int
+    start_likes: int
+    scorers: tuple[str, ...]
+    rounds: tuple[int, ...]
+    systems: dict[str, dict[str, tuple[Real, ...]]]
+    intervals: dict[str, dict[str, tuple[tuple[Real, Real] | None, ...]]]
+
+
+class Written(RecordModel):
+    """A text as a variant wrote it.
+
+    Attributes:
+        variant: who wrote it.
+        user_id, item_ids: the reader, empty for nobody in particular, and what it is about.
+        text: empty where the model wrote nothing.
+        seconds: how long it took, facts not counted.
+        tokens: that the model made for it, drafts and repairs included; None where it does not say.
+        repaired, fallback: what became of the drafts.
+        refused: what guards had against drafts, first ones first.
+        note: why a model did not write it, or empty.
+    """
+
+    variant: str
+    user_id: str
+    item_ids: tuple[str, ...]
+    text: str
+    seconds: float
+    tokens: int | None = None
+    repaired: bool = False
+    fallback: bool = False
+    refused: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Verdict(RecordModel):
+    """What is wrong with one text.
+
+    Attributes:
+        guards: what the guards that ask whether a text is true have against it.
+        form: what the other guards have against it.
+        checker: what :class:`~kgrec.evaluate.factcheck.FactChecker` does not find borne out.
+    """
+
+    guards: tuple[str, ...] = ()
+    form: tuple[str, ...] = ()
+    checker: tuple[str, ...] = ()
+
+
+class JudgedText(Written):
+    """A text and what is wrong with it."""
+
+    verdict: Verdict = Verdict()
+
+
+class VariantFigures(RecordModel):
+    """The figures of one variant; means over texts with 95 % intervals where that is possible.
+
+    Attributes:
+        name: of the variant.
+        model: who wrote.
+        n: texts.
+        written: share that is not empty.
+        faithful: share of the written texts in which no guard finds an unsupported name, number or claim.
+        passed: share that no guard objects to, form included.
+        checked: share in which the second, independent check finds nothing unsupported.
+        fallback: share that the template wrote because nothing passed.
+        repaired: share that is a second draft.
+        picked: share of readers picked out among the readers of the same item, by terms; NaN without groups.
+        picked_by_meaning: the same by the text encoder.
+        differ: share of pairs of readers of the same item who are told something else.
+        coverage: share of the facts that a text can be expected to name, see :mod:`kgrec.generate.drafts`.
+        length: words, or characters of Chinese.
+        distinct_1, distinct_2: different words and pairs of words over all; they fall with the number of texts.
+        self_bleu: BLEU-4 against the other texts, of at most 100 texts.
+        perplexity: exponential of the mean negative log likelihood a token, geometric mean over texts.
+        seconds: a text, facts not counted.
+        tokens: that were made for a text, drafts and repairs included.
+        tokens_a_second, texts_a_second: over all texts.
+    """
+
+    name: str
+    model: str
+    n: int
+    written: Interval
+    faithful: Interval
+    passed: Interval
+    checked: Interval
+    fallback: Interval
+    repaired: Interval
+    picked: Interval
+    picked_by_meaning: Interval
+    differ: Interval
+    coverage: Interval
+    length: Interval
+    distinct_1: Real
+    distinct_2: Real
+    self_bleu: Interval
+    perplexity: Interval
+    seconds: Interval
+    tokens: Interval
+    tokens_a_second: Real
+    texts_a_second: Real
+
+
+class TextsRecord(RunRecord):
+    """The result of ``kgrec generate evaluate``.
+
+    Attributes:
+        plan: what was asked for.
+        text_kind, language: of the texts.
+        readers, groups: how many readers, in how many groups of one item.
+        variants: the figures.
+        texts: variant -> the texts with what is wrong with them, in the same order.
+        titles: what each text is about.
+        peak_memory: of the process so far, MiB; model, graph and tables included.
+        seconds_of_facts: time to collect facts, profile and reason, a text.
+        notes: what could not be measured, and why.
+    """
+
+    kind: Literal["texts"] = "texts"
+    plan: TextPlan
+    text_kind: str
+    language: str
+    readers: int
+    groups: int
+    variants: tuple[VariantFigures, ...]
+    texts: dict[str, tuple[JudgedText, ...]] = Field(repr=False)
+    titles: tuple[str, ...] = Field(repr=False)
+    peak_memory: Real = float("nan")
+    seconds_of_facts: Real = float("nan")
+    notes: tuple[str, ...] = ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, PlainSerializer
 
 DRAWS = 2000
 """Resamples of an interval and of a test."""
@@ -24,6 +27,14 @@ NORMAL = 1.96
 """Standard errors to each side of a 95 % interval."""
 
 
+Real = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: float(value) if math.isfinite(value) else None, return_type=float | None),
+]
+"""A number of a record: one that is not finite is null in JSON, and NaN when it is read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A mean over users and the range in which it would lie for other users of the same kind.
@@ -34,10 +45,19 @@ class Interval:
         n: users with a value.
     """
 
-    mean: float
-    low: float
-    high: float
+    mean: Real
+    low: Real
+    high: Real
     n: int
+
+    @property
+    def span(self) -> tuple[float, float, float]:
+        """Mean, low and high."""
+        return self.mean, self.low, self.high
+
+
+UNKNOWN = Interval(math.nan, math.nan, math.nan, 0)
+"""Of no values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +74,13 @@ class Paired:
             of superiority, McGraw and Wong 1992; Vargha and Delaney 2000).
     """
 
-    difference: float
-    low: float
-    high: float
-    p: float
-    effect: float
+    difference: Real
+    low: Real
+    high: Real
+    p: Real
+    effect: Real
     n: int
-    wins: float
+    wins: Real
 
 
 def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> Interval:
@@ -73,7 +93,7 @@ def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: i
     """
     known = values[~np.isnan(values)]
     if not len(known):
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
+        return UNKNOWN
     means = np.concatenate([known[rng.integers(len(known), size=size)].mean(axis=1) for size in blocks(known, draws)])
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(known.mean()), float(low), float(high), len(known))

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, NotFoundError, UsageError
-from kgrec.evaluate.judging import Result, TestSet, measure, scores_of
+from kgrec.evaluate import metrics
+from kgrec.evaluate.lists_record import SweepCurve, SweepPoint
+from kgrec.evaluate.plan import Sweep
+from kgrec.evaluate.records import Span
+from kgrec.evaluate.significance import NORMAL, bootstrap, jackknife, over_seeds
+from kgrec.evaluate.test_set import Result, TestSet, measure, scores_of
 from kgrec.plugin.manager import Registry
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
@@ -24,21 +29,6 @@ MOST_VALUES = 1000
 """A range with more values is a slip of the finger."""
 
 EXAMPLE = "for example --sweep mmr.strength=0:1:0.1 or --sweep dpp.strength=0,0.02,0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """An option of a re-ranker and the values it takes, one after the other.
-
-    Attributes:
-        step: name of the re-ranker.
-        option: name of the option.
-        values: numbers, or whatever else the option takes.
-    """
-
-    step: str
-    option: str
-    values: tuple[Any, ...]
 
 
 def parse_sweep(text: str, registry: Registry) -> Sweep:
@@ -220,3 +210,53 @@ def check_sweeps(
             variants(sweep, named, registry, tables)
         except ConfigError as error:
             raise ConfigError(f"--sweep {sweep.step}.{sweep.option}: {error.message}", hint=error.hint) from None
+
+
+OVERALL = {"coverage": metrics.coverage, "gini": metrics.gini}
+"""Figures of all lists together, by name."""
+
+
+def curves(
+    sweeps: Sequence[Sweep],
+    swept: Sequence[Sequence[Sequence[Result]]],
+    test_sets: Sequence[TestSet],
+    rng: np.random.Generator,
+) -> tuple[SweepCurve, ...]:
+    """Put the results of all seeds together.
+
+    Args:
+        sweeps: what varied.
+        swept: results by seed, sweep and value.
+        test_sets: what was asked, by seed.
+        rng: draws users and groups of users.
+    """
+    return tuple(
+        SweepCurve(
+            step=sweep.step,
+            option=sweep.option,
+            points=tuple(
+                SweepPoint(value=value, metrics=spans([seed[s][v] for seed in swept], test_sets, rng))
+                for v, value in enumerate(sweep.values)
+            ),
+        )
+        for s, sweep in enumerate(sweeps)
+    )
+
+
+def spans(results: Sequence[Result], test_sets: Sequence[TestSet], rng: np.random.Generator) -> dict[str, Span]:
+    """Return every figure of a system with its interval, from its results in all seeds."""
+    found: dict[str, Span] = {}
+    users = [test_set.users for test_set in test_sets]
+    for name in results[0].per_user:
+        found[name] = bootstrap(over_seeds(users, [r.per_user[name] for r in results]), rng).span
+    for name in results[0].overall:
+        mean = float(np.mean([result.overall[name] for result in results]))
+        # The seeds share their users, so their errors do not cancel out.
+        error = float(np.mean([_error(name, r, test_set, rng) for r, test_set in zip(results, test_sets, strict=True)]))
+        found[name] = (mean, mean - NORMAL * error, mean + NORMAL * error)
+    return found
+
+
+def _error(name: str, result: Result, test_set: TestSet, rng: np.random.Generator) -> float:
+    figure = OVERALL[name.partition("@")[0]]
+    return jackknife(lambda kept: figure(result.top[kept], test_set.n_candidates), len(result.top), rng)

@@ -1,6 +1,6 @@
 """What showing an item changes: how much more often it is liked than it would have been anyway.
 
-A recommendation is worth the likes that it causes, not those that it foretells (Sato et al., *Uplift-based Evaluation
+A recommendation is worth the likes that it causes, not those that it predicts (Sato et al., *Uplift-based Evaluation
 and Optimization of Recommenders*, RecSys 2019; Gutierrez and Gérardy, *Causal Inference and Uplift Modelling*, PMLR 67,
 2017). The log must tell what was shown, and people must also find things by themselves.
 """
@@ -8,12 +8,13 @@ and Optimization of Recommenders*, RecSys 2019; Gutierrez and Gérardy, *Causal 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.evaluate.lists_record import Effect, Uplift
 from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
 from kgrec.types import UserIndices
 
@@ -57,43 +58,6 @@ class ShownLog:
         is shown to more people; beyond that, showing is taken to be independent of what somebody would like.
         """
         return np.clip(self.of_users[rows] * self.of_items[items], self.clip, MOST)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """An effect of showing.
-
-    Attributes:
-        shown: how often a pair is liked when shown.
-        unshown: how often the same kind of pair is liked when not shown.
-        uplift: the difference.
-        n_shown: pairs behind ``shown``, the mean over seeds.
-    """
-
-    shown: Interval
-    unshown: Interval
-    uplift: Interval
-    n_shown: int
-
-
-@dataclass(frozen=True)
-class Uplift:
-    """What the log says of the effect of recommendations.
-
-    Attributes:
-        users, shown, liked_shown, liked_unshown: counts of the log.
-        naive: liked of what was shown minus liked of what was not, without any correction.
-        everywhere: average effect over all pairs of these users and items.
-        at: effect on what is in the lists, by system and then by length of the list.
-    """
-
-    users: int
-    shown: int
-    liked_shown: int
-    liked_unshown: int
-    naive: float
-    everywhere: Effect
-    at: Mapping[str, Mapping[int, Effect]] = field(default_factory=dict)
 
 
 def make_log(shown: csr_array, liked: csr_array, known: csr_array, history: csr_array, clip: float) -> ShownLog | None:
@@ -192,8 +156,15 @@ def measure_uplift(
         for system, of_seeds in tops.items()
     }
     of_shown = int(log.liked.multiply(log.shown).nnz)
-    counts = len(log.users), int(log.shown.nnz), of_shown, int(log.liked.nnz) - of_shown
-    return Uplift(*counts, naive_difference(log), average_effect(log, rng), at)
+    return Uplift(
+        users=len(log.users),
+        shown=int(log.shown.nnz),
+        liked_shown=of_shown,
+        liked_unshown=int(log.liked.nnz) - of_shown,
+        naive=naive_difference(log),
+        everywhere=average_effect(log, rng),
+        at=at,
+    )
 
 
 def naive_difference(log: ShownLog) -> float:
@@ -211,7 +182,7 @@ def _effect(parts: NDArray[np.float64], n_shown: int, rng: np.random.Generator) 
     ends = np.nanquantile(_rates(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     three = zip(_rates(parts.sum(axis=1)[None])[0], *ends, strict=True)
     shown, unshown, uplift = (Interval(float(m), float(low), float(high), n) for m, low, high in three)
-    return Effect(shown, unshown, uplift, n_shown)
+    return Effect(shown=shown, unshown=unshown, uplift=uplift, n_shown=n_shown)
 
 
 def _rates(sums: NDArray[np.float64]) -> NDArray[np.float64]:

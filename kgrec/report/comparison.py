@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kgrec.evaluate.comparing import PAIRED, FigureDifference, RunComparison
+from kgrec.evaluate.comparison import PAIRED, FigureDifference, RunComparison
 from kgrec.report import Bar, Section, bar_plot, details, facts, grid, page, paragraph, table
 from kgrec.report.record import change, span, text_of
 from kgrec.report.words import FALLING, meaning
@@ -37,10 +37,10 @@ def comparison_page(found: RunComparison) -> str:
 def _summary(found: RunComparison, first: str) -> Section:
     main = main_figure(found)
     how = (
-        "Both runs asked the same people for the same likes, so differences are taken person by person; p is of the "
+        "Both runs asked the same users for the same likes, so differences are taken user by user; p is of the "
         "paired permutation test, corrected for all figures of the same system by Holm's method."
         if found.paired
-        else f"Differences cannot be taken person by person: {found.why_not}. "
+        else f"Differences cannot be taken user by user: {found.why_not}. "
         "Intervals that do not overlap differ; of those that do, nothing is known."
     )
     blocks: list[object] = [paragraph(how)]
@@ -100,7 +100,7 @@ def _signed(value: float) -> str:
 def _changed(found: RunComparison) -> Section:
     if not found.changed:
         return Section("What differs", [paragraph("Nothing: settings, data, seeds and versions are the same.")])
-    lines = [[change["what"], _written(change["a"]), _written(change["b"])] for change in found.changed]
+    lines = [[one.what, _written(one.a), _written(one.b)] for one in found.changed]
     return Section("What differs", [table(["setting", "A", "B"], lines, caption="Settings, data, versions")])
 
 

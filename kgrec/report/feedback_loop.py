@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from kgrec.evaluate.ablation import AS_RANKED
+from kgrec.evaluate.plan import AS_RANKED
+from kgrec.evaluate.records import SimulationRecord
 from kgrec.report import Section, Series, facts, grid, line_plot, paragraph, table
-from kgrec.report.record import change, mapping, real, reals, span, text_of
+from kgrec.report.record import change, span, text_of
 
 MEANINGS = {
     "clicks": "Clicks that a list brings. It falls by nature: what people like best is soon behind them.",
@@ -41,31 +41,34 @@ GAP = "gap "
 """Begins the names of the gaps between groups."""
 
 
-def summary(document: Mapping[str, Any]) -> Section:
+def summary(record: SimulationRecord) -> Section:
     """Say what was run, and what came of it in a sentence a system."""
-    plan, drift = mapping(document.get("plan")), mapping(document.get("replay"))
+    plan = record.plan
     named = {
-        "rounds": plan.get("rounds"),
-        "length of the lists": plan.get("k"),
-        "seeds": text_of(plan.get("seeds")),
-        "share of likes held back": f"{real(plan['fraction']):.0%}" if plan.get("fraction") else None,
-        "re-rankers": text_of(plan["rerank"]) if plan.get("rerank") else None,
-        **{name: text_of(value) for name, value in mapping(drift.get("facts")).items()},
+        "rounds": plan.rounds,
+        "length of the lists": plan.k,
+        "seeds": text_of(plan.seeds),
+        "share of likes held back": f"{plan.fraction:.0%}",
+        "re-rankers": text_of(plan.rerank) if plan.rerank else None,
+        "users": text_of(record.users),
+        "items": text_of(record.items),
+        "likes at the start": text_of(record.start_likes),
+        "scorers": text_of(record.scorers),
     }
-    told = [paragraph(sentence) for sentence in _answers(drift)]
+    told = [paragraph(sentence) for sentence in _answers(record)]
     how = (
         "Simulated people have a taste that is learned from all of their likes. In every round they get a list, look "
         "at its top more than at its end and click what they like of it; clicks become likes, and all scorers are "
-        "fitted anew. Their taste never changes, and nobody sees what is not recommended: this tells how lists "
+        "fitted again. Their taste never changes, and nobody sees what is not recommended: this tells how lists "
         "drift, not how people do."
     )
     kept = {name: value for name, value in named.items() if value is not None}
     return Section("In short", [*told, facts(kept), paragraph(how, quiet=True)])
 
 
-def _answers(drift: Mapping[str, Any]) -> list[str]:
+def _answers(record: SimulationRecord) -> list[str]:
     told = []
-    for system, figures in mapping(drift.get("systems")).items():
+    for system, figures in record.systems.items():
         said = []
         for name, words in (
             ("bestsellers", "bestsellers' share of the places"),
@@ -73,7 +76,7 @@ def _answers(drift: Mapping[str, Any]) -> list[str]:
             ("coverage", "the share of the catalogue that is shown"),
             ("miscalibration", "the distance from people's own mix of categories"),
         ):
-            values = [v for v in reals(mapping(figures).get(name)) if math.isfinite(v)]
+            values = [v for v in figures.get(name, ()) if math.isfinite(v)]
             if len(values) > 1 and values[0]:
                 said.append(f"{words} {_moves(values)}")
         if said:
@@ -89,56 +92,53 @@ def _moves(values: Sequence[float]) -> str:
     return f"{'rises' if share > 0 else 'falls'} from {values[0]:.3f} to {values[-1]:.3f} ({share:+.0%})"
 
 
-def drifts(document: Mapping[str, Any]) -> list[Section]:
+def drifts(record: SimulationRecord) -> list[Section]:
     """Draw every figure over the rounds, a section for each question."""
-    drift = mapping(document.get("replay"))
-    names = list(dict.fromkeys(name for figures in mapping(drift.get("systems")).values() for name in mapping(figures)))
+    names = list(dict.fromkeys(name for figures in record.systems.values() for name in figures))
     found = []
     for title, wanted, reading in QUESTIONS:
-        shown = [_plot(drift, name) for name in wanted if name in names]
+        shown = [_plot(record, name) for name in wanted if name in names]
         if shown:
-            found.append(Section(title, [paragraph(reading), grid(*shown), *_table(drift, wanted, names)]))
+            found.append(Section(title, [paragraph(reading), grid(*shown), _table(record, wanted)]))
     gaps = [name for name in names if name.startswith(GAP)]
     if gaps:
         reading = (
             "By so many clicks a list the group that clicks most is ahead of the one that clicks least; nearer to 0 is "
             "fairer."
         )
-        plots = [_plot(drift, name) for name in gaps]
-        found.append(Section("Who is left behind?", [paragraph(reading), grid(*plots), *_table(drift, gaps, names)]))
+        plots = [_plot(record, name) for name in gaps]
+        found.append(Section("Who is left behind?", [paragraph(reading), grid(*plots), _table(record, gaps)]))
     return found
 
 
-def _plot(drift: Mapping[str, Any], name: str) -> Markup:
+def _plot(record: SimulationRecord, name: str) -> Markup:
     lines = []
-    for system, figures in mapping(drift.get("systems")).items():
-        values = reals(mapping(figures).get(name))
-        spans = _spans(drift, str(system), name, len(values))
+    for system, figures in record.systems.items():
+        if name not in figures:
+            continue
+        spans = _spans(record, system, name)
         lows, highs = [low for low, _ in spans], [high for _, high in spans]
-        lines.append(Series(str(system), [float(k + 1) for k in range(len(values))], values, lows, highs))
+        rounds = [float(k) for k in record.rounds]
+        lines.append(Series(system, rounds, figures[name], lows, highs))
     return line_plot(lines, title=name, x_label="round", y_label=name, note=MEANINGS.get(name, ""))
 
 
-def _spans(drift: Mapping[str, Any], system: str, name: str, n: int) -> list[tuple[float, float]]:
-    kept = mapping(mapping(drift.get("intervals")).get(system)).get(name)
-    pairs = [reals(pair) for pair in kept] if isinstance(kept, list | tuple) else []
-    found = [(pair[0], pair[1]) if len(pair) == 2 else (math.nan, math.nan) for pair in pairs]
-    return found if len(found) == n else [(math.nan, math.nan)] * n
+def _spans(record: SimulationRecord, system: str, name: str) -> list[tuple[float, float]]:
+    return [pair or (math.nan, math.nan) for pair in record.intervals[system][name]]
 
 
-def _table(drift: Mapping[str, Any], wanted: Sequence[str], names: Sequence[str]) -> list[Markup]:
-    systems = mapping(drift.get("systems"))
-    several = len(reals(drift.get("seeds"))) > 1
+def _table(record: SimulationRecord, wanted: Sequence[str]) -> Markup:
+    several = len(record.plan.seeds) > 1
     lines: list[list[object]] = []
-    for name in (n for n in wanted if n in names):
-        for system, figures in systems.items():
-            values = reals(mapping(figures).get(name))
-            if not values:
+    for name in wanted:
+        for system, figures in record.systems.items():
+            if name not in figures:
                 continue
-            last = span(*_spans(drift, str(system), name, len(values))[-1])
-            row = [name, str(system), values[0], values[-1], *([last] if several else [])]
+            values = figures[name]
+            last = span(*_spans(record, system, name)[-1])
+            row = [name, system, values[0], values[-1], *([last] if several else [])]
             lines.append([*row, change(values[-1], values[0])])
     header = ["figure", "lists", "first round", "last round", *(["95 % interval"] if several else []), "change"]
     note = "over seeds" if several else "one seed: nothing is known of chance"
     caption = f"First and last round, means over people ({note})"
-    return [table(header, lines, caption=caption, right=["95 % interval", "change"])] if lines else []
+    return table(header, lines, caption=caption, right=["95 % interval", "change"])

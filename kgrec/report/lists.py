@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
-
+from kgrec.evaluate.lists_record import ListsRecord
 from kgrec.report import Bar, Section, Series, bar_plot, grid, line_plot, paragraph, table
-from kgrec.report.record import interval, judged, longest, mapping, real, reals, rows, span
+from kgrec.report.record import span
 
 MOST_SYSTEMS = 2
 """Systems in a chart, the whole hybrid first; the tables hold all."""
 
 
-def popularity(document: Mapping[str, Any]) -> Section | None:
+def popularity(record: ListsRecord) -> Section | None:
     """Show how popular what is recommended is, beside what people like."""
-    drawn = mapping(document.get("pictures"))
-    bands, handed = rows(drawn.get("bands")), mapping(drawn.get("handed_out"))
+    bands, handed = record.charts.bands, record.charts.handed_out
     if not bands:
         return None
-    every = list(mapping(bands[0].get("systems")))
+    every = list(bands[0].systems)
     names = every[:MOST_SYSTEMS]
     bars = []
     for band in bands:
-        label = str(band.get("name"))
-        bars.append(Bar(label, real(band.get("items")), kind="all items"))
-        bars.append(Bar(label, real(band.get("hidden_likes")), kind="hidden likes"))
-        shares = mapping(band.get("systems"))
-        bars += [Bar(label, real(shares.get(name)), kind=f"lists: {name}") for name in names]
+        bars.append(Bar(band.name, band.items, kind="all items"))
+        bars.append(Bar(band.name, band.hidden_likes, kind="hidden likes"))
+        bars += [Bar(band.name, band.systems[name], kind=f"lists: {name}") for name in names]
     lines: list[list[object]] = [
-        ["all items", *(real(band.get("items")) for band in bands)],
-        ["hidden likes", *(real(band.get("hidden_likes")) for band in bands)],
-        *([f"lists: {n}", *(real(mapping(band.get("systems")).get(n)) for band in bands)] for n in every),
+        ["all items", *(band.items for band in bands)],
+        ["hidden likes", *(band.hidden_likes for band in bands)],
+        *([f"lists: {n}", *(band.systems[n] for band in bands)] for n in every),
     ]
     plots = [bar_plot(bars, title="Who gets the places", x_label="share")]
-    series = [Series(name, *_columns(points)) for name, points in list(handed.items())[:MOST_SYSTEMS]]
+    series = [
+        Series(name, [x for x, _ in points], [y for _, y in points])
+        for name, points in list(handed.items())[:MOST_SYSTEMS]
+    ]
     if series:
         even = Series("all equally often", [0.0, 1.0], [0.0, 1.0])
         plots.append(
@@ -46,7 +43,7 @@ def popularity(document: Mapping[str, Any]) -> Section | None:
                 note="The further below the diagonal, the fewer items take the places (Lorenz curve).",
             )
         )
-    header = ["share of", *(str(band.get("name")) for band in bands)]
+    header = ["share of", *(band.name for band in bands)]
     shown = table(
         header, lines, caption="Shares of the items, of the hidden likes, and of the places in the lists of each system"
     )
@@ -60,21 +57,19 @@ def popularity(document: Mapping[str, Any]) -> Section | None:
             paragraph(text),
             grid(*plots),
             shown,
-            _figures(document, ("popularity", "lift", "novelty", "coverage", "gini")),
+            _figures(record, ("popularity", "lift", "novelty", "coverage", "gini")),
         ],
     )
 
 
-def debiased(document: Mapping[str, Any]) -> Section | None:
+def debiased(record: ListsRecord) -> Section | None:
     """Show the figures as observed beside those in which likes count by inverse propensity."""
-    found = rows(document.get("debiased"))
-    if not found:
+    if not record.debiased:
         return None
     lines = []
-    for one in found:
-        naive, weighed, gap = (interval(one.get(key)) for key in ("naive", "debiased", "difference"))
-        row = [one.get("system"), one.get("metric"), naive[0], span(*naive[1:]), weighed[0], span(*weighed[1:])]
-        lines.append([*row, gap[0], span(*gap[1:]), real(one.get("effective"))])
+    for one in record.debiased:
+        cells = [cell for f in (one.naive, one.debiased, one.difference) for cell in (f.mean, span(f.low, f.high))]
+        lines.append([one.system, one.metric, *cells, one.effective])
     header = ["system", "figure", "naive", "95 % interval", "SNIPS", "95 % interval", "difference", "95 % interval"]
     text = (
         "Popular items are seen, and so liked, more often: the naive figure counts every hidden like the same, SNIPS "
@@ -84,24 +79,23 @@ def debiased(document: Mapping[str, Any]) -> Section | None:
     return Section("Debiased", [paragraph(text), shown])
 
 
-def calibration(document: Mapping[str, Any]) -> Section | None:
+def calibration(record: ListsRecord) -> Section | None:
     """Show whether the mix of categories in the lists is the one that people like."""
-    drawn = mapping(mapping(document.get("pictures")).get("categories"))
-    labels = drawn.get("labels")
-    if not isinstance(labels, list) or not labels:
+    drawn = record.charts.categories
+    if drawn is None or not drawn.labels:
         return None
-    liked, hidden = (_filled(drawn.get(name), len(labels)) for name in ("liked", "hidden_likes"))
-    listed = {str(name): _filled(values, len(labels)) for name, values in mapping(drawn.get("systems")).items()}
-    first = next(iter(listed), "")
+    first = next(iter(drawn.systems), "")
     bars = []
-    for k, label in enumerate(labels):
-        bars.append(Bar(str(label), liked[k], kind="in histories"))
+    for k, label in enumerate(drawn.labels):
+        bars.append(Bar(label, drawn.liked[k], kind="in histories"))
         if first:
-            bars.append(Bar(str(label), listed[first][k], kind=f"in lists: {first}"))
-    names = list(listed)
-    lines = [[label, liked[k], hidden[k], *(listed[name][k] for name in names)] for k, label in enumerate(labels)]
-    attribute = str(drawn.get("attribute"))
-    left = int(real(drawn.get("left_out") or 0))
+            bars.append(Bar(label, drawn.systems[first][k], kind=f"in lists: {first}"))
+    names = list(drawn.systems)
+    lines = [
+        [label, drawn.liked[k], drawn.hidden_likes[k], *(drawn.systems[name][k] for name in names)]
+        for k, label in enumerate(drawn.labels)
+    ]
+    attribute, labels, left = drawn.attribute, drawn.labels, drawn.left_out
     note = f"The {len(labels)} most liked; {left} more are not shown." if left else ""
     return Section(
         "Calibration",
@@ -116,37 +110,24 @@ def calibration(document: Mapping[str, Any]) -> Section | None:
                 lines,
                 caption=f"Mean share of each {attribute} in histories, in hidden likes and in the lists of each system",
             ),
-            _figures(document, ("miscalibration", "diversity", "serendipity")),
+            _figures(record, ("miscalibration", "diversity", "serendipity")),
         ],
     )
 
 
-def _figures(document: Mapping[str, Any], wanted: tuple[str, ...]) -> object:
+def _figures(record: ListsRecord, wanted: tuple[str, ...]) -> object:
     """Return the named figures of each system."""
-    k = longest(document)
-    systems = judged(document)
+    k = max(record.plan.ks)
     # Figures of all lists together have no interval over users.
-    ranges = {f"{name}@{k}": any(f"{name}@{k}" in mapping(s.get("metrics")) for s in systems) for name in wanted}
+    ranges = {f"{name}@{k}": any(f"{name}@{k}" in s.metrics for s in record.judged) for name in wanted}
     lines = []
-    for system in systems:
-        metrics, overall = mapping(system.get("metrics")), mapping(system.get("overall"))
+    for system in record.judged:
         cells: list[object] = []
         for name, ranged in ranges.items():
-            mean, low, high = interval(metrics.get(name))
-            cells += [mean, span(low, high)] if ranged else [real(overall.get(name))]
-        lines.append([system.get("name"), *cells])
+            mean, low, high = system.figure(name)
+            cells += [mean, span(low, high)] if ranged else [mean]
+        lines.append([system.name, *cells])
     header = ["system"]
     for name, ranged in ranges.items():
         header += [name, "95 % interval"] if ranged else [name]
     return table(header, lines, caption="The same in figures", right=["95 % interval"])
-
-
-def _filled(values: Any, n: int) -> list[float]:
-    """Return ``n`` numbers, NaN for those that are not there."""
-    return (reals(values) + [math.nan] * n)[:n]
-
-
-def _columns(points: Any) -> tuple[list[float], list[float]]:
-    pairs = [reals(point) for point in points] if isinstance(points, list) else []
-    kept = [pair for pair in pairs if len(pair) == 2]
-    return [pair[0] for pair in kept], [pair[1] for pair in kept]

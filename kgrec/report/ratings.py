@@ -1,47 +1,46 @@
-"""The page of foretold ratings."""
+"""The page of predicted ratings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from kgrec.evaluate.records import RatingsRecord
 from kgrec.report import Bar, Section, bar_plot, facts, grid, number, paragraph, table
-from kgrec.report.record import interval, mapping, real, rows, span, text_of
+from kgrec.report.record import span, text_of
 
 
-def summary(document: Mapping[str, Any]) -> Section:
-    """Say what was foretold and how near it came."""
-    plan, data = mapping(document.get("plan")), mapping(document.get("data"))
-    best = min(rows(document.get("predictors")), key=lambda p: _key(interval(p.get("rmse"))[0]), default={})
-    mean, low, high = interval(best.get("rmse"))
-    said = f"Best is {best.get('name')}: RMSE {number(mean)} (95 % interval {span(low, high)})." if best else ""
+def summary(record: RatingsRecord) -> Section:
+    """Say what was predicted and how near it came."""
+    plan, data = record.plan, record.data
+    best = min(record.predictors, key=lambda p: p.rmse.mean if math.isfinite(p.rmse.mean) else math.inf)
+    mean, low, high = best.rmse.span
+    said = f"Best is {best.name}: RMSE {number(mean)} (95 % interval {span(low, high)})."
     named = {
-        "held out": plan.get("split"),
-        "folds": plan.get("folds") if plan.get("split") != "given" else None,
-        "seeds": text_of(plan.get("seeds")),
-        **{name: text_of(value) for name, value in data.items() if not isinstance(value, Mapping)},
+        "held out": plan.split,
+        "folds": plan.folds if plan.split != "given" else None,
+        "seeds": text_of(plan.seeds),
+        "ratings": text_of(data.ratings),
+        "users": text_of(data.users),
+        "items": text_of(data.items),
+        "scale": text_of(data.scale),
+        "mean": text_of(data.mean),
+        "predicted": None if data.predicted is None else text_of(data.predicted),
     }
     shown = facts({name: value for name, value in named.items() if value is not None})
-    return Section("In short", [paragraph(said), shown] if said else [shown])
+    return Section("In short", [paragraph(said), shown])
 
 
-def results(document: Mapping[str, Any]) -> Section | None:
+def results(record: RatingsRecord) -> Section:
     """Show the errors of each predictor."""
-    found = rows(document.get("predictors"))
-    if not found:
-        return None
-    worse = {str(c.get("predictor")): c for c in rows(document.get("comparisons"))}
+    worse = {c.predictor: c for c in record.comparisons}
     lines, bars, others = [], [], []
-    for one in found:
-        name = str(one.get("name"))
-        rmse, mae, against = interval(one.get("rmse")), interval(one.get("mae")), worse.get(name, {})
-        p = real(against.get("p_holm"))
-        gap = real(against.get("rmse_difference")) if against else None
-        told = f"{p:.3f}" if math.isfinite(p) else ""
-        lines.append([name, rmse[0], span(*rmse[1:]), mae[0], span(*mae[1:]), gap, told])
-        bars.append(Bar(name, *rmse))
-        others.append(Bar(name, *mae))
+    for one in record.predictors:
+        rmse, mae, against = one.rmse.span, one.mae.span, worse.get(one.name)
+        gap = against.rmse_difference if against else None
+        told = f"{against.p_holm:.3f}" if against and math.isfinite(against.p_holm) else ""
+        lines.append([one.name, rmse[0], span(*rmse[1:]), mae[0], span(*mae[1:]), gap, told])
+        bars.append(Bar(one.name, *rmse))
+        others.append(Bar(one.name, *mae))
     header = ["predictor", "RMSE", "95 % interval", "MAE", "95 % interval", "RMSE worse by", "p"]
     return Section(
         "Results",
@@ -53,7 +52,3 @@ def results(document: Mapping[str, Any]) -> Section | None:
             ),
         ],
     )
-
-
-def _key(value: float) -> float:
-    return value if math.isfinite(value) else math.inf

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kgrec.evaluate.records import JudgedText, TextsRecord, VariantFigures, Verdict
 from kgrec.evaluate.significance import Interval
 from kgrec.report import Bar, Section, bar_plot, facts, listing, number, page, paragraph, table
-
-if TYPE_CHECKING:
-    from kgrec.evaluate.text_quality.figures import TextQuality, VariantFigures, Verdict
-    from kgrec.evaluate.text_quality.writing import Written
 
 EXAMPLES = 5
 """Texts of each sort that are shown: the first ones, not chosen ones."""
@@ -38,11 +35,10 @@ OTHERS = {
 }
 
 
-def quality_page(found: TextQuality) -> str:
+def quality_page(found: TextsRecord) -> str:
     """Return the page."""
-    about = (
-        f"{found.readers} texts a variant, of the kind {found.kind}, language {found.language}, seed {found.plan.seed}"
-    )
+    kind, seed = found.text_kind, found.plan.seed
+    about = f"{found.readers} texts a variant, of the kind {kind}, language {found.language}, seed {seed}"
     personal = f"; readers in {found.groups} groups who are all recommended the same item" if found.groups > 1 else ""
     sections = [
         Section("Figures", [paragraph(_about_figures()), _table(found), *_remarks(found)]),
@@ -67,7 +63,7 @@ def _about_figures() -> str:
     )
 
 
-def _table(found: TextQuality) -> Any:
+def _table(found: TextsRecord) -> Any:
     rows: list[list[object]] = []
     for name, called in {**SHARES, **OTHERS}.items():
         values: list[Interval] = [getattr(v, name) for v in found.variants]
@@ -98,7 +94,7 @@ def _short(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _remarks(found: TextQuality) -> Iterator[Any]:
+def _remarks(found: TextsRecord) -> Iterator[Any]:
     models = {v.name: v.model for v in found.variants}
     yield facts(
         {
@@ -111,7 +107,7 @@ def _remarks(found: TextQuality) -> Iterator[Any]:
         yield paragraph(note, quiet=True)
 
 
-def _bars(found: TextQuality, names: Sequence[str], title: str) -> Any:
+def _bars(found: TextsRecord, names: Sequence[str], title: str) -> Any:
     bars = [
         Bar(v.name, value.mean, value.low, value.high, SHARES[name])
         for v in found.variants
@@ -121,10 +117,10 @@ def _bars(found: TextQuality, names: Sequence[str], title: str) -> Any:
     return bar_plot(bars, title=title) if bars else paragraph("nothing was measured", quiet=True)
 
 
-def _texts(found: TextQuality, figures: VariantFigures) -> Iterator[Any]:
-    rows = list(zip(found.titles, found.texts[figures.name], found.verdicts[figures.name], strict=True))
-    good = [row for row in rows if row[1].text and not _wrong(row[2]) and not row[1].fallback]
-    bad = [row for row in rows if row[1].text and _wrong(row[2])]
+def _texts(found: TextsRecord, figures: VariantFigures) -> Iterator[Any]:
+    rows = list(zip(found.titles, found.texts[figures.name], strict=True))
+    good = [row for row in rows if row[1].text and not _wrong(row[1].verdict) and not row[1].fallback]
+    bad = [row for row in rows if row[1].text and _wrong(row[1].verdict)]
     replaced = [row for row in rows if row[1].fallback]
     empty = sum(not row[1].text for row in rows)
     yield paragraph(
@@ -140,7 +136,8 @@ def _wrong(verdict: Verdict) -> bool:
     return bool(verdict.guards or verdict.form or verdict.checker)
 
 
-def _row(title: str, written: Written, verdict: Verdict) -> list[object]:
+def _row(title: str, written: JudgedText) -> list[object]:
+    verdict = written.verdict
     against = [*verdict.guards, *verdict.form, *(f"second check: {note}" for note in verdict.checker)]
     against += [f"drafts: {note}" for note in written.refused[:4]]
     return [title, written.text, listing(against) if against else ""]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
+from kgrec.evaluate.lists_record import ListsRecord, SweepPoint
 from kgrec.report import Point, Section, Series, details, grid, line_plot, number, paragraph, scatter_plot, table
-from kgrec.report.record import change, main_metric, mapping, real, reals, rows, span, text_of
+from kgrec.report.record import change, span, text_of
 
 AGAINST = ("diversity", "coverage", "popularity", "novelty", "miscalibration", "gini")
 """What accuracy is traded for, as far as there are figures."""
 
 
-def tradeoffs(document: Mapping[str, Any]) -> Section | None:
+def tradeoffs(record: ListsRecord) -> Section | None:
     """Draw accuracy against each of the others, for each option that was swept."""
     blocks: list[object] = []
-    for sweep in rows(document.get("sweeps")):
-        points = rows(sweep.get("points"))
-        if points:
-            blocks += _sweep(f"{sweep.get('step')}.{sweep.get('option')}", points, main_metric(document))
+    for sweep in record.sweeps:
+        blocks += _sweep(f"{sweep.step}.{sweep.option}", sweep.points, record.metric)
     if not blocks:
         return None
     text = (
@@ -29,30 +27,21 @@ def tradeoffs(document: Mapping[str, Any]) -> Section | None:
     return Section("Trade-offs", [paragraph(text), *blocks])
 
 
-def _sweep(name: str, points: list[Mapping[str, Any]], metric: str) -> list[object]:
-    known = list(mapping(points[0].get("metrics")))
-    metric = metric if metric in known else next((n for n in known if n.startswith("ndcg@")), known[0] if known else "")
+def _sweep(name: str, points: Sequence[SweepPoint], metric: str) -> list[object]:
+    first = points[0]
     k = metric.partition("@")[2]
-    others = [f"{other}@{k}" for other in AGAINST if f"{other}@{k}" in known]
+    others = [f"{other}@{k}" for other in AGAINST if f"{other}@{k}" in first.metrics]
     plots = []
     for other in others:
-        placed = []
-        for point in points:
-            (x, *_), (y, low, high) = _figure(point, metric), _figure(point, other)
-            placed.append(Point(_value(point), x, y, low, high))
+        placed = [Point(_value(p), p.metrics[metric][0], *p.metrics[other]) for p in points]
         plots.append(scatter_plot(placed, title=f"{other} against {metric}", x_label=metric, y_label=other, note=name))
-    first = points[0]
     lines = []
     for point in points:
-        mean, low, high = _figure(point, metric)
-        row: list[object] = [
-            _value(point),
-            mean,
-            span(low, high),
-            change(mean, _figure(first, metric)[0]),
-        ]
+        mean, low, high = point.metrics[metric]
+        row: list[object] = [_value(point), mean, span(low, high), change(mean, first.metrics[metric][0])]
         for other in others:
-            value, gap = _figure(point, other)[0], change(_figure(point, other)[0], _figure(first, other)[0])
+            value = point.metrics[other][0]
+            gap = change(value, first.metrics[other][0])
             row.append(f"{number(value)} ({gap})" if gap and point is not first else number(value))
         lines.append(row)
     header = [name, metric, "95 % interval", "change", *others]
@@ -61,30 +50,24 @@ def _sweep(name: str, points: list[Mapping[str, Any]], metric: str) -> list[obje
     return [grid(*plots), details("The figures", shown)]
 
 
-def _value(point: Mapping[str, Any]) -> str:
+def _value(point: SweepPoint) -> str:
     """Return the value of the option as people write it."""
-    value = point.get("value")
-    return f"{value:g}" if isinstance(value, float) else text_of(value)
+    return f"{point.value:g}" if isinstance(point.value, float) else text_of(point.value)
 
 
-def _figure(point: Mapping[str, Any], name: str) -> tuple[float, float, float]:
-    values = reals(mapping(point.get("metrics")).get(name))
-    return (values[0], values[1], values[2]) if len(values) == 3 else (math.nan, math.nan, math.nan)
-
-
-def learning(document: Mapping[str, Any]) -> Section | None:
+def learning(record: ListsRecord) -> Section | None:
     """Draw how scorers that train by epochs got better on the likes held out for validation."""
-    found = rows(mapping(document.get("pictures")).get("learning"))
+    found = record.charts.learning
     if not found:
         return None
     plots = []
-    for scorer in dict.fromkeys(str(curve.get("scorer")) for curve in found):
-        series = []
-        for curve in (c for c in found if str(c.get("scorer")) == scorer):
-            pairs = [reals(point) for point in curve.get("points") or ()]
-            kept = [pair for pair in pairs if len(pair) == 2]
-            series.append(Series(f"seed {curve.get('seed')}", [p[0] for p in kept], [p[1] for p in kept]))
-        best = max((real(y) for one in series for y in one.y), default=math.nan)
+    for scorer in dict.fromkeys(curve.scorer for curve in found):
+        series = [
+            Series(f"seed {curve.seed}", [x for x, _ in curve.points], [y for _, y in curve.points])
+            for curve in found
+            if curve.scorer == scorer
+        ]
+        best = max((y for one in series for y in one.y if y is not None), default=math.nan)
         note = f"best {best:.4f}" if math.isfinite(best) else ""
         plots.append(line_plot(series, title=scorer, x_label="epoch", y_label="on validation likes", note=note))
     text = (

@@ -5,6 +5,7 @@ import pytest
 
 import kgrec
 from kgrec.errors import ConfigError, NotFoundError
+from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.testing import toy_workspace
 from kgrec.types import Request
 
@@ -61,7 +62,7 @@ def test_a_newcomer_and_bad_words(project):
 
 
 def test_evaluation_judges_with_and_without(project):
-    full, ranked = project.evaluate(k=(5,), rerank=["mmr:0.6"]).evaluation.systems
+    full, ranked = project.evaluate(EvaluationPlan(ks=(5,), rerank=("mmr:0.6",))).record.systems
     assert (full.name, ranked.name) == ("full", "without re-ranking")
     assert full.metrics["diversity@5"].mean > ranked.metrics["diversity@5"].mean
     assert np.isfinite(full.metrics["ndcg@5"].mean)

@@ -8,11 +8,12 @@ from scipy.sparse import csr_array
 
 from kgrec.config import Config
 from kgrec.data.item_features import item_categories, list_features
-from kgrec.evaluate.ablation import graph_utilisation, shuffle_tails, systems
-from kgrec.evaluate.judging import TestSet
-from kgrec.evaluate.report import summarise
-from kgrec.evaluate.run import Inputs, Plan, run
-from kgrec.evaluate.slices import head, make_slices, slice_ndcg
+from kgrec.evaluate.ablation import EvaluationInputs, graph_utilisation, shuffle_tails, systems
+from kgrec.evaluate.groups import head, make_slices, slice_ndcg
+from kgrec.evaluate.plan import EvaluationPlan
+from kgrec.evaluate.run import run
+from kgrec.evaluate.summary import summarise
+from kgrec.evaluate.test_set import TestSet
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_dataset
@@ -81,17 +82,16 @@ def test_graph_utilisation_is_the_relative_drop():
 
 def evaluated(**options):
     dataset = toy_dataset()
-    registry = load_plugins([]).registry("scorer")
     seen = []
 
     def encode(part, split, names):
         seen.append((part.interactions.height, names))
         return texts(part, split, names)
 
-    inputs = Inputs(dataset, Config(), DOMAIN, registry, graph_of(dataset), encode)
-    plan = Plan(ks=(3, 5), only=("popularity", "ease", "content"), **options)
+    inputs = EvaluationInputs(dataset, Config(), DOMAIN, load_plugins([]), graph_of(dataset), encode)
+    plan = EvaluationPlan(ks=(3, 5), only=("popularity", "ease", "content"), **options)
     rounds = run(inputs, plan)
-    return summarise(rounds, plan, dataset, {"why": "test"}), rounds, seen, dataset
+    return summarise(rounds, plan, dataset), rounds, seen, dataset
 
 
 def test_ablations_on_the_toy_add_up():
@@ -126,13 +126,13 @@ def test_the_same_seed_gives_the_same_figures():
 def test_cold_items_are_ranked_among_themselves_and_among_all():
     evaluation, rounds, *_ = evaluated(split="cold-item")
     (found,) = rounds
-    top = found.judged[0].outcome.top
+    top = found.judged[0].result.top
     assert found.test_set.candidates[top[top >= 0]].all()
     full = evaluation.systems[0].metrics
     assert full["ndcg@5 among all items"].mean <= full["ndcg@5"].mean
 
 
-def exam(known, popularity, truth):
+def make_test_set(known, popularity, truth):
     n_users, n_items = truth.shape
     history = np.zeros((n_users, 30))
     for user, count in enumerate(known):
@@ -145,7 +145,7 @@ def exam(known, popularity, truth):
 
 def test_slices_cover_every_user_and_every_test_like_once():
     truth = np.eye(4, dtype=bool)[:, [0, 1, 2, 3]]
-    asked = exam([0, 2, 10, 25], [0, 2, 6, 40], truth)
+    asked = make_test_set([0, 2, 10, 25], [0, 2, 6, 40], truth)
     slices = make_slices(asked)
     users = sum(s.users.astype(int) for s in slices if s.by == "user activity")
     items = sum(s.items.astype(int) for s in slices if s.by == "item popularity")

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
+from kgrec.evaluate.ablation import EvaluationInputs
 from kgrec.evaluate.clicks import Showings, auc, group_figures, measure_clicks
-from kgrec.evaluate.records import RunRecord
-from kgrec.evaluate.report import summarise
-from kgrec.evaluate.run import Inputs, Plan, run
+from kgrec.evaluate.plan import EvaluationPlan
+from kgrec.evaluate.records import KeptRun
+from kgrec.evaluate.run import run
+from kgrec.evaluate.summary import summarise
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.report.run_page import report_page
@@ -125,11 +127,10 @@ def log(*, both, times):
 
 @pytest.mark.parametrize(("both", "times"), [(True, True), (False, False)])
 def test_evaluate_tells_what_is_clicked_of_what_is_shown(both, times):
-    registry = load_plugins([]).registry("scorer")
-    inputs = Inputs(log(both=both, times=times), Config(), Domain(name="generic", summary=""), registry, None,
-                    lambda *_: (None, None))  # fmt: skip
-    plan = Plan("given", ks=(5,), seeds=(1, 2), only=("ease",))
-    evaluation = summarise(run(inputs, plan), plan, inputs.dataset, {})
+    data, domain = log(both=both, times=times), Domain(name="generic", summary="")
+    inputs = EvaluationInputs(data, Config(), domain, load_plugins([]), None, lambda *_: (None, None))
+    plan = EvaluationPlan("given", ks=(5,), seeds=(1, 2), only=("ease",))
+    evaluation = summarise(run(inputs, plan), plan, inputs.dataset)
     found = evaluation.clicks
     assert (found.users, found.shown) == (60, 240)  # four of each user's items are the test, liked or not
     test = inputs.dataset.interactions.filter((pl.col("split") == "test") & (pl.col("action") == "like"))
@@ -138,14 +139,14 @@ def test_evaluate_tells_what_is_clicked_of_what_is_shown(both, times):
     assert found.groups > 60 if times else found.groups <= 60
     assert found.systems["full"]["auc"].low > 0.8
     assert json.dumps(evaluation.to_dict())
-    page = report_page(RunRecord("x", Path("x.json"), {"kind": "lists", **evaluation.to_dict()}))
+    page = report_page(KeptRun("x", Path("x.json"), evaluation))
     assert "What was clicked" in page
-    without = Plan("ratio", 0.2, (5,), (1,), ("popularity",))
-    assert summarise(run(inputs, without), without, inputs.dataset, {}).clicks is None
+    without = EvaluationPlan("ratio", 0.2, (5,), (1,), ("popularity",))
+    assert summarise(run(inputs, without), without, inputs.dataset).clicks is None
 
 
 def test_the_screen_names_auc_its_interval_and_the_groups(capsys):
-    from kgrec.cli.evaluate_clicks import show_clicks
+    from kgrec.cli.evaluate_views import show_clicks
 
     rng = np.random.default_rng(0)
     rows = np.repeat(np.arange(30), 6)

@@ -1,8 +1,10 @@
 """Two kept runs beside each other, from Python and from the command line."""
 
 import json
+import math
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 
 import numpy as np
@@ -11,10 +13,11 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import MissingExtraError, UsageError
-from kgrec.evaluate.comparing import APART, PAIRED, TOUCHING, compare_runs
+from kgrec.evaluate.comparison import APART, PAIRED, TOUCHING, compare_runs
 from kgrec.evaluate.export import curves, export_run, scalars, settings
-from kgrec.evaluate.ratings import RatingsPlan
-from kgrec.evaluate.records import RunRecord
+from kgrec.evaluate.lists_record import LearningCurve
+from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan
+from kgrec.evaluate.records import SimulationRecord
 from kgrec.report.comparison import comparison_page
 from kgrec.testing import toy_workspace
 
@@ -40,21 +43,21 @@ def project(tmp_path_factory):
 def runs(project):
     """Return runs: popularity, EASE on the same split, EASE on the split of another seed, another protocol, ratings."""
     done = [
-        project.evaluate("ratio", k=[3, 5], only=["popularity"], examples=0),
-        project.evaluate("ratio", k=[5], only=["ease"], examples=0),
-        project.evaluate("ratio", k=[5], seeds=[7], only=["ease"], examples=0),
-        project.evaluate("leave-last", k=[5], only=["popularity"], examples=0),
+        project.evaluate(EvaluationPlan(ks=(3, 5), only=("popularity",), examples=0)),
+        project.evaluate(EvaluationPlan(ks=(5,), only=("ease",), examples=0)),
+        project.evaluate(EvaluationPlan(ks=(5,), seeds=(7,), only=("ease",), examples=0)),
+        project.evaluate(EvaluationPlan("leave-last", ks=(5,), only=("popularity",), examples=0)),
         project.evaluate_ratings(RatingsPlan(folds=2, only=("baseline",))),
     ]
     names = ("popularity", "ease", "other", "last", "ratings")
-    return {name: project.run(one.record.stem) for name, one in zip(names, done, strict=True)}
+    return {name: project.runs.load(one.name) for name, one in zip(names, done, strict=True)}
 
 
 def figure(found, metric):
     return next(f for f in found.figures if f.metric == metric)
 
 
-def test_the_same_questions_are_compared_person_by_person(runs):
+def test_the_same_questions_are_compared_user_by_user(runs):
     found = compare_runs(runs["popularity"], runs["ease"])
     assert (found.paired, found.why_not) == (True, "")
     one = figure(found, "ndcg@5")
@@ -64,7 +67,7 @@ def test_the_same_questions_are_compared_person_by_person(runs):
     assert one.low <= one.difference <= one.high
     assert 0 < one.p_holm <= 1
     assert not [f for f in found.figures if f.metric == "ndcg@3"]
-    changed = {change["what"]: (change["a"], change["b"]) for change in found.changed}
+    changed = {change.what: (change.a, change.b) for change in found.changed}
     assert changed["plan.only"] == (["popularity"], ["ease"])
     assert "fingerprint of the dataset" not in changed
 
@@ -72,18 +75,16 @@ def test_the_same_questions_are_compared_person_by_person(runs):
 def test_other_questions_are_not(runs):
     found = compare_runs(runs["ease"], runs["other"])
     assert not found.paired
-    assert "different people" in found.why_not
+    assert "different users" in found.why_not
     one = figure(found, "ndcg@5")
     assert one.how in (APART, TOUCHING)
     assert one.how == (TOUCHING if one.a[1] <= one.b[2] and one.b[1] <= one.a[2] else APART)
     assert np.isnan(one.p_holm)
 
 
-def test_old_records_are_not(runs):
-    old = dict(runs["ease"].document)
-    old["data"] = {k: v for k, v in old["data"].items() if k != "test_set"}
-    found = compare_runs(runs["popularity"], RunRecord("old", runs["ease"].file, old))
-    assert "before kgrec kept" in found.why_not
+def test_runs_without_the_figures_of_every_user_are_not(runs, tmp_path):
+    moved = replace(runs["ease"], file=tmp_path / "moved.json")
+    assert "not there any more" in compare_runs(runs["popularity"], moved).why_not
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,11 @@ def test_nonsense_is_refused(runs, a, b, told):
 
 def test_the_page_of_two_runs(runs):
     html = comparison_page(compare_runs(runs["popularity"], runs["ease"]))
-    assert "person by person" in html
+    assert "user by user" in html
     assert "plan.only" in html
     assert "<script" not in html
     touching = comparison_page(compare_runs(runs["ease"], runs["other"]))
-    assert "cannot be taken person by person" in touching
+    assert "cannot be taken user by user" in touching
 
 
 def test_from_the_command_line(project, runs, tmp_path):
@@ -111,7 +112,7 @@ def test_from_the_command_line(project, runs, tmp_path):
         "compare", runs["popularity"].name, runs["ease"].name, *words, "--html", page, "--out", out
     )
     assert code == 0, err
-    assert "person by person" in shown
+    assert "user by user" in shown
     assert "plan.only" in shown
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     (document,) = json.loads(out.read_text(encoding="utf-8"))
@@ -127,15 +128,26 @@ def test_from_the_command_line(project, runs, tmp_path):
 
 
 def test_what_is_exported(runs):
-    found = dict(scalars(runs["ease"].document))
-    mean = runs["ease"].document["systems"][0]["metrics"]["ndcg@5"]
-    assert found["full/ndcg@5"] == mean["mean"]
-    assert found["full/ndcg@5_low"] == mean["low"]
+    record = runs["ease"].record
+    found = dict(scalars(record))
+    mean = record.systems[0].metrics["ndcg@5"]
+    assert found["full/ndcg@5"] == mean.mean
+    assert found["full/ndcg@5_low"] == mean.low
     assert "full/coverage@5" in found
-    assert settings(runs["ease"].document)["plan.only"] == "ease"
-    drawn = {"pictures": {"learning": [{"seed": 1, "scorer": "gnn", "points": [[0, 0.1], [2, None], [3, 0.2]]}]}}
+    assert settings(record)["plan.only"] == "ease"
+    curve = LearningCurve(seed=1, scorer="gnn", points=((0, 0.1), (2, math.nan), (3, 0.2)))
+    drawn = record.model_copy(update={"charts": record.charts.model_copy(update={"learning": (curve,)})})
     assert list(curves(drawn)) == [("learning/gnn seed 1", [(0, 0.1), (3, 0.2)])]
-    loop = {"replay": {"systems": {"mmr:0.3": {"clicks": [2.0, None, 1.0]}}}}
+    loop = SimulationRecord(
+        plan=SimulationPlan(),
+        users=1,
+        items=1,
+        start_likes=1,
+        scorers=("ease",),
+        rounds=(1, 2, 3),
+        systems={"mmr:0.3": {"clicks": (2.0, math.nan, 1.0)}},
+        intervals={"mmr:0.3": {"clicks": (None, None, None)}},
+    )
     assert list(curves(loop)) == [("mmr:0.3/clicks", [(1, 2.0), (3, 1.0)])]
 
 
@@ -153,7 +165,7 @@ def test_export_to_mlflow(runs, tmp_path):
     out = export_run(runs["ease"], "mlflow", tmp_path / "ml")
     client = mlflow.MlflowClient(tracking_uri=out.resolve().as_uri())
     (run,) = client.search_runs([client.get_experiment_by_name("kgrec").experiment_id])
-    mean = runs["ease"].document["systems"][0]["metrics"]["ndcg@5"]["mean"]
+    mean = runs["ease"].record.systems[0].metrics["ndcg@5"].mean
     assert run.data.metrics["full/ndcg_at_5"] == mean
     assert run.data.params["plan.only"] == "ease"
 

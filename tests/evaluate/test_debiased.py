@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
 from kgrec.evaluate.debiased import compare_debiased, weighed_ndcg, weighed_recall
-from kgrec.evaluate.judging import TestSet
 from kgrec.evaluate.metrics import accuracy
+from kgrec.evaluate.test_set import TestSet
 from kgrec.ranking.top_k import top_k
 
 N_ITEMS = 7
@@ -55,7 +55,7 @@ def simulate(seed, n_users=1500, n_items=40):
     return likes, observed, top, propensities
 
 
-def exam(observed, propensities):
+def make_test_set(observed, propensities):
     truth = csr_array(observed.astype(np.float32))
     kept = np.flatnonzero(np.diff(truth.indptr))
     truth = csr_array(truth[kept])
@@ -67,7 +67,7 @@ def exam(observed, propensities):
 def test_snips_finds_the_true_recall_and_the_naive_figure_does_not():
     for seed in range(3):
         likes, observed, top, propensities = simulate(seed)
-        asked = exam(observed, propensities)
+        asked = make_test_set(observed, propensities)
         true = likes[:, :10].sum() / likes.sum()
         found = compare_debiased({"full": [top[asked.users]]}, [asked], 10, np.random.default_rng(0))
         recall, ndcg = found
@@ -96,7 +96,7 @@ def test_snips_is_unbiased_over_many_draws():
 
 def test_seeds_are_pooled_and_without_propensities_there_is_nothing():
     _, observed, top, propensities = simulate(1, n_users=100)
-    asked = exam(observed, propensities)
+    asked = make_test_set(observed, propensities)
     lists = top[asked.users]
     once = compare_debiased({"full": [lists]}, [asked], 10, np.random.default_rng(0))
     twice = compare_debiased({"full": [lists, lists]}, [asked, asked], 10, np.random.default_rng(0))

@@ -12,7 +12,8 @@ import pytest
 
 import kgrec
 from kgrec.cli.app import main
-from kgrec.evaluate.protocols import PROTOCOLS
+from kgrec.evaluate.plan import EvaluationPlan
+from kgrec.evaluate.splits import PROTOCOLS
 from kgrec.testing import toy_tables, toy_workspace
 
 SETTINGS = ["--set", "text.encoder=hashing", "--set", "linking.enabled=false"]
@@ -95,7 +96,8 @@ def test_every_split_runs_and_models_stay(workspace, split):
 
 def test_folds_and_seeds_are_pooled_by_user(workspace):
     project = kgrec.open(workspace, overrides=["text.encoder=hashing"])
-    full = project.evaluate("k-fold", folds=3, seeds=[1, 2], only=["popularity"], k=[5]).evaluation.systems[0]
+    plan = EvaluationPlan("k-fold", folds=3, seeds=(1, 2), only=("popularity",), ks=(5,))
+    full = project.evaluate(plan).record.systems[0]
     assert len(full.weights) == 6
     assert len(full.seeds["ndcg@5"]) == 2
     assert full.metrics["ndcg@5"].n <= project.dataset.n_users  # a person counts once, however many folds test him
@@ -124,8 +126,8 @@ def test_mistakes_are_told(workspace, words, code, told):
 
 def test_the_page_explains_every_figure(workspace):
     page = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    found = kgrec.open(workspace, overrides=["text.encoder=hashing"]).evaluate("ratio", only=["popularity"])
-    full = found.evaluation.systems[0]
+    found = kgrec.open(workspace, overrides=["text.encoder=hashing"]).evaluate(EvaluationPlan(only=("popularity",)))
+    full = found.record.systems[0]
     for name in {name.partition("@")[0] for name in (*full.metrics, *full.overall)}:
         assert re.search(rf"^\| `{name}` \| .{{30,}} \|$", page, re.MULTILINE), name
     for split in PROTOCOLS:

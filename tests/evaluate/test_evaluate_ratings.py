@@ -1,4 +1,4 @@
-"""RMSE and MAE of foretold ratings: the figures, the folds, and the command."""
+"""RMSE and MAE of predicted ratings: the figures, the folds, and the command."""
 
 import json
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,7 +12,9 @@ import kgrec
 from kgrec.cli.app import main
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.errors import DataError, NotFoundError, UsageError
-from kgrec.evaluate.ratings import Judged, RatingsPlan, explicit_ratings, run_ratings, summarise_ratings
+from kgrec.evaluate.plan import RatingsPlan
+from kgrec.evaluate.ratings import PredictorErrors, explicit_ratings, run_ratings, summarise_ratings
+from kgrec.evaluate.records import RatingsData
 from kgrec.models.ratings.biases import Biases
 
 QUICK = ("baseline", "item-neighbours")
@@ -59,8 +61,8 @@ def test_data_without_ratings_says_so():
 
 def test_rmse_and_mae_are_those_of_predictions_made_by_hand():
     data = dataset(rated())
-    judged, facts = run_ratings(data, RatingsPlan(folds=4, seeds=(7,), only=QUICK))
-    found = summarise_ratings(judged, RatingsPlan(folds=4, seeds=(7,), only=QUICK), facts, {})
+    judged, counts = run_ratings(data, RatingsPlan(folds=4, seeds=(7,), only=QUICK))
+    found = summarise_ratings(judged, counts, RatingsPlan(folds=4, seeds=(7,), only=QUICK))
     ratings = explicit_ratings(data)
     fold = np.random.default_rng([7, 17]).permutation(len(ratings)) % 4
     errors = []
@@ -69,7 +71,7 @@ def test_rmse_and_mae_are_those_of_predictions_made_by_hand():
         errors.append(Biases().fit(known).predict(asked.users, asked.items) - asked.values)
     baseline = found.predictors[0]
     every = np.concatenate(errors).astype(np.float64)
-    assert len(every) == len(ratings) == facts["ratings"]
+    assert len(every) == len(ratings) == counts.ratings
     assert baseline.rmse.mean == pytest.approx(np.sqrt(np.mean(every**2)), rel=1e-6)
     assert baseline.mae.mean == pytest.approx(np.abs(every).mean(), rel=1e-6)
     np.testing.assert_allclose(
@@ -82,10 +84,11 @@ def test_rmse_and_mae_are_those_of_predictions_made_by_hand():
 def test_the_lead_is_the_difference_and_a_large_one_is_sure():
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 30, 200)
-    good = Judged("good", counts * rng.uniform(0.5, 1.0, 200), counts * 0.6, counts)
-    bad = Judged("bad", counts * rng.uniform(0.9, 1.6, 200), counts * 0.9, counts)
-    same = Judged("same", good.squared.copy(), good.absolute.copy(), counts)
-    found = summarise_ratings([bad, same, good], RatingsPlan(), {}, {})
+    good = PredictorErrors("good", counts * rng.uniform(0.5, 1.0, 200), counts * 0.6, counts)
+    bad = PredictorErrors("bad", counts * rng.uniform(0.9, 1.6, 200), counts * 0.9, counts)
+    same = PredictorErrors("same", good.squared.copy(), good.absolute.copy(), counts)
+    data = RatingsData(ratings=1, users=1, items=1, scale=(1, 5), mean=3.0)
+    found = summarise_ratings([bad, same, good], data, RatingsPlan())
     lead, none = found.comparisons
     rmse = {p.name: p.rmse.mean for p in found.predictors}
     assert lead.rmse_difference == pytest.approx(rmse["bad"] - rmse["good"])
@@ -95,12 +98,12 @@ def test_the_lead_is_the_difference_and_a_large_one_is_sure():
     assert none.p_holm > 0.9
 
 
-def test_given_rows_are_foretold_but_not_pairs_that_are_known():
+def test_given_rows_are_predicted_but_not_pairs_that_are_known():
     rows = rated(split=lambda k: "test" if k % 5 == 0 else "train")
     known = next(row for row in rows if row[4] == "train")
     rows.append((*known[:4], "test"))
-    judged, facts = run_ratings(dataset(rows), RatingsPlan(split="given", only=("baseline",)))
-    assert facts["foretold"] == judged[0].counts.sum() == sum(row[4] == "test" for row in rows) - 1
+    judged, counts = run_ratings(dataset(rows), RatingsPlan(split="given", only=("baseline",)))
+    assert counts.predicted == judged[0].counts.sum() == sum(row[4] == "test" for row in rows) - 1
 
 
 @pytest.mark.parametrize(
@@ -155,9 +158,9 @@ def test_the_command_shows_a_table_and_writes_json(workspace, tmp_path):
 
 def test_the_whole_stack_from_python(workspace):
     found = kgrec.open(workspace).evaluate_ratings(RatingsPlan(folds=2))
-    names = [p.name for p in found.evaluation.predictors]
+    names = [p.name for p in found.record.predictors]
     assert names == ["baseline", "user-neighbours", "item-neighbours", "factors", "stack"]
-    assert set(found.evaluation.predictors[-1].weights[0]) == {"user-neighbours", "item-neighbours", "factors"}
+    assert set(found.record.predictors[-1].weights[0]) == {"user-neighbours", "item-neighbours", "factors"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from kgrec.data.dataset import AttributeInfo, Dataset
-from kgrec.evaluate.gaps import group_gaps
+from kgrec.evaluate.groups import group_gaps
 from kgrec.testing import toy_dataset
 
 N = 40

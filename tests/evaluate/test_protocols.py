@@ -12,9 +12,8 @@ from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.split import like_weights
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
-from kgrec.evaluate.folds import hold_out_fold
-from kgrec.evaluate.judging import make_exam
-from kgrec.evaluate.protocols import PROTOCOLS, Holdout, check, fit_part, hold_out, pair_numbers
+from kgrec.evaluate.splits import PROTOCOLS, Holdout, check, fit_part, hold_out, hold_out_fold, pair_numbers
+from kgrec.evaluate.test_set import make_test_set
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
@@ -88,16 +87,16 @@ def test_the_matrices_of_training_do_not_know_the_answers(name):
     weights = like_weights(dataset, CONFIG.feedback, DOMAIN)
     whole = prepare(dataset, CONFIG, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu")
     fit = fit_part(dataset, held)
-    material = prepare(fit, CONFIG, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu")
+    training = prepare(fit, CONFIG, DOMAIN, triples=None, item_text=None, user_text=None, device="cpu")
     settings = {"k": 5, "include_seen": False, "features": None, "categories": None}
-    exam = make_exam(dataset, held, weights, material, **settings)
-    assert exam.truth.nnz > 0
-    assert exam.truth.multiply(exam.masked).nnz == 0
-    assert exam.truth.multiply(exam.history).nnz == 0
+    test_set = make_test_set(dataset, held, weights, training, **settings)
+    assert test_set.truth.nnz > 0
+    assert test_set.truth.multiply(test_set.masked).nnz == 0
+    assert test_set.truth.multiply(test_set.history).nnz == 0
     if name == "cold-item":
-        assert not exam.popularity[held.candidates].any()
+        assert not test_set.popularity[held.candidates].any()
     with pytest.raises(DataError, match="leaks"):
-        make_exam(dataset, held, weights, whole, **settings)
+        make_test_set(dataset, held, weights, whole, **settings)
 
 
 def test_a_leak_is_found():

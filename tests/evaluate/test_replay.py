@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 
 import kgrec
 from kgrec.cli.app import main
-from kgrec.evaluate.click_model import Taste, examined
-from kgrec.evaluate.replay import World, clicked, drift, figures, overlap
+from kgrec.evaluate.plan import SimulationPlan
+from kgrec.evaluate.simulate import ClickModel, World, clicked, examined, figures, over_seeds, overlap
 from kgrec.testing import toy_training_data, toy_workspace
 
 
@@ -35,12 +35,12 @@ def workspace(tmp_path_factory):
     return folder
 
 
-def test_taste_of_full_rank_gives_back_the_likes():
+def test_a_click_model_of_full_rank_gives_back_the_likes():
     likes = csr_array(np.random.default_rng(0).random((12, 9)) < 0.4).astype(np.float32)
-    taste = Taste.of(likes, np.random.default_rng(1), rank=9)
+    people = ClickModel.of(likes, np.random.default_rng(1), rank=9)
     items = np.tile(np.arange(9), (12, 1))
-    np.testing.assert_allclose(taste.chance(np.arange(12), items), likes.toarray(), atol=1e-5)
-    assert taste.chance(np.array([3]), np.array([[-1, 2]]))[0, 0] == 0
+    np.testing.assert_allclose(people.chance(np.arange(12), items), likes.toarray(), atol=1e-5)
+    assert people.chance(np.array([3]), np.array([[-1, 2]]))[0, 0] == 0
 
 
 def test_people_look_at_the_top_more():
@@ -77,7 +77,7 @@ def test_a_click_becomes_a_like_later_than_all_else():
 def test_figures_of_a_round():
     start = csr_array(np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]] * 8, dtype=np.float32))
     world = World(
-        Taste(np.zeros((24, 1), np.float32), np.zeros((4, 1), np.float32)),
+        ClickModel(np.zeros((24, 1), np.float32), np.zeros((4, 1), np.float32)),
         np.arange(24),
         start,
         groups={"gender": pl.Series(["f", "m"] * 12), "tiny": pl.Series(["a"] + ["b"] * 23)},
@@ -95,14 +95,13 @@ def test_figures_of_a_round():
 
 
 def test_seeds_are_put_together_with_intervals():
-    found = drift({"plain": [{"clicks": [1.0, 2.0]}, {"clicks": [3.0, 2.0]}]}, [1, 2], {})
-    assert found.rounds == (1, 2)
-    assert found.systems["plain"]["clicks"] == [2.0, 2.0]
-    (low, high), same = found.intervals["plain"]["clicks"]
+    means, intervals = over_seeds({"plain": [{"clicks": [1.0, 2.0]}, {"clicks": [3.0, 2.0]}]})
+    assert means["plain"]["clicks"] == (2.0, 2.0)
+    (low, high), same = intervals["plain"]["clicks"]
     assert (low + high) / 2 == pytest.approx(2)
     assert high - 2 == pytest.approx(12.7062, rel=1e-4)  # t of one degree of freedom, times a standard error of 1
     assert same == (2.0, 2.0)
-    assert drift({"plain": [{"clicks": [1.0]}]}, [1], {}).intervals["plain"]["clicks"] == [None]
+    assert over_seeds({"plain": [{"clicks": [1.0]}]})[1]["plain"]["clicks"] == (None,)
 
 
 def test_the_loop_from_the_command_line(workspace, tmp_path):
@@ -119,20 +118,18 @@ def test_the_loop_from_the_command_line(workspace, tmp_path):
     assert "popularity:0.9" in kept
     assert "popularity:0.9" in shown
     (document,) = json.loads(out.read_text(encoding="utf-8"))
-    replay = document["replay"]
-    assert replay["rounds"] == [1, 2, 3]
-    assert list(replay["systems"]) == ["without re-ranking", "popularity:0.9"]
-    for system, figures_ in replay["systems"].items():
+    assert document["rounds"] == [1, 2, 3]
+    assert list(document["systems"]) == ["without re-ranking", "popularity:0.9"]
+    for system, figures_ in document["systems"].items():
         for name, values in figures_.items():
             assert len(values) == 3
-            for value, (low, high) in zip(values, replay["intervals"][system][name], strict=True):
+            for value, (low, high) in zip(values, document["intervals"][system][name], strict=True):
                 assert low <= value <= high
-    plain, changed = replay["systems"].values()
+    plain, changed = document["systems"].values()
     assert changed["popularity"][0] < plain["popularity"][0]
-    again = kgrec.open(workspace, overrides=["text.encoder=hashing"]).simulate(
-        3, n=4, seeds=[1, 2], only=["popularity", "ease"], rerank=["popularity:0.9"]
-    )
-    assert again.to_dict()["replay"]["systems"] == replay["systems"], "the same seeds, the same rounds"
+    plan = SimulationPlan(3, 4, (1, 2), only=("popularity", "ease"), rerank=("popularity:0.9",))
+    again = kgrec.open(workspace, overrides=["text.encoder=hashing"]).simulate(plan)
+    assert again.record.to_dict()["systems"] == document["systems"], "the same seeds, the same rounds"
 
 
 @pytest.mark.parametrize(

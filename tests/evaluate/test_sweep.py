@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import kgrec
 from kgrec.errors import NotFoundError, UsageError
-from kgrec.evaluate.lists import coverage
+from kgrec.evaluate.metrics import coverage
+from kgrec.evaluate.plan import EvaluationPlan, Sweep
 from kgrec.evaluate.significance import jackknife, over_seeds
-from kgrec.evaluate.sweep import Sweep, parse_sweep, variants
+from kgrec.evaluate.sweep import parse_sweep, variants
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_workspace
 
@@ -97,8 +98,9 @@ def test_users_of_several_seeds_count_once():
 def test_strength_zero_gives_the_lists_as_ranked_and_the_record_has_its_shape(tmp_path):
     project = kgrec.open(toy_workspace(tmp_path / "toy"), overrides=SETTINGS)
     project.build_graph()
-    found = project.evaluate(only=["popularity", "item-knn"], k=[3], sweep=["mmr=0,1", "popularity=0.5"], seeds=[1, 2])
-    document = json.loads(json.dumps(found.evaluation.to_dict()))
+    sweeps = tuple(parse_sweep(text, load_plugins().registry("re-ranker")) for text in ("mmr=0,1", "popularity=0.5"))
+    plan = EvaluationPlan(only=("popularity", "item-knn"), ks=(3,), sweeps=sweeps, seeds=(1, 2))
+    document = json.loads(json.dumps(project.evaluate(plan).record.to_dict()))
     first, second = document["sweeps"]
     assert (first["step"], first["option"], [p["value"] for p in first["points"]]) == ("mmr", "strength", [0, 1])
     assert (second["step"], len(second["points"])) == ("popularity", 1)

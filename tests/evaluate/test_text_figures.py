@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kgrec.evaluate.texts import different, distinct, likeness, picked, self_bleu, tokens
+from kgrec.evaluate.text_metrics import different, distinct, likeness, picked, self_bleu, tokens
 
 WORDS = st.lists(
     st.sampled_from(["the", "red", "cat", "sat", "on", "a", "mat", "海", "边", "1984"]), min_size=1, max_size=8

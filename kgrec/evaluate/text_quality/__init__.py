@@ -1,1 +1,0 @@
-"""How good generated texts are: written for some users by each variant, then measured."""
