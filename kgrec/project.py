@@ -452,10 +452,14 @@ class Project:
         from kgrec.evaluate.plan import TextPlan
         from kgrec.evaluate.text_quality import evaluate_texts
 
+        def recommend(users: Sequence[str], n: int) -> pl.DataFrame:
+            return self.recommend_many(users, n=n, progress=progress)
+
         def encode(texts: Sequence[str]) -> Vectors:
             return self.text_vectors.make_encoder(self.manager).encode(texts)
 
-        return self.runs.keep(evaluate_texts(self.texts, encode, plan or TextPlan(), fluency, progress))
+        record = evaluate_texts(self.texts, recommend, encode, plan or TextPlan(), fluency, progress)
+        return self.runs.keep(record)
 
     def tune_writer(
         self, order: FineTuneOptions | None = None, settings: LoraSettings | None = None, *, progress: Progress = SILENT

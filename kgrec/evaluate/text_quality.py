@@ -54,12 +54,18 @@ _LABELS = "recorded"  # any name of a model makes requests carry prompts and the
 
 
 def evaluate_texts(
-    texts: TextService, encode: Callable[[list[str]], Vectors], plan: TextPlan, fluency: str | None, progress: Progress
+    texts: TextService,
+    recommend: Recommend,
+    encode: Callable[[list[str]], Vectors],
+    plan: TextPlan,
+    fluency: str | None,
+    progress: Progress,
 ) -> TextsRecord:
     """Write and judge.
 
     Args:
         texts: writes.
+        recommend: makes lists.
         encode: makes vectors of texts, shape ``(t, dim)``.
         plan: what is written.
         fluency: language model that tells how likely texts are; None: the one that writes, where it can.
@@ -71,7 +77,7 @@ def evaluate_texts(
     """
     started = time.perf_counter()
     kind = kind_of(texts.domain, plan.kind)
-    jobs = jobs_of(texts.dataset, lambda users, n: texts.trained.recommend_many(users, n, progress), kind, plan)
+    jobs = jobs_of(texts.dataset, recommend, kind, plan)
     # What is missing is told before the work, not after it.
     model = model_of(texts, plan) if any(name != "template" for name in plan.variants) else None
     scoring = scoring_model(texts, plan, fluency, model)
@@ -169,7 +175,7 @@ def model_of(texts: TextService, plan: TextPlan) -> LanguageModel:
         MissingExtraError: there is none, with what is missing.
     """
     named = texts.resolved(options_of(plan)).model
-    model = texts.model(named)
+    model = texts.model(named) if named != "template" else None
     if model is None:
         told = texts.notes.get(named) or f"{named!r} is no language model"
         raise MissingExtraError(told, hint="name another by --model, or judge --variants template")

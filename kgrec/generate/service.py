@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from kgrec.explain.reasons import Explainer
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain, TextKind
-    from kgrec.plugin.manager import PluginManager, Spec
+    from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.protocols import Generator, Guard, LanguageModel
+    from kgrec.plugin.spec import Spec
     from kgrec.ranking.recommend import Recommender, UserScores
     from kgrec.types import Reason
     from kgrec.workspace import Workspace

@@ -13,7 +13,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ COLOURS = {
 INK, SOFT, RULE, PANEL, *SERIES = COLOURS
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 2)), (0, (6, 2, 1.5, 2)), (0, (8, 3)), (0, (3, 1.5, 1, 1.5)))
 SHAPES = ("o", "s", "^", "D", "v", "P")
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kgrec",
     "text.parse_math": False,
@@ -298,7 +298,7 @@ def histogram(
 
 
 @contextmanager
-def _drawing(height: float) -> Iterator[tuple[_Chart, Any]]:
+def _drawing(height: float) -> Iterator[tuple[_Chart, Callable[..., Markup]]]:
     """Open a chart of ``height`` inches; the second value turns it into the block of a page."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -386,7 +386,7 @@ def _whisker(axes: Axes, x: float, y: float, low: float, high: float, *, across:
         return
     middle = x if across else y
     errors = [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
-    interval = {"xerr": errors} if across else {"yerr": errors}
+    interval: dict[str, Any] = {"xerr": errors} if across else {"yerr": errors}
     axes.errorbar([x], [y], **interval, fmt="none", color=INK, elinewidth=1, capsize=2.5, zorder=4)
 
 
