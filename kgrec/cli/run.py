@@ -103,6 +103,7 @@ class CommandLineRun:
     @cached_property
     def project(self) -> Project:
         """The open workspace."""
+        _import_later("numpy.f2py")
         from kgrec.project import open_project
 
         return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
@@ -139,6 +140,21 @@ class CommandLineRun:
             show()
         else:
             write_records(records, self.form or Format.json)
+
+
+def _import_later(name: str) -> None:
+    """Have a module imported when it is used; scipy looks at each module of numpy, and f2py is a tenth of the start."""
+    import importlib.util
+    import sys
+
+    package, _, attribute = name.rpartition(".")
+    spec = importlib.util.find_spec(name) if name not in sys.modules else None
+    if spec is not None and spec.loader is not None:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        setattr(sys.modules[package], attribute, module)
 
 
 def run_of(context: typer.Context) -> CommandLineRun:
