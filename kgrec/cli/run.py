@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
     from kgrec.progress import Progress
     from kgrec.project import Project
+
+UNUSED = ("ctypeslib", "f2py", "ma", "polynomial", "testing")
+"""Modules of numpy that nothing here uses; scipy asks for each of them, which is a tenth of the start."""
 
 WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
 _PANEL = "Common options"
@@ -103,7 +106,7 @@ class CommandLineRun:
     @cached_property
     def project(self) -> Project:
         """The open workspace."""
-        _import_later("numpy.f2py")
+        _import_later("numpy", UNUSED)
         from kgrec.project import open_project
 
         return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
@@ -142,19 +145,20 @@ class CommandLineRun:
             write_records(records, self.form or Format.json)
 
 
-def _import_later(name: str) -> None:
-    """Have a module imported when it is used; scipy looks at each module of numpy, and f2py is a tenth of the start."""
+def _import_later(package: str, names: Sequence[str]) -> None:
+    """Have modules of a package imported when they are used."""
     import importlib.util
-    import sys
 
-    package, _, attribute = name.rpartition(".")
-    spec = importlib.util.find_spec(name) if name not in sys.modules else None
-    if spec is not None and spec.loader is not None:
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        setattr(sys.modules[package], attribute, module)
+    parent = importlib.import_module(package)
+    for name in names:
+        whole = f"{package}.{name}"
+        spec = None if whole in sys.modules else importlib.util.find_spec(whole)
+        if spec is not None and spec.loader is not None:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[whole] = module
+            spec.loader.exec_module(module)
+            setattr(parent, name, module)
 
 
 def run_of(context: typer.Context) -> CommandLineRun:
