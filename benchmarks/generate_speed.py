@@ -18,7 +18,8 @@ from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.prompts import PromptGenerator
 from kgrec.generate.template import TemplateGenerator
 from kgrec.generate.writer import Writer
-from kgrec.plugin.generation import TextRequest, default_prompt
+from kgrec.plugin.domain import default_prompt
+from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.testing import toy_request
 

@@ -27,6 +27,7 @@ def main(args: Sequence[str] | None = None) -> int:
     options = words[: words.index("--")] if "--" in words else words
     # Modules are full of objects that stay: looking for garbage among them is a tenth of the start.
     gc.set_threshold(50_000)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # there are none, and to look for them takes time
     try:
         # Imported here, so that Ctrl-C while Python still reads modules is dealt with as well.
         from kgrec.cli.application import run

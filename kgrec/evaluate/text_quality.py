@@ -29,8 +29,8 @@ from kgrec.generate.prompts import PromptGenerator, version_of, without_examples
 from kgrec.generate.service import GenerateOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.generate.titles import display
-from kgrec.plugin.domain import TextKind
-from kgrec.plugin.generation import MAIN, CountingModel, TextRequest, default_prompt
+from kgrec.plugin.domain import TextKind, default_prompt
+from kgrec.plugin.generation import MAIN, CountingModel, TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
 from kgrec.progress import Progress
 from kgrec.types import Vectors

@@ -22,7 +22,8 @@ from kgrec.generate.lora.train import Tuning, tune
 from kgrec.generate.prompts import render
 from kgrec.generate.service import TUNED, GenerateOptions, ResolvedOptions, TextService
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import MAIN, default_prompt
+from kgrec.plugin.domain import default_prompt
+from kgrec.plugin.generation import MAIN
 from kgrec.progress import Progress
 
 if TYPE_CHECKING:

@@ -10,15 +10,8 @@ from dataclasses import replace
 
 from kgrec.errors import PluginError, did_you_mean
 from kgrec.generate.language import with_articles
-from kgrec.plugin.generation import (
-    Fact,
-    Interest,
-    PromptTemplate,
-    SmallModel,
-    TextRequest,
-    Violation,
-    default_prompt,
-)
+from kgrec.plugin.domain import PromptTemplate, default_prompt
+from kgrec.plugin.generation import Fact, Interest, SmallModel, TextRequest, Violation
 from kgrec.plugin.protocols import LanguageModel
 
 REQUIRED = frozenset({"facts"})

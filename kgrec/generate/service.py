@@ -29,7 +29,8 @@ from kgrec.generate.record import to_record
 from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
 from kgrec.generate.writer import Watch, Writer
-from kgrec.plugin.generation import Fact, GeneratedText, PromptTemplate, TextRequest
+from kgrec.plugin.domain import PromptTemplate
+from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex

@@ -11,7 +11,8 @@ from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
 from kgrec.generate.feedback.exposures import exposures
 from kgrec.generate.phrases import phrases_text
 from kgrec.generate.prompts import check_prompt, short_hash
-from kgrec.plugin.generation import MAIN, PromptTemplate
+from kgrec.plugin.domain import PromptTemplate
+from kgrec.plugin.generation import MAIN
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,7 +13,8 @@ from kgrec.errors import DataError, GuardRefusedError, KgrecError, MissingExtraE
 from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.prompts import PromptGenerator, version_of
 from kgrec.generate.template import TemplateGenerator
-from kgrec.plugin.generation import GeneratedText, PromptTemplate, TextRequest, Violation, default_prompt
+from kgrec.plugin.domain import PromptTemplate, default_prompt
+from kgrec.plugin.generation import GeneratedText, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 
 _DEAD = (ModelError, MissingExtraError, DataError)

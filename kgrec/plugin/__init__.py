@@ -11,8 +11,18 @@ and in its pyproject.toml::
     my-plugin = "my_package.plugin"
 """
 
-from kgrec.plugin.domain import ACTIONS, Attribute, Domain, Mapping, RelationType, TextKind, TextPattern
-from kgrec.plugin.generation import PromptTemplate, prompt_variants, read_prompt
+from kgrec.plugin.domain import (
+    ACTIONS,
+    Attribute,
+    Domain,
+    Mapping,
+    PromptTemplate,
+    RelationType,
+    TextKind,
+    TextPattern,
+    prompt_variants,
+    read_prompt,
+)
 from kgrec.plugin.spec import Spec, hookimpl, workspace_command
 
 __all__ = [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kgrec.plugin.domain import Domain
-from kgrec.plugin.generation import PromptTemplate, default_prompt
+from kgrec.plugin.domain import Domain, PromptTemplate, default_prompt
 from kgrec.plugin.spec import Spec, hookimpl
 
 

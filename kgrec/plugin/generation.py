@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
-from kgrec.plugin.domain import TextKind
+from kgrec.plugin.domain import PromptTemplate, TextKind
 
 __all__ = [
     "MAIN",
@@ -19,14 +18,10 @@ __all__ = [
     "Interest",
     "KnownNames",
     "NameMention",
-    "PromptTemplate",
     "SmallModel",
     "TextKind",
     "TextRequest",
     "Violation",
-    "default_prompt",
-    "prompt_variants",
-    "read_prompt",
 ]
 
 MAIN = "main"
@@ -106,19 +101,6 @@ class Interest:
     count: int
     evidence: tuple[Evidence, ...] = ()
     key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptTemplate:
-    """A prompt with placeholders in braces.
-
-    Attributes:
-        name: ``video/blurb.en``; stands in the record of what was written.
-        text: with ``{facts}`` (required), ``{profile}``, ``{noun}``, ``{tone}``, ``{length}`` and ``{problems}``.
-    """
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,49 +237,3 @@ class GeneratedText:
     scores: Mapping[str, float] = field(default_factory=dict)
     variant: str = MAIN
     topics: tuple[str, ...] = ()
-
-
-@cache
-def read_prompt(package: str, path: str, name: str) -> PromptTemplate | None:
-    """Return the prompt in a file of ``package``, or None where there is no such file.
-
-    Lines that begin with ``#!`` are remarks for authors. Placeholders are checked when the prompt is used.
-
-    Args:
-        package: ``kgrec_video``.
-        path: inside it: ``prompts/blurb.en.txt``.
-        name: stands in the record of what was written: ``video/blurb.en``.
-    """
-    from importlib.resources import files
-
-    file = files(package).joinpath(*path.split("/"))
-    if not file.is_file():
-        return None
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return PromptTemplate(name, "\n".join(line for line in lines if not line.startswith("#!")))
-
-
-@cache
-def prompt_variants(package: str, folder: str, task: str) -> tuple[str, ...]:
-    """Return the names of the files ``blurb.en@NAME.txt`` that come with a package, for the task ``blurb.en``.
-
-    Args:
-        package: ``kgrec_video``.
-        folder: inside it: ``prompts``.
-        task: kind of text and language.
-    """
-    from importlib.resources import files
-
-    place = files(package).joinpath(*folder.split("/"))
-    if not place.is_dir():
-        return ()
-    names = [file.name for file in place.iterdir()]
-    start = f"{task}@"
-    return tuple(sorted(n[len(start) : -len(".txt")] for n in names if n.startswith(start) and n.endswith(".txt")))
-
-
-def default_prompt(task: str) -> PromptTemplate | None:
-    """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
-    kind, _, language = task.rpartition(".")
-    name = kind if kind in ("repair", "personal") else "default"
-    return read_prompt("kgrec.generate", f"prompts/{name}.{language}.txt", f"{name}.{language}")

@@ -16,8 +16,7 @@ import pluggy
 
 from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
-from kgrec.plugin.domain import Domain, Mapping, RelationType
-from kgrec.plugin.generation import PromptTemplate
+from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, RelationType
 from kgrec.plugin.spec import Spec
 
 T = TypeVar("T")

@@ -16,8 +16,7 @@ import pluggy
 from kgrec.errors import ConfigError, MissingExtraError, PluginError, did_you_mean
 
 if TYPE_CHECKING:
-    from kgrec.plugin.domain import Domain, Mapping, RelationType
-    from kgrec.plugin.generation import PromptTemplate
+    from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, RelationType
 
 PROJECT_NAME = "kgrec"
 

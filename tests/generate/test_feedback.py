@@ -12,7 +12,8 @@ from kgrec.cli.app import main
 from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
 from kgrec.generate.feedback.feedback import Feedback
 from kgrec.generate.kinds import BLURB, GENERIC
-from kgrec.plugin.generation import MAIN, PromptTemplate
+from kgrec.plugin.domain import PromptTemplate
+from kgrec.plugin.generation import MAIN
 from kgrec.testing import toy_workspace
 
 SET = ["linking.compare_meaning=false", "graph.store=false", "text.encoder=hashing"]

@@ -8,7 +8,8 @@ from kgrec.generate.profile import Profiler
 from kgrec.generate.prompts import fence, render
 from kgrec.generate.sanitize import instruction, markup, plain, safe_name, safe_text
 from kgrec.generate.writer import Writer
-from kgrec.plugin.generation import Fact, Interest, default_prompt
+from kgrec.plugin.domain import default_prompt
+from kgrec.plugin.generation import Fact, Interest
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_dataset, toy_request
 

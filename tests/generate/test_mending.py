@@ -9,7 +9,8 @@ from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.prompts import render, telling
 from kgrec.generate.titles import shortener
 from kgrec.generate.writer import Writer
-from kgrec.plugin.generation import Fact, default_prompt
+from kgrec.plugin.domain import default_prompt
+from kgrec.plugin.generation import Fact
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_request
 

@@ -14,7 +14,7 @@ from kgrec.generate.models.recorded import RecordedModel, prompt_key
 from kgrec.generate.prompts import check_prompt, default_prompt, render, version_of
 from kgrec.generate.record import to_record
 from kgrec.generate.writer import Writer, text_id
-from kgrec.plugin.generation import PromptTemplate
+from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_request
 

@@ -10,7 +10,8 @@ from kgrec.generate.phrases import parse_phrases
 from kgrec.generate.prompts import render
 from kgrec.generate.template import TemplateGenerator
 from kgrec.generate.topics import TOPICS, decode, merged, stressed
-from kgrec.plugin.generation import Fact, Interest, PromptTemplate, TextRequest
+from kgrec.plugin.domain import PromptTemplate
+from kgrec.plugin.generation import Fact, Interest, TextRequest
 
 GENRES = ["Drama", "Comedy", "War", "Science Fiction", "Romance", "Western"]
 FACTS = [

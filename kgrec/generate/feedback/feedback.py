@@ -19,7 +19,8 @@ from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.prompts import render
 from kgrec.generate.variants import TEMPLATE
 from kgrec.generate.writer import Writer
-from kgrec.plugin.generation import MAIN, default_prompt
+from kgrec.plugin.domain import default_prompt
+from kgrec.plugin.generation import MAIN
 
 if TYPE_CHECKING:
     from kgrec.generate.service import TextService
