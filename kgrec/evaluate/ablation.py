@@ -20,6 +20,7 @@ from kgrec.evaluate.significance import Interval, share
 from kgrec.evaluate.test_set import TestSet
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager, Registry
+from kgrec.plugin.protocols import traits_of
 from kgrec.plugin.reranking import AUDIENCE
 from kgrec.ranking.best_ranks import best_ranks
 from kgrec.ranking.ranker import Ranker
@@ -94,8 +95,7 @@ class System:
 def systems(registry: Registry, names: Sequence[str], *, graph: bool, text: bool) -> list[System]:
     """Return the whole hybrid and all that it is compared with.
 
-    A scorer counts as content-based if its class says ``content_based = True``: it can score items without
-    interactions.
+    What counts as content-based, the classes say; see :class:`kgrec.plugin.protocols.Traits`.
 
     Args:
         registry: the scorers on offer.
@@ -110,7 +110,7 @@ def systems(registry: Registry, names: Sequence[str], *, graph: bool, text: bool
         found.append(System(SHUFFLED_GRAPH, "shuffled", scorers=chosen))
     if text:
         found.append(System(WITHOUT_TEXT, text=False, scorers=chosen))
-    content = tuple(name for name in names if getattr(registry[name].load(), "content_based", False))
+    content = tuple(name for name in names if traits_of(registry[name].load()).content_based)
     if content and len(content) < len(names):
         found.append(System(WITHOUT_CF, scorers=content))
     if len(names) > 1:

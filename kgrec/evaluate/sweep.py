@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from kgrec.evaluate.records import Span
 from kgrec.evaluate.significance import NORMAL, bootstrap, jackknife, over_seeds
 from kgrec.evaluate.test_set import Result, TestSet, measure, scores_of
 from kgrec.plugin.manager import Registry
+from kgrec.plugin.options import option_defaults
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse, prepare
@@ -45,8 +45,8 @@ def parse_sweep(text: str, registry: Registry) -> Sweep:
     if not equals or not step or not right.strip():
         raise UsageError(f"--sweep {text!r} is not of the form STEP.OPTION=VALUES", hint=EXAMPLE)
     cls = registry[step].load()
-    option = option or getattr(cls, "argument", "strength")
-    known = [name for name in inspect.signature(cls).parameters if not name.startswith("_")]
+    known = list(option_defaults(cls))
+    option = option or next(iter(known), "")
     if option not in known:
         error = NotFoundError.of("option", option, known, where=f"re-ranker {step!r}")
         raise NotFoundError(error.message, hint=error.hint or f"it has {', '.join(known)}")

@@ -13,6 +13,7 @@ from kgrec.models import ease, sparse
 from kgrec.models.content import ContentKernel, learn
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
+from kgrec.plugin.protocols import Traits
 from kgrec.types import ItemIndices, TrainingData
 
 KEPT = 500
@@ -57,10 +58,7 @@ class ColdStart(ItemItemScorer):
 
     Options = ColdStartOptions
     options: ColdStartOptions
-    cold_only: ClassVar[bool] = True
-    """Training keeps it out of the fusion of warm items; see :mod:`kgrec.ranking.cold`."""
-    content_based = True
-    """It can score an item that nobody has touched."""
+    traits: ClassVar[Traits] = Traits(content_based=True, cold_items="only")
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:

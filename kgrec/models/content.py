@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from kgrec.models import sparse
 from kgrec.models.features import centred, graph_features, unit_rows
 from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
-from kgrec.plugin.protocols import WORDS, Contribution, TextShare
+from kgrec.plugin.protocols import WORDS, Contribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, Triples, UserIndices, Vectors
 
@@ -50,8 +50,7 @@ class Content(Configured):
 
     Options = ContentOptions
     options: ContentOptions
-    content_based = True
-    """It can score an item that nobody has touched."""
+    traits: ClassVar[Traits] = Traits(content_based=True)
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:

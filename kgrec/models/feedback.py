@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from kgrec.models import sparse
 from kgrec.models.content import ContentKernel, plain
 from kgrec.plugin.options import Configured, Options
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import Contribution, Traits
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 STEPS, TOLERANCE = 100, 1e-4
@@ -53,10 +53,7 @@ class Feedback(Configured):
 
     Options = FeedbackOptions
     options: FeedbackOptions
-    content_based = True
-    """It can score an item that nobody has touched."""
-    cold_member: ClassVar[bool] = True
-    """It also scores cold items beside those that do nothing else; see :mod:`kgrec.ranking.cold_training`."""
+    traits: ClassVar[Traits] = Traits(content_based=True, cold_items="always")
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:

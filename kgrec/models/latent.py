@@ -28,6 +28,7 @@ from kgrec.models.neural import (
     parameters,
 )
 from kgrec.models.training_loop import Arrays, TrainingState
+from kgrec.plugin.protocols import Traits
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ class Latent(NeuralTextScorer):
 
     Options = LatentOptions
     options: LatentOptions
-    samples: ClassVar[bool] = True
-    """It is of use beyond its scores, so training keeps it even where the fusion gives it no weight."""
+    traits: ClassVar[Traits] = Traits(content_based=True, cold_items="fused", kept=True)
 
     def _train_on(self, steps: NDArray[np.int64] | None, data: TrainingData, seed: int) -> tuple[TrainingState, Arrays]:
         rng, matrix = np.random.default_rng(seed), self._history.matrix

@@ -24,6 +24,7 @@ from kgrec.models.history import History
 from kgrec.models.threads import limited_threads
 from kgrec.models.training_loop import Arrays, Schedule, TrainingState, run
 from kgrec.plugin.options import Configured, Options
+from kgrec.plugin.protocols import Traits
 from kgrec.progress import SILENT, Progress
 from kgrec.types import Profile, Scores, TrainingData, UserIndices
 
@@ -177,10 +178,7 @@ class NeuralTextScorer(NeuralScorer):
     """A neural scorer that knows items by their texts, and users by what they say of themselves, too."""
 
     Options: ClassVar[type[NeuralTextOptions]] = NeuralTextOptions
-    content_based: ClassVar[bool] = True
-    """It can score an item without interactions."""
-    inductive: ClassVar[bool] = True
-    """Items without likes are scored by the same weights."""
+    traits: ClassVar[Traits] = Traits(content_based=True, cold_items="fused")
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,6 +29,17 @@ class Options(BaseModel):
             super().__init__(**given)
         except ValidationError as error:
             raise ValueError(_told(error)) from None
+
+
+def option_defaults(cls: Any) -> dict[str, Any]:
+    """Return the options that a class takes, in their order, with their defaults; ``...`` where there is none."""
+    if isinstance(cls, WithOptions):
+        fields = cls.Options.model_fields.items()
+        return {name: ... if field.is_required() else field.get_default(call_default_factory=True)
+                for name, field in fields}  # fmt: skip
+    parameters = inspect.signature(cls).parameters.values()
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not p.name.startswith("_")]
+    return {p.name: ... if p.default is p.empty else p.default for p in named}
 
 
 class Configured:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.generation import Fact, TextRequest, Violation
     from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.reranking import CandidateLists, RerankData
+    from kgrec.plugin.space import Space
     from kgrec.progress import Progress
     from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices, Vectors
 
@@ -136,6 +137,97 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What training must know of a scorer's class before it is built; a class states it as ``traits``.
+
+    Attributes:
+        content_based: it can score an item without interactions, from text or graph; evaluation compares the hybrid
+            with these scorers alone.
+        cold_items: whether it scores the items without likes, which are placed beside the others: ``"never"``;
+            ``"fused"``: where it has a weight and it is not known what users were shown and left; ``"always"``;
+            ``"only"``: it serves nothing else, has no weight, and its attribute ``items`` holds their positions.
+        kept: fitted and saved also without a weight, since it is of use beyond its scores.
+    """
+
+    content_based: bool = False
+    cold_items: Literal["never", "fused", "always", "only"] = "never"
+    kept: bool = False
+
+
+@runtime_checkable
+class WithTraits(Protocol):
+    """A scorer's class that states what is special about it."""
+
+    traits: ClassVar[Traits]
+
+
+def traits_of(scorer: type[Any] | Scorer) -> Traits:
+    """Return what a scorer, or its class, says of itself; a class that says nothing has the defaults."""
+    return scorer.traits if isinstance(scorer, WithTraits) else Traits()
+
+
+@runtime_checkable
+class ConditionalScorer(Protocol):
+    """A scorer that not all data can feed."""
+
+    @classmethod
+    def unusable(cls, data: TrainingData) -> str:
+        """Return why it cannot be fitted on ``data``, for people to read; the empty string where it can."""
+        ...
+
+
+@runtime_checkable
+class GridScorer(Protocol):
+    """A scorer that is tried with several settings; the one that ranks the held-out likes best is used."""
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Return the settings worth trying on ``data``, at least one."""
+        ...
+
+
+@runtime_checkable
+class TunableScorer(Protocol):
+    """A scorer whose options can be searched for."""
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Return the range of each option that may be tuned; see :mod:`kgrec.plugin.space`."""
+        ...
+
+
+@runtime_checkable
+class RefittableScorer(Protocol):
+    """A scorer that finds out while it is fitted how it should be fitted on all data."""
+
+    def refit_options(self) -> dict[str, Any]:
+        """Return options found by the fit, such as the number of epochs, which replace those it was built with."""
+        ...
+
+
+@runtime_checkable
+class ResumableScorer(Protocol):
+    """A scorer that trains by epochs and resumes a training that was interrupted.
+
+    Attributes:
+        checkpoint: file where the state of a training is kept, and which a training resumes from; None: nowhere.
+    """
+
+    checkpoint: Path | None
+
+
+@runtime_checkable
+class WatchedScorer(Protocol):
+    """A scorer that tells how its training goes.
+
+    Attributes:
+        progress: told of the epochs, and of the figure after each, which may end the training.
+    """
+
+    progress: Progress
+
+
 @runtime_checkable
 class NewUserScorer(Scorer, Protocol):
     """A scorer that also serves somebody who was not there at training."""
@@ -191,9 +283,7 @@ class Contribution:
 class Reranker(Protocol):
     """Reorders candidates, or drops some; never adds one.
 
-    The class may say by ``argument`` which of its options stands behind the colon of ``--rerank mmr:0.3``; by default
-    that is ``strength``. Where there is a ``strength``, 0 changes nothing. ``reserved() -> (k,)``, where there is such
-    a method, names items that must be among the candidates of everybody who may get them.
+    The first option stands behind the colon of ``--rerank mmr:0.3``. Where there is a ``strength``, 0 changes nothing.
     """
 
     def prepare(self, data: RerankData) -> Self:
@@ -209,6 +299,15 @@ class Reranker(Protocol):
 
         What stands in a row depends on that row alone, so a user alone gets the same list as among others.
         """
+        ...
+
+
+@runtime_checkable
+class ReservingReranker(Reranker, Protocol):
+    """A re-ranker that needs certain items among the candidates, wherever the scorers rank them."""
+
+    def reserved(self) -> ItemIndices:
+        """Return items that must be among the candidates of all users who may get them, shape ``(k,)``."""
         ...
 
 

@@ -93,12 +93,9 @@ class Spec:
 
 
 def _options_hint(cls: type[Any]) -> str:
-    import inspect
+    from kgrec.plugin.options import option_defaults
 
-    from kgrec.plugin.options import WithOptions
-
-    known = cls.Options.model_fields if isinstance(cls, WithOptions) else inspect.signature(cls).parameters
-    names = [name for name in known if not name.startswith("_")]
+    names = list(option_defaults(cls))
     return "known options: " + ", ".join(names) if names else "it takes no options"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.plugin.protocols import CompactScorer, NewUserScorer, Scorer
 from kgrec.ranking.fusion import by_user, is_flat, standardise
 from kgrec.ranking.score_stats import Entries, Product, SeenPlaces, product_statistics
 from kgrec.ranking.second_stage import add_at
@@ -18,7 +19,6 @@ from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.cold import ColdItems
     from kgrec.ranking.second_stage import SecondStage
 
@@ -110,9 +110,8 @@ class Joint:
         return list(dict.fromkeys([*self._weights, *cold, *stage]))
 
     def _compact(self, name: str, users: UserIndices) -> FactorScores | SparseScores | None:
-        compact = getattr(self._scorers[name], "compact", None)
-        found: FactorScores | SparseScores | None = compact(users) if compact else None
-        return found
+        scorer = self._scorers[name]
+        return scorer.compact(users) if isinstance(scorer, CompactScorer) else None
 
     def _given(self, name: str, users: UserIndices) -> Given:
         form = self._compact(name, users)
@@ -122,13 +121,11 @@ class Joint:
             return np.asarray(self._scorers[name].score(users), dtype=np.float32)
 
     def _given_new(self, name: str, profiles: Sequence[Profile]) -> Given | None:
-        scorer: Any = self._scorers[name]
-        form: FactorScores | SparseScores | None = None
-        if hasattr(scorer, "compact_new"):
-            form = scorer.compact_new(profiles)
+        scorer = self._scorers[name]
+        form = scorer.compact_new(profiles) if isinstance(scorer, CompactScorer) else None
         if form is not None:
             return form
-        if not hasattr(scorer, "score_new"):
+        if not isinstance(scorer, NewUserScorer):
             return None
         with self._lock:
             rows = [np.asarray(scorer.score_new(profile), dtype=np.float32) for profile in profiles]

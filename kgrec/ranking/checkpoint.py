@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.errors import CorruptArtifactError
+from kgrec.plugin.protocols import ResumableScorer, Scorer, WatchedScorer
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
@@ -64,10 +65,10 @@ class FitStore:
 
     def equip(self, scorer: Scorer, name: str, part: str, progress: Progress) -> Scorer:
         """Tell a scorer that trains by epochs where to keep its state and whom to tell of them."""
-        if self.folder is not None and hasattr(scorer, "checkpoint"):
+        if self.folder is not None and isinstance(scorer, ResumableScorer):
             self.folder.mkdir(parents=True, exist_ok=True)
             scorer.checkpoint = self.folder / f"{name}-{part}-epochs.safetensors"
-        if hasattr(scorer, "progress"):
+        if isinstance(scorer, WatchedScorer):
             scorer.progress = progress
         return scorer
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kgrec.plugin.protocols import traits_of
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.cold import ColdItems, Merging, budget, learn_height, merging
 from kgrec.ranking.cold_weights import learn_weights
 from kgrec.ranking.fusion import standardise
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.selection import HeldOut
+from kgrec.ranking.selection import HeldOut, unusable
 from kgrec.types import ItemIndices, Scores, TrainingData
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 Fitter = Callable[["Spec", TrainingData, str], "Scorer"]
 """Fits a scorer with its table of kgrec.toml on a part of the data, which has a name."""
-
-
-def is_cold_only(spec: Spec) -> bool:
-    """Say whether a scorer serves cold items alone; its class then has ``cold_only = True`` and ``items``."""
-    return bool(getattr(spec.load(), "cold_only", False))
 
 
 def add_cold(
@@ -58,19 +54,19 @@ def add_cold(
         progress: told of the fits.
         store: keeps fits for an interrupted training.
     """
-    specs = [registry[name] for name in names if is_cold_only(registry[name])]
+    specs = [registry[name] for name in _scoring_cold(names, registry, "only")]
     share = config.recommend.cold_share
     if share == 0 or not len(material.held_out.users):
         return ranker
     chosen = {name: found["options"] for name, found in ranker.summary.get("scorers", {}).items()}
     fit = _fitter({**config.scorers, **chosen}, config.seed, progress, store)
-    found = {s.name: fit(s, material.fit, "fit") for s in specs if not _unusable(s, material.fit)}
+    found = {s.name: fit(s, material.fit, "fit") for s in specs if not unusable(s, material.fit)}
     items = _items(found)
     if not len(items):
         return ranker
-    weights = _weights([*found, *_also(judged, registry, "cold_member")], material.fit, registry, fit, config.seed)
+    weights = _weights([*found, *_scoring_cold(judged, registry, "always")], material.fit, registry, fit, config.seed)
     if material.fit.rejected is None:
-        weights |= dict.fromkeys(_also(ranker.weights, registry, "inductive"), 1.0)
+        weights |= dict.fromkeys(_scoring_cold(ranker.weights, registry, "fused"), 1.0)
     cold = ColdItems(items, tuple(weights), 0.0, weights=tuple(weights.values()))
     before = replace(ranker, scorers=dict(judged), seen=material.fit.matrix)  # nothing of what is held out
     parts = _merging(before, {**judged, **found}, cold, material.held_out, config.fusion.metric_k)
@@ -88,15 +84,15 @@ def add_cold(
     return replace(ranker, scorers={**ranker.scorers, **members}, cold=replace(cold, items=items, height=height))
 
 
-def _also(names: Iterable[str], registry: Registry, ability: str) -> list[str]:
-    return [name for name in names if getattr(registry[name].load(), ability, False)]
+def _scoring_cold(names: Iterable[str], registry: Registry, when: str) -> list[str]:
+    return [name for name in names if traits_of(registry[name].load()).cold_items == when]
 
 
 def _weights(names: Sequence[str], data: TrainingData, registry: Registry, fit: Fitter, seed: int) -> dict[str, float]:
     """Return the weights of the scorers of cold items; equal where it is not known what was shown and left."""
 
     def fitted(part: TrainingData, fold: int) -> dict[str, Scorer]:
-        usable = [name for name in names if not _unusable(registry[name], part)]
+        usable = [name for name in names if not unusable(registry[name], part)]
         return {name: fit(registry[name], part, f"hidden-{fold}") for name in usable}
 
     return {name: w for name, w in learn_weights(data, names, fitted, seed=seed).items() if w > 0}
@@ -117,11 +113,6 @@ def _fitter(tables: Mapping[str, dict[str, Any]], seed: int, progress: Progress,
         return scorer
 
     return fitted
-
-
-def _unusable(spec: Spec, data: TrainingData) -> str:
-    needs = getattr(spec.load(), "unusable", None)
-    return str(needs(data)) if needs else ""
 
 
 def _items(scorers: Mapping[str, Any]) -> ItemIndices:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
 from kgrec.models.sparse import take_rows
+from kgrec.plugin.protocols import NewUserScorer, Scorer
 from kgrec.ranking.cold import ColdItems
 from kgrec.ranking.fusion import by_user, standardise
 from kgrec.ranking.second_stage import PART, SecondStage
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from kgrec.plugin.manager import Registry
-    from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.batch import Joint
 
 FALLBACK = "popularity"
@@ -85,7 +85,7 @@ class Ranker:
 
     def parts_new(self, profile: Profile) -> dict[str, Scores]:
         """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
-        able = {name: s for name in self.asked if hasattr(s := self.scorers[name], "score_new")}
+        able = {name: s for name in self.asked if isinstance(s := self.scorers[name], NewUserScorer)}
         seen = self.seen_new([profile])
         return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, seen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError
+from kgrec.plugin.protocols import ConditionalScorer, GridScorer, RefittableScorer, Scorer
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress, Recording, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
@@ -21,8 +22,6 @@ from kgrec.types import Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-    from kgrec.plugin.protocols import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,12 @@ def judge(scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512) -
     return float(np.nanmean(np.concatenate(recalls))), float(np.nanmean(np.concatenate(ndcgs)))
 
 
+def unusable(spec: Spec, data: TrainingData) -> str:
+    """Return why a scorer cannot be fitted on the data, or the empty string."""
+    cls = spec.load()
+    return cls.unusable(data) if issubclass(cls, ConditionalScorer) else ""
+
+
 def option_sets(spec: Spec, data: TrainingData, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the settings worth trying: the scorer's own grid under what kgrec.toml says.
 
@@ -99,8 +104,8 @@ def option_sets(spec: Spec, data: TrainingData, given: Mapping[str, Any]) -> lis
     Raises:
         ConfigError: such a list is empty.
     """
-    grid = getattr(spec.load(), "grid", None)
-    own: Sequence[dict[str, Any]] = grid(data) if grid else [{}]
+    cls = spec.load()
+    own = cls.grid(data) if issubclass(cls, GridScorer) else [{}]
     lists = {name: value for name, value in given.items() if isinstance(value, list)}
     for name, values in lists.items():
         if not values:
@@ -178,7 +183,6 @@ def fit_and_judge(
     recording = Recording(progress)
     scorer = store.equip(built, spec.name, "fit", recording).fit(data, seed=seed)
     recall, ndcg = judge(scorer, held_out, k=k)
-    found = getattr(scorer, "refit_options", None)
     seconds = time.perf_counter() - started
-    refit = found() if found else {}
+    refit = scorer.refit_options() if isinstance(scorer, RefittableScorer) else {}
     return scorer, {"recall": recall, "ndcg": ndcg, "seconds": seconds, "refit": refit, "curve": recording.points}

@@ -6,30 +6,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kgrec.config import Config
 from kgrec.errors import NotFoundError
 from kgrec.plugin.manager import Registry
+from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore
-from kgrec.ranking.cold_training import add_cold, is_cold_only
+from kgrec.ranking.cold_training import add_cold
 from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.ranker import FALLBACK, Ranker
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
-from kgrec.ranking.selection import Selected, select
+from kgrec.ranking.selection import Selected, select, unusable
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.ranking.tuned import Tuned
 from kgrec.ranking.user_weights import Gate
 from kgrec.types import TrainingData
-
-if TYPE_CHECKING:
-    from kgrec.plugin.protocols import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def train(
     stage, stage_result = add_second_stage(judged, (weights, gate), material, config)
     fused = time.perf_counter()
     used = {*weights, *(stage.members if stage else ()), FALLBACK}
-    used |= {s.name for s in selected if getattr(s.scorer, "samples", False)}  # of use beyond its scores
+    used |= {s.name for s in selected if traits_of(s.scorer).kept}
     kept = [s for s in selected if s.name in used]
     scorers, refit_seconds = _refit(kept, material, registry, config, progress, store)
     results = [
@@ -180,11 +178,9 @@ def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tup
     specs, skipped = [], []
     for name in dict.fromkeys([*names, FALLBACK]):
         spec = registry[name]
-        if is_cold_only(spec):  # it has nothing to say of what is fused by held-out likes
+        if traits_of(spec.load()).cold_items == "only":  # it has nothing to say of what is fused by held-out likes
             continue
-        needs = getattr(spec.load(), "unusable", None)
-        reason = needs(data) if needs else ""
-        if reason:
+        if reason := unusable(spec, data):
             skipped.append(ScorerResult(name, skipped=reason))
         else:
             specs.append(spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgrec.errors import MissingExtraError, UserError
+from kgrec.plugin.options import option_defaults
+from kgrec.plugin.protocols import TunableScorer
 from kgrec.plugin.space import Space
 from kgrec.progress import Progress, StopTraining, Task
 from kgrec.ranking import tuned
 from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.selection import fit_and_judge, option_sets
+from kgrec.ranking.selection import fit_and_judge, option_sets, unusable
 from kgrec.ranking.trials import distribution, quiet_optuna, storage
 from kgrec.ranking.tuned import Tuned
 
@@ -106,11 +107,10 @@ def _space(spec: Spec, material: TrainingInputs, config: Config) -> Space:
         cls = spec.load()
     except MissingExtraError:
         return {}
-    unusable, stated = getattr(cls, "unusable", None), getattr(cls, "space", None)
-    if stated is None or (unusable is not None and unusable(material.fit)):
+    if not issubclass(cls, TunableScorer) or unusable(spec, material.fit):
         return {}
     given = config.scorers.get(spec.name, {})
-    return {name: span for name, span in stated(material.fit).items() if name not in given}
+    return {name: span for name, span in cls.space(material.fit).items() if name not in given}
 
 
 class _Search:
@@ -167,7 +167,7 @@ class _Search:
             figures = self._figures(options, listener)
         except StopTraining:
             return
-        standing = {**_defaults(self._spec), **options}
+        standing = {**option_defaults(self._spec.load()), **options}
         params = {name: standing[name] for name, span in self._space.items() if span.holds(standing.get(name))}
         distributions = {name: distribution(self._space[name]) for name in params}
         attributes = {"options": options, "own": True, "seconds": figures["seconds"]}
@@ -251,8 +251,3 @@ class _Listener:
             self.trial.report(value, step)
             if self.trial.should_prune():
                 raise StopTraining
-
-
-def _defaults(spec: Spec) -> dict[str, Any]:
-    parameters = inspect.signature(spec.load()).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}

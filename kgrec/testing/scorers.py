@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.plugin.protocols import AdditiveScorer, CompactScorer, NewUserAdditiveScorer, NewUserScorer, Scorer
+from kgrec.plugin.protocols import (
+    AdditiveScorer,
+    CompactScorer,
+    ConditionalScorer,
+    GridScorer,
+    NewUserAdditiveScorer,
+    NewUserScorer,
+    Scorer,
+    Traits,
+    traits_of,
+)
 from kgrec.testing.contract import Contract, untouched_random_state
 from kgrec.testing.toys import TOYS, toy_training_data
 from kgrec.types import FactorScores, Profile, Scores, SparseScores, TrainingData
@@ -54,6 +64,16 @@ class ScorerContract(Contract):
     def test_is_a_scorer(self) -> None:
         """It has the methods of the protocol."""
         assert isinstance(self.make(), Scorer)
+
+    def test_says_what_is_special_about_it(self) -> None:
+        """Traits are :class:`Traits`, a reason why data cannot be used is a string, and there are settings to try."""
+        cls, data = type(self.make()), self.training_data()
+        assert isinstance(traits_of(cls), Traits)
+        if issubclass(cls, ConditionalScorer):
+            assert isinstance(cls.unusable(data), str)
+        if issubclass(cls, GridScorer):
+            assert all(isinstance(options, dict) for options in cls.grid(data))
+            assert cls.grid(data)
 
     def test_fit_returns_the_scorer(self) -> None:
         """``fit`` can be chained."""

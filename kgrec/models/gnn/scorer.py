@@ -15,7 +15,7 @@ from kgrec.models.by_factor import ByFactor
 from kgrec.models.gnn.messages import Messages
 from kgrec.models.gnn.shares import UserParts
 from kgrec.models.history import History
-from kgrec.plugin.protocols import Contribution, EntityContribution, TextShare
+from kgrec.plugin.protocols import Contribution, EntityContribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -75,8 +75,7 @@ class GNN:
         checkpoint_every: epochs between two checkpoints.
     """
 
-    content_based = True
-    """It can score an item that nobody has touched."""
+    traits: ClassVar[Traits] = Traits(content_based=True, cold_items="fused")
 
     def __init__(
         self,
@@ -125,9 +124,6 @@ class GNN:
         self.progress: Progress = SILENT
         self.best_epoch = 0
         self.best_metric = float("nan")
-
-    inductive: ClassVar[bool] = True
-    """Items without likes are scored too, by text and entities."""
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:

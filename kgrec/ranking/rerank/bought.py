@@ -18,8 +18,6 @@ class Bought:
         attribute: of the items, such as the kind of a thing that one needs once; None: only the very items.
     """
 
-    argument = "attribute"
-
     def __init__(self, *, attribute: str | None = None) -> None:
         self.attribute = attribute
 

@@ -18,8 +18,6 @@ class Cap:
         most: items of a value in a list.
     """
 
-    argument = "attribute"
-
     def __init__(self, *, attribute: str, most: int = 2) -> None:
         if most < 1:
             raise ValueError(f"most must be at least 1, not {most}")

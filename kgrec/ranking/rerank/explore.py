@@ -35,8 +35,6 @@ class Explore:
         attribute: of the items; by default the one that sorts them best. Where there is none, all weigh the same.
     """
 
-    argument = "share"
-
     def __init__(self, *, share: float = 0.1, attribute: str = "") -> None:
         self.share = fraction("share", share)
         self.attribute = attribute

@@ -31,8 +31,6 @@ class FairExposure:
             than of the catalogue.
     """
 
-    argument = "attribute"
-
     def __init__(
         self,
         *,

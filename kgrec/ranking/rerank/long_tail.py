@@ -21,8 +21,6 @@ class LongTail:
         tail: share of all likes that the tail has.
     """
 
-    argument = "share"
-
     def __init__(self, *, share: float = 0.1, tail: float = 0.2) -> None:
         self.share = fraction("share", share)
         self.tail = fraction("tail", tail)

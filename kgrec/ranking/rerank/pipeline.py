@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, PluginError, UsageError
 from kgrec.plugin.manager import Registry
+from kgrec.plugin.options import option_defaults
+from kgrec.plugin.protocols import Reranker, ReservingReranker
 from kgrec.plugin.reranking import CandidateLists, RerankData
 from kgrec.ranking.rerank.steps import Order
 from kgrec.types import ItemIndices, UserIndices
@@ -18,7 +20,6 @@ from kgrec.types import ItemIndices, UserIndices
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from kgrec.plugin.protocols import Reranker
 
 NONE = "none"
 """Stands for no re-ranker where kgrec.toml names some."""
@@ -99,17 +100,15 @@ def parse(text: str, registry: Registry) -> tuple[str, dict[str, Any]]:
         UsageError: it is not of that form.
         NotFoundError: there is no such re-ranker.
     """
-    import inspect
     import tomllib
 
     name, colon, rest = text.partition(":")
-    cls = registry[name.strip()].load()
+    known = list(option_defaults(registry[name.strip()].load()))
     options: dict[str, Any] = {}
-    known = inspect.signature(cls).parameters
     for k, part in enumerate(rest.split(",") if colon else []):
         key, equals, value = part.partition("=")
         if k == 0 and key.strip() not in known:  # also where it holds an equals sign: rules:genre=Horror
-            key, value = getattr(cls, "argument", "strength"), part
+            key, value = next(iter(known), key), part
         elif not equals:
             raise UsageError(f"{text!r} is not of the form name:value,option=value", hint="for example mmr:0.3,by=text")
         try:
@@ -167,6 +166,6 @@ def prepare(steps: Sequence[tuple[str, Reranker]], data: RerankData, *, bought: 
             prepared.append((name, step.prepare(data)))
         except ConfigError as error:
             raise ConfigError(f"re-ranker {name!r}: {error.message}", hint=error.hint) from None
-        if hasattr(step, "reserved"):
+        if isinstance(step, ReservingReranker):
             reserved.append(step.reserved())
     return Pipeline(prepared, candidates, bought, np.unique(np.concatenate(reserved)))

@@ -26,8 +26,6 @@ class Rules:
         boost: target -> what is added to the relevance, which lies in [0, 1]; below 0 it is a penalty.
     """
 
-    argument = "block"
-
     def __init__(
         self, *, block: Sequence[str] = (), pin: Sequence[str] = (), boost: Mapping[str, float] | None = None
     ) -> None:

@@ -30,8 +30,6 @@ class UserFair:
         strength: how much parity counts against relevance; 0 changes nothing.
     """
 
-    argument = "attribute"
-
     def __init__(self, *, attribute: str, strength: float = 0.1) -> None:
         self.attribute = attribute
         self.strength = fraction("strength", strength)
