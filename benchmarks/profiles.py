@@ -58,12 +58,11 @@ def drawn(project: kgrec.Project, test: pl.DataFrame, count: int, rng: np.random
     return rows[rng.permutation(len(rows))[:count]]
 
 
-def own_profiles(project: kgrec.Project, users: list[int], texts: list[str]) -> dict[str, list[list[str]]]:
+def own_profiles(project: kgrec.Project, users: list[str]) -> dict[str, list[list[str]]]:
     """Return the names of kgrec's interests for each user, by what they are: all, terms alone, entities alone."""
-    terms = TermIndex.build(texts)
     found: dict[str, list[list[str]]] = {"all": [], "terms": [], "entities": []}
     for user in users:
-        interests = project.texts.profiler.profile(user, terms=terms, evidence=False).interests
+        interests = project.profiler.profile(user, evidence=False).interests
         found["all"].append([one.name for one in interests])
         found["terms"].append([one.name for one in interests if one.kind in ("term", "words")])
         found["entities"].append([one.name for one in interests if one.kind in ("entity", "category")])
@@ -131,7 +130,7 @@ def main() -> None:
     texts = item_texts(project.dataset, None, project.config.text.item_template, project.domain)
     users = rows["user"].to_list()
     started = time.process_time()
-    own = own_profiles(project, users, texts)
+    own = own_profiles(project, rows["user_id"].to_list())
     print(json.dumps({"users": len(users), "profiles_cpu_seconds": round(time.process_time() - started, 1)}))
     written = [[name for name in names if name] for names in rows["interests"].to_list()]
     short = [names[:5] for names in own["all"]]

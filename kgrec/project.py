@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from kgrec.generate.feedback.feedback import Feedback
     from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
     from kgrec.generate.lora.settings import LoraSettings
-    from kgrec.generate.profile import InterestProfile
     from kgrec.generate.service import TextService
     from kgrec.generate.writer import Watch
     from kgrec.graph.build_stage import BuildReport
@@ -49,11 +48,15 @@ if TYPE_CHECKING:
     from kgrec.ranking.training import TrainReport
     from kgrec.ranking.users import UserLookup
     from kgrec.text.build import TextVectors
+    from kgrec.text.profile import Profiler, UserProfile
 
+
+KNOWN_INTERESTS = 24
+"""Interests that :meth:`Project.user_info` tells."""
 
 LOADED = (
     *("dataset", "graph", "ranker", "text_vectors", "text_inputs"),
-    *("explainer", "texts", "users", "recommender"),
+    *("explainer", "profiler", "texts", "users", "recommender"),
 )
 """Names of what :meth:`Project.forget` drops."""
 
@@ -318,31 +321,47 @@ class Project:
         return facts
 
     def user_info(self, user_id: str) -> dict[str, Any]:
-        """Return what is known of a user."""
-        from kgrec.data.values import canonical_id
-
-        user_id = canonical_id(user_id)
-        position = int(self.dataset.user_positions([user_id])[0])
-        profile = self.text_inputs.user_profile(self.dataset, position)
+        """Return what is known of a user; terms and entities are the first of :meth:`interests`."""
+        profile = self.interests(user_id, limit=KNOWN_INTERESTS)
+        position = int(self.dataset.user_positions([profile.user_id])[0])
+        terms, entities = (
+            {one.name: round(one.weight, 3) for one in profile.interests if one.kind in kinds}
+            for kinds in (("term",), ("entity", "category"))
+        )
         return {
-            "user_id": user_id,
+            "user_id": profile.user_id,
             **self.dataset.user_facts(position),
-            "terms": {term: round(float(weight), 3) for term, weight in profile.terms},
-            "entities": {label: round(float(weight), 3) for label, weight, _ in profile.entities},
-            "own_words": profile.own_words,
-            "profile_text": profile.text,
+            "terms": terms,
+            "entities": entities,
+            "own_words": " ".join(profile.own_words),
         }
+
+    @cached_property
+    def profiler(self) -> Profiler:
+        """What describes users, for :meth:`interests`, :meth:`user_info` and texts."""
+        from kgrec.graph.item_facts import item_entities
+        from kgrec.text.item_text import item_texts
+        from kgrec.text.profile import Profiler
+        from kgrec.text.terms import TermIndex
+
+        def terms() -> TermIndex:
+            texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
+            return TermIndex.cached(texts, self.workspace.cache / "text" / "terms.safetensors")
+
+        weights = {str(action): weight for action, weight in self.config.feedback.action_weights.items()}
+        weights = {**self.domain.action_weights, **weights}
+        return Profiler(self.dataset, lambda: item_entities(self.graph), terms, action_weights=weights)
 
     @cached_property
     def texts(self) -> TextService:
         """What writes texts; what it needs is kept from one text to the next."""
         from kgrec.generate.service import TextService
 
-        world = (self.domain, self.dataset, self.graph)
+        known = (self.dataset, self.graph, self.profiler)
         store = self.feedback.store
-        return TextService(self.config, self.manager, self.workspace, *world, lambda: self.recommender, store)
+        return TextService(self.config, self.manager, self.workspace, *known, lambda: self.recommender, store)
 
-    def interests(self, user_id: str, *, limit: int = 12) -> InterestProfile:
+    def interests(self, user_id: str, *, limit: int = 12) -> UserProfile:
         """Return what a user is interested in, with the events that say so.
 
         Args:
@@ -352,7 +371,7 @@ class Project:
         Raises:
             NotFoundError: the user is unknown.
         """
-        return self.texts.interests(user_id, limit)
+        return self.profiler.profile(user_id, limit=limit)
 
     def generate(
         self,

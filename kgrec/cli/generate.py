@@ -16,8 +16,8 @@ from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.generate.profile import InterestProfile
     from kgrec.plugin.generation import GeneratedText
+    from kgrec.text.profile import UserProfile
 
 KindOption = Annotated[
     str | None,
@@ -189,7 +189,7 @@ def profile(
     run.data(profile_records(found), lambda: _show_profile(found))
 
 
-def profile_records(found: InterestProfile) -> list[dict[str, Any]]:
+def profile_records(found: UserProfile) -> list[dict[str, Any]]:
     """Return a profile as records, one an interest."""
     return [
         {
@@ -207,7 +207,7 @@ def profile_records(found: InterestProfile) -> list[dict[str, Any]]:
     ]
 
 
-def _show_profile(found: InterestProfile) -> None:
+def _show_profile(found: UserProfile) -> None:
     from datetime import UTC, datetime
 
     out = console()

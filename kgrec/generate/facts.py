@@ -13,14 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.generate.profile import TOO_COMMON, InterestProfile, Touched
-from kgrec.generate.sanitize import plain, safe_name, safe_text
 from kgrec.generate.titles import display, shortener
 from kgrec.graph.item_facts import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.generation import Fact
+from kgrec.text.profile import TOO_COMMON, Touched, UserProfile
+from kgrec.text.sanitize import plain, safe_name, safe_text
 from kgrec.types import Reason
 
 MOST = 6
@@ -93,7 +93,7 @@ class FactBook:
         name = display(str(value)) if value else ""
         return name if safe_name(name) else ""
 
-    def personal(self, item: int, profile: InterestProfile, reason: Reason | None = None) -> list[Fact]:
+    def personal(self, item: int, profile: UserProfile, reason: Reason | None = None) -> list[Fact]:
         """Return what may be said of a user and an item: the reason, the item of the history behind it, interests.
 
         Args:
@@ -120,7 +120,7 @@ class FactBook:
                 found += self._examples(profile, key, named)
         return [replace(fact, subject=subject) for fact in found]
 
-    def _examples(self, profile: InterestProfile, key: str, named: Container[str]) -> Iterator[Fact]:
+    def _examples(self, profile: UserProfile, key: str, named: Container[str]) -> Iterator[Fact]:
         """Yield touched items that have an entity, those first that weigh much and that few others have touched."""
         known = self._popularity
         holders = [touched for touched in profile.touched_with(key) if self.title(touched.item) not in named]
@@ -202,15 +202,11 @@ class FactBook:
 
     def _entities(self, items: Sequence[int]) -> dict[int, list[Fact]]:
         rows = item_entities(self._graph, items)
-        nodes = self._graph.nodes[rows["node"]].select("key", "label", "aliases")
-        table = (
-            pl.concat([rows, nodes], how="horizontal")
-            .with_columns(
-                order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64),
-                degree=pl.Series(self._degrees[rows["node"].to_numpy()], dtype=pl.Int64),
-            )
-            .with_columns(common=pl.col("degree") > TOO_COMMON * self._dataset.n_items)
-        )
+        table = rows.with_columns(
+            self._graph.nodes["aliases"].gather(rows["node"]),
+            order=pl.col("relation").replace_strict(self._order, default=len(self._order), return_dtype=pl.Int64),
+            degree=pl.Series(self._degrees[rows["node"].to_numpy()], dtype=pl.Int64),
+        ).with_columns(common=pl.col("degree") > TOO_COMMON * self._dataset.n_items)
         table = table.sort(["item", "order", "common"], maintain_order=True)
         table = table.filter(pl.int_range(pl.len()).over("item", "relation") < MOST)
         ids = self._dataset.items["item_id"]
@@ -239,7 +235,7 @@ class FactBook:
             return inverse.inverse_labels.get(self._language, inverse.inverse_label)
         return self._stated.get(relation, (relation.replace("_", " "), ""))[0]
 
-    def _of_reason(self, profile: InterestProfile, reason: Reason) -> list[Fact]:
+    def _of_reason(self, profile: UserProfile, reason: Reason) -> list[Fact]:
         if reason.kind not in ("path", "similar") or not reason.nodes:
             return []
         start = reason.nodes[0]

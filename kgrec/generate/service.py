@@ -23,7 +23,6 @@ from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.phrases import TONES
-from kgrec.generate.profile import InterestProfile, Profiler
 from kgrec.generate.prompts import check_prompt
 from kgrec.generate.record import to_record
 from kgrec.generate.topics import Steering, foresight, merged, stressed
@@ -32,8 +31,7 @@ from kgrec.generate.writer import Watch, Writer
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress
-from kgrec.text.item_text import item_texts
-from kgrec.text.terms import TermIndex
+from kgrec.text.profile import Profiler, UserProfile
 from kgrec.types import ItemList, Request
 
 if TYPE_CHECKING:
@@ -114,13 +112,12 @@ class TextService:
     """Writes texts from what a workspace knows; what writing needs is made when it is first used and kept.
 
     Args:
-        config: settings; ``generate``, ``generators``, ``language_models``, ``guards``, ``feedback``, ``text`` and
-            ``seed`` are read.
+        config: settings; ``generate``, ``generators``, ``language_models``, ``guards`` and ``seed`` are read.
         manager: the plugins.
         workspace: whose artifacts hold a tuned model.
-        domain: the domain in force.
         dataset: the tables.
         graph: the knowledge graph.
+        profiler: describes users.
         recommender: loads the trained models; texts for nobody in particular need none.
         store: where texts are kept for feedback.
     """
@@ -130,16 +127,17 @@ class TextService:
         config: Config,
         manager: PluginManager,
         workspace: Workspace,
-        domain: Domain,
         dataset: Dataset,
         graph: KnowledgeGraph,
+        profiler: Profiler,
         recommender: Callable[[], Recommender],
         store: FeedbackStore,
     ) -> None:
         self.config, self.manager, self.workspace = config, manager, workspace
-        self.domain, self.dataset, self.graph = domain, dataset, graph
+        self.domain: Domain = manager.domain(config.domain)
+        self.dataset, self.graph, self.profiler = dataset, graph, profiler
         self._recommender, self.store = recommender, store
-        self.variants = Variants(manager, domain, config.generate, store)
+        self.variants = Variants(manager, self.domain, config.generate, store)
         self.notes: dict[str, str] = {}
         """Name of a generator or model -> why it cannot be used."""
         self._books: dict[str, FactBook] = {}
@@ -365,7 +363,7 @@ class TextService:
         """
         language, domain = asked.language, self.domain
         book = self.book(language)
-        profile = self.profile(user_id) if user_id else InterestProfile("")
+        profile = self.profile(user_id) if user_id else UserProfile("")
         steered = bool(user_id) and asked.steer == "latent"
         foreseen = self._steering.interests(profile.user_id) if steered else ()
         if foreseen:
@@ -398,38 +396,17 @@ class TextService:
             private=tuple(filter(None, (user_id, *profile.own_words))),
         )
 
-    def profile(self, user_id: str) -> InterestProfile:
-        """Return the interests of a user.
+    def profile(self, user_id: str) -> UserProfile:
+        """Return the profile that texts for a user are written from: no words of texts, which state nothing.
 
         Raises:
             NotFoundError: the user is unknown.
         """
-        position = int(self.dataset.user_positions([canonical_id(user_id)])[0])
-        return self.profiler.profile(position, evidence=False)
-
-    def interests(self, user_id: str, limit: int) -> InterestProfile:
-        """Return the interests of a user, words of texts among them, with the events that say so.
-
-        Raises:
-            NotFoundError: the user is unknown.
-        """
-        position = int(self.dataset.user_positions([canonical_id(user_id)])[0])
-        texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
-        return self.profiler.profile(position, terms=TermIndex.build(texts), limit=limit)
-
-    @cached_property
-    def profiler(self) -> Profiler:
-        """Describes users."""
-        weights: dict[str, float] = dict(self.domain.action_weights)
-        weights.update({str(action): w for action, w in self.config.feedback.action_weights.items()})
-        rows = self.dataset.interactions["split"] != "test"
-        return Profiler(self.dataset, self.graph, action_weights=weights, rows=rows)
+        return self.profiler.profile(user_id, terms=False, evidence=False)
 
     @cached_property
     def _steering(self) -> Steering:
-        foresee = foresight(self._recommender().users, self.config.seed)
-        texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
-        return Steering(foresee, self.profiler, TermIndex.build(texts, min_items=2))
+        return Steering(foresight(self._recommender().users, self.config.seed), self.profiler)
 
     @cached_property
     def names(self) -> NameIndex:

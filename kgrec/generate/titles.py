@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import cache
 
 from kgrec.errors import PluginError
-from kgrec.generate.sanitize import plain
 from kgrec.graph.linking.names import name_variants
+from kgrec.text.sanitize import plain
 
 # "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
 _OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")

@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import UserError
-from kgrec.generate.profile import N_INTERESTS, Profiler
 from kgrec.graph.linking.names import tokenize
 from kgrec.models.features import unit_rows
 from kgrec.plugin.generation import Fact, Interest
+from kgrec.text.profile import N_INTERESTS, Profiler
 from kgrec.types import ItemIndices, Vectors
 
 if TYPE_CHECKING:
     from kgrec.models.latent import Latent
     from kgrec.ranking.users import UserLookup
-    from kgrec.text.terms import TermIndex
 
 SCORER = "latent"
 
@@ -51,13 +50,11 @@ class Steering:
 
     Attributes:
         foresee: names the items.
-        profiler: knows the items' entities.
-        terms: TF-IDF of the items' texts, or None.
+        profiler: knows what items have in common.
     """
 
     foresee: Foresight
     profiler: Profiler
-    terms: TermIndex | None = None
 
     def interests(self, user_id: str, *, limit: int = N_INTERESTS) -> tuple[Interest, ...]:
         """Return what the foreseen items have in common, strongest first; empty where nothing is foreseen."""
@@ -67,7 +64,7 @@ class Steering:
             return ()
         places, whose = np.unique(items[kept], return_inverse=True)
         weights: NDArray[np.float64] = np.bincount(whose, weights=cosines[kept]).astype(np.float64)
-        return tuple(self.profiler.shared(places, weights, terms=self.terms, limit=limit)[:limit])
+        return tuple(self.profiler.shared(places, weights, limit=limit)[:limit])
 
 
 def foresight(users: UserLookup, seed: int) -> Foresight:

@@ -18,7 +18,8 @@ def item_entities(graph: GraphTables, items: Sequence[int] | None = None) -> pl.
 
     Returns:
         ``item`` (position), ``node``, ``relation`` (name, of the inverse where the item is the tail), ``forward``,
-        ``kind``, ``source`` and ``line``; entities without a readable name and mentions that are not sure are left out.
+        ``source``, ``line``, ``kind``, ``key`` and ``label``; entities without a readable name and mentions that are
+        not sure are left out.
     """
     nodes = graph.nodes.with_row_index("node")
     wanted = nodes.filter(pl.col("kind") == "item")
@@ -49,4 +50,4 @@ def item_entities(graph: GraphTables, items: Sequence[int] | None = None) -> pl.
     readable = nodes.filter(
         (pl.col("kind") == "item") | ((pl.col("kind") == "entity") & (pl.col("label") != pl.col("key")))
     )
-    return both.join(readable.select("node", "kind"), on="node", maintain_order="left")
+    return both.join(readable.select("node", "kind", "key", "label"), on="node", maintain_order="left")

@@ -16,9 +16,7 @@ from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
 from kgrec.text.build import TextVectors, encode_dataset
-from kgrec.text.item_text import item_texts, read_keywords
-from kgrec.text.profile import UserProfile, user_profile
-from kgrec.text.terms import TermIndex
+from kgrec.text.item_text import read_keywords
 from kgrec.workspace import Workspace
 
 
@@ -60,14 +58,6 @@ class TextInputs:
             cache_dir=self.workspace.cache / "text",
             progress=progress,
         )
-
-    def user_profile(self, dataset: Dataset, row: int) -> UserProfile:
-        """Describe the user in a row of the dataset from behaviour, own words and graph."""
-        labels = item_labels(self.graph())
-        weights: dict[str, float] = dict(self.domain.action_weights)
-        weights.update({str(action): weight for action, weight in self.config.feedback.action_weights.items()})
-        index = TermIndex.build(item_texts(dataset, None, self.config.text.item_template, self.domain))
-        return user_profile(dataset, row, index, entities=labels, action_weights=weights)
 
     def _keywords(self, dataset: Dataset) -> list[str]:
         named = self.config.text.keywords

@@ -1,130 +1,255 @@
-"""What a user is interested in, in words: terms of the items they touched, their own words, entities of the graph."""
+"""The profile of a user, for `info`, `profile` and texts: what they touched, what it has in common, their own words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
+from kgrec.data.values import canonical_id
+from kgrec.generate.sentiment import polarity
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
+from kgrec.plugin.generation import Evidence, Interest
+from kgrec.text.sanitize import plain, safe_name
 from kgrec.text.terms import TermIndex
-from kgrec.text.tokens import tokenise
 
 HALF_LIFE = 20
 """After how many newer interactions of the same user one counts half; works with and without times."""
 
-OWN_WORD_WEIGHT = 1.0
-"""Weight of the rarest term in the user's own words against one of the item liked most recently."""
+CATEGORY_SHARE = 0.05
+"""An entity that more than this share of the items have is a category."""
 
-UNKNOWN_WORD_WEIGHT = 0.25
-"""The same for a word that no item has, or most have."""
+TOO_COMMON = 0.6
+"""What more than this share of the items have tells nothing of a taste."""
 
-USER_BLOCK = 4096
-"""Users whose terms are counted at once; bounds the memory."""
+EVIDENCE = 3
+"""Events that are named for an interest."""
+
+BLAME = 0.25
+"""A touched item that the user's own comment blames counts so much."""
+
+SEARCHES = 3
+"""Searches that are interests, the newest ones."""
+
+LONGEST_SEARCH = 40
+"""Characters of a search that is an interest."""
+
+N_INTERESTS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
-    """A touched item: its position and title, the action, the value and unix seconds where known."""
+class Touched:
+    """An item of a user's history: its position, the strongest action on it, its weight, when it was last touched."""
 
     item: int
-    title: str
     action: str
-    value: float | None
+    weight: float
     time: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UserProfile:
-    """What is known of a user's interests.
+    """A user's interests.
 
     Attributes:
-        terms: terms and weights, strongest first; weights sum to 1 over all terms of the user.
-        entities: label, weight and number of touched items, strongest first.
-        recent: what was touched last, newest first.
+        user_id: whose.
+        interests: strongest first.
+        history: touched items by position, strongest first.
+        counts: key of an entity -> how many touched items have it.
         own_words: description, comments and searches, newest first.
-        text: all of it as one text for the encoder.
+        incidence: which touched item (row, in the order of ``history``) has which entity (column), CSC; or None.
+        columns: key of an entity -> its column.
     """
 
-    terms: list[tuple[str, float]] = field(default_factory=list)
-    entities: list[tuple[str, float, int]] = field(default_factory=list)
-    recent: list[Recent] = field(default_factory=list)
-    own_words: str = ""
-    text: str = ""
+    user_id: str
+    interests: tuple[Interest, ...] = ()
+    history: Mapping[int, Touched] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    own_words: tuple[str, ...] = ()
+    incidence: csc_array | None = field(default=None, repr=False, compare=False)
+    columns: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def touched_with(self, key: str) -> list[Touched]:
+        """Return the touched items that have the entity of this key, strongest first."""
+        column = self.columns.get(key)
+        if self.incidence is None or column is None:
+            return []
+        start, end = self.incidence.indptr[column : column + 2]
+        history = list(self.history.values())
+        return [history[row] for row in sorted(self.incidence.indices[start:end].tolist())]
 
 
-def user_profile(
-    dataset: Dataset,
-    user: int,
-    index: TermIndex,
-    *,
-    entities: pl.DataFrame | None = None,
-    rows: pl.Series | None = None,
-    action_weights: Mapping[str, float] = DEFAULT_ACTION_WEIGHTS,
-    n_terms: int = 15,
-    n_entities: int = 10,
-    n_recent: int = 10,
-) -> UserProfile:
-    """Describe one user.
+class Profiler:
+    """Describes users; what all profiles share is made once, when it is first needed.
 
     Args:
-        dataset: the tables.
-        user: position of the user.
-        index: terms of the items.
-        entities: graph neighbourhood of the items: ``item`` (position) and ``labels`` (list of strings).
-        rows: boolean, one an interaction: those that may be looked at; default: the training rows.
+        dataset: the tables; rows of the split ``test`` are not looked at.
+        entities: returns what items are joined with: ``item`` (position), ``node``, ``relation``, ``key``, ``label``.
+        terms: returns the TF-IDF of the items' texts.
         action_weights: how strongly each action counts; the built-in weights where it names none.
-        n_terms: how many terms at most.
-        n_entities: how many entities at most.
-        n_recent: how many touched items at most.
     """
-    allowed = dataset.interactions.filter(_allowed(dataset, rows))
-    mine = allowed.filter(pl.col("user") == user)
-    weighted = weighted_items(mine, action_weights, rating_scale(allowed))
-    terms = _terms(weighted, _own(dataset, mine, pl.col("user") == user), index, n_terms)
-    words = _own_texts(dataset, mine, pl.col("user") == user)
-    own_words = words["text"][0] if words.height else ""
-    names = _entities(weighted, entities, n_entities)
-    listed = [(row["term"], row["weight"]) for row in terms.iter_rows(named=True)]
-    text = _join(own_words, [term for term, _ in listed], [name for name, _, _ in names])
-    return UserProfile(listed, names, _recent(dataset, mine, n_recent), own_words, text)
 
+    def __init__(
+        self,
+        dataset: Dataset,
+        entities: Callable[[], pl.DataFrame],
+        terms: Callable[[], TermIndex],
+        *,
+        action_weights: Mapping[str, float] = DEFAULT_ACTION_WEIGHTS,
+    ) -> None:
+        self._dataset, self._load_entities, self._load_terms = dataset, entities, terms
+        self._weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
+        self._rows = dataset.interactions.filter(pl.col("split") != "test")
+        self._scale = _rating_scale(self._rows)
 
-def profile_texts(
-    dataset: Dataset,
-    index: TermIndex,
-    rows: pl.Series | None = None,
-    *,
-    action_weights: Mapping[str, float] = DEFAULT_ACTION_WEIGHTS,
-    n_terms: int = 15,
-) -> list[str]:
-    """Return a text of the interests of every user: own words, then the strongest terms; empty where nothing is known.
+    def profile(
+        self, user_id: str, *, limit: int = N_INTERESTS, terms: bool = True, evidence: bool = True
+    ) -> UserProfile:
+        """Describe a user.
 
-    Args:
-        dataset: the tables.
-        index: terms of the items.
-        rows: boolean, one an interaction: those that may be looked at, nothing else is; default: the training rows.
-        action_weights: how strongly each action counts; the built-in weights where it names none.
-        n_terms: how many terms at most.
-    """
-    allowed = dataset.interactions.filter(_allowed(dataset, rows))
-    everyone = pl.lit(value=True)
-    weighted = weighted_items(allowed, action_weights, rating_scale(allowed))
-    own = _own(dataset, allowed, everyone)
-    blocks = []
-    for start in range(0, max(dataset.n_users, 1), USER_BLOCK):
-        inside = pl.col("user").is_between(start, start + USER_BLOCK - 1)
-        terms = _terms(weighted.filter(inside), own.filter(inside), index, n_terms)
-        blocks.append(terms.group_by("user", maintain_order=True).agg(pl.col("term").str.join(", ")))
-    listed = pl.concat(blocks)
-    users = pl.DataFrame({"user": pl.int_range(dataset.n_users, dtype=pl.UInt32, eager=True)})
-    table = users.join(_own_texts(dataset, allowed, everyone), on="user", how="left", maintain_order="left")
-    table = table.join(listed, on="user", how="left", maintain_order="left")
-    return table.select(pl.concat_str("text", "term", separator=" ", ignore_nulls=True)).to_series().to_list()
+        Args:
+            user_id: the user's id.
+            limit: interests at most.
+            terms: words of the items' texts are interests, too.
+            evidence: name the events behind each interest.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        user = int(self._dataset.user_positions([canonical_id(user_id)])[0])
+        mine = self._rows.filter(pl.col("user") == user)
+        name, description = self._dataset.users.select("user_id", "description").row(user)
+        said = _distinct([description, *mine["text"].drop_nulls().reverse().to_list()])
+        history, found = self._history(mine), list(_searches(mine))
+        if not history:
+            return UserProfile(name, tuple(found[:limit]), own_words=said)
+        items, weights = np.array([t.item for t in history]), np.array([t.weight for t in history])
+        found = [*self.shared(items, weights, limit=limit, terms=terms), *found]
+        found = sorted(found, key=lambda interest: -interest.weight)[:limit]
+        if evidence:
+            found = [self._with_evidence(interest, history) for interest in found]
+        incidence = csc_array(self._matrix[items])
+        keys, counts = self._entities["key"], np.diff(incidence.indptr)
+        known = {str(keys[int(c)]): int(counts[c]) for c in np.flatnonzero(counts)}
+        return UserProfile(name, tuple(found), {t.item: t for t in history}, known, said, incidence, self._columns)
+
+    def shared(
+        self, items: NDArray[np.int64], weights: NDArray[np.float64], *, limit: int = N_INTERESTS, terms: bool = True
+    ) -> list[Interest]:
+        """Return what weighted items have in common, strongest first, without evidence.
+
+        Args:
+            items: positions, each once, shape ``(k,)``.
+            weights: of each, shape ``(k,)``.
+            limit: entities and terms at most, each.
+            terms: words of the items' texts, too.
+        """
+        found = self._of_entities(items, weights, limit)
+        found += self._of_terms(items, weights, limit) if terms else []
+        return sorted(found, key=lambda interest: -interest.weight)
+
+    @cached_property
+    def _pairs(self) -> pl.DataFrame:
+        return self._load_entities()
+
+    @cached_property
+    def _entities(self) -> pl.DataFrame:
+        """The entities: ``column``, ``node``, ``key``, ``label``, ``degree``, main ``relation``, ``share`` of items."""
+        pairs = self._pairs
+        linked = max(pairs["item"].n_unique(), 1)
+        counted = pairs.group_by("node", "relation").len()
+        counted = counted.sort(["node", "len", "relation"], descending=[False, True, False])
+        commonest = counted.unique("node", keep="first", maintain_order=True).select("node", "relation")
+        found = pairs.group_by("node").agg(pl.col("key", "label").first(), pl.col("item").n_unique().alias("degree"))
+        found = found.join(commonest, on="node").sort("node").with_columns(share=pl.col("degree") / linked)
+        return found.with_row_index("column")
+
+    @cached_property
+    def _matrix(self) -> csr_array:
+        """Which items have which entity, CSR of shape ``(n_items, n_entities)``."""
+        pairs = self._pairs.select("item", "node").unique().join(self._entities.select("node", "column"), on="node")
+        entries = (np.ones(pairs.height, dtype=np.float64), (pairs["item"].to_numpy(), pairs["column"].to_numpy()))
+        return csr_array(entries, shape=(self._dataset.n_items, self._entities.height))
+
+    @cached_property
+    def _columns(self) -> Mapping[str, int]:
+        return dict(self._entities.select("key", "column").iter_rows())
+
+    @cached_property
+    def _idf(self) -> NDArray[np.float64]:
+        return np.log((1 + self._dataset.n_items) / (1 + self._entities["degree"].to_numpy()))
+
+    @cached_property
+    def _terms(self) -> TermIndex:
+        return self._load_terms()
+
+    @cached_property
+    def _titles(self) -> list[str]:
+        return self._dataset.items.select(pl.coalesce("title", "item_id")).to_series().to_list()
+
+    def _history(self, mine: pl.DataFrame) -> list[Touched]:
+        if not mine["item"].count():
+            return []
+        strongest = (
+            mine.drop_nulls("item")
+            .with_columns(order=pl.col("action").replace_strict(self._weights, default=1.0, return_dtype=pl.Float64))
+            .sort("order", descending=True, maintain_order=True)
+            .group_by("item", maintain_order=True)
+            .agg(pl.col("action").first(), pl.col("time").max())
+        )
+        rows = strongest.join(_weighted_items(mine, self._weights, self._scale), on="item", maintain_order="left")
+        comments = dict(
+            mine.drop_nulls(["item", "text"]).group_by("item").agg(pl.col("text").str.join(" ")).iter_rows()
+        )
+        touched = [
+            Touched(item, action, weight * (BLAME if item in comments and polarity(comments[item]) < 0 else 1.0), time)
+            for item, action, time, weight in rows.select("item", "action", "time", "weight").iter_rows()
+        ]
+        return sorted(touched, key=lambda t: (-t.weight, t.item))
+
+    def _of_entities(self, items: NDArray[np.int64], weights: NDArray[np.float64], limit: int) -> list[Interest]:
+        part = self._matrix[items]
+        counts = np.asarray((part > 0).sum(axis=0)).ravel()
+        scores = np.asarray(part.T @ weights).ravel() * self._idf
+        scores[self._entities["share"].to_numpy() > TOO_COMMON] = 0.0
+        best = np.argsort(-scores, kind="stable")[: 2 * limit]
+        total = float(scores.sum()) or 1.0
+        found = []
+        for column in best[scores[best] > 0]:
+            row = self._entities.row(int(column), named=True)
+            name = plain(str(row["label"]))
+            if safe_name(name):
+                kind = "category" if row["share"] > CATEGORY_SHARE else "entity"
+                weight, count = float(scores[column]) / total, int(counts[column])
+                found.append(Interest(kind, name, row["relation"], weight, count, key=row["key"]))  # type: ignore[arg-type]
+        return found[:limit]
+
+    def _of_terms(self, items: NDArray[np.int64], weights: NDArray[np.float64], limit: int) -> list[Interest]:
+        part = self._terms.matrix[items]
+        scores = np.asarray(part.T @ weights).ravel()
+        counts = np.asarray((part > 0).sum(axis=0)).ravel()
+        total = float(scores.sum()) or 1.0
+        best = [int(c) for c in np.argsort(-scores, kind="stable")[:limit] if scores[c] > 0 and counts[c] > 1]
+        names = self._terms.terms
+        return [Interest("term", str(names[c]), "", float(scores[c]) / total, int(counts[c])) for c in best]
+
+    def _with_evidence(self, interest: Interest, history: Sequence[Touched]) -> Interest:
+        if interest.kind == "words":
+            return interest
+        if interest.kind == "term":
+            column = int(self._terms.columns.filter(pl.col("term") == interest.name)["column"][0])
+            holds = self._terms.matrix[:, [column]].toarray().ravel() > 0
+        else:
+            holds = self._matrix[:, [self._columns[interest.key]]].toarray().ravel() > 0
+        events = [t for t in history if holds[t.item]][:EVIDENCE]
+        told = tuple(Evidence(self._titles[t.item], t.action, round(t.weight, 4), t.time) for t in events)
+        return replace(interest, evidence=told)
 
 
 def own_words(dataset: Dataset, rows: pl.Series | None = None) -> list[str]:
@@ -134,17 +259,16 @@ def own_words(dataset: Dataset, rows: pl.Series | None = None) -> list[str]:
         dataset: the tables.
         rows: boolean, one an interaction: those whose texts may be used; default: the training rows.
     """
-    allowed = dataset.interactions.filter(_allowed(dataset, rows))
+    allowed = dataset.interactions["split"] == "train" if rows is None else rows
+    spoken = dataset.interactions.filter(allowed).select("user", "text").drop_nulls("text").reverse()
     users = pl.DataFrame({"user": pl.int_range(dataset.n_users, dtype=pl.UInt32, eager=True)})
-    words = _own_texts(dataset, allowed, pl.lit(value=True))
+    described = users.with_columns(dataset.users["description"].alias("text")).drop_nulls("text")
+    said = pl.concat([described, spoken]).filter(pl.col("text").str.strip_chars() != "").unique(maintain_order=True)
+    words = said.group_by("user", maintain_order=True).agg(pl.col("text").str.join(" "))
     return users.join(words, on="user", how="left", maintain_order="left")["text"].fill_null("").to_list()
 
 
-def _allowed(dataset: Dataset, rows: pl.Series | None) -> pl.Series:
-    return dataset.interactions["split"] == "train" if rows is None else rows
-
-
-def rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
+def _rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
     """Return the lowest and the highest rating; where they do not differ, a scale on which each of them is a like."""
     values = interactions.filter(pl.col("action") == "rate")["value"].drop_nulls().to_numpy()
     if not len(values) or values.min() == values.max():
@@ -152,97 +276,35 @@ def rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def weighted_items(
-    interactions: pl.DataFrame, action_weights: Mapping[str, float], scale: tuple[float, float]
+def _weighted_items(
+    mine: pl.DataFrame, action_weights: Mapping[str, float], scale: tuple[float, float]
 ) -> pl.DataFrame:
-    """Return ``user``, ``item`` and ``weight``: action times rating (0 to 1 over the scale) times recency."""
+    """Return ``item`` and ``weight`` of a user's rows: action times rating (0 to 1 over the scale) times recency."""
     low, top = scale
     is_rating = (pl.col("action") == "rate") & pl.col("value").is_not_null()
     value = pl.when(is_rating).then((pl.col("value") - low) / (top - low)).otherwise(1.0)
-    newer = pl.int_range(pl.len()).reverse().over("user")
-    weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
-    weight = pl.col("action").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
+    newer = pl.int_range(pl.len()).reverse()
+    weight = pl.col("action").replace_strict(action_weights, default=1.0, return_dtype=pl.Float64)
     return (
-        interactions.drop_nulls("item")
+        mine.drop_nulls("item")
         .with_columns((weight * value * 0.5 ** (newer / HALF_LIFE)).alias("weight"))
-        .group_by("user", "item", maintain_order=True)
+        .group_by("item", maintain_order=True)
         .agg(pl.col("weight").sum())
         .filter(pl.col("weight") > 0)
     )
 
 
-def _own(dataset: Dataset, interactions: pl.DataFrame, who: pl.Expr) -> pl.DataFrame:
-    """Return ``user`` and ``text``: each description, comment and search, the description first, then the newest."""
-    spoken = interactions.select("user", "text").drop_nulls("text").reverse()
-    described = dataset.users.select(
-        pl.int_range(pl.len(), dtype=pl.UInt32).alias("user"), pl.col("description").alias("text")
-    )
-    both = pl.concat([described.filter(who).drop_nulls("text"), spoken])
-    return both.filter(pl.col("text").str.strip_chars() != "")
+def _searches(mine: pl.DataFrame) -> list[Interest]:
+    """Return what was searched for: the user's own words for a taste."""
+    searched = mine.filter((pl.col("action") == "search") & pl.col("text").is_not_null()).reverse()
+    found: dict[str, Interest] = {}
+    for text, time in searched.select("text", "time").iter_rows():
+        words = plain(text)
+        if safe_name(words) and len(words) <= LONGEST_SEARCH and words not in found:
+            told = (Evidence(words, "search", 1.0, time),)
+            found[words] = Interest("words", words, "", 0.1 / (1 + len(found)), 1, told)
+    return list(found.values())[:SEARCHES]
 
 
-def _own_texts(dataset: Dataset, interactions: pl.DataFrame, who: pl.Expr) -> pl.DataFrame:
-    """Return ``user`` and ``text``, one row for each user with words of their own."""
-    said = _own(dataset, interactions, who).unique(maintain_order=True)
-    return said.group_by("user", maintain_order=True).agg(pl.col("text").str.join(" "))
-
-
-def _terms(weighted: pl.DataFrame, own: pl.DataFrame, index: TermIndex, n_terms: int) -> pl.DataFrame:
-    """Return ``user``, ``term`` and ``weight``, the strongest terms of each user first."""
-    users = pl.concat([weighted["user"], own["user"]]).unique().sort()
-    numbers = pl.DataFrame({"user": users}).with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
-    touched = weighted.join(numbers, on="user")
-    history = csr_array(
-        (touched["weight"].to_numpy(), (touched["row"].to_numpy(), touched["item"].to_numpy())),
-        shape=(len(users), index.matrix.shape[0]),
-    )
-    scores = (history @ index.matrix).tocoo()
-    rows, columns = scores.coords
-    of_items = pl.DataFrame({"row": rows.astype(np.int64), "term": index.terms.gather(columns), "weight": scores.data})
-    said = tokenise(own["text"])
-    said = said.with_columns(own["user"].gather(said["text"]).alias("user"))
-    rarity = pl.DataFrame(
-        {"term": index.terms, "weight": OWN_WORD_WEIGHT * index.idf / max(index.idf.max(initial=0), 1)}
-    )
-    said = said.join(rarity, on="term", how="left", maintain_order="left")
-    of_words = said.join(numbers, on="user").select("row", "term", pl.col("weight").fill_null(UNKNOWN_WORD_WEIGHT))
-    table = pl.concat([of_items.cast({"weight": pl.Float64}), of_words.cast({"weight": pl.Float64})])
-    table = table.group_by("row", "term").agg(pl.col("weight").sum())
-    # Rounded, so that the order of summation cannot decide between terms of equal weight.
-    table = table.with_columns((pl.col("weight") / pl.col("weight").sum().over("row")).round(6))
-    table = table.sort(["row", "weight", "term"], descending=[False, True, False])
-    table = table.group_by("row", maintain_order=True).head(n_terms)
-    return table.join(numbers, on="row", maintain_order="left").select("user", "term", "weight")
-
-
-def _entities(weighted: pl.DataFrame, entities: pl.DataFrame | None, n: int) -> list[tuple[str, float, int]]:
-    """Return label, weight and count of the entities of touched items; rare entities weigh more than common ones."""
-    if entities is None or weighted.is_empty():
-        return []
-    pairs = entities.select(pl.col("item").cast(pl.UInt32), pl.col("labels").alias("label")).explode("label")
-    pairs = pairs.drop_nulls().unique(maintain_order=True)
-    n_items = max(pairs["item"].n_unique(), 1)
-    degree = pairs.group_by("label").len("degree")
-    found = (
-        pairs.join(weighted, on="item")
-        .group_by("label")
-        .agg(pl.col("weight").sum(), pl.len().alias("count"))
-        .join(degree, on="label")
-        .with_columns(pl.col("weight") * ((1 + n_items) / pl.col("degree")).log())
-        .sort(["weight", "label"], descending=[True, False])
-        .head(n)
-    )
-    return list(found.select("label", "weight", "count").iter_rows())
-
-
-def _recent(dataset: Dataset, mine: pl.DataFrame, n: int) -> list[Recent]:
-    last = mine.drop_nulls("item").reverse().unique("item", keep="first", maintain_order=True).head(n)
-    items = dataset.items[last["item"].to_list()]
-    titles = items.select(pl.coalesce("title", "item_id")).to_series()
-    rows = last.with_columns(titles.alias("title")).select("item", "title", "action", "value", "time")
-    return [Recent(*row) for row in rows.iter_rows()]
-
-
-def _join(words: str, terms: list[str], entities: list[str]) -> str:
-    parts = [words, ", ".join(terms), ", ".join(entities)]
-    return " ".join(part for part in parts if part)
+def _distinct(texts: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text and text.strip()))

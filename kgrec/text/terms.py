@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.data.dataset import read_table
+from kgrec.artifacts import load_arrays, save_arrays, storage_errors
 from kgrec.errors import CorruptArtifactError
+from kgrec.text.cache import hash_texts
 from kgrec.text.tokens import tokenise
-from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 
 @dataclass(frozen=True)
@@ -62,29 +64,51 @@ class TermIndex:
         """Table with the columns ``term`` and ``column``."""
         return pl.DataFrame({"term": self.terms}).with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
 
-    def save(self, folder: Path) -> None:
-        """Write the index as parquet and safetensors."""
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            pl.DataFrame({"term": self.terms}).write_parquet(folder / "terms.parquet")
-        parts = {name: getattr(self.matrix, name) for name in ("data", "indices", "indptr")}
-        save_arrays(folder / "terms.safetensors", {**parts, "idf": self.idf})
-
     @classmethod
-    def load(cls, folder: Path) -> TermIndex:
-        """Read what :meth:`save` wrote.
+    def cached(cls, texts: list[str], file: Path) -> TermIndex:
+        """Return the terms that at least two of the items' texts share, built only where the texts have changed.
+
+        Args:
+            texts: one an item.
+            file: keeps the last index, one .safetensors; it may be deleted at any time.
 
         Raises:
-            CorruptArtifactError: a file is missing or damaged.
+            StorageError: the file cannot be written.
         """
-        terms = read_table(folder / "terms.parquet")["term"]
-        arrays: dict[str, NDArray[Any]] = dict(load_arrays(folder / "terms.safetensors"))
+        key = hash_texts(texts)
+        key = np.frombuffer(blake2b(key.tobytes(), digest_size=16).digest(), dtype=np.uint8)
+        found = cls._load(file, key)
+        if found is None:
+            found = cls.build(texts, min_items=2)
+            found._save(file, key)
+        return found
+
+    def _save(self, file: Path, key: NDArray[np.uint8]) -> None:
+        parts = {name: getattr(self.matrix, name) for name in ("data", "indices", "indptr")}
+        terms = np.frombuffer("\n".join(self.terms.to_list()).encode(), dtype=np.uint8)
+        aside = file.with_name(f".{file.name}.{os.getpid()}")
+        with storage_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                save_arrays(aside, {**parts, "idf": self.idf, "terms": terms, "key": key})
+                aside.replace(file)
+            finally:
+                aside.unlink(missing_ok=True)
+
+    @classmethod
+    def _load(cls, file: Path, key: NDArray[np.uint8]) -> TermIndex | None:
+        """Read the index of the texts with this hash; None where the file is of others, damaged or not there."""
         try:
-            shape = (len(arrays["indptr"]) - 1, len(terms))
+            arrays: dict[str, NDArray[Any]] = dict(load_arrays(file))
+            if not np.array_equal(arrays["key"], key):
+                return None
+            terms = arrays["terms"].tobytes().decode()
+            names = pl.Series("term", terms.split("\n") if terms else [], dtype=pl.String)
+            shape = (len(arrays["indptr"]) - 1, len(names))
             matrix = csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-            return cls(terms, matrix, arrays["idf"].astype(np.float32))
-        except (KeyError, ValueError) as error:
-            raise CorruptArtifactError(f"{folder} holds no term index: {error}", hint="run `kgrec train`") from None
+            return cls(names, matrix, arrays["idf"].astype(np.float32))
+        except (CorruptArtifactError, KeyError, ValueError):
+            return None
 
 
 def _unit_rows(matrix: csr_array) -> csr_array:

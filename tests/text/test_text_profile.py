@@ -4,24 +4,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kgrec.errors import CorruptArtifactError
+from kgrec.errors import NotFoundError
 from kgrec.plugin import Domain
 from kgrec.testing import toy_dataset
 from kgrec.text.item_text import item_texts
-from kgrec.text.profile import own_words, profile_texts, user_profile
+from kgrec.text.profile import Profiler, own_words
 from kgrec.text.terms import TermIndex
 from kgrec.text.tokens import tokenise
 
 DOMAIN = Domain("films", "films")
-
-
-def index_of(dataset):
-    return TermIndex.build(item_texts(dataset, None, None, DOMAIN))
-
-
-def entities_of(dataset):
-    labels = pl.concat_list("genres", "director").alias("labels")
-    return dataset.items.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("item"), labels)
 
 
 def test_english_terms():
@@ -57,24 +48,47 @@ def test_common_and_rare_terms_are_left_out():
     assert TermIndex.build(texts, min_items=2).terms.to_list() == ["bird"]
 
 
+def test_an_index_is_kept_while_the_texts_are_the_same(tmp_path):
+    texts = item_texts(toy_dataset("zh"), None, None, DOMAIN)
+    file = tmp_path / "cache" / "terms.safetensors"
+    built = TermIndex.cached(texts, file)
+    expected = TermIndex.build(texts, min_items=2)
+    at = file.stat().st_mtime_ns
+    for index in (built, TermIndex.cached(texts, file)):
+        assert index.terms.equals(expected.terms, check_names=False)
+        np.testing.assert_array_equal(index.matrix.toarray(), expected.matrix.toarray())
+        np.testing.assert_array_equal(index.idf, expected.idf)
+    assert file.stat().st_mtime_ns == at
+    other = TermIndex.cached([*texts, "太空"], file)
+    assert other.matrix.shape[0] == len(texts) + 1
+    file.write_bytes(b"x")  # damaged: built again
+    assert TermIndex.cached(texts, file).terms.equals(expected.terms, check_names=False)
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", "the"]])
 def test_an_index_of_nothing(texts, tmp_path):
-    index = TermIndex.build(texts)
-    assert index.matrix.shape == (len(texts), 0)
-    index.save(tmp_path)
-    assert TermIndex.load(tmp_path).matrix.shape == (len(texts), 0)
+    for _ in range(2):
+        assert TermIndex.cached(texts, tmp_path / "t.safetensors").matrix.shape == (len(texts), 0)
 
 
-def test_index_round_trip(tmp_path):
-    index = index_of(toy_dataset("zh"))
-    index.save(tmp_path)
-    loaded = TermIndex.load(tmp_path)
-    assert loaded.terms.equals(index.terms)
-    np.testing.assert_array_equal(loaded.matrix.toarray(), index.matrix.toarray())
-    np.testing.assert_array_equal(loaded.idf, index.idf)
-    (tmp_path / "terms.safetensors").write_bytes(b"x")
-    with pytest.raises(CorruptArtifactError):
-        TermIndex.load(tmp_path)
+def profiler_of(dataset):
+    """Entities are the items' genres and director."""
+    labels = pl.concat_list("genres", "director").alias("label")
+    pairs = dataset.items.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("item"), labels).explode("label")
+    pairs = (
+        pairs.drop_nulls()
+        .unique(maintain_order=True)
+        .with_columns(
+            node=pl.col("label").rank("dense").cast(pl.UInt32), relation=pl.lit("has"), key="entity:" + pl.col("label")
+        )
+    )
+    texts = item_texts(dataset, None, None, DOMAIN)
+    return Profiler(dataset, lambda: pairs, lambda: TermIndex.build(texts))
+
+
+def of_kind(profile, *kinds):
+    return {one.name: one for one in profile.interests if one.kind in kinds}
 
 
 @pytest.mark.parametrize(
@@ -82,29 +96,45 @@ def test_index_round_trip(tmp_path):
 )
 def test_profile_of_a_user(language, taste, other, genre):
     dataset = toy_dataset(language)
-    profile = user_profile(dataset, 0, index_of(dataset), entities=entities_of(dataset))
-    terms = dict(profile.terms)
+    user_id = dataset.users["user_id"][0]
+    profile = profiler_of(dataset).profile(user_id, limit=40)
+    weights = [one.weight for one in profile.interests]
+    assert weights == sorted(weights, reverse=True)
+    terms = of_kind(profile, "term")
     assert taste in list(terms)[:4]
-    assert terms.get(other, 0) < terms[taste] / 4
-    assert list(terms.values()) == sorted(terms.values(), reverse=True)
-    assert sum(terms.values()) <= 1 + 1e-4
-    labels = [label for label, _, _ in profile.entities]
-    assert genre in labels[:3]
-    assert {label: count for label, _, count in profile.entities}[genre] == 5
-    times = [recent.time for recent in profile.recent]
-    assert times == sorted(times, reverse=True)
-    assert len({recent.item for recent in profile.recent}) == len(profile.recent) == 6
-    assert profile.own_words.startswith(dataset.users["description"][0])
-    assert profile.text.startswith(profile.own_words)
-    assert taste in profile.text
+    assert other not in terms or terms[other].weight < terms[taste].weight / 4
+    assert sum(one.weight for one in terms.values()) <= 1 + 1e-9
+    entities = of_kind(profile, "entity", "category")
+    assert genre in list(entities)[:3]
+    assert (entities[genre].count, entities[genre].relation) == (5, "has")
+    assert len(entities[genre].evidence) == 3
+    assert list(profile.history) == [t.item for t in profile.history.values()]
+    assert len(profile.history) == 5
+    assert profile.own_words[0] == dataset.users["description"][0]
+    assert len(profile.touched_with(entities[genre].key)) == profile.counts[entities[genre].key] == 5
+
+
+def test_what_is_left_out_on_demand():
+    dataset = toy_dataset()
+    profiler, user_id = profiler_of(dataset), dataset.users["user_id"][0]
+    everything, few = profiler.profile(user_id, limit=40), profiler.profile(user_id, limit=3)
+    assert few.interests == everything.interests[:3]
+    bare = profiler.profile(user_id, limit=40, terms=False, evidence=False)
+    assert [one.name for one in bare.interests] == [one.name for one in everything.interests if one.kind != "term"]
+    assert not any(one.evidence for one in bare.interests if one.kind != "words")
 
 
 def test_profile_of_somebody_unknown():
     dataset = toy_dataset()
-    nobody = replace(dataset, interactions=dataset.interactions.filter(pl.col("user") != 1))
-    profile = user_profile(nobody, 1, index_of(nobody), entities=entities_of(nobody))
-    assert (profile.terms, profile.entities, profile.recent, profile.text) == ([], [], [], "")
-    assert profile_texts(nobody, index_of(nobody))[1] == ""
+    nobody = replace(
+        dataset,
+        interactions=dataset.interactions.filter(pl.col("user") != 1),
+        users=dataset.users.with_columns(description=pl.lit(None, pl.String)),
+    )
+    profile = profiler_of(nobody).profile(nobody.users["user_id"][1])
+    assert (profile.interests, profile.history, profile.own_words) == ((), {}, ())
+    with pytest.raises(NotFoundError):
+        profiler_of(nobody).profile("nobody at all")
 
 
 def test_disliked_items_say_nothing():
@@ -112,33 +142,21 @@ def test_disliked_items_say_nothing():
     low = dataset.interactions.with_columns(
         pl.when(pl.col("action") == "rate").then(pl.when(pl.col("item") < 8).then(5.0).otherwise(1.0)).alias("value")
     ).filter(pl.col("text").is_null())
-    low = replace(dataset, interactions=low, users=dataset.users.with_columns(description=pl.lit(None, pl.String)))
-    assert user_profile(low, 15, index_of(low)).terms == []
+    low = replace(dataset, interactions=low)
+    assert profiler_of(low).profile(low.users["user_id"][15]).interests == ()
 
 
 def test_newer_items_count_more():
     dataset = toy_dataset()
     only = dataset.interactions.filter(pl.col("user") == 0, pl.col("action") == "rate", pl.col("value") >= 4)
     only = only.with_columns(value=pl.lit(5.0, pl.Float32))
-    newest = only.reverse()
-    index = index_of(dataset)
-    described = dataset.users.with_columns(description=pl.lit(None, pl.String))
-    forward = user_profile(replace(dataset, interactions=only, users=described), 0, index)
-    backward = user_profile(replace(dataset, interactions=newest, users=described), 0, index)
-    assert forward.terms != backward.terms
-    assert forward.recent[0].item == only["item"][-1]
-    assert backward.recent[0].item == only["item"][0]
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_all_users_at_once_equals_one_by_one(language, monkeypatch):
-    dataset = toy_dataset(language)
-    index = index_of(dataset)
-    texts = profile_texts(dataset, index)
-    single = [user_profile(dataset, user, index).text for user in range(dataset.n_users)]
-    assert texts == single
-    monkeypatch.setattr("kgrec.text.profile.USER_BLOCK", 7)
-    assert profile_texts(dataset, index) == texts
+    forward, backward = (
+        profiler_of(replace(dataset, interactions=rows)).profile(dataset.users["user_id"][0])
+        for rows in (only, only.reverse())
+    )
+    assert forward.interests != backward.interests
+    assert next(iter(forward.history)) == only["item"][-1]
+    assert next(iter(backward.history)) == only["item"][0]
 
 
 def test_own_words_newest_first():
@@ -159,14 +177,18 @@ def test_rows_that_are_not_given_leak_nothing():
         pl.when(held_out).then(pl.lit(99.0)).otherwise("value").cast(pl.Float32).alias("value"),
         pl.when(held_out).then(pl.lit(0)).otherwise("item").cast(pl.UInt32).alias("item"),
     )
-    index, entities = index_of(dataset), entities_of(dataset)
     changed = replace(dataset, interactions=spoilt)
-    assert profile_texts(changed, index, ~held_out) == profile_texts(dataset, index, ~held_out)
     assert own_words(changed, ~held_out) == own_words(dataset, ~held_out)
-    assert profile_texts(changed, index) != profile_texts(dataset, index)
-    for user in (0, 7):
-        profiles = [user_profile(d, user, index, entities=entities, rows=~held_out) for d in (dataset, changed)]
+    marked = [
+        replace(
+            d, interactions=d.interactions.with_columns(split=pl.when(held_out).then(pl.lit("test")).otherwise("split"))
+        )
+        for d in (dataset, changed)
+    ]
+    for user_id in dataset.users["user_id"].gather([0, 7]):
+        profiles = [profiler_of(d).profile(user_id) for d in marked]
         assert profiles[0] == profiles[1]
+        assert profiler_of(changed).profile(user_id) != profiler_of(dataset).profile(user_id)
 
 
 def test_validation_rows_are_left_out_by_default():

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kgrec.generate.language import phrase_pattern
-from kgrec.generate.sanitize import address, instruction, markup
 from kgrec.generate.spans import masked, spans_of
 from kgrec.graph.linking.names import name_key, tokenize
 from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.text.sanitize import address, instruction, markup
 
 _LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
 QUOTED = 5
