@@ -26,7 +26,7 @@ from datasets import ROOT, data_folder
 from numpy.typing import NDArray
 
 FOLDER = ROOT / "build" / "ratings"
-KGREC = ("baseline", "user-neighbours", "item-neighbours", "factors", "stack")
+KGREC = ("baseline", "user-neighbours", "item-neighbours", "factors")
 SURPRISE = ("BaselineOnly", "KNNBaseline-user", "KNNBaseline-item", "SVD", "SVDpp")
 PUBLISHED = {"BaselineOnly": (0.944, 0.748), "KNNBaseline-user": (0.931, 0.733), "SVD": (0.934, 0.737)} | {
     "SVDpp": (0.919, 0.721)
@@ -90,8 +90,7 @@ def surprise_python() -> Path | None:
 
 def kgrec_cell(system: str, parts: Path, out: Path) -> None:
     """Fit on the training part of a file and foretell the test part; called in a process of its own."""
-    from kgrec.models.ratings.stack import PREDICTORS
-    from kgrec.models.ratings.table import Ratings
+    from kgrec.models.ratings import PREDICTORS, Ratings
 
     arrays = np.load(parts)
     shape = {"n_users": int(arrays["users"].max()) + 1, "n_items": int(arrays["items"].max()) + 1}

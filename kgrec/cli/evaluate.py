@@ -104,7 +104,7 @@ def evaluate(
 
     The workspace's own models stay as they are. Every item that a user has not seen is ranked. Figures come with 95 %
     intervals over users; docs/evaluation.md says what each of them means. With --ratings the figures are of
-    predicted ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors, stack.
+    predicted ratings, and --only names predictors: baseline, user-neighbours, item-neighbours, factors.
     """
     if sample_negatives is not None:
         raise UsageError(

@@ -258,10 +258,6 @@ def show_ratings(record: RatingsRecord) -> None:
         shown.add_row(found.name, *cells, *(_worse(compared.get(found.name)) if lead else ()), seconds)
     out.print(shown)
     last = record.predictors[-1]
-    if last.weights:
-        means = {name: sum(fold[name] for fold in last.weights) / len(last.weights) for name in last.weights[0]}
-        parts = ", ".join(f"{name} {weight:.2f}" for name, weight in means.items())
-        out.print(f"{last.name}: baseline + {parts}, of what each adds to the baseline", style="dim")
     if record.comparisons:
         out.print(f"worse by: RMSE minus that of {last.name}", style="dim")
         out.print("? more than 1 in 20 that it is chance (paired permutation test, Holm-corrected)", style="dim")

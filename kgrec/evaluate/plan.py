@@ -98,7 +98,7 @@ class RatingsPlan:
             of files marked ``split = "test"``).
         folds: how many.
         seeds: the folds are drawn, and everything is done, once for each.
-        only: predictors, or None for all of :data:`kgrec.models.ratings.stack.PREDICTORS`.
+        only: predictors, or None for all of :data:`kgrec.models.ratings.PREDICTORS`.
     """
 
     split: str = "folds"

@@ -15,8 +15,7 @@ from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.plan import RatingsPlan
 from kgrec.evaluate.records import PredictorFigures, RatingsComparison, RatingsData, RatingsRecord
 from kgrec.evaluate.significance import Interval, compare, holm, share
-from kgrec.models.ratings.stack import PREDICTORS, Stack
-from kgrec.models.ratings.table import Ratings, folds
+from kgrec.models.ratings import PREDICTORS, Ratings, folds
 from kgrec.progress import SILENT, Progress
 
 SPLITS = ("folds", "given")
@@ -33,7 +32,6 @@ class PredictorErrors:
         counts: ratings asked, shape ``(n_users,)``.
         rmse_by_fold: of each fold of each seed.
         fit_seconds, predict_seconds: CPU seconds of all folds.
-        weights: of the parts of a stack, by fold.
     """
 
     name: str
@@ -43,7 +41,6 @@ class PredictorErrors:
     rmse_by_fold: list[float] = field(default_factory=list)
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
-    weights: list[dict[str, float]] = field(default_factory=list)
 
 
 def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
@@ -131,8 +128,6 @@ def _judge(found: PredictorErrors, known: Ratings, asked: Ratings, seed: int) ->
     found.absolute += np.bincount(asked.users, np.abs(error), minlength=len(found.absolute))
     found.counts += np.bincount(asked.users, minlength=len(found.counts))
     found.rmse_by_fold.append(float(np.sqrt(np.mean(error**2))))
-    if isinstance(predictor, Stack):
-        found.weights.append(predictor.weights)
 
 
 def _data(known: Ratings, asked: Ratings, plan: RatingsPlan) -> RatingsData:
@@ -206,5 +201,4 @@ def _figures(errors: PredictorErrors, rng: np.random.Generator) -> PredictorFigu
         rmse_by_fold=tuple(errors.rmse_by_fold),
         fit_seconds=round(errors.fit_seconds, 2),
         predict_seconds=round(errors.predict_seconds, 2),
-        weights=tuple(errors.weights),
     )

@@ -132,7 +132,6 @@ class PredictorFigures(RecordModel):
         rmse, mae: over all held-out ratings together, intervals over users.
         rmse_by_fold: of each fold of each seed.
         fit_seconds, predict_seconds: CPU seconds of all folds.
-        weights: of the parts of a stack, by fold.
     """
 
     name: str
@@ -141,7 +140,6 @@ class PredictorFigures(RecordModel):
     rmse_by_fold: tuple[float, ...]
     fit_seconds: float
     predict_seconds: float
-    weights: tuple[dict[str, float], ...] = ()
 
 
 class RatingsComparison(RecordModel):

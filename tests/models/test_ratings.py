@@ -7,22 +7,16 @@ from hypothesis import strategies as st
 
 from kgrec.artifacts import load_arrays, save_arrays
 from kgrec.errors import DataError
-from kgrec.models.ratings.biases import Biases
-from kgrec.models.ratings.factors import Factors
-from kgrec.models.ratings.neighbours import Neighbours
-from kgrec.models.ratings.posterior import Side, draw_rows
-from kgrec.models.ratings.protocol import RatingPredictor
-from kgrec.models.ratings.stack import Stack
-from kgrec.models.ratings.table import Ratings, folds
+from kgrec.models.ratings import Biases, Factors, Neighbours, RatingModel, Ratings, Side, folds
 
 N_USERS, N_ITEMS = 61, 41
 QUICK = {"factors": lambda: Factors(factors=2, rounds=30, burn_in=10, features=4)}
 MAKE = {
     "baseline": Biases,
     "item neighbours": Neighbours,
-    "user neighbours": lambda: Neighbours(by="users", similarity="pearson"),
+    "user neighbours": lambda: Neighbours(by="users"),
     **QUICK,
-    "stack": lambda: Stack(parts={**QUICK, "items": Neighbours}),
+    "with intervals": lambda: RatingModel(factors=2, rounds=30, burn_in=10, features=4),
 }
 
 
@@ -34,7 +28,7 @@ def planted(seed=0, noise=0.1, share=0.5):
     biases = 0.4 * rng.standard_normal(N_USERS), 0.4 * rng.standard_normal(N_ITEMS)
     values = 3 + biases[0][users] + biases[1][items] + taste[users] * kind[items]
     values = np.clip(values + noise * rng.standard_normal(len(values)), 1, 5)
-    return Ratings.of(users, items, values, n_users=N_USERS, n_items=N_ITEMS, scale=(1, 5))
+    return Ratings.of(users, items, values, n_users=N_USERS, n_items=N_ITEMS)
 
 
 @pytest.fixture(scope="module", params=list(MAKE))
@@ -49,7 +43,6 @@ def everything():
 
 def test_predictions_are_finite_float32_within_the_scale_for_everybody(fitted):
     _, _, predictor = fitted
-    assert isinstance(predictor, RatingPredictor)
     found = predictor.predict(*everything())
     assert found.dtype == np.float32
     assert found.shape == (N_USERS * N_ITEMS,)
@@ -116,14 +109,12 @@ def test_what_is_planted_is_found():
     assert found["item neighbours"] < 0.7 * found["baseline"]
     assert found["user neighbours"] < 0.7 * found["baseline"]
     assert found["factors"] < 0.2  # the noise is 0.1
-    assert found["stack"] <= found["factors"] * 1.05
+    assert found["with intervals"] == found["factors"]
 
 
 def test_the_scale_makes_no_difference_to_factors():
     ratings = planted()
-    tenfold = Ratings.of(
-        ratings.users, ratings.items, 10 * ratings.values - 30, n_users=N_USERS, n_items=N_ITEMS, scale=(-20, 20)
-    )
+    tenfold = Ratings.of(ratings.users, ratings.items, 10 * ratings.values - 30, n_users=N_USERS, n_items=N_ITEMS)
     pairs = everything()
     plain, wide = (QUICK["factors"]().fit(r, seed=1).predict(*pairs) for r in (ratings, tenfold))
     np.testing.assert_allclose(np.clip(wide / 10 + 3, 1, 5), plain, atol=1e-3)
@@ -147,12 +138,11 @@ def test_what_was_rated_tells_of_taste_even_where_the_values_do_not():
     assert rmse(3) < 0.99 * rmse(0)
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "pearson"])
 @pytest.mark.parametrize("by", ["users", "items"])
-def test_neighbourhoods_are_what_the_formula_says(by, similarity):
+def test_neighbourhoods_are_what_the_formula_says(by):
     ratings = planted(noise=0.5, share=0.3)
     options = {"neighbours": 7, "shrinkage": 0.5, "damping": 0.2}
-    found = Neighbours(by=by, similarity=similarity, **options).fit(ratings, seed=0).predict(*everything())
+    found = Neighbours(by=by, **options).fit(ratings, seed=0).predict(*everything())
     baseline = Biases().fit(ratings)
     deviations, rated = np.zeros((N_USERS, N_ITEMS)), np.zeros((N_USERS, N_ITEMS))
     rated[ratings.users, ratings.items] = 1
@@ -162,13 +152,8 @@ def test_neighbourhoods_are_what_the_formula_says(by, similarity):
         deviations, rated = deviations.T, rated.T
     unit = deviations / np.sqrt(np.mean(left**2))
     dots = unit @ unit.T
-    if similarity == "cosine":
-        norms = np.sqrt((unit**2).sum(axis=1))
-        similar = dots / (np.outer(norms, norms) + 0.5)
-    else:
-        common = rated @ rated.T
-        norms = np.sqrt((unit**2 @ rated.T) * (rated @ (unit**2).T))
-        similar = dots / np.maximum(norms, 1e-12) * (common - 1) / np.maximum(common - 1 + 10, 1e-12)
+    norms = np.sqrt((unit**2).sum(axis=1))
+    similar = dots / (np.outer(norms, norms) + 0.5)
     np.fill_diagonal(similar, 0)
     expected = np.zeros(deviations.shape)
     for row, column in np.ndindex(deviations.shape):
@@ -177,7 +162,9 @@ def test_neighbourhoods_are_what_the_formula_says(by, similarity):
         expected[row, column] = weights @ deviations[:, column] / (weights.sum() + 0.2)
     expected = expected if by == "users" else expected.T
     users, items = everything()
-    np.testing.assert_allclose(found, baseline.clip(baseline.raw(users, items) + expected.ravel()), atol=1e-4)
+    np.testing.assert_allclose(
+        found, np.clip(baseline.raw(users, items) + expected.ravel(), ratings.low, ratings.high), atol=1e-4
+    )
 
 
 def test_the_draws_have_the_mean_and_spread_of_the_exact_posterior():
@@ -189,7 +176,7 @@ def test_the_draws_have_the_mean_and_spread_of_the_exact_posterior():
     side.precision, side.mean = np.array([[2.0, 0.3, 0], [0.3, 1.0, 0.1], [0, 0.1, 3.0]]), np.array([0.5, -0.2, 0.1])
     draws = []
     for _ in range(4000):
-        error = draw_rows(side, matrix, others, 1.7, rng)
+        error = side.draw_rows(matrix, others, 1.7, rng)
         draws.append(side.rows.copy())
     loads = np.c_[others[:, :2], np.ones(N_ITEMS)]
     of_row = matrix[[1]].tocoo()
@@ -204,14 +191,28 @@ def test_the_draws_have_the_mean_and_spread_of_the_exact_posterior():
     assert error == pytest.approx(float(np.square(entries.data - foretold).sum()), rel=1e-4)
 
 
-def test_weights_of_the_stack_are_no_less_than_zero_and_lean_on_what_is_right():
-    class Noise(Biases):
-        def predict(self, users, items):
-            return np.random.default_rng(len(users)).uniform(1, 5, len(users)).astype(np.float32)
+def test_intervals_hold_the_share_of_new_ratings_that_they_promise():
+    ratings = planted(noise=0.6, share=0.9)
+    shares, widths = [], []
+    for seed in range(6):
+        held = folds(len(ratings), 4, 100 + seed) == 0
+        asked = ratings.where(held)
+        model = MAKE["with intervals"]().fit(ratings.where(~held), seed=seed)
+        found = [model.intervals(asked.users, asked.items, level) for level in (0.5, 0.8)]
+        shares.append([np.mean((low <= asked.values) & (asked.values <= high)) for low, high in found])
+        widths.append([np.mean(high - low) for low, high in found])
+        values = model.predict(asked.users, asked.items)
+        assert all((low <= values).all() and (values <= high).all() for low, high in found)
+    half, most = np.mean(shares, axis=0)
+    assert half == pytest.approx(0.5, abs=0.05)
+    assert most == pytest.approx(0.8, abs=0.05)
+    assert np.mean(widths, axis=0)[1] < 3  # of 4: the scale goes from 1 to 5
 
-    stack = Stack(parts={**QUICK, "noise": Noise}).fit(planted(), seed=1)
-    assert stack.weights["factors"] > 0.8
-    assert 0 <= stack.weights["noise"] < 0.1
+
+def test_too_few_ratings_give_the_whole_scale():
+    few = Ratings.of([0, 1, 1], [0, 0, 1], [1, 5, 3], n_users=3, n_items=2)
+    low, high = RatingModel(factors=1, rounds=3).fit(few).intervals(np.array([2]), np.array([1]), 0.8)
+    assert (low.tolist(), high.tolist()) == ([1.0], [5.0])
 
 
 @settings(max_examples=30, deadline=None)
@@ -236,23 +237,6 @@ def test_what_cannot_be_rated_is_told():
     assert "value" in caught.value.hint
     with pytest.raises(DataError, match="not a finite number"):
         Ratings.of([0, 1], [0, 0], [5, np.nan], n_users=2, n_items=1)
-    with pytest.raises(ValueError, match="lengths 2, 1 and 2"):
-        Ratings.of([0, 1], [0], [5, 4], n_users=2, n_items=1)
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda: Factors(factors=0), "factors"),
-        (lambda: Factors(rounds=0), "rounds"),
-        (lambda: Neighbours(by="genres"), "by must be one of"),
-        (lambda: Neighbours(neighbours=100_000), "neighbours"),
-        (lambda: Stack(held_out=0.7), "held_out"),
-    ],
-)
-def test_wrong_options_are_named(make, says):
-    with pytest.raises(ValueError, match=says):
-        make()
 
 
 def test_folds_are_as_equal_as_can_be():
