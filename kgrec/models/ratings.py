@@ -375,12 +375,12 @@ class Side:
         root[np.diag_indices(k)] = np.sqrt(rng.chisquare(k + n + len(self.link) - np.arange(k)))
         root = np.linalg.cholesky((scale + scale.T) / 2) @ root
         self.precision = np.asarray(root @ root.T)
-        root = np.linalg.cholesky(self.precision).T
-        self.mean = n * centre / (n + 2.0) + np.linalg.solve(root, rng.standard_normal(k)) / np.sqrt(n + 2.0)
+        upper = np.linalg.cholesky(self.precision).T
+        self.mean = n * centre / (n + 2.0) + np.linalg.solve(upper, rng.standard_normal(k)) / np.sqrt(n + 2.0)
         if not len(self.link):
             return
         strength = np.square(self.features).sum(axis=0) + self.ridge
-        noise = np.linalg.solve(root, rng.standard_normal((k, len(strength)))).T
+        noise = np.linalg.solve(upper, rng.standard_normal((k, len(strength)))).T
         self.link = self.features.T @ (self.rows - self.mean) / strength[:, None] + noise / np.sqrt(strength)[:, None]
         energy = float(np.einsum("fk,kl,fl->", self.link, self.precision, self.link))
         self.ridge = rng.gamma((1 + self.link.size) / 2) / ((1 + energy) / 2)
