@@ -21,7 +21,7 @@ import polars as pl
 
 from kgrec.config import Config, DataConfig, TriplesConfig
 from kgrec.data.dataset import INTERACTIONS, Dataset
-from kgrec.graph.build import build_graph
+from kgrec.graph.build import GraphBuilder
 from kgrec.plugin.manager import load_plugins
 
 N_ENTITIES, N_ITEMS, N_RELATIONS = 100_000, 10_000, 20
@@ -61,6 +61,7 @@ def dataset() -> Dataset:
 
 def measure(n: int, folder: Path) -> dict[str, float]:
     """Run the steps and return their figures."""
+    from kgrec.graph.rdf import RdfOptions
     from kgrec.graph.store import write_store
 
     write_triples(folder / "graph.nt", n)
@@ -75,15 +76,15 @@ def measure(n: int, folder: Path) -> dict[str, float]:
         figures[f"{name}_seconds"] = round(laps[-1] - laps[-2], 2)
         figures[f"{name}_cpu_seconds"] = round(cpu[-1] - cpu[-2], 2)
 
-    build = {"root": folder, "seed": 0, "cache": folder / "cache"}
-    graph = build_graph(dataset(), manager.domain("generic"), config, manager, **build)
+    builder = GraphBuilder(manager.domain("generic"), config, manager, folder, cache=folder / "cache")
+    graph = builder.build(dataset())
     lap("import")
     graph.save(folder / "graph")
     lap("parquet")
-    write_store(graph, folder / "store", base_iri=BASE)
+    write_store(graph, folder / "store", RdfOptions(BASE))
     lap("store")
     figures["end_to_end_seconds"] = round(laps[-1] - laps[0], 2)
-    build_graph(dataset(), manager.domain("generic"), config, manager, **build)
+    builder.build(dataset())
     lap("import_again")
     figures["edges"] = graph.edges.height
     figures["two_hop_query_ms"] = two_hops(folder / "store")

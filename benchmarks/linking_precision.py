@@ -28,7 +28,7 @@ from datasets import data_folder
 
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset
 from kgrec.graph.catalogue import catalogue_facts
-from kgrec.graph.entities import describe
+from kgrec.graph.facts import describe
 from kgrec.graph.linking.gazetteer import GazetteerLinker
 from kgrec.graph.linking.names import name_key
 from kgrec.graph.linking.vocabulary import Vocabulary, build_vocabulary

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kgrec.graph.query import run_query
-from kgrec.graph.query_worker import evaluate
+from kgrec.graph.query import evaluate, run_query
+from kgrec.graph.rdf import RdfOptions
 from kgrec.graph.store import write_store
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 
@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         store = Path(name) / "store"
         started = time.perf_counter()
-        write_store(kg, store, base_iri=BASE)
+        write_store(kg, store, RdfOptions(BASE))
         figures["write_s"] = round(time.perf_counter() - started, 2)
         figures["store_mb"] = round(sum(f.stat().st_size for f in store.iterdir()) / 1e6, 1)
         items = np.random.default_rng(1).integers(0, n_triples // 10, 50)

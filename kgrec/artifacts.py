@@ -109,19 +109,29 @@ def remove_folder(folder: Path) -> bool:
     return not folder.exists()
 
 
-def write_json(file: Path, document: Any) -> None:
-    """Replace ``file`` by ``document`` atomically."""
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Name a file to write beside ``file``, whose place it takes when the block ends without an error.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+    """
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
     with storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            with aside.open("w", encoding="utf-8") as stream:
-                json.dump(document, stream, ensure_ascii=False, indent=1)
-                stream.flush()
+            yield aside
+            with aside.open("rb") as stream:
                 os.fsync(stream.fileno())
             aside.replace(file)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def write_json(file: Path, document: Any) -> None:
+    """Replace ``file`` by ``document`` atomically."""
+    with replacing(file) as aside, aside.open("w", encoding="utf-8") as stream:
+        json.dump(document, stream, ensure_ascii=False, indent=1)
 
 
 def read_json(file: Path) -> Any:

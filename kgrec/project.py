@@ -339,7 +339,7 @@ class Project:
     @cached_property
     def profiler(self) -> Profiler:
         """What describes users, for :meth:`interests`, :meth:`user_info` and texts."""
-        from kgrec.graph.item_facts import item_entities
+        from kgrec.graph.item_entities import item_entities
         from kgrec.text.item_text import item_texts
         from kgrec.text.profile import Profiler
         from kgrec.text.terms import TermIndex

@@ -11,6 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array
 
+from kgrec.artifacts import replacing
 from kgrec.config import (
     AttributeConfig,
     CatalogueConfig,
@@ -25,7 +26,6 @@ from kgrec.data.inspection import Inspected, inspect, read_tables
 from kgrec.data.sources.files import LINE, suffix
 from kgrec.errors import ConfigError, DataError, UsageError
 from kgrec.plugin.domain import Domain
-from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
@@ -89,14 +89,8 @@ def add_to_config(toml_path: Path, additions: Sequence[Addition]) -> None:
     for role, entry in additions:
         values = entry.model_dump(exclude_defaults=True, exclude_none=True)
         _add(document, role, values, toml_path)
-    text = tomlkit.dumps(document)
-    with storage_errors(toml_path):
-        aside = toml_path.with_name(f".{toml_path.name}.{os.getpid()}")
-        try:
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(toml_path)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(toml_path) as aside:
+        aside.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def _add(document: tomlkit.TOMLDocument, role: str, values: Mapping[str, Any], toml_path: Path) -> None:

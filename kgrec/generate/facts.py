@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.generate.titles import display, shortener
-from kgrec.graph.item_facts import item_entities
+from kgrec.graph.item_entities import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.domain import Domain, RelationType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.protocols import TextEncoder
-    from kgrec.workspace import StageWriter, Workspace
+    from kgrec.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +75,7 @@ class GraphStage:
 
     def build(self) -> BuildReport:
         """Read all files and build the dataset and the graph."""
-        from kgrec.graph.build import build_graph
-
-        workspace, config = self.workspace, self.config
-        clock = _Clock()
-        with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
-            result = ingest(config, self.domain, self.manager, workspace.root, progress=self.progress)
-            _save_tables(result, tables)
-            clock.lap("tables")
-            tables.ended = graph.started = clock.last
-            built = build_graph(
-                result.dataset,
-                self.domain,
-                config,
-                self.manager,
-                root=workspace.root,
-                seed=config.seed,
-                encoder=self.encoder(result.dataset),
-                cache=workspace.cache,
-                progress=self.progress,
-            )
-            built.save(graph.folder)
-            clock.lap("graph")
-            if config.graph.store:
-                self._write_store(built, graph.folder)
-                clock.lap("store")
-            report = _report(result, built, clock)
-            graph.facts.update(report.graph)
-        return report
+        return self._publish(self.config, ())
 
     def append(self, files: Sequence[Path]) -> BuildReport:
         """Add files to what stands, and to kgrec.toml.
@@ -110,75 +83,53 @@ class GraphStage:
         Raises:
             UserError: nothing stands yet.
         """
-        from kgrec.data.additions import add_to_config, resolve_append
-        from kgrec.graph.build import append_graph
-        from kgrec.graph.store import update_store
+        from kgrec.data.additions import resolve_append
 
-        workspace = self.workspace
-        if "graph" not in workspace.manifest():
+        if "graph" not in self.workspace.manifest():
             raise UserError("there is nothing to append to yet", hint="run `kgrec build-graph` without --append first")
+        added = resolve_append(files, self.config, self.domain, self.manager, self.workspace.root)
+        return self._publish(self.config.with_files(added), added)
+
+    def _publish(self, config: Config, added: Sequence[Addition]) -> BuildReport:
+        from kgrec.data.additions import add_to_config
+        from kgrec.graph.build import GraphBuilder
+
+        workspace, domain, manager, progress = self.workspace, self.domain, self.manager, self.progress
         clock = _Clock()
-        additions = resolve_append(files, self.config, self.domain, self.manager, workspace.root)
-        config = self.config.with_files(additions)
         with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
-            standing = IngestResult.load(workspace.folder("dataset"))
-            old = workspace.folder("graph")
-            result = ingest(
-                config, self.domain, self.manager, workspace.root, progress=self.progress, previous=standing
-            )
-            _save_tables(result, tables)
+            standing = IngestResult.load(workspace.folder("dataset")) if added else None
+            result = ingest(config, domain, manager, workspace.root, progress=progress, previous=standing)
+            result.save(tables.folder)
+            tables.facts.update(_counts(result))
             clock.lap("tables")
             tables.ended = graph.started = clock.last
-            before = GraphTables.load(old)
-            after = append_graph(
-                before,
-                result.dataset,
-                self.domain,
-                config,
-                self.manager,
-                root=workspace.root,
-                seed=config.seed,
-                encoder=self.encoder(result.dataset),
-                cache=workspace.cache,
-                progress=self.progress,
-            )
+            encoder = self.encoder(result.dataset)
+            builder = GraphBuilder(domain, config, manager, workspace.root, encoder, workspace.cache, progress)
+            old = workspace.folder("graph") if added else None
+            before = GraphTables.load(old) if old else None
+            after = builder.build(result.dataset, before)
             after.save(graph.folder)
             clock.lap("graph")
-            if config.graph.store and (old / "store").is_dir():
-                update_store(
-                    old / "store",
-                    graph.folder / "store",
-                    before,
-                    after,
-                    base_iri=config.graph.base_iri,
-                    interactions=config.graph.store_interactions,
-                    progress=self.progress,
-                )
-            elif config.graph.store:
-                self._write_store(after, graph.folder)
-            clock.lap("store")
-            report = replace(_report(result, after, clock), added=tuple(additions))
+            if config.graph.store:
+                self._write_store(graph.folder / "store", after, config, old, before)
+                clock.lap("store")
+            report = _report(result, after, clock, added)
             graph.facts.update(report.graph)
-            # A later full build must know of the files too; recorded last, when nothing else can fail.
-            add_to_config(workspace.config_file, additions)
+            if added:  # a later full build must know of the files too; recorded last, when nothing else can fail
+                add_to_config(workspace.config_file, added)
         return report
 
-    def _write_store(self, graph: GraphTables, folder: Path) -> None:
-        from kgrec.graph.store import write_store
+    def _write_store(
+        self, folder: Path, graph: GraphTables, config: Config, old: Path | None, before: GraphTables | None
+    ) -> None:
+        from kgrec.graph.rdf import RdfOptions
+        from kgrec.graph.store import update_store, write_store
 
-        settings = self.config.graph
-        write_store(
-            graph,
-            folder / "store",
-            base_iri=settings.base_iri,
-            interactions=settings.store_interactions,
-            progress=self.progress,
-        )
-
-
-def _save_tables(result: IngestResult, writer: StageWriter) -> None:
-    result.save(writer.folder)
-    writer.facts.update(_counts(result))
+        options = RdfOptions(config.graph.base_iri, config.graph.store_interactions)
+        if old is None or before is None or not (old / "store").is_dir():
+            write_store(graph, folder, options, progress=self.progress)
+        else:
+            update_store(old / "store", folder, before, graph, options, progress=self.progress)
 
 
 def _counts(result: IngestResult) -> dict[str, Any]:
@@ -192,7 +143,7 @@ def _counts(result: IngestResult) -> dict[str, Any]:
     }
 
 
-def _report(result: IngestResult, graph: GraphTables, clock: _Clock) -> BuildReport:
+def _report(result: IngestResult, graph: GraphTables, clock: _Clock, added: Sequence[Addition]) -> BuildReport:
     relations = graph.edges["relation"].n_unique()  # a domain declares more than the data uses
-    counts = {"nodes": graph.nodes.height, "edges": graph.edges.height, "relations": relations}
-    return BuildReport(_counts(result), result.dataset.report, {**counts, **graph.report}, clock.seconds)
+    counts = {"nodes": graph.nodes.height, "edges": graph.edges.height, "relations": relations, **graph.report}
+    return BuildReport(_counts(result), result.dataset.report, counts, clock.seconds, tuple(added))

@@ -6,16 +6,15 @@ What is told of the nodes and edges is laid out by networkx in layers, and put i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgrec.artifacts import replacing
 from kgrec.errors import UsageError
 from kgrec.graph.neighbourhood import Neighbourhood
-from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -67,14 +66,8 @@ def draw(shown: Neighbourhood, path: Path, *, heading: str = "", lines: Sequence
     suffix = path.suffix.lower()
     if suffix not in (".svg", ".html", ".htm"):
         raise UsageError(f"{path.name} names no drawing", hint="end it with .svg or .html")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            aside.write_text(to_svg(shown) if suffix == ".svg" else to_html(shown, heading, lines), encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(path) as aside:
+        aside.write_text(to_svg(shown) if suffix == ".svg" else to_html(shown, heading, lines), encoding="utf-8")
 
 
 def to_svg(shown: Neighbourhood) -> str:

@@ -36,8 +36,8 @@ class KnowledgeGraph(GraphTables):
         return self.__dict__[name]
 
     def stats(self) -> dict[str, Any]:
-        """Count nodes and edges by kind, type, relation and provenance; see :func:`kgrec.graph.stats.stats`."""
-        from kgrec.graph.stats import stats
+        """Count nodes and edges by kind, type, relation and provenance; see :func:`kgrec.graph.tables.stats`."""
+        from kgrec.graph.tables import stats
 
         return stats(self)
 
@@ -69,8 +69,8 @@ class KnowledgeGraph(GraphTables):
         return Path(path)
 
     def to_networkx(self) -> nx.MultiDiGraph:
-        """Return the graph for networkx, nodes named like ``item:50``; see :func:`kgrec.graph.networks.to_networkx`."""
-        from kgrec.graph.networks import to_networkx
+        """Return the graph for networkx, nodes named like ``item:50``; see :func:`kgrec.graph.export.to_networkx`."""
+        from kgrec.graph.export import to_networkx
 
         return to_networkx(self)
 

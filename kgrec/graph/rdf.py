@@ -13,25 +13,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from kgrec.errors import ConfigError
-from kgrec.graph.ontology import ontology_lines, relation_lines
 from kgrec.graph.tables import GraphTables
-from kgrec.graph.terms import (
-    IS_IRI,
-    date_literal,
-    encode,
-    float_literal,
-    literal,
-    node_iris,
-    relation_iris,
-    type_iris,
-)
-from kgrec.graph.vocabulary import NAMESPACE, RDF, RDFS, SKOS, VOID, XSD
+from kgrec.graph.vocabulary import NAMESPACE, OWL, RDF, RDFS, SKOS, VOID, XSD
+
+if TYPE_CHECKING:
+    from rdflib import Graph
 
 BLOCK_ROWS = 200_000
 """Rows turned into text at once."""
@@ -47,12 +42,12 @@ class RdfOptions:
     Attributes:
         base_iri: start of the IRIs of nodes that have none of their own.
         interactions: the edges between users and items too.
-        details: times and weights of edges too.
+        details: times and weights of edges too; a rated interaction then takes six quads instead of one.
     """
 
     base_iri: str
     interactions: bool = True
-    details: bool = True
+    details: bool = False
 
     def __post_init__(self) -> None:
         if not re.match(IS_IRI, self.base_iri) or self.base_iri[-1] not in "/#":
@@ -210,3 +205,152 @@ def _line(frame: pl.DataFrame, subject: pl.Expr, predicate: str, value: pl.Expr 
     if isinstance(value, pl.Series):
         frame, value = frame.with_columns(value.alias("__value__")), pl.col("__value__")
     return frame.select(pl.format("{} " + predicate + " {} .", subject, value).alias("line"))["line"]
+
+
+_UNSAFE = r"[^A-Za-z0-9._~:\-\p{L}\p{N}]"
+IS_IRI = r"^(?:https?://|urn:)[^\x00-\x20<>\"{}|^`\\\x7f]+$"
+"""Keys of this form are IRIs and kept as they stand."""
+
+_LITERAL_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+
+
+def encode(keys: pl.Series) -> pl.Series:
+    """Percent-encode keys so that each can be one step of an IRI's path; letters of any script stay readable.
+
+    ``%`` itself is encoded, so different keys never meet.
+    """
+    unsafe = keys.filter(keys.str.contains(_UNSAFE)).unique()
+    found = sorted(unsafe.str.extract_all(_UNSAFE).explode().drop_nulls().unique().to_list())
+    if not found:
+        return keys
+    # One step for each distinct character that occurs, never for each key.
+    encoded = ["".join(f"%{byte:02X}" for byte in char.encode("utf-8")) for char in found]
+    return keys.str.replace_many(found, encoded)
+
+
+def iris(keys: pl.Series, start: str) -> pl.Series:
+    """Return ``<start + encoded key>`` of each key; a key that is an IRI itself is kept as it stands."""
+    frame = pl.DataFrame({"key": keys, "path": encode(keys)}, schema={"key": pl.String, "path": pl.String})
+    return frame.select(
+        pl.when(pl.col("key").str.contains(IS_IRI))
+        .then(pl.format("<{}>", "key"))
+        .otherwise(pl.format("<{}{}>", pl.lit(start), "path"))
+        .alias("iri")
+    )["iri"]
+
+
+def node_iris(nodes: pl.DataFrame, base_iri: str) -> pl.Series:
+    """Return the IRI term of each node, shape ``(n,)``; see :data:`kgrec.graph.tables.NODES`.
+
+    Users always get an IRI of the workspace, even when their key is an IRI: a person's address is not an entity.
+    """
+    path = encode(nodes["key"])
+    frame = nodes.select("kind", "key").with_columns(path=path)
+    own = pl.col("key").str.contains(IS_IRI) & (pl.col("kind") != "user")
+    return frame.select(
+        pl.when(own)
+        .then(pl.format("<{}>", "key"))
+        .otherwise(pl.format("<{}{}/{}>", pl.lit(base_iri), "kind", "path"))
+        .alias("iri")
+    )["iri"]
+
+
+def relation_iris(names: pl.Series, base_iri: str) -> pl.Series:
+    """Return the IRI term of each relation name."""
+    return iris(names, f"{base_iri}relation/")
+
+
+def type_iris(names: pl.Series, base_iri: str) -> pl.Series:
+    """Return the IRI term of the class of each type name; the reserved types are kgrec's own classes."""
+    own: Mapping[str, str] = {kind: f"<{NAMESPACE}{kind.capitalize()}>" for kind in ("user", "item", "entity")}
+    reserved = names.replace_strict(own, default=None, return_dtype=pl.String)
+    return pl.select(pl.coalesce(reserved, iris(names, f"{base_iri}type/")).alias("iri"))["iri"]
+
+
+def literal(column: str) -> pl.Expr:
+    """Return the plain literal of a string column."""
+    text = pl.col(column).str.replace_many(list(_LITERAL_ESCAPES), list(_LITERAL_ESCAPES.values()))
+    return pl.format('"{}"', text)
+
+
+def date_literal(column: str) -> pl.Expr:
+    """Return the xsd:dateTime literal of a column of unix seconds."""
+    moment = pl.from_epoch(pl.col(column), time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return pl.format('"{}"^^<' + XSD + "dateTime>", moment)
+
+
+def float_literal(column: str) -> pl.Expr:
+    """Return the xsd:float literal of a column of numbers."""
+    text = pl.col(column).cast(pl.Float32).cast(pl.String).str.replace("inf", "INF", literal=True)
+    return pl.format('"{}"^^<' + XSD + "float>", text)
+
+
+def ontology_turtle() -> str:
+    """Return kgrec's ontology (OWL and RDFS, Turtle)."""
+    return _asset("ontology.ttl")
+
+
+def shapes_turtle() -> str:
+    """Return kgrec's SHACL shapes (Turtle)."""
+    return _asset("shapes.ttl")
+
+
+@cache
+def ontology_lines() -> pl.Series:
+    """Return kgrec's ontology as lines of N-Triples."""
+    import pyoxigraph as ox
+
+    triples = ox.parse(ontology_turtle(), format=ox.RdfFormat.TURTLE)
+    text = (ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES) or b"").decode("utf-8")
+    return pl.Series("line", text.splitlines(), dtype=pl.String)
+
+
+def relation_lines(kg: GraphTables, base_iri: str) -> pl.Series:
+    """Return the ontology of the workspace's relations and entity types as lines of N-Triples.
+
+    Each relation is a ``kgrec:Relation`` with label, inverse, and the inverse's label; those of interactions are
+    sub-properties of ``kgrec:interaction``; each type of entity is a sub-class of ``kgrec:Entity``.
+    """
+    actions = kg.edges.filter(pl.col("provenance") == "interaction")["relation"].unique()
+    frame = kg.relations.with_row_index("number").with_columns(
+        forward=relation_iris(kg.relations["name"], base_iri),
+        backward=relation_iris(kg.relations["inverse"].fill_null(""), base_iri),
+        parent=pl.when(pl.col("number").is_in(actions.implode()))
+        .then(pl.lit(f"<{NAMESPACE}interaction>"))
+        .otherwise(pl.lit(f"<{NAMESPACE}relatedTo>")),
+    )
+    inverse = frame.filter(pl.col("inverse").is_not_null())
+    inverse_labelled = inverse.filter(pl.col("inverse_label").is_not_null())
+    types = kg.nodes.filter(pl.col("kind") == "entity")["type"].drop_nulls().unique().sort()
+    types = types.filter(~types.is_in(["entity", "item", "user"]))
+    classes = pl.DataFrame({"type": types, "class": type_iris(types, base_iri)})
+    parts = [
+        _lines(frame, "forward", f"<{RDF}type>", pl.lit(f"<{OWL}ObjectProperty>")),
+        _lines(frame, "forward", f"<{RDF}type>", pl.lit(f"<{NAMESPACE}Relation>")),
+        _lines(frame, "forward", f"<{RDFS}subPropertyOf>", pl.col("parent")),
+        _lines(frame.drop_nulls("label"), "forward", f"<{RDFS}label>", literal("label")),
+        _lines(inverse, "forward", f"<{OWL}inverseOf>", pl.col("backward")),
+        _lines(inverse, "backward", f"<{RDF}type>", pl.lit(f"<{OWL}ObjectProperty>")),
+        _lines(inverse, "backward", f"<{OWL}inverseOf>", pl.col("forward")),
+        _lines(inverse_labelled, "backward", f"<{RDFS}label>", literal("inverse_label")),
+        _lines(classes, "class", f"<{RDF}type>", pl.lit(f"<{OWL}Class>")),
+        _lines(classes, "class", f"<{RDFS}subClassOf>", pl.lit(f"<{NAMESPACE}Entity>")),
+        _lines(classes, "class", f"<{RDFS}label>", literal("type")),
+    ]
+    # A relation may be its own inverse, or two may be each other's.
+    return pl.concat(parts).unique(maintain_order=True)
+
+
+def relations_graph(kg: GraphTables, base_iri: str) -> Graph:
+    """Return the ontology of the workspace's relations as an rdflib graph; see :func:`relation_lines`."""
+    from rdflib import Graph
+
+    return Graph().parse(data="\n".join(relation_lines(kg, base_iri).to_list()), format="nt")
+
+
+def _asset(name: str) -> str:
+    return files("kgrec.graph").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _lines(frame: pl.DataFrame, subject: str, predicate: str, value: pl.Expr) -> pl.Series:
+    return frame.select(pl.format("{} " + predicate + " {} .", pl.col(subject), value).alias("line"))["line"]

@@ -1,4 +1,4 @@
-"""Reads RDF in any syntax into columns.
+"""Reads RDF in any syntax into columns, and keeps what was parsed by the content of the file.
 
 N-Triples and N-Quads, the syntaxes of bulk data, are parsed by Polars, a block of lines at a time, and keep their line
 numbers. A line that this cannot read, and every other syntax, goes to pyoxigraph's parser, which is the judge of what
@@ -7,6 +7,7 @@ is RDF; what only rdflib knows (TriX, HexTuples) goes to rdflib. Named graphs ar
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
@@ -17,8 +18,10 @@ from typing import Any
 
 import polars as pl
 
+from kgrec.artifacts import replacing
+from kgrec.data.dataset import read_table
 from kgrec.data.sources.files import check_utf8, read_text_bytes, suffix
-from kgrec.errors import DataError
+from kgrec.errors import CorruptArtifactError, DataError
 
 STATEMENTS: Mapping[str, pl.DataType] = {
     "subject": pl.String(),
@@ -228,3 +231,43 @@ def _name_blanks(table: pl.DataFrame) -> pl.DataFrame:
         pl.col("subject").replace(names, numbered),
         pl.when(pl.col("literal")).then(pl.col("object")).otherwise(renamed_object).alias("object"),
     )
+
+
+VERSION = 1
+"""Changes when the same file would be read differently."""
+
+
+class RdfCache:
+    """Statements of RDF files.
+
+    Args:
+        folder: where they are kept, or None to parse every time.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._used: set[Path] = set()
+
+    def read(self, path: Path, ending: str) -> pl.DataFrame:
+        """Return what :func:`kgrec.graph.rdf_reader.read_rdf` returns, from the cache where it has it."""
+        if self.folder is None:
+            return read_rdf(path, ending)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+        file = self.folder / f"triples-{VERSION}-{path.suffix[1:]}-{ending[1:]}-{digest}.parquet"
+        self._used.add(file)
+        if file.exists():
+            try:
+                return read_table(file)
+            except CorruptArtifactError:
+                file.unlink()
+        table = read_rdf(path, ending)
+        with replacing(file) as aside:
+            table.write_parquet(aside, compression="lz4")
+        return table
+
+    def prune(self) -> None:
+        """Remove what was not read since this object was made."""
+        if self.folder is not None:
+            for file in set(self.folder.glob("triples-*.parquet")) - self._used:
+                file.unlink(missing_ok=True)

@@ -20,17 +20,16 @@ from kgrec.graph.rdf import (
     STATEMENT,
     LineStream,
     RdfOptions,
-    detail_lines,
-    detailed,
     header_lines,
     lines,
+    node_iris,
     node_lines,
     provenance_iri,
+    relation_iris,
     statement_lines,
     statements,
 )
 from kgrec.graph.tables import GraphTables
-from kgrec.graph.terms import node_iris, relation_iris
 from kgrec.graph.vocabulary import NAMESPACE, VOID
 from kgrec.progress import SILENT, Progress
 from kgrec.workspace import storage_errors
@@ -44,32 +43,14 @@ REWRITE_SHARE = 0.3
 _DELETE_LINES = 20_000
 
 
-def write_store(
-    kg: GraphTables,
-    folder: Path,
-    *,
-    base_iri: str,
-    interactions: bool = True,
-    details: bool = False,
-    progress: Progress = SILENT,
-) -> None:
+def write_store(kg: GraphTables, folder: Path, options: RdfOptions, *, progress: Progress = SILENT) -> None:
     """Write ``kg`` as a new store in ``folder``, which must not exist or be empty.
-
-    Args:
-        kg: the graph.
-        folder: where.
-        base_iri: start of the IRIs of nodes that have none of their own.
-        interactions: the edges between users and items too.
-        details: times and weights of edges too; a rated interaction then takes six quads instead of one, and the
-            store of interactions twice the time to write.
-        progress: who listens.
 
     Raises:
         StorageError: the disk is full or read-only.
     """
     import pyoxigraph as ox
 
-    options = RdfOptions(base_iri, interactions, details)
     with _writing(folder), progress.task("writing the RDF store"):
         folder.mkdir(parents=True, exist_ok=True)
         store = ox.Store(str(folder))
@@ -82,16 +63,15 @@ def update_store(
     folder: Path,
     old: GraphTables,
     new: GraphTables,
+    options: RdfOptions,
     *,
-    base_iri: str,
-    interactions: bool = True,
-    details: bool = False,
     progress: Progress = SILENT,
 ) -> bool:
     """Write the store of ``new`` from the store of ``old`` by what changed; the result equals a full write.
 
     The files of the old store are linked, not copied (the database never changes a file once written), and the old
-    store stays as it is. Where most of the graph changed or the old store was written otherwise, everything is written.
+    store stays as it is. Where most of the graph changed, or the old store was written otherwise or holds times and
+    weights of edges, everything is written.
 
     Returns:
         True when the difference was applied, False when everything was written.
@@ -101,11 +81,11 @@ def update_store(
     """
     import pyoxigraph as ox
 
-    options = RdfOptions(base_iri, interactions, details)
     change = _difference(old, new, options)
     rows = new.edges.height + new.nodes.height
-    if not old_folder.is_dir() or store_options(old_folder) != options or change.rows > REWRITE_SHARE * rows:
-        write_store(new, folder, base_iri=base_iri, interactions=interactions, details=details, progress=progress)
+    alike = old_folder.is_dir() and store_options(old_folder) == options and not options.details
+    if not alike or change.rows > REWRITE_SHARE * rows:
+        write_store(new, folder, options, progress=progress)
         return False
     with _writing(folder), progress.task("updating the RDF store"):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -146,10 +126,7 @@ def store_options(folder: Path) -> RdfOptions:
     Raises:
         CorruptArtifactError: it is no store of kgrec's.
     """
-    return _told_options(open_store(folder), folder)
-
-
-def _told_options(store: ox.Store, folder: Path) -> RdfOptions:
+    store = open_store(folder)
     told = list(
         store.query(  # type: ignore[arg-type]  # a SELECT gives solutions
             f"SELECT ?base ?interactions ?details WHERE {{ ?graph <{VOID}uriSpace> ?base ;"
@@ -172,7 +149,6 @@ class _Change:
     headers: tuple[pl.DataFrame, pl.DataFrame]  # removed, added; so the others
     described: tuple[pl.DataFrame, pl.DataFrame]
     stated: tuple[pl.DataFrame, pl.DataFrame]
-    detailed: tuple[pl.DataFrame, pl.DataFrame]
 
     @property
     def rows(self) -> int:
@@ -187,8 +163,6 @@ class _Change:
         for (provenance,), rows in self.stated[0].group_by("provenance"):
             for line in statement_lines(rows, self.nodes, self.relations, base, graphs=False):
                 yield provenance_iri(str(provenance), base), line
-        for line in detail_lines(self.detailed[0], self.nodes, self.relations, base):
-            yield None, line
 
     def added(self) -> Iterator[pl.Series]:
         """Yield the quads to add, after the removal: what a node keeps while it changes is in both."""
@@ -196,7 +170,6 @@ class _Change:
         yield self.headers[1]["line"]
         yield from node_lines(self.described[1], base)
         yield from statement_lines(self.stated[1], self.nodes, self.relations, base)
-        yield from detail_lines(self.detailed[1], self.nodes, self.relations, base)
 
 
 def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Change:
@@ -217,11 +190,6 @@ def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Cha
         _both_ways(header_lines(old, options).to_frame(), header_lines(new, options).to_frame(), ["line"]),
         _both_ways(described[0], described[1], told),
         _both_ways(statements(old_edges, options), statements(new_edges, options), list(STATEMENT)),
-        _both_ways(
-            detailed(old_edges, options),
-            detailed(new_edges, options),
-            ["head", "relation", "tail", "time", "weight"],
-        ),
     )
 
 

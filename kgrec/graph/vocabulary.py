@@ -1,4 +1,4 @@
-"""Namespaces and prefixes of the knowledge graph's RDF."""
+"""Namespaces and prefixes of the knowledge graph's RDF; apart, because the process of a query has no need of Polars."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import polars as pl
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import Split
+from kgrec.graph.item_entities import item_labels
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.graph.labels import item_labels
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress

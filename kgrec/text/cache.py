@@ -9,7 +9,6 @@ deleted at any time.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.artifacts import load_arrays, replacing, save_arrays
 from kgrec.errors import CorruptArtifactError
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.progress import SILENT, Progress
 from kgrec.types import Vectors
-from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 SHARD_ROWS = 2048
 """Texts encoded between two saves."""
@@ -139,14 +138,8 @@ def _look_up(folder: Path, hashes: Hashes, vectors: Vectors, progress: Progress)
 
 def _write_shard(folder: Path, hashes: Hashes, vectors: Vectors) -> None:
     name = blake2b(hashes.tobytes(), digest_size=12).hexdigest()
-    aside = folder / f".{name}.{os.getpid()}"
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            save_arrays(aside, {"hashes": hashes, "vectors": vectors})
-            aside.replace(folder / f"{name}.safetensors")
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(folder / f"{name}.safetensors") as aside:
+        save_arrays(aside, {"hashes": hashes, "vectors": vectors})
 
 
 def _keys(hashes: Hashes) -> pl.DataFrame:

@@ -146,7 +146,7 @@ def test_an_attack_in_a_title_or_description_is_no_fact(attack):
 def test_an_attack_in_a_comment_or_search_is_no_interest():
     import polars as pl
 
-    from kgrec.graph.item_facts import item_entities
+    from kgrec.graph.item_entities import item_entities
     from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
     from kgrec.text.profile import Profiler
     from kgrec.text.terms import TermIndex

@@ -7,7 +7,7 @@ import pytest
 
 from kgrec.config import Config, DataConfig, LinkingConfig, TriplesConfig
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset
-from kgrec.graph.build import build_graph
+from kgrec.graph.build import GraphBuilder
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin import Domain, RelationType, TextPattern
 from kgrec.plugin.manager import load_plugins
@@ -131,10 +131,10 @@ class Workshop:
 
     def config(self, *triples, **linking):
         files = [TriplesConfig(**t) for t in triples]
-        return Config(data=DataConfig(triples=files), linking=LinkingConfig(**linking))
+        return Config(seed=1, data=DataConfig(triples=files), linking=LinkingConfig(**linking))
 
-    def build(self, dataset, config=None, *, domain=FILM, **more):
-        return build_graph(dataset, domain, config or self.config(), self.manager, root=self.root, seed=1, **more)
+    def build(self, dataset, config=None, *, domain=FILM, previous=None, **more):
+        return GraphBuilder(domain, config or self.config(), self.manager, self.root, **more).build(dataset, previous)
 
     def write(self, name, text):
         (self.root / name).write_text(text, encoding="utf-8")

@@ -5,8 +5,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kgrec.graph.build import append_graph
-
 PEOPLE = ["Ann Lee", "Bob Ray", "Cy Coe", "李安", "Ray"]
 TITLES = ["Red Dawn", "Dawn", "Red Dawn Two", "红高粱", "Ann Lee", None]
 WORDS = [*PEOPLE, "Red Dawn", "红高粱", "directed by Ann Lee", "ann lee", "Thing One", "Thing Two", "Red Dawn Two."]
@@ -75,9 +73,7 @@ def test_append_equals_a_full_build(workshop, tmp_path_factory, items, cut, firs
     before, after = workshop.config({"path": "first.nt"}), workshop.config({"path": "first.nt"}, {"path": "second.nt"})
     cache = tmp_path_factory.mktemp("cache")
     old = workshop.build(little, before, cache=cache)
-    appended = append_graph(
-        old, full, workshop.domain, after, workshop.manager, root=workshop.root, seed=1, cache=cache
-    )
+    appended = workshop.build(full, after, previous=old, cache=cache)
     whole = workshop.build(full, after)
     assert canonical(workshop, appended) == canonical(workshop, whole)
     stands = appended.nodes.head(old.nodes.height)
@@ -103,16 +99,7 @@ def test_only_texts_with_new_names_are_linked_again(workshop, tmp_path):
 
     infos = {"director": AttributeInfo("directed_by", False)}
     more = [*items, {"item_id": "d", "title": "Bob Ray", "director": "Ann Lee"}]
-    grown = append_graph(
-        first,
-        workshop.make_dataset(more, attributes=infos),
-        workshop.domain,
-        config,
-        workshop.manager,
-        root=workshop.root,
-        seed=1,
-        cache=tmp_path,
-    )
+    grown = workshop.build(workshop.make_dataset(more, attributes=infos), config, previous=first, cache=tmp_path)
     # The descriptions of a and b, which name Ann Lee and Bob Ray, and the new title.
     assert grown.report["mentions"]["texts_linked_now"] == 3
     assert workshop.stated(grown, "mention") == {
@@ -132,7 +119,7 @@ def test_an_entity_of_a_new_graph_takes_the_number_of_the_value_that_named_it(wo
         'e:pacino rdfs:label "Al Pacino"@en ; a e:Person ; e:bornIn e:newYork .\n',
     )
     config = workshop.config({"path": "people.ttl"})
-    new = append_graph(old, dataset, workshop.domain, config, workshop.manager, root=workshop.root, seed=1)
+    new = workshop.build(dataset, config, previous=old)
     assert new.nodes["key"][number] == "http://example.org/pacino"
     assert ("item/m1", "starring", "entity/http://example.org/pacino") in workshop.stated(new)
     assert new.report["triples"]["same_as_catalogue"] == 1

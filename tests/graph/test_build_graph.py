@@ -7,8 +7,7 @@ from polars.testing import assert_frame_equal
 
 from kgrec.data.dataset import AttributeInfo
 from kgrec.errors import NotFoundError
-from kgrec.graph.stats import stats
-from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables, stats
 from kgrec.plugin.manager import load_plugins
 
 

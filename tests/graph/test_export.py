@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import UsageError
-from kgrec.graph.export import export_graph, format_of
-from kgrec.graph.networks import to_networkx
+from kgrec.graph.export import export_graph, format_of, to_networkx
 
 BASE = "https://kgrec.example/id/"
 # rdflib's own JSON-LD reader uses a class that rdflib deprecates.
@@ -60,7 +59,7 @@ def same_edges(read):
 @pytest.fixture(params=["by networkx", "by Polars"])
 def either_writer(request, monkeypatch):
     """The two ways in which files for networkx are written."""
-    monkeypatch.setattr("kgrec.graph.networks.LARGEST", 10_000 if request.param == "by networkx" else -1)
+    monkeypatch.setattr("kgrec.graph.export.LARGEST", 10_000 if request.param == "by networkx" else -1)
 
 
 @pytest.mark.usefixtures("either_writer")
@@ -131,12 +130,6 @@ def test_any_label_makes_readable_files(make_graph, tmp_path_factory, label):
     assert len(shown) == len(label)
     (node,) = json.loads((folder / "g.json").read_text(encoding="utf-8"))["nodes"]
     assert node["label"] == label
-
-
-def test_without_interactions(film_graph, tmp_path):
-    export_graph(film_graph, tmp_path / "g.json", base_iri=BASE, interactions=False)
-    document = json.loads((tmp_path / "g.json").read_text())
-    assert {e["provenance"] for e in document["edges"]} == {"triples", "catalogue", "pattern", "mention"}
 
 
 def test_format_is_told_by_suffix_or_option(tmp_path):

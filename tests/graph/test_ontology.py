@@ -6,7 +6,7 @@ import pytest
 import rdflib
 from rdflib.namespace import OWL, RDF, RDFS, SH
 
-from kgrec.graph.ontology import ontology_lines, ontology_turtle, relations_graph, shapes_turtle
+from kgrec.graph.rdf import ontology_lines, ontology_turtle, relations_graph, shapes_turtle
 from kgrec.plugin.domain import ACTIONS
 
 KGREC = rdflib.Namespace("https://w3id.org/kgrec/ns#")

@@ -7,9 +7,8 @@ import time
 import pytest
 
 from kgrec.errors import CorruptArtifactError, UsageError, UserError
-from kgrec.graph.query import run_query
-from kgrec.graph.query_worker import evaluate
-from kgrec.graph.sparql_words import check_readable, explain_syntax
+from kgrec.graph.query import check_readable, evaluate, explain_syntax, run_query
+from kgrec.graph.rdf import RdfOptions
 from kgrec.graph.store import write_store
 
 BASE = "https://kgrec.example/id/"
@@ -24,7 +23,7 @@ def store(make_graph, tmp_path_factory):
         nodes, [("starring", "starring", "stars_in", "stars in")], [*edges, (0, "starring", 3, 1.0, None, "mention")]
     )
     folder = tmp_path_factory.mktemp("query") / "store"
-    write_store(kg, folder, base_iri=BASE)
+    write_store(kg, folder, RdfOptions(BASE))
     return folder
 
 
@@ -147,6 +146,6 @@ def test_worker_imports_no_table_library():
     import subprocess
     import sys
 
-    code = "import sys, kgrec.graph.query_worker; print({'polars', 'torch', 'networkx'} & set(sys.modules))"
+    code = "import sys, kgrec.graph.query; print({'polars', 'torch', 'networkx'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgrec.errors import ConfigError, CorruptArtifactError
-from kgrec.graph.rdf import RdfOptions, lines, to_bytes
+from kgrec.graph.rdf import RdfOptions, encode, lines, node_iris, to_bytes
 from kgrec.graph.store import open_store, store_options, update_store, write_store
-from kgrec.graph.terms import encode, node_iris
 from kgrec.graph.vocabulary import NAMESPACE, RDFS
 
 BASE = "https://kgrec.example/id/"
@@ -27,7 +26,7 @@ def quads(folder):
 
 
 def test_store_nodes_edges_and_graphs(film_graph, tmp_path):
-    write_store(film_graph, tmp_path / "s", base_iri=BASE)
+    write_store(film_graph, tmp_path / "s", RdfOptions(BASE))
     store = open_store(tmp_path / "s")
     star_wars, lucas = ox.NamedNode(f"{BASE}item/50"), ox.NamedNode("http://www.wikidata.org/entity/Q38222")
     found = list(store.quads_for_pattern(star_wars, ox.NamedNode(f"{BASE}relation/directed_by"), None))
@@ -35,32 +34,20 @@ def test_store_nodes_edges_and_graphs(film_graph, tmp_path):
     labels = {q.object.value for q in store.quads_for_pattern(None, ox.NamedNode(f"{RDFS}label"), None)}
     assert {"大话西游", 'Blade "Runner" <1982> & more', "rated by", "George Lucas"} <= labels
     assert not list(store.quads_for_pattern(None, ox.NamedNode(f"{NAMESPACE}weight"), None))
-    assert store_options(tmp_path / "s") == RdfOptions(BASE, interactions=True, details=False)
+    assert store_options(tmp_path / "s") == RdfOptions(BASE)
 
 
 def test_store_without_interactions_has_no_interaction(film_graph, tmp_path):
-    write_store(film_graph, tmp_path / "s", base_iri=BASE, interactions=False)
+    write_store(film_graph, tmp_path / "s", RdfOptions(BASE, interactions=False))
     store = open_store(tmp_path / "s")
     assert not list(store.quads_for_pattern(None, ox.NamedNode(f"{BASE}relation/rate"), None))
     assert list(store.quads_for_pattern(None, ox.NamedNode(f"{BASE}relation/starring"), None))
     assert ox.NamedNode(f"{BASE}provenance/interaction") not in list(store.named_graphs())
 
 
-def test_store_details_carry_weight_and_time(film_graph, tmp_path):
-    write_store(film_graph, tmp_path / "s", base_iri=BASE, details=True)
-    rows = list(
-        open_store(tmp_path / "s").query(
-            f"SELECT ?h ?t ?w ?m WHERE {{ ?e <{NAMESPACE}head> ?h ; <{NAMESPACE}tail> ?t ; <{NAMESPACE}weight> ?w "
-            f"OPTIONAL {{ ?e <{NAMESPACE}time> ?m }} }} ORDER BY ?w"
-        )
-    )
-    told = [(r["h"].value.removeprefix(BASE), float(r["w"].value), r["m"] and r["m"].value) for r in rows]
-    assert told == [("item/7", 0.75, None), ("user/ann", 3.0, None), ("user/ann", 5.0, "1997-12-04T15:55:49Z")]
-
-
 def test_base_iri_must_start_iris(film_graph, tmp_path):
     with pytest.raises(ConfigError, match="base_iri") as error:
-        write_store(film_graph, tmp_path / "s", base_iri="my graph")
+        write_store(film_graph, tmp_path / "s", RdfOptions("my graph"))
     assert "http" in error.value.hint
 
 
@@ -131,28 +118,28 @@ def graphs(draw, make):
 
 
 @settings(max_examples=5, deadline=None)
-@given(data=st.data(), interactions=st.booleans(), details=st.booleans())
-def test_update_equals_full_write(make_graph, data, interactions, details):
-    check_update(make_graph, data, interactions, details)
+@given(data=st.data(), interactions=st.booleans())
+def test_update_equals_full_write(make_graph, data, interactions):
+    check_update(make_graph, data, interactions)
 
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), interactions=st.booleans(), details=st.booleans())
-def test_update_equals_full_write_often(make_graph, data, interactions, details):
-    check_update(make_graph, data, interactions, details)
+@given(data=st.data(), interactions=st.booleans())
+def test_update_equals_full_write_often(make_graph, data, interactions):
+    check_update(make_graph, data, interactions)
 
 
-def check_update(make_graph, data, interactions, details):
+def check_update(make_graph, data, interactions):
     old, new = data.draw(graphs(make_graph)), data.draw(graphs(make_graph))
-    options = {"base_iri": BASE, "interactions": interactions, "details": details}
+    options = RdfOptions(BASE, interactions)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr("kgrec.graph.store.REWRITE_SHARE", 1e9)
         folder = Path(name)
-        write_store(old, folder / "old", **options)
+        write_store(old, folder / "old", options)
         before = quads(folder / "old")
-        assert update_store(folder / "old", folder / "by-difference", old, new, **options)
-        write_store(new, folder / "full", **options)
+        assert update_store(folder / "old", folder / "by-difference", old, new, options)
+        write_store(new, folder / "full", options)
         assert quads(folder / "by-difference") == quads(folder / "full")
         assert quads(folder / "old") == before
         shutil.rmtree(folder / "old")  # the files are shared, not borrowed
@@ -160,16 +147,16 @@ def check_update(make_graph, data, interactions, details):
 
 
 def test_update_falls_back_to_full_write(film_graph, tmp_path):
-    write_store(film_graph, tmp_path / "old", base_iri=BASE)
+    write_store(film_graph, tmp_path / "old", RdfOptions(BASE))
     other = dataclasses.replace(film_graph, edges=film_graph.edges[:1])
-    assert not update_store(tmp_path / "old", tmp_path / "much", film_graph, other, base_iri=BASE)
-    assert not update_store(tmp_path / "old", tmp_path / "moved", film_graph, film_graph, base_iri="http://x.org/")
+    assert not update_store(tmp_path / "old", tmp_path / "much", film_graph, other, RdfOptions(BASE))
+    assert not update_store(tmp_path / "old", tmp_path / "moved", film_graph, film_graph, RdfOptions("http://x.org/"))
     assert store_options(tmp_path / "moved").base_iri == "http://x.org/"
-    assert not update_store(tmp_path / "none", tmp_path / "first", film_graph, film_graph, base_iri=BASE)
+    assert not update_store(tmp_path / "none", tmp_path / "first", film_graph, film_graph, RdfOptions(BASE))
     assert quads(tmp_path / "first") == quads(tmp_path / "old")
 
 
 def test_update_with_nothing_new(film_graph, tmp_path):
-    write_store(film_graph, tmp_path / "old", base_iri=BASE)
-    assert update_store(tmp_path / "old", tmp_path / "same", film_graph, film_graph, base_iri=BASE)
+    write_store(film_graph, tmp_path / "old", RdfOptions(BASE))
+    assert update_store(tmp_path / "old", tmp_path / "same", film_graph, film_graph, RdfOptions(BASE))
     assert quads(tmp_path / "same") == quads(tmp_path / "old")
