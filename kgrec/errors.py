@@ -6,6 +6,7 @@
     ├── UserError               3   a name that is not there: user, item, entity, file
     │   ├── NotFoundError       3   ... with the nearest names as the hint
     │   ├── WorkspaceError      3   the workspace is missing, locked, or not far enough
+    │   ├── ConsentError        3   the workspace wants something that the user has not allowed
     │   └── PluginError         3   a plugin breaks the contract
     ├── MissingExtraError       4   an optional package has to be installed
     ├── DataError               5   a file is there but cannot be used
@@ -63,6 +64,10 @@ class NotFoundError(UserError):
 
 class WorkspaceError(UserError):
     """The folder is no workspace, is locked by another process, or lacks a stage."""
+
+
+class ConsentError(UserError):
+    """A workspace wants to reach a host, use a secret or read a file outside of it, and the user has not allowed it."""
 
 
 class PluginError(UserError):

@@ -16,7 +16,7 @@ import polars as pl
 
 from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.data.values import canonical_id
-from kgrec.errors import ConfigError, KgrecError, NotFoundError, PluginError, UsageError, UserError
+from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
 from kgrec.explain.wording import VERBS as COMMON_VERBS
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
@@ -514,7 +514,7 @@ class TextService:
         """Build a part, or say in :attr:`notes` what it lacks and return None."""
         try:
             return spec.build(options, table=f"{tables}.{spec.name}")
-        except ConfigError:
+        except (ConfigError, ConsentError):
             raise
         except KgrecError as error:
             self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message

@@ -224,6 +224,10 @@ def kgrec_commands() -> list[Spec]:
         Spec("runs export", f"{cli}.runs:export", "Write a kept run for TensorBoard or MLflow."),
         Spec("compare", f"{cli}.compare:compare", "Compare two kept runs: figures, what differs in settings and data."),
         Spec("plugins", f"{cli}.plugins:plugins", "List the plugins, what they offer, what is broken."),
+        Spec("trust", f"{cli}.trust:trust", "Show what workspaces may reach: hosts, secrets, files outside of them."),
+        Spec("trust host", f"{cli}.trust:host", "Allow a host to get texts, and the value of a variable."),
+        Spec("trust path", f"{cli}.trust:path", "Allow the workspace to read a file or folder outside of it."),
+        Spec("trust remove", f"{cli}.trust:remove", "Withdraw what was allowed."),
         Spec("doctor", f"{cli}.doctor:doctor", "Check the environment and the workspace."),
     ]
 

@@ -1,5 +1,6 @@
 """The endpoint model against a server on this machine that speaks the protocol, with its faults."""
 
+import contextlib
 import json
 import threading
 import time
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from kgrec.consent import Consent
 from kgrec.errors import ModelError
 from kgrec.generate.models.endpoint import EndpointModel
 from kgrec.generate.models.limits import RateLimit
@@ -103,6 +105,34 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, b'{"choices": [{"mess', length=500)
         self.close_connection = True
 
+    def _deep(self, body):
+        self._send(200, b"[" * 100_000)
+
+    def _long(self, body):
+        self._send(200, {"choices": [_choice("word " * 1_000_000)]})
+
+    def _elsewhere(self, body):
+        self.send_response(307)
+        self.send_header("Location", self.server.elsewhere)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _trickle(self, body):
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n{")
+            while not self.server.released.wait(0.05):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+        self.close_connection = True
+
+    def _slow_header(self, body):
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not self.server.released.wait(0.05):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+        self.close_connection = True
+
     def _closed(self, body):
         self.close_connection = True
         self.connection.close()
@@ -158,7 +188,21 @@ def complete(server, n=1, **options):
     return model(server, **options).complete(["Facts: x\nText:"] * n, max_new_tokens=8, seed=3)
 
 
-FAULTS = ["hang", "limit", "down", "denied", "html", "rubbish", "strange", "empty", "cut", "closed"]
+FAULTS = [
+    "hang",
+    "limit",
+    "down",
+    "denied",
+    "html",
+    "rubbish",
+    "strange",
+    "empty",
+    "cut",
+    "closed",
+    "deep",
+    "long",
+    "trickle",
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -203,9 +247,11 @@ def test_a_dead_endpoint_is_not_asked_for_every_prompt():
         assert len(server.asked) <= 5
 
 
-def test_the_key_comes_from_the_environment_and_goes_into_the_header(monkeypatch):
+def test_the_key_comes_from_the_environment_and_goes_into_the_header(monkeypatch, tmp_path):
     monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with serving() as server:
+        Consent.load().allow(hosts=[(f"http://127.0.0.1:{server.server_address[1]}", "MY_KEY")])
         assert complete(server, api_key=None, api_key_env="MY_KEY") == [TEXT]
         body, header = server.asked[0]
     assert header == f"Bearer {KEY}"
@@ -285,3 +331,26 @@ def test_time_limit_holds():
     with serving("hang") as server, pytest.raises(ModelError, match=r"within 0.3 s"):
         complete(server, timeout=0.3)
     assert time.perf_counter() - started < 4
+
+
+@pytest.mark.parametrize("fault", ["trickle", "slow_header"])
+def test_bytes_now_and_then_do_not_outlast_the_time_limit(fault):
+    started = time.perf_counter()
+    with serving(fault) as server, pytest.raises(ModelError, match=r"within 0.3 s"):
+        complete(server, timeout=0.3)
+    with serving(fault) as server, pytest.raises(ModelError, match=r"within 0.3 s"):
+        list(model(server, timeout=0.3).stream("x", max_new_tokens=8, seed=1))
+    assert time.perf_counter() - started < 8
+
+
+def test_the_worst_answer_costs_one_text():
+    with serving("deep", "long") as server:
+        assert sorted(complete(server, n=4, concurrency=1)) == ["", "", TEXT, TEXT]
+
+
+def test_a_redirect_to_another_host_is_not_followed():
+    with serving() as stranger, serving("elsewhere") as server:
+        server.elsewhere = f"http://127.0.0.1:{stranger.server_address[1]}/v1/chat/completions"
+        with pytest.raises(ModelError, match="answered 307"):
+            complete(server)
+        assert stranger.asked == []

@@ -1,0 +1,191 @@
+"""What a workspace may do beyond itself: which host gets which secret, and which files outside it are read.
+
+A kgrec.toml may come from a stranger. It can name any host, any variable of the environment and any path; whether that
+is followed is the user's to decide, and is kept outside every workspace: in ``trust.toml`` under
+``$XDG_CONFIG_HOME/kgrec`` (``~/.config/kgrec``). What is not decided yet is asked on a terminal, and refused elsewhere
+with a hint that names the command to run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kgrec.artifacts import storage_errors
+from kgrec.errors import ConfigError, ConsentError
+
+NO_SECRET = ""
+"""Stands for "no variable": a host that is sent texts, but no key."""
+
+
+def trust_file() -> Path:
+    """Return the file that keeps what the user allowed."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "kgrec" / "trust.toml"
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of an address: what a secret is given to.
+
+    Raises:
+        ConfigError: it is no http or https address, or holds a user's name or password.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{_shown(url)} is no address: {error}", hint="for example https://host/v1") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{_shown(url)} is no address", hint="for example https://host/v1")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(
+            f"the address of {parts.hostname} holds a password", hint="name a variable with api_key_env instead"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, default) else f":{port}")
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an origin is this very machine, by its number; a name may lead anywhere."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def outside(root: Path, path: Path) -> Path | None:
+    """Return where a path leads if that is outside of ``root``, links followed; None where it stays inside."""
+    target = (root / path.expanduser()).resolve()
+    return None if target.is_relative_to(root.resolve()) else target
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the user allowed so far.
+
+    Attributes:
+        file: where it is kept.
+        hosts: pairs of origin and name of the variable whose value it may get; :data:`NO_SECRET` for none.
+        paths: pairs of workspace and file or folder outside of it that is read.
+        ask: puts a question to the user and returns the answer; None where nobody can be asked.
+    """
+
+    file: Path = field(default_factory=trust_file)
+    hosts: frozenset[tuple[str, str]] = frozenset()
+    paths: frozenset[tuple[str, str]] = frozenset()
+    ask: Callable[[str], bool] | None = None
+
+    @classmethod
+    def load(cls, ask: Callable[[str], bool] | None = None) -> Consent:
+        """Read what was allowed.
+
+        Raises:
+            ConfigError: the file cannot be read; nothing counts as allowed then.
+        """
+        import tomlkit
+        from tomlkit.exceptions import TOMLKitError
+
+        file = trust_file()
+        try:
+            document: Any = tomlkit.parse(file.read_text(encoding="utf-8")).unwrap()
+            hosts = frozenset((str(one["origin"]), str(one["variable"])) for one in document.get("host", []))
+            paths = frozenset((str(one["workspace"]), str(one["path"])) for one in document.get("path", []))
+        except FileNotFoundError:
+            return cls(file, ask=ask)
+        except (OSError, UnicodeDecodeError, TOMLKitError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}", hint="fix or remove it") from None
+        return cls(file, hosts, paths, ask)
+
+    def host(self, url: str, variable: str = NO_SECRET) -> Consent:
+        """Return this consent, with ``url`` getting texts and the value of ``variable``, if the user agrees.
+
+        Args:
+            url: address that kgrec.toml names.
+            variable: of the environment, whose value is sent along; empty for none.
+
+        Raises:
+            ConsentError: it is not allowed; the hint says how to allow it.
+        """
+        wanted = (origin(url), variable)
+        if wanted in self.hosts or (not variable and is_loopback(wanted[0])):
+            return self
+        secret = f" and the secret ${variable}" if variable else ""
+        question = f"this workspace wants to send texts{secret} to {wanted[0]}"
+        command = f"kgrec trust host {wanted[0]}" + (f" {variable}" if variable else "")
+        self._decide(question, command)
+        return self.allow(hosts=[wanted])
+
+    def path(self, root: Path, path: Path) -> Consent:
+        """Return this consent, with a path outside of the workspace being read, if the user agrees.
+
+        Raises:
+            ConsentError: it is not allowed; the hint says how to allow it.
+        """
+        target = outside(root, path)
+        if target is None:
+            return self
+        home = str(root.resolve())
+        allowed = {Path(known) for workspace, known in self.paths if workspace == home}
+        if any(target.is_relative_to(known) for known in allowed):
+            return self
+        self._decide(f"this workspace wants to read {target}, which is outside of it", f"kgrec trust path {target}")
+        return self.allow(paths=[(home, str(target))])
+
+    def _decide(self, question: str, command: str) -> None:
+        if self.ask is None or not self.ask(f"{question}. Allow it?"):
+            raise ConsentError(question, hint=f"if that is what you want: {command}")
+
+    def allow(self, *, hosts: Iterable[tuple[str, str]] = (), paths: Iterable[tuple[str, str]] = ()) -> Consent:
+        """Keep that something is allowed and return the consent that knows it."""
+        made = Consent(self.file, self.hosts | set(hosts), self.paths | set(paths), self.ask)
+        made.save()
+        return made
+
+    def withdraw(self, text: str) -> tuple[Consent, int]:
+        """Forget all that concerns an origin, a variable, a workspace or a path; also return how much that was."""
+        hosts = frozenset(pair for pair in self.hosts if text not in pair)
+        paths = frozenset(pair for pair in self.paths if text not in pair)
+        made = Consent(self.file, hosts, paths, self.ask)
+        made.save()
+        return made, len(self.hosts) + len(self.paths) - len(hosts) - len(paths)
+
+    def save(self) -> None:
+        """Write the file; only its owner may read it."""
+        import tomlkit
+
+        document = {
+            "host": [{"origin": address, "variable": variable} for address, variable in sorted(self.hosts)],
+            "path": [{"workspace": workspace, "path": path} for workspace, path in sorted(self.paths)],
+        }
+        with storage_errors(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            aside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
+            try:
+                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+                    stream.write(tomlkit.dumps(document))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                aside.replace(self.file)
+            finally:
+                aside.unlink(missing_ok=True)
+
+
+def ask_on_terminal(question: str) -> bool:
+    """Ask a yes-or-no question on a terminal; False where there is none. Only a typed ``yes`` agrees."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{question} [yes/No] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("yes", "y")
+
+
+def _shown(url: str) -> str:
+    """Return an address as an error may show it: without what stands before an @, and not too long."""
+    return repr(url.rpartition("@")[2][:80])

@@ -1,0 +1,148 @@
+"""A workspace decides neither where secrets and texts go nor what is read outside of it."""
+
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgrec.consent import Consent, is_loopback, origin, outside, trust_file
+from kgrec.errors import ConfigError, ConsentError
+
+STRANGER = "https://collect.example/v1"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANOTHER_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_a_stranger_gets_no_secret_and_no_text():
+    with pytest.raises(ConsentError, match=r"\$ANOTHER_SECRET to https://collect\.example") as caught:
+        Consent.load().host(STRANGER, "ANOTHER_SECRET")
+    assert caught.value.hint.endswith("kgrec trust host https://collect.example ANOTHER_SECRET")
+    with pytest.raises(ConsentError, match="send texts to"):
+        Consent.load().host(STRANGER)
+    assert not trust_file().exists()
+
+
+def test_what_is_allowed_is_kept_for_exactly_that_host_and_variable():
+    Consent.load(ask=lambda question: "ANOTHER_SECRET" in question).host(STRANGER, "ANOTHER_SECRET")
+    assert stat.S_IMODE(trust_file().stat().st_mode) == 0o600
+    Consent.load().host("https://COLLECT.example:443/other", "ANOTHER_SECRET")
+    for url, variable in (
+        (STRANGER, "OPENAI_API_KEY"),
+        ("http://collect.example", "ANOTHER_SECRET"),
+        ("https://collect.example:8443", "ANOTHER_SECRET"),
+        ("https://collect.example.evil.example", "ANOTHER_SECRET"),
+    ):
+        with pytest.raises(ConsentError):
+            Consent.load().host(url, variable)
+    withdrawn, count = Consent.load().withdraw("https://collect.example")
+    assert count == 1
+    assert Consent.load().hosts == withdrawn.hosts == frozenset()
+
+
+def test_this_machine_gets_texts_but_no_secret():
+    for url in ("http://127.0.0.1:8000/v1", "http://localhost:8000", "http://[::1]:9000"):
+        Consent.load().host(url)
+        with pytest.raises(ConsentError):
+            Consent.load().host(url, "OPENAI_API_KEY")
+    assert not is_loopback(origin("http://127.0.0.1.evil.example"))
+    assert not is_loopback(origin("http://localhost.evil.example"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://host", "host/v1", "", "https://", "file:///etc/passwd", "https://me:secret@host/v1", "http://h:99999"],
+)
+def test_what_is_no_address_is_refused_without_telling_passwords(url):
+    with pytest.raises(ConfigError) as caught:
+        origin(url)
+    assert "secret" not in caught.value.message
+
+
+@given(st.text(max_size=40))
+def test_any_address_is_an_origin_or_an_error(text):
+    try:
+        found = origin(text)
+    except ConfigError:
+        return
+    assert origin(found) == found
+
+
+def test_files_outside_need_consent_links_followed(tmp_path):
+    root, secret = tmp_path / "workspace", tmp_path / "outside.csv"
+    (root / "data").mkdir(parents=True)
+    secret.write_text("a")
+    (root / "data" / "link.csv").symlink_to(secret)
+    for path in (secret, root / ".." / "outside.csv", root / "data" / "link.csv"):
+        assert outside(root, path) == secret
+        with pytest.raises(ConsentError, match="outside of it") as caught:
+            Consent.load().path(root, path)
+        assert caught.value.hint.endswith(f"kgrec trust path {secret}")
+    assert outside(root, root / "data" / "own.csv") is None
+    allowed = Consent.load().allow(paths=[(str(root), str(secret))])
+    allowed.path(root, secret)
+    with pytest.raises(ConsentError):
+        allowed.path(root, tmp_path / "outside.csv.bak")
+    with pytest.raises(ConsentError):
+        allowed.path(tmp_path / "another", secret)
+
+
+@pytest.mark.parametrize("content", [b"[[host]]\norigin = 3", b"\xff", b"host = 3", b"[[host]"])
+def test_a_damaged_list_allows_nothing(content):
+    trust_file().parent.mkdir(parents=True)
+    trust_file().write_bytes(content)
+    with pytest.raises(ConfigError, match=r"trust\.toml cannot be read"):
+        Consent.load()
+
+
+def test_an_endpoint_of_kgrec_toml_needs_consent_before_anything_is_sent(monkeypatch):
+    pytest.importorskip("openai")
+    from kgrec.generate.models.endpoint import EndpointModel
+
+    monkeypatch.setenv("ANOTHER_SECRET", "s3cret")
+    monkeypatch.setenv("OPENAI_API_KEY", "mine")
+    for options in (
+        {"base_url": STRANGER, "api_key_env": "ANOTHER_SECRET"},
+        {"base_url": STRANGER},
+        {"base_url": STRANGER, "api_key": "of the workspace"},
+        {"api_key_env": "ANOTHER_SECRET"},
+    ):
+        with pytest.raises(ConsentError):
+            EndpointModel(**options)
+    assert EndpointModel().base_url is None
+    monkeypatch.setenv("OPENAI_BASE_URL", STRANGER)
+    assert EndpointModel(base_url=STRANGER).base_url == STRANGER
+
+
+def test_organisation_and_project_are_for_the_own_address_only(monkeypatch):
+    pytest.importorskip("openai")
+    from kgrec.generate.models.endpoint import EndpointModel
+
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "mine")
+    Consent.load().allow(hosts=[(origin(STRANGER), "OPENAI_API_KEY")])
+    for options, sent in (({}, True), ({"base_url": STRANGER}, False)):
+        client = EndpointModel(**options)._client
+        request = client._build_request(_options(client))
+        assert ("openai-organization" in request.headers) is sent
+        assert ("openai-project" in request.headers) is sent
+
+
+def _options(client):
+    from openai._models import FinalRequestOptions
+
+    return FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={})
+
+
+def test_the_environment_is_not_changed():
+    before = dict(os.environ)
+    with pytest.raises(ConsentError):
+        Consent.load().host(STRANGER, "OPENAI_API_KEY")
+    assert dict(os.environ) == before
