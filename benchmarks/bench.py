@@ -54,6 +54,7 @@ def workspace(prepared: Prepared, folder: Path, config: str | None = None) -> Pa
     # What init proposes is a start; a user who knows the split marks it.
     relative = (config or prepared.config).replace('path = "', 'path = "../data/')
     (place / "kgrec.toml").write_text(relative, encoding="utf-8")
+    run([sys.executable, "-m", "kgrec", "trust", "path", str(folder / "data"), "-w", str(place)], folder / "log.txt")
     return place
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kgrec.artifacts import storage_errors
+from kgrec.config import Config
 from kgrec.errors import ConfigError, ConsentError
 
 NO_SECRET = ""
@@ -65,6 +67,55 @@ def outside(root: Path, path: Path) -> Path | None:
     """Return where a path leads if that is outside of ``root``, links followed; None where it stays inside."""
     target = (root / path.expanduser()).resolve()
     return None if target.is_relative_to(root.resolve()) else target
+
+
+def paths_of(config: Config, root: Path) -> list[Path]:
+    """Return the files and folders that a kgrec.toml names: data, keywords, and options of parts that lie on disk."""
+    data = config.data
+    files = [*data.interactions, *data.items, *data.users, *data.triples]
+    files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
+    found = [Path(entry.path) for entry in files]
+    for value in _texts(config.model_dump(exclude={"data"}, exclude_defaults=True)):
+        with suppress(OSError, ValueError, RuntimeError):  # a text that can be no path
+            path = Path(value).expanduser()
+            found += [path] if (root / path).exists() else []
+            # A part may look for a path in the current folder, too; a mere name is a name.
+            if os.sep in value and (Path.cwd() / path).exists():
+                found.append(Path.cwd() / path)
+    return found
+
+
+def check_paths(config: Config, root: Path) -> None:
+    """Make sure that the user allows every file outside of the workspace that its kgrec.toml names.
+
+    Raises:
+        ConsentError: one is not allowed, and nobody could be asked.
+    """
+    asked = [path for path in paths_of(config, root) if outside(root, path)]
+    consent = Consent.load(ask_on_terminal) if asked else None
+    for path in asked:
+        consent = consent.path(root, path) if consent else None
+
+
+def allow_paths(root: Path, paths: Iterable[Path]) -> None:
+    """Keep that a workspace may read files that the user named on the command line; relative to the current folder."""
+    targets = [path.expanduser().resolve() for path in paths]
+    far = [(str(root.resolve()), str(target)) for target in targets if not target.is_relative_to(root.resolve())]
+    if far:
+        Consent.load().allow(paths=far)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts inside of nested tables; those of one line, for nothing else names a file."""
+    if isinstance(value, str):
+        if value and len(value) < 4096 and "\n" not in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,11 @@ class Project:
             append: files to add to what stands, instead of building all of it; they are recorded in kgrec.toml.
             progress: told where it is.
         """
+        from kgrec.consent import allow_paths, check_paths
         from kgrec.graph.build_stage import GraphStage
+
+        check_paths(self.config, self.workspace.root)
+        allow_paths(self.workspace.root, [Path(file) for file in append])  # now, and for later builds
 
         def encoder(dataset: Dataset) -> TextEncoder | None:
             from kgrec.text.choose import linking_encoder
@@ -212,9 +216,11 @@ class Project:
         Raises:
             MissingExtraError: ``tune`` is given and Optuna is not installed.
         """
+        from kgrec.consent import check_paths
         from kgrec.ranking.train_stage import train
         from kgrec.ranking.training_inputs import TrainOptions
 
+        check_paths(self.config, self.workspace.root)
         defaults = self.config.train
         order = TrainOptions(
             device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit
@@ -355,8 +361,10 @@ class Project:
     @cached_property
     def texts(self) -> TextService:
         """What writes texts; what it needs is kept from one text to the next."""
+        from kgrec.consent import check_paths
         from kgrec.generate.service import TextService
 
+        check_paths(self.config, self.workspace.root)
         known = (self.dataset, self.graph, self.profiler)
         store = self.feedback.store
         return TextService(self.config, self.manager, self.workspace, *known, lambda: self.recommender, store)

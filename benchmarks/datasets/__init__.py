@@ -6,6 +6,7 @@ terms, columns and splits. What is written here goes under ``build/`` and is nev
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from datasets import books, films, music, news, shops
 from datasets.common import ROOT, Prepared, data_folder
 
 __all__ = ["ADAPTERS", "ROOT", "Prepared", "data_folder", "prepare", "short_name"]
+
+# The data lies beside the workspaces; that it may be read is kept for these runs, not for the user of this machine.
+os.environ.setdefault("XDG_CONFIG_HOME", str(ROOT / "build" / "config"))
 
 ADAPTERS: dict[str, tuple[str, Callable[[Path, Path], Prepared]]] = {
     "ml-100k": ("ml-100k", films.ml_100k),

@@ -100,6 +100,7 @@ def _sample(manager: PluginManager, name: str, settings: Path) -> None:
 
 def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target: Path) -> None:
     from kgrec.cli.output import atomic
+    from kgrec.consent import allow_paths
     from kgrec.data.propose import propose
 
     for file in files:
@@ -114,6 +115,7 @@ def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target:
     _make(target.parent)
     with atomic(target) as stream:
         stream.write(text.encode())
+    allow_paths(target.parent, files)
 
 
 def _show(text: str) -> None:

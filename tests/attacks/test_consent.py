@@ -146,3 +146,55 @@ def test_the_environment_is_not_changed():
     with pytest.raises(ConsentError):
         Consent.load().host(STRANGER, "OPENAI_API_KEY")
     assert dict(os.environ) == before
+
+
+OUTSIDE = """domain = "generic"
+[[data.interactions]]
+path = "own.csv"
+columns = {{ user = "user_id", item = "item_id" }}
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[[data.items]]\npath = "{outside}/items.csv"\ncolumns = {{ id = "item_id" }}',
+        '[[data.items]]\npath = "../outside/items.csv"\ncolumns = {{ id = "item_id" }}',
+        '[[data.items]]\npath = "link.csv"\ncolumns = {{ id = "item_id" }}',
+        '[text]\nkeywords = "../outside/items.csv"',
+        '[text]\nencoder = "transformers"\noptions = {{ model = "{outside}" }}',
+        '[language_models.recorded]\nfile = "{outside}/items.csv"',
+    ],
+)
+def test_a_workspace_of_a_stranger_reads_nothing_outside_of_itself(tmp_path, more):
+    import kgrec
+
+    root, away = tmp_path / "workspace", tmp_path / "outside"
+    root.mkdir()
+    away.mkdir()
+    (away / "items.csv").write_text("item_id,title\ni1,secret\n")
+    (root / "link.csv").symlink_to(away / "items.csv")
+    (root / "own.csv").write_text("user_id,item_id\nu1,i1\n")
+    (root / "kgrec.toml").write_text(OUTSIDE.format(more=more.format(outside=away)))
+    project = kgrec.open(root)
+    for work in (project.build_graph, project.train, lambda: project.texts):
+        with pytest.raises(ConsentError, match="outside of it"):
+            work()
+    assert not (root / "artifacts").exists()
+    Consent.load().allow(paths=[(str(root.resolve()), str(away.resolve()))])
+    assert project.build_graph().dataset["interactions"] == 1
+
+
+def test_files_named_on_the_command_line_may_lie_anywhere(tmp_path):
+    from kgrec.cli.app import main
+
+    files = tmp_path / "somewhere"
+    files.mkdir()
+    (files / "events.csv").write_text("user_id,item_id,time\nu1,i1,1700000000\nu2,i1,1700000001\nu1,i2,1700000002\n")
+    workspace = str(tmp_path / "workspace")
+    for arguments in (
+        ["init", workspace, "--from", str(files / "events.csv")],
+        ["build-graph", "-w", workspace],
+    ):
+        assert main(arguments) == 0

@@ -109,7 +109,8 @@ def test_by_template_from_the_command_line_and_from_python(name, kind, language,
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=IDS)
 def test_chinese_by_an_endpoint(name, kind, workspace, endpoint, capfd, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
-    options = ["--lang", "zh", "--model", "openai:tiny", "--set", f"language_models.openai.base_url={endpoint}"]
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint)
+    options = ["--lang", "zh", "--model", "openai:tiny"]
     record = generated(workspace(name), kind, capfd, *options)
     assert record["text"].startswith("为您推荐《"), record
     assert (record["lang"], record["model"], record["fallback"]) == ("zh", "tiny", False)
