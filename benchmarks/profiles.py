@@ -30,7 +30,7 @@ import kgrec
 from kgrec.evaluate.significance import bootstrap, compare
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
-from kgrec.text.tokens import tokenise
+from kgrec.text.tokens import term_table
 
 Vectors = NDArray[np.float32]
 OTHERS = 9
@@ -71,7 +71,7 @@ def own_profiles(project: kgrec.Project, users: list[str]) -> dict[str, list[lis
 
 def bags(profiles: list[list[str]], vocabulary: pl.DataFrame) -> csr_array:
     """Return the words of profiles, rows of length 1, shape ``(u, words)``; words weigh what they weigh in books."""
-    words = tokenise([" . ".join(names) for names in profiles]).unique(["text", "term"])
+    words = term_table([" . ".join(names) for names in profiles]).unique(["text", "term"])
     words = words.join(vocabulary, on="term").sort("text", "column")
     entries = (words["idf"].to_numpy(), (words["text"].to_numpy(), words["column"].to_numpy()))
     matrix = csr_array(entries, shape=(len(profiles), vocabulary.height))

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from kgrec.languages import DEFAULT, languages
 
 Action = Literal[
     "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression"
 ]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _known_language(code: str) -> str:
+    if code not in languages():
+        raise ValueError(f"there is no language {code!r}, only {', '.join(languages())}")
+    return code
+
+
+LanguageCode = Annotated[str, AfterValidator(_known_language)]
 
 
 class Section(BaseModel):
@@ -228,7 +239,7 @@ class RecommendConfig(Section):
     cold_share: Fraction = 0.02
     """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth has none;
     less where fewer have none, more where held-out likes of such items outweigh the loss. 0 keeps them out."""
-    language: Literal["en", "zh"] = "en"
+    language: LanguageCode = DEFAULT
     """Of the reasons."""
     rerank: list[str] = []
     """Re-rankers in the order in which they work, ``["mmr:0.3", "fair:provider"]``; see docs/reranking.md."""
@@ -242,7 +253,7 @@ class GenerateConfig(Section):
     model: str = "template"
     """``template``, or the generator of a plugin; else a language model and what it loads: ``transformers:FOLDER``,
     ``openai:NAME``."""
-    language: Literal["en", "zh"] | None = None
+    language: LanguageCode | None = None
     """Of the texts; by default that of ``recommend.language``."""
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
     """How a text speaks to its reader."""

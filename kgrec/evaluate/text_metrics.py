@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,14 +18,14 @@ from kgrec.evaluate.plan import TextPlan
 from kgrec.evaluate.records import VariantFigures, Verdict, Written
 from kgrec.evaluate.significance import UNKNOWN, Interval, bootstrap
 from kgrec.generate.drafts import coverage
-from kgrec.generate.language import length
+from kgrec.generate.names import display
 from kgrec.generate.service import TextService
-from kgrec.generate.titles import display
 from kgrec.generate.writer import Writer
+from kgrec.languages import get_language, pieces
 from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
 from kgrec.text.terms import TermIndex
-from kgrec.text.tokens import tokenise
+from kgrec.text.tokens import term_table
 from kgrec.types import Vectors
 
 TRUTH = ("numbers", "entities", "claims")
@@ -35,8 +34,6 @@ TRUTH = ("numbers", "entities", "claims")
 SHORTER = 100
 """Texts whose likeness to each other is measured: references grow with the square."""
 
-_TOKEN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3400-\u4dbf\u4e00-\u9fff]+(?:['’.\-][^\W_\u3400-\u9fff]+)*")
-
 
 def tokens(text: str) -> list[str]:
     """Return the words of a text in lower case; a Chinese character is one.
@@ -44,7 +41,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("It's a 2-hour film. 好看")
     ["it's", 'a', '2-hour', 'film', '好', '看']
     """
-    return _TOKEN.findall(text.lower())
+    return pieces(text.lower())
 
 
 def distinct(texts: Sequence[str], n: int) -> float:
@@ -73,7 +70,7 @@ def self_bleu(texts: Sequence[str], language: str) -> NDArray[np.float64]:
 
     Args:
         texts: at least two, or all is NaN.
-        language: ``en`` or ``zh``; says how words are told apart.
+        language: its code; says how words are told apart.
 
     Raises:
         MissingExtraError: sacrebleu is not installed.
@@ -84,7 +81,7 @@ def self_bleu(texts: Sequence[str], language: str) -> NDArray[np.float64]:
         raise MissingExtraError.of("self-BLEU", "texts") from None
     if len(texts) < 2:
         return np.full(len(texts), np.nan)
-    judge = BLEU(effective_order=True, tokenize="zh" if language == "zh" else "13a")
+    judge = BLEU(effective_order=True, tokenize=get_language(language).bleu)
     scores = [judge.sentence_score(text, [*texts[:k], *texts[k + 1 :]]).score for k, text in enumerate(texts)]
     return np.array(scores) / 100
 
@@ -103,7 +100,7 @@ def likeness(profiles: Sequence[str], texts: Sequence[str]) -> NDArray[np.float6
         Shape ``(len(profiles), len(texts))``, in [0, 1].
     """
     index = TermIndex.build(list(profiles), max_share=1.0)
-    counts = tokenise(list(texts)).group_by("text", "term").len("tf").join(index.columns, on="term").sort("text")
+    counts = term_table(list(texts)).group_by("text", "term").len("tf").join(index.columns, on="term").sort("text")
     columns, rows = counts["column"].to_numpy(), counts["text"].to_numpy()
     values = (1 + np.log(counts["tf"].cast(pl.Float64).to_numpy())) * index.idf[columns]
     matrix = csr_array((values, (rows, columns)), shape=(len(texts), len(index.terms)))
@@ -257,7 +254,7 @@ class TextJudge:
             repaired=self._interval(self._column(rows, lambda row: float(row.repaired))),
             **self._personal(texts),
             coverage=self._interval(self._of_each(rows, coverage)),
-            length=self._interval(self._of_each(rows, lambda request, text: float(length(text, request.language)))),
+            length=self._interval(self._of_each(rows, _length)),
             distinct_1=distinct(kept, 1),
             distinct_2=distinct(kept, 2),
             self_bleu=self._self_bleu(kept),
@@ -311,3 +308,7 @@ class TextJudge:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+
+def _length(request: TextRequest, text: str) -> float:
+    return float(get_language(request.language).size(text))

@@ -21,6 +21,7 @@ from kgrec.data.impressions import touched
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
+from kgrec.languages import DEFAULT
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
 from kgrec.types import ItemIndices, ItemList, Reason, Triples
@@ -93,7 +94,7 @@ class Explainer:
     """Finds the reasons; the path index is built once."""
 
     def __init__(
-        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str = "en"
+        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str = DEFAULT
     ) -> None:
         self.dataset = dataset
         self.graph = graph

@@ -1,4 +1,4 @@
-"""Sentences about items, from the domain's words; English and Chinese."""
+"""Sentences about items, from the words of the domain and of the language."""
 
 from __future__ import annotations
 
@@ -10,56 +10,20 @@ import polars as pl
 
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path
+from kgrec.languages import get_language
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, Domain, RelationType
 from kgrec.types import Reason
-
-VERBS: Mapping[str, Mapping[str, str]] = {
-    "view": {"en": "viewed", "zh": "看过"},
-    "click": {"en": "clicked on", "zh": "点过"},
-    "search": {"en": "searched for", "zh": "搜索过"},
-    "like": {"en": "liked", "zh": "喜欢"},
-    "rate": {"en": "rated", "zh": "评价过"},
-    "collect": {"en": "saved", "zh": "收藏了"},
-    "share": {"en": "shared", "zh": "分享过"},
-    "comment": {"en": "commented on", "zh": "评论过"},
-    "cart": {"en": "put into your cart", "zh": "加购了"},
-    "purchase": {"en": "bought", "zh": "购买过"},
-    "impression": {"en": "were shown", "zh": "被展示过"},
-}
-"""How a past action is named when the domain has no verb of its own."""
-
-SENTENCES: Mapping[str, Mapping[str, str]] = {
-    "history": {"en": "You {verb} {item}", "zh": "您{verb}{item}"},
-    "named": {"en": "{history}; {reason}", "zh": "{history}，{reason}"},
-    "same": {"en": "{history}; {label}: {entity}, as there", "zh": "{history}，两者{label}同为{entity}"},
-    "unnamed": {"en": "{history}; they have a “{label}” in common", "zh": "{history}，两者的“{label}”相同"},
-    "mixed": {
-        "en": "{history} ({first} {entity}); here: {second} {entity}",
-        "zh": "{history}（{first}：{entity}），本{noun}的{second}：{entity}",
-    },
-    "direct": {"en": "{history}, {label} this {noun}", "zh": "{history}，它与本{noun}有“{label}”的关系"},
-    "joined": {
-        "en": "{history}; it and this {noun} are joined by “{label}”",
-        "zh": "{history}，它与本{noun}有“{label}”的关系",
-    },
-    "similar": {"en": "{history}; often liked by the same people", "zh": "{history}，喜欢它的人也常喜欢这个"},
-    "alike": {"en": "{history}; that is what comes closest to this", "zh": "{history}，是最接近这个的"},
-    "described": {"en": "Close to what you describe", "zh": "与您的描述相近"},
-    "popular": {"en": "A popular choice (users who took to it: {count})", "zh": "热门：{count}人与之互动过"},
-    "outside": {"en": "Place {rank} of {count}, so not in the top {n}", "zh": "在{count}个中排第{rank}位，未进前{n}"},
-    "against": {"en": "{outside}; {scorer} speaks against it most", "zh": "{outside}，主要因为{scorer}的评分较低"},
-    "unranked": {"en": "Not among what can be recommended now", "zh": "目前不在可推荐之列"},
-    "new": {"en": "New to everyone; close to your interests", "zh": "新上架，贴近您的兴趣"},
-}
 
 
 class Wording:
     """Turns paths and items into reasons."""
 
-    def __init__(self, graph: KnowledgeGraph, domain: Domain, language: str) -> None:
+    def __init__(self, graph: KnowledgeGraph, domain: Domain, code: str) -> None:
         self.graph = graph
         self._domain = domain
-        self._language = language
+        self._language = get_language(code)
+        self._noun = domain.noun(code)
+        self._verbs = domain.verbs(code)
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
 
     @property
@@ -143,7 +107,8 @@ class Wording:
         """
         if rank is None:
             return self._say("unranked")
-        outside = self._say("outside", rank=f"{rank:,}", count=f"{count:,}", n=n)
+        number = self._language.number
+        outside = self._say("outside", rank=number(rank), count=number(count), n=n)
         return self._say("against", outside=outside, scorer=scorer) if scorer else outside
 
     def described(self) -> Reason:
@@ -159,37 +124,26 @@ class Wording:
 
     def verb(self, action: str | None) -> str:
         """Return what a person did, in the past tense."""
-        verbs = {**VERBS, **self._domain.user_verb}
-        known = verbs.get(action or "like", VERBS["like"])
-        return known.get(self._language, known.get("en", ""))
+        return self._verbs.get(action or "like", self._verbs["like"])
 
     def _history(self, label: str, action: str | None) -> str:
-        verb = self.verb(action)
-        quoted = f"《{label}》" if self._language == "zh" else label
-        return self._say("history", verb=verb, item=quoted)
-
-    @property
-    def _noun(self) -> str:
-        return self._domain.item_noun.get(self._language, "item" if self._language == "en" else "物品")
+        return self._say("history", verb=self.verb(action), item=self._language.punctuation.title.format(label))
 
     def _reason_of(self, relation: str) -> str:
         kind = self._types.get(relation)
-        if kind is None:
-            return ""
-        return kind.reason if self._language == "en" else kind.reasons.get(self._language, "")
+        return "" if kind is None else kind.reason_in(self._language.code)
 
     def label(self, relation: str, forward: bool) -> str:
         """Return how a relation reads, in the direction of its statement or against it."""
         kind = self._types.get(relation)
-        if kind is not None and self._language != "en":
-            own = (kind.labels if forward else kind.inverse_labels).get(self._language)
-            if own:
-                return own
+        own = (kind.labels if forward else kind.inverse_labels).get(self._language.code) if kind is not None else None
+        if own:
+            return own
         ahead, back = self._labels[relation]
         return ahead if forward else back
 
     def _say(self, sentence: str, **parts: object) -> str:
-        return SENTENCES[sentence][self._language].format(**parts)
+        return self._language.reasons[sentence].format(**parts)
 
 
 def _has_name(node: Mapping[str, object]) -> bool:

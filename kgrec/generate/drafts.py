@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from kgrec.generate.language import beside, length
-from kgrec.generate.spans import spans_of
+from kgrec.generate.names import spans_of
 from kgrec.generate.template import PERSONAL, phrases_of
-from kgrec.graph.linking.names import tokenize
+from kgrec.languages import get_language
 from kgrec.plugin.generation import TextRequest, Violation
+from kgrec.text.tokens import tokenize
 
 WEIGHTS: Mapping[str, float] = {"coverage": 0.35, "fit": 0.3, "fluency": 0.2, "diversity": 0.15}
 """How much each criterion counts; all lie between 0 and 1."""
@@ -92,9 +92,6 @@ SHORTEST = 6
 LOCAL = ("claims", "entities", "numbers", "copying", "repetition", "length")
 """Guards whose faults are in single sentences."""
 
-ROOM = {"en": 12, "zh": 20}
-"""Words (characters) that a sentence for the reader needs."""
-
 _END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|Ms|St|Jr|Sr|vs|No)\.)(?<!\bMrs\.)\s+|(?<=[。！？；])")
 
 
@@ -110,15 +107,15 @@ def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[V
         request: what was to be written; no name of its facts is cut in two.
         check: asks the guards.
     """
-    whole = _sentences(text, request)
+    pack, whole = get_language(request.language), _sentences(text, request)
     if len(whole) < 2 or any(found.guard not in LOCAL for found in check(text)):
         return ""
     finished = [part for part in whole if re.search(r"[.!?…。！？][”\"」』]?$", part)]
     parts = list(dict.fromkeys(finished))[:LONGEST]
     for size in range(len(parts), 0, -1):
         for kept in combinations(parts, size):
-            shorter = _joined(kept, request.language)
-            if shorter != text and length(shorter, request.language) >= SHORTEST and not check(shorter):
+            shorter = pack.joined(kept)
+            if shorter != text and pack.size(shorter) >= SHORTEST and not check(shorter):
                 return shorter
     return ""
 
@@ -127,13 +124,6 @@ def _sentences(text: str, request: TextRequest) -> list[str]:
     inside = [(span.start, span.end) for span in spans_of(text, request.facts)]
     ends = [m.end() for m in _END.finditer(text) if not any(start < m.start() < end for start, end in inside)]
     return [part for a, b in zip([0, *ends], [*ends, len(text)], strict=True) if (part := text[a:b].strip())]
-
-
-def _joined(parts: Sequence[str], language: str) -> str:
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = beside(joined, part) if language == "zh" else f"{joined} {part}"
-    return joined
 
 
 def for_reader(request: TextRequest) -> TextRequest | None:
@@ -153,11 +143,12 @@ def speaks_to_reader(request: TextRequest, text: str) -> bool:
 
 def has_room(request: TextRequest, text: str) -> bool:
     """Say whether a sentence can be put behind a text."""
-    longest = request.kind.max_length.get(request.language, 10**6)
-    return length(text, request.language) + ROOM.get(request.language, 12) <= longest
+    pack = get_language(request.language)
+    return pack.size(text) + pack.length.sentence <= request.kind.longest(request.language)
 
 
-def with_sentence(text: str, sentence: str, language: str) -> str:
-    """Put a sentence behind a text."""
-    ended = text if re.search(r"[.!?…。！？]$", text) else text + ("。" if language == "zh" else ".")
-    return _joined((ended, sentence), language)
+def with_sentence(text: str, sentence: str, code: str) -> str:
+    """Put a sentence behind a text in the language ``code``."""
+    pack = get_language(code)
+    ended = text if re.search(r"[.!?…。！？]$", text) else text + pack.punctuation.full_stop
+    return pack.joined((ended, sentence))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.generate.titles import display, shortener
+from kgrec.generate.names import display, shortener
 from kgrec.graph.item_entities import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking.names import name_variants
+from kgrec.languages import get_language
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.generation import Fact
 from kgrec.text.profile import TOO_COMMON, Touched, UserProfile
@@ -48,7 +48,7 @@ class FactBook:
         dataset: the tables.
         graph: the knowledge graph.
         domain: labels of relations, units.
-        language: ``en`` or ``zh``; of labels and units, not of the catalogue's values.
+        language: its code; of labels and units, not of the catalogue's values.
         verbs: how a past action is named, by action.
     """
 
@@ -227,12 +227,10 @@ class FactBook:
     def _label(self, relation: str) -> str:
         kind: RelationType | None = self._relations.get(relation)
         if kind is not None:
-            return kind.label if self._language == "en" else kind.labels.get(self._language, kind.label)
+            return kind.label_in(self._language)
         inverse = next((r for r in self._relations.values() if r.inverse == relation), None)
         if inverse is not None:
-            if self._language == "en":
-                return inverse.inverse_label
-            return inverse.inverse_labels.get(self._language, inverse.inverse_label)
+            return inverse.inverse_label_in(self._language)
         return self._stated.get(relation, (relation.replace("_", " "), ""))[0]
 
     def _of_reason(self, profile: UserProfile, reason: Reason) -> list[Fact]:
@@ -267,7 +265,7 @@ class FactBook:
         relation = self._relations.get(reason.relations[0])
         if relation is None:
             return ""
-        worded = relation.reason if self._language == "en" else relation.reasons.get(self._language, "")
+        worded = relation.reason_in(self._language)
         if len(reason.nodes) == 2:
             name = history
         else:
@@ -281,8 +279,6 @@ def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:
     return tuple(replace(fact, id=f"f{k}") for k, fact in enumerate(facts, start=1))
 
 
-def _date(found: re.Match[str], language: str) -> str:
+def _date(found: re.Match[str], code: str) -> str:
     year, month, day = (int(part) for part in found.groups())
-    if language == "zh":
-        return f"{year}年{month}月{day}日"
-    return f"{day} {calendar.month_name[month]} {year}" if 1 <= month <= 12 else f"{year}"
+    return get_language(code).date(year, month, day)

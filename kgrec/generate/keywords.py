@@ -18,7 +18,7 @@ from kgrec.models import sparse
 from kgrec.models.features import graph_features
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
-from kgrec.text.tokens import tokenise
+from kgrec.text.tokens import term_table
 
 if TYPE_CHECKING:
     from kgrec.config import Config
@@ -56,7 +56,7 @@ def write_keywords(
     if not out.parent.is_dir():
         raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
     texts = item_texts(dataset, None, config.text.item_template, domain)
-    counted = tokenise(texts).group_by("text").len()
+    counted = term_table(texts).group_by("text").len()
     lengths = np.zeros(dataset.n_items, dtype=np.int64)
     lengths[counted["text"].to_numpy()] = counted["len"].to_numpy()
     weights = like_weights(dataset, config.feedback, domain)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from kgrec.errors import NotFoundError
+from kgrec.languages import DEFAULT, every_language, get_language, languages
 from kgrec.plugin.domain import Domain, TextKind
 
 
-def _phrases(name: str) -> dict[str, str]:
-    return {language: f"kgrec.generate:phrases/{name}.{language}.txt" for language in ("en", "zh")}
+def _generic(name: str, summary: str, *, personal: bool = True) -> TextKind:
+    phrases = {code: f"kgrec.languages:{code}/phrases/{name}.txt" for code in languages()}
+    lengths = {one.code: one.length.kinds[name] for one in every_language() if name in one.length.kinds}
+    return TextKind(name, summary, phrases, personal=personal, max_length=lengths)
 
 
-BLURB = TextKind("blurb", "two or three sentences that say what the item is and why for this reader", _phrases("blurb"))
-SUMMARY = TextKind(
-    "summary",
-    "what the item is, in one or two sentences, for nobody in particular",
-    _phrases("summary"),
-    personal=False,
-    max_length={"en": 50, "zh": 100},
-)
-REASON = TextKind(
-    "reason",
-    "one sentence why the item may suit this reader",
-    _phrases("reason"),
-    max_length={"en": 40, "zh": 80},
-)
+BLURB = _generic("blurb", "two or three sentences that say what the item is and why for this reader")
+REASON = _generic("reason", "one sentence why the item may suit this reader")
+SUMMARY = _generic("summary", "what the item is, in one or two sentences, for nobody in particular", personal=False)
 GENERIC = (BLURB, REASON, SUMMARY)
 
 
@@ -47,13 +39,13 @@ def kind_of(domain: Domain, name: str | None) -> TextKind:
     return kinds[name]
 
 
-def cues_of(domain: Domain, language: str) -> dict[str, tuple[str, ...]]:
-    """Return the words that state each relation of ``domain``: its label, and what the domain adds."""
-    found = {}
+def cues_of(domain: Domain, code: str) -> dict[str, tuple[str, ...]]:
+    """Return the words that state each relation of ``domain`` in a language: its label, and what the domain adds."""
+    found, spaced = {}, get_language(code).spaced
     for relation in domain.relation_types:
-        label = relation.label if language == "en" else relation.labels.get(language, "")
-        # A single English word ("in", "about", "rated") stands in too many sentences to state one relation.
-        telling = " " in label if language == "en" else bool(label)
-        labels = (f"{label} {{}}" if language == "en" else f"{label}{{}}",) if telling else ()
-        found[relation.name] = (*labels, *domain.cues.get(relation.name, {}).get(language, ()))
+        label = relation.labels.get(code, relation.label if code == DEFAULT else "")
+        # A single word ("in", "about", "rated") stands in too many sentences to state one relation.
+        telling = " " in label if spaced else bool(label)
+        labels = (f"{label} {{}}" if spaced else f"{label}{{}}",) if telling else ()
+        found[relation.name] = (*labels, *domain.cues.get(relation.name, {}).get(code, ()))
     return found

@@ -1,16 +1,179 @@
-"""All names that a workspace knows, and where they stand in a text."""
+"""How items and entities are called in texts: titles in running text, where facts stand, all names of a workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any
+import importlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import Any, TypeVar
 
-from kgrec.graph.linking.names import is_unspaced, name_key, name_variants, token_span, tokenize
-from kgrec.plugin.generation import NameMention
+from kgrec.errors import PluginError
+from kgrec.graph.linking.names import name_variants
+from kgrec.languages import DEFAULT, get_language
+from kgrec.plugin.generation import Fact, NameMention
+from kgrec.text.sanitize import plain
+from kgrec.text.tokens import Tokens, is_unspaced, name_key, token_span, tokenize
+
+T = TypeVar("T")
 
 SHORTEST = 3
 """Letters of a name that is looked for; two where they are Chinese."""
+
+COVER = "\ufffc"
+"""Stands for each character of a fact in a masked text."""
+
+PLACED = "\ue000{}\ue001"
+ONE = "\ue000\\d+\ue001"
+PLACE = "\ue000(\\d+)\ue001"
+"""What stands for the span of this number in a placed text; without and with a group."""
+
+_NAME = re.compile(
+    r"(?:[A-Z][\w'’.\-]*|de|van|von|der|la|le|del|da|di|bin|al)(?: (?:[A-Z][\w'’.\-]*|de|van|von|der|la|le))+"
+)
+
+_PAUSE = re.compile(r"[.!?…,;:]\s|[。！？；，、：\n]")
+
+# "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
+_OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
+_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
+_YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
+
+
+def display(title: str) -> str:
+    """Write a title as in running text: without the year, the article in front, no full stop after its last word.
+
+    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)"), display("Slides with Case."), display("E.T.")
+    ('The Matrix', '霸王别姬', 'Slides with Case', 'E.T.')
+    """
+    bare = _LAST_STOP.sub("", _YEAR.sub("", plain(title)))
+    if (doubled := _OTHER_TITLE.fullmatch(bare)) and len(name_variants(doubled[1])) > 1:
+        bare = doubled[1]
+    variants = name_variants(bare)
+    return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
+
+
+@cache
+def shortener(target: str | None) -> Callable[[str], str]:
+    """Return the function of a domain that shortens titles, see :class:`kgrec.plugin.domain.Domain`; None: none does.
+
+    Raises:
+        PluginError: there is no such function.
+    """
+    if target is None:
+        return str
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[[str], str] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{target!r} cannot be loaded: {error}", hint="package.module:function") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``text[start:end]`` is a name of these facts."""
+
+    start: int
+    end: int
+    facts: tuple[Fact, ...]
+
+
+@lru_cache(maxsize=50_000)
+def fact_keys(fact: Fact) -> tuple[str, ...]:
+    """Return the names of a fact, folded, as they are looked for: value, aliases, spellings, surname, plural."""
+    names: list[str] = []
+    plural = get_language(DEFAULT).plural  # values of the catalogue are not in the language of the text
+    for name in (fact.value, *fact.aliases):
+        names += name_variants(name) if fact.type in ("title", "history", "entity", "interest") else [name]
+    if fact.type in ("entity", "interest"):
+        for name in list(names):
+            if name.isascii() and re.fullmatch(r"[A-Za-z][A-Za-z \-]*", name):
+                names.append(plural(name))
+        if _NAME.fullmatch(fact.value) and fact.value.count(" ") <= 3:
+            names.append(fact.value.rsplit(" ", 1)[1])
+    return tuple(dict.fromkeys(key for key in map(name_key, names) if key))
+
+
+@lru_cache(maxsize=4096)
+def _tokens(text: str) -> tuple[Tokens, str, list[int]]:
+    tokens = tokenize(text)
+    joined, offsets = tokens.joined()
+    return tokens, joined, offsets
+
+
+@lru_cache(maxsize=4096)
+def spans_of(text: str, facts: tuple[Fact, ...]) -> tuple[Span, ...]:
+    """Return the spans of ``facts`` in ``text``, in order, without overlaps; descriptions are no names."""
+    tokens, joined, offsets = _tokens(text)
+    by_key: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.type != "text":
+            for key in fact_keys(fact):
+                by_key.setdefault(key, []).append(fact)
+    found: list[tuple[int, int, tuple[Fact, ...]]] = []
+    for key, owners in by_key.items():
+        at = joined.find(key)
+        while at >= 0:
+            first, last = token_span(offsets, at, at + len(key))
+            if _one_name(text[tokens.starts[first] : tokens.ends[last]], owners):
+                found.append((first, last, tuple(owners)))
+            at = joined.find(key, at + len(key) - 1)
+    return tuple(Span(tokens.starts[first], tokens.ends[last], of) for first, last, of in _longest(found))
+
+
+def _longest(found: list[tuple[int, int, T]]) -> list[tuple[int, int, T]]:
+    """Return the runs of tokens (first, last, what they are) without those that a longer one overlaps, in order."""
+    taken: set[int] = set()
+    kept = []
+    for run in sorted(found, key=lambda run: (run[0] - run[1], run[0])):
+        tokens = range(run[0], run[1] + 1)
+        if taken.isdisjoint(tokens):
+            taken.update(tokens)
+            kept.append(run)
+    return sorted(kept, key=lambda run: run[0])
+
+
+def _one_name(written: str, owners: Sequence[Fact]) -> bool:
+    """Say whether words in a row are one name: not over a full stop or a comma, unless the name has one too."""
+    return not _PAUSE.search(written) or any(
+        _PAUSE.search(name) for fact in owners for name in (fact.value, *fact.aliases)
+    )
+
+
+def masked(text: str, spans: Iterable[Span]) -> str:
+    """Return ``text`` of the same length with every span covered."""
+    for span in spans:
+        text = text[: span.start] + COVER * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def placed(text: str, spans: Sequence[Span]) -> str:
+    """Return ``text`` with every span replaced by its number, see :data:`PLACE`."""
+    for number in reversed(range(len(spans))):
+        span = spans[number]
+        text = text[: span.start] + PLACED.format(number) + text[span.end :]
+    return text
+
+
+def covers(spans: Sequence[Span], start: int, end: int) -> bool:
+    """Say whether one of ``spans`` holds all of ``start`` to ``end``."""
+    return any(span.start <= start and end <= span.end for span in spans)
+
+
+@lru_cache(maxsize=4096)
+def told_key(facts: tuple[Fact, ...]) -> str:
+    """Return everything that the facts say, folded, descriptions included: what is in it may be said.
+
+    Titles of the reader's history are left out: they may be named, but their words say nothing of the item.
+    """
+    return " ".join(
+        name_key(
+            fact.label if fact.type == "history" else f"{fact.label} {fact.value} {fact.unit} {' '.join(fact.aliases)}"
+        )
+        for fact in facts
+    )
 
 
 class NameIndex:
@@ -54,14 +217,7 @@ class NameIndex:
         for end, key in self._automaton.iter(joined):
             first, last = token_span(offsets, end - len(key) + 1, end + 1)
             found.append((first, last, self._by_key[key]))
-        found.sort(key=lambda span: (span[0] - span[1], span[0]))
-        taken: set[int] = set()
-        mentions = []
-        for first, last, name in found:
-            if taken.isdisjoint(range(first, last + 1)):
-                taken.update(range(first, last + 1))
-                mentions.append(NameMention(tokens.starts[first], tokens.ends[last], name))
-        return sorted(mentions, key=lambda mention: mention.start)
+        return [NameMention(tokens.starts[first], tokens.ends[last], name) for first, last, name in _longest(found)]
 
 
 def _usable(words: list[str]) -> bool:

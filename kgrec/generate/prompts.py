@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kgrec.errors import PluginError, did_you_mean
-from kgrec.generate.language import with_articles
+from kgrec.languages import Language, get_language
 from kgrec.plugin.domain import PromptTemplate, default_prompt
 from kgrec.plugin.generation import Fact, Interest, SmallModel, TextRequest, Violation
 from kgrec.plugin.protocols import LanguageModel
@@ -19,9 +19,6 @@ OPTIONAL = frozenset({"profile", "noun", "tone", "length", "problems", "draft"})
 OPEN, CLOSE = "<<<", ">>>"
 LONGEST = 240
 """Characters of one value that a prompt quotes."""
-
-TOKENS_A_WORD = {"en": 1.6, "zh": 1.4}
-"""Tokens that a word (en) or character (zh) takes, generously."""
 
 SENTENCE = 60
 """Tokens of a sentence for the reader at most."""
@@ -113,25 +110,28 @@ def render(
         PluginError: the template is none.
     """
     check_prompt(template)
-    unit = "characters" if request.language == "zh" else "words"
+    pack = get_language(request.language)
     return template.text.format(
-        facts=fact_lines(telling(request.facts) if small else request.facts),
+        facts=fact_lines(telling(request.facts) if small else request.facts, pack),
         profile=interest_line(_shared(request)),
         noun=request.noun,
-        tone=request.tone,
-        length=f"{request.kind.max_length.get(request.language, 60)} {unit}",
+        tone=pack.tones.get(request.tone, request.tone),
+        length=f"{request.kind.longest(request.language)} {pack.length.unit}",
         draft=f"{OPEN}{fence(draft)}{CLOSE}" if draft else "",
         problems="; ".join(fence(v.message) for v in problems),
     )
 
 
-def fact_lines(facts: Sequence[Fact]) -> str:
+def fact_lines(facts: Sequence[Fact], pack: Language) -> str:
     """Return the facts for a prompt, one name a line: ``directed by: <<<Ada Orbit>>>``."""
     rows: dict[str, list[str]] = {}
     for fact in facts:
-        name = "you " + fact.label if fact.type == "history" else fact.label or fact.name.replace("_", " ")
+        name = fact.label or fact.name.replace("_", " ")
+        if fact.type == "history":
+            name = pack.prompts.history.format(verb=fact.label)
         if fact.type == "interest":
-            name = f"shared with {fact.number:g} of your history" if fact.number else "shared with your history"
+            counted = f"{fact.number:g}" if fact.number else ""
+            name = (pack.prompts.shared_count if counted else pack.prompts.shared).format(count=counted)
         value = f"{fact.value} {fact.unit}".strip()
         rows.setdefault(name, []).append(fence(value))
     return "\n".join(f"{fence(name)}: {OPEN}{'; '.join(values)}{CLOSE}" for name, values in rows.items())
@@ -244,8 +244,8 @@ def _after(start: str, text: str) -> str:
 
 
 def polished(text: str, request: TextRequest) -> str:
-    """Return an English text with the right articles: "a action film" is all that small models get wrong so often."""
-    return with_articles(text) if request.language == "en" else text
+    """Return a text with the right articles: they are all that small models get wrong so often."""
+    return get_language(request.language).articles_corrected(text)
 
 
 def is_small(model: LanguageModel) -> bool:
@@ -255,8 +255,7 @@ def is_small(model: LanguageModel) -> bool:
 
 def token_limit(request: TextRequest) -> int:
     """Return how many tokens the longest allowed text may take."""
-    longest = request.kind.max_length.get(request.language, 60)
-    return int(longest * TOKENS_A_WORD.get(request.language, 2.0)) + 16
+    return int(request.kind.longest(request.language) * get_language(request.language).length.tokens) + 16
 
 
 def _prompt(request: TextRequest) -> PromptTemplate:

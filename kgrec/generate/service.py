@@ -17,17 +17,17 @@ import polars as pl
 from kgrec.artifacts import resumed_lines, storage_errors
 from kgrec.data.values import canonical_id
 from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
-from kgrec.explain.wording import VERBS as COMMON_VERBS
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
-from kgrec.generate.phrases import TONES
 from kgrec.generate.prompts import check_prompt
 from kgrec.generate.record import to_record
+from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
 from kgrec.generate.writer import Watch, Writer
+from kgrec.languages import get_language, languages
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress
@@ -69,7 +69,7 @@ class GenerateOptions:
 
     Attributes:
         kind: name of the kind; None: the domain's usual one.
-        language: ``en`` or ``zh``.
+        language: its code.
         tone: ``neutral``, ``warm``, ``playful`` or ``formal``.
         model: ``template``, another generator, or a language model with an optional ``:MODEL``.
         candidates: drafts a text.
@@ -155,14 +155,12 @@ class TextService:
         generate = self.config.generate
         language = options.language or generate.language or self.config.recommend.language
         tone, steer = options.tone or generate.tone, options.steer or generate.steer
-        if language not in ("en", "zh"):
-            raise UsageError(f"there are no texts in {language!r}", hint="en or zh")
         if tone not in TONES:
             raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
         if steer not in ("profile", "latent"):
             raise UsageError(f"texts cannot be steered by {steer!r}", hint="profile or latent")
         return ResolvedOptions(
-            language=language,
+            language=get_language(language).code,
             tone=tone,
             model=options.model or generate.model,
             candidates=options.candidates or generate.candidates,
@@ -382,10 +380,10 @@ class TextService:
             kind=kind,
             facts=numbered(facts),
             topics=topics,
-            language=language,
+            language=get_language(language).code,
             tone=asked.tone,
             interests=profile.interests,
-            noun=domain.item_noun.get(language, "item" if language == "en" else "物品"),
+            noun=domain.noun(language),
             item_ids=item_ids,
             key=hashlib.sha256(user_id.encode()).hexdigest()[:12] if user_id else "",
             prompt=chosen.prompt,
@@ -419,9 +417,7 @@ class TextService:
     def book(self, language: str) -> FactBook:
         """Return the facts of the workspace, labelled in ``language``."""
         if language not in self._books:
-            worded = {**COMMON_VERBS, **self.domain.user_verb}
-            verbs = {action: by.get(language, by.get("en", "")) for action, by in worded.items()}
-            verbs = {action: VERBS.get(verb, verb) for action, verb in verbs.items()}
+            verbs = {action: VERBS.get(verb, verb) for action, verb in self.domain.verbs(language).items()}
             self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, verbs)
         return self._books[language]
 
@@ -436,7 +432,7 @@ class TextService:
         name = asked.model.partition(":")[0]
         named = "" if name in self.manager.registry("language model") or name == PROMPT else name
         repair, personal = (
-            {language: found for language in ("en", "zh") if (found := self.prompt(f"{task}.{language}"))}
+            {language: found for language in languages() if (found := self.prompt(f"{task}.{language}"))}
             for task in ("repair", "personal")
         )
         return Writer(

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import UserError
-from kgrec.graph.linking.names import tokenize
 from kgrec.models.features import unit_rows
 from kgrec.plugin.generation import Fact, Interest
 from kgrec.text.profile import N_INTERESTS, Profiler
+from kgrec.text.tokens import tokenize
 from kgrec.types import ItemIndices, Vectors
 
 if TYPE_CHECKING:

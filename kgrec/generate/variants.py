@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kgrec.errors import NotFoundError, PluginError
 from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
 from kgrec.generate.feedback.exposures import exposures
-from kgrec.generate.phrases import phrases_text
 from kgrec.generate.prompts import check_prompt, short_hash
+from kgrec.generate.template import phrases_text
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import MAIN
 

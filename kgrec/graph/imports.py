@@ -18,6 +18,7 @@ from kgrec.errors import DataError, did_you_mean
 from kgrec.graph.facts import EDGE_KEY, FACTS, NAMES, TYPES, Facts, shape
 from kgrec.graph.rdf_reader import RdfCache, rdf_suffix
 from kgrec.graph.schema import Schema
+from kgrec.languages import every_language
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import SILENT, Progress
@@ -197,7 +198,7 @@ LABELS: Mapping[str, int] = {
 
 _NO_TYPES = ("Thing", "Resource", "NamedIndividual", "Class", "Concept", "Entity")
 _RANK_LOCAL_NAME = 90
-_LANGUAGES = {"en": 0, "": 1, "zh": 2}
+_LANGUAGES = {"": 1, **{one.code: one.label_rank for one in every_language()}}
 
 TRIPLES: Mapping[str, pl.DataType] = {
     "head": pl.String(),

@@ -20,12 +20,13 @@ from kgrec.data.dataset import Dataset
 from kgrec.errors import PluginError
 from kgrec.graph.catalogue import provenance_columns
 from kgrec.graph.facts import EDGE_KEY, FACTS, Facts, shape
-from kgrec.graph.linking.names import Tokens, is_unspaced, name_key, name_variants, tokenize
+from kgrec.graph.linking.names import name_variants
 from kgrec.graph.linking.vocabulary import Vocabulary, digest, link_texts
 from kgrec.graph.schema import MENTIONS, Schema
 from kgrec.plugin.domain import RelationType, TextPattern
 from kgrec.plugin.manager import PluginManager
 from kgrec.plugin.protocols import EntityLinker, TextEncoder
+from kgrec.text.tokens import Tokens, is_unspaced, name_key, tokenize
 
 
 def item_texts(dataset: Dataset) -> pl.DataFrame:

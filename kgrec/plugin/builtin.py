@@ -150,7 +150,7 @@ def kgrec_guards() -> list[Spec]:
         Spec("repetition", f"{guards}.form:Repetition", "says it twice, or what was shown last", rank=70),
         Spec("copying", f"{guards}.form:Copying", "copies the catalogue's description", rank=80),
         Spec("numbers", f"{guards}.numbers:Numbers", "numbers that no fact holds; units, rounding", rank=90),
-        Spec("entities", f"{guards}.entities:Entities", "names that no fact holds", rank=100),
+        Spec("entities", f"{guards}.names:Entities", "names that no fact holds", rank=100),
         Spec("claims", f"{guards}.claims:Claims", "negation, wrong relation, unsupported words", rank=110),
     ]
 

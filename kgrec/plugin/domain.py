@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
+from kgrec.languages import DEFAULT, get_language
+
 ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
 """Every action that kgrec knows; a source's own words are mapped onto these."""
 
@@ -46,6 +48,18 @@ class RelationType:
     inverse_aliases: tuple[str, ...] = ()
     reason: str = ""
     reasons: AbstractMapping[str, str] = field(default_factory=dict)
+
+    def label_in(self, code: str) -> str:
+        """Return the label in a language; the main one where it has none."""
+        return self.labels.get(code, self.label)
+
+    def inverse_label_in(self, code: str) -> str:
+        """Return the label of the opposite direction in a language; the main one where it has none."""
+        return self.inverse_labels.get(code, self.inverse_label)
+
+    def reason_in(self, code: str) -> str:
+        """Return how a reason words the relation in a language, or nothing."""
+        return self.reasons.get(code, self.reason if code == DEFAULT else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class TextPattern:
     Attributes:
         relation: name of the RelationType the match states about the item.
         pattern: a regular expression with one group named ``entity``.
-        language: ``en``, ``zh`` or None for both.
+        language: of the text, or None for any.
     """
 
     relation: str
@@ -110,7 +124,7 @@ class TextKind:
             ones, to be tried against each other, under ``en@short``.
         personal: written for a user; otherwise about the item alone.
         max_items: how many items it joins: 1, or more for a digest.
-        max_length: by language, words (``en``) or characters (``zh``) at most.
+        max_length: by language, words at most (characters where words are not spaced); that of the language by default.
         min_length: the same, at least.
         requires: names of facts of which one value each must be mentioned, where it is known.
     """
@@ -120,9 +134,17 @@ class TextKind:
     phrases: AbstractMapping[str, str]
     personal: bool = True
     max_items: int = 1
-    max_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 60, "zh": 120})
-    min_length: AbstractMapping[str, int] = field(default_factory=lambda: {"en": 2, "zh": 4})
+    max_length: AbstractMapping[str, int] = field(default_factory=dict)
+    min_length: AbstractMapping[str, int] = field(default_factory=dict)
     requires: tuple[str, ...] = ("title",)
+
+    def longest(self, code: str) -> int:
+        """Return how long a text in a language may be."""
+        return self.max_length.get(code, get_language(code).length.longest)
+
+    def shortest(self, code: str) -> int:
+        """Return how long a text in a language must be."""
+        return self.min_length.get(code, get_language(code).length.shortest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,8 @@ class Domain:
     Attributes:
         name: what stands in kgrec.toml: ``video``.
         summary: one line for ``kgrec plugins``.
-        item_noun: what an item is called in sentences, by language: ``{"en": "film", "zh": "电影"}``.
+        item_noun: what an item is called in sentences, by language: ``{"en": "film"}``; the
+            language's own word by default.
         user_verb: how a reason names a past interaction, by action and language: ``{"view": {"en": "watched"}}``.
         action_weights: how strongly each action counts; unnamed actions keep the built-in weight.
         relation_types: the edges of the domain.
@@ -154,7 +177,7 @@ class Domain:
 
     name: str
     summary: str
-    item_noun: AbstractMapping[str, str] = field(default_factory=lambda: {"en": "item", "zh": "物品"})
+    item_noun: AbstractMapping[str, str] = field(default_factory=dict)
     user_verb: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     action_weights: AbstractMapping[str, float] = field(default_factory=dict)
     relation_types: tuple[RelationType, ...] = ()
@@ -168,6 +191,15 @@ class Domain:
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     cues: AbstractMapping[str, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
     short_title: str | None = None
+
+    def noun(self, code: str) -> str:
+        """Return what an item is called in a language."""
+        return self.item_noun.get(code) or get_language(code).noun
+
+    def verbs(self, code: str) -> dict[str, str]:
+        """Return what a user did, by action, in a language."""
+        own = {action: by[code] for action, by in self.user_verb.items() if code in by}
+        return {**get_language(code).verbs, **own}
 
 
 DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {
@@ -242,4 +274,4 @@ def default_prompt(task: str) -> PromptTemplate | None:
     """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
     kind, _, language = task.rpartition(".")
     name = kind if kind in ("repair", "personal") else "default"
-    return read_prompt("kgrec.generate", f"prompts/{name}.{language}.txt", f"{name}.{language}")
+    return read_prompt("kgrec.languages", f"{language}/prompts/{name}.txt", f"{name}.{language}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from kgrec.languages import DEFAULT
 from kgrec.plugin.domain import PromptTemplate, TextKind
 
 __all__ = [
@@ -147,7 +148,7 @@ class TextRequest:
     Attributes:
         kind: what kind of text.
         facts: all that may be said.
-        language: ``en`` or ``zh``.
+        language: its code.
         tone: ``neutral``, ``warm``, ``playful``, ``formal``.
         interests: of the user, strongest first; empty for a text without a user.
         noun: what an item is called in ``language``.
@@ -165,7 +166,7 @@ class TextRequest:
 
     kind: TextKind
     facts: tuple[Fact, ...]
-    language: str = "en"
+    language: str = DEFAULT
     tone: str = "neutral"
     interests: tuple[Interest, ...] = ()
     noun: str = "item"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kgrec.artifacts import storage_errors
 from kgrec.errors import UserError
+from kgrec.languages import DEFAULT
 from kgrec.report.blocks import templates
 
 
@@ -26,7 +27,7 @@ class Section:
     blocks: Sequence[object] = field(default_factory=tuple)
 
 
-def page(title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "", language: str = "en") -> str:
+def page(title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "", language: str = DEFAULT) -> str:
     """Return a whole page.
 
     Args:

@@ -110,7 +110,7 @@ class DomainContract(Contract):
 
     def test_kinds_of_text(self) -> None:
         """Kinds have names, phrases that can be read, and of each section without a mark a line that needs little."""
-        from kgrec.generate.phrases import load_phrases
+        from kgrec.generate.template import load_phrases
 
         domain = self.make()
         names = [kind.name for kind in domain.kinds]

@@ -12,9 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kgrec.generate.language import plural
-from kgrec.generate.phrases import Line, parse_phrases
-from kgrec.generate.template import slot_values
+from kgrec.generate.template import Line, parse_phrases, slot_values
+from kgrec.languages import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 
 FRAMES: Mapping[tuple[str, str], str] = {
@@ -103,6 +102,9 @@ NEGATIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("来自", "并非来自"), ("适合", "不适合"), ("出品", "没有出品"), ("品牌", "非品牌"),
     ),
 }  # fmt: skip
+COUNTED = {"en": "It takes {} minutes.", "zh": "共{}件。"}
+"""A number that is claimed, by language."""
+
 SWAPS = (("directed_by", "starring"), ("has_brand", "made_of"), ("made_of", "comes_from"), ("written_by", "about"))
 OF_THE_READER: Mapping[str, tuple[str, ...]] = {
     "en": (
@@ -219,12 +221,11 @@ def _number(case: _Case, draw: random.Random) -> str:
     ]
     if not numbers:
         counts = [f"{f.number:g}" for f in case.request.facts if f.type == "interest" and f.number]
-        if counts and case.request.language == "en" and draw.random() < 0.5:
+        if counts and get_language(case.request.language).spaced and draw.random() < 0.5:
             return f"{case.text} It is in {draw.choice(counts)}-{draw.choice('DK')}."  # counts the history, no format
         claim = draw.choice((37, 143, 1871, 6.5, 99))
-        return (
-            f"{case.text} It takes {claim} minutes." if case.request.language == "en" else f"{case.text}共{claim}件。"
-        )
+        language = get_language(case.request.language)
+        return language.joined((case.text, COUNTED[language.code].format(claim)))
     fact = draw.choice(numbers)
     shift = draw.choice((-7, -2, 3, 11, 30))
     value = f"{(fact.number or 0) + shift:.10g}"
@@ -273,8 +274,8 @@ def _other(case: _Case, draw: random.Random) -> str:
 def _reader(case: _Case, draw: random.Random) -> str:
     """Claim that the reader knows the item."""
     noun, language = case.request.noun, case.request.language
-    said = draw.choice(OF_THE_READER[language]).format(noun=noun, nouns=plural(noun))
-    return f"{case.text} {said}" if language == "en" else f"{case.text}{said}"
+    said = draw.choice(OF_THE_READER[language]).format(noun=noun, nouns=get_language(language).plural(noun))
+    return get_language(language).joined((case.text, said))
 
 
 def _role(case: _Case, draw: random.Random) -> str:
@@ -283,7 +284,7 @@ def _role(case: _Case, draw: random.Random) -> str:
     names = [f.value for f in request.facts if f.type == "entity" and " " in f.value and f.value in case.text]
     stories = " ".join(f.value for f in request.facts if f.type == "text")
     nouns = re.findall(r"\b(?:an?|the) ((?:[a-z]{4,} )?[a-z]{5,})\b", stories)
-    if not names or not nouns or request.language != "en":
+    if not names or not nouns or not get_language(request.language).spaced:
         return ""
     name, said = draw.choice(names), draw.choice((", the", " as the", ", who is the", ", one", " is the"))
     return case.text.replace(name, f"{name}{said} {draw.choice(nouns)}", 1)

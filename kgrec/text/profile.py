@@ -13,10 +13,10 @@ from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
 from kgrec.data.values import canonical_id
-from kgrec.generate.sentiment import polarity
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
 from kgrec.plugin.generation import Evidence, Interest
 from kgrec.text.sanitize import plain, safe_name
+from kgrec.text.sentiment import polarity
 from kgrec.text.terms import TermIndex
 
 HALF_LIFE = 20

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from functools import cache
 
-from kgrec.generate.language import phrase_list, sentences
+from kgrec.languages import every_language
+from kgrec.text.tokens import sentences
 
 LONGEST_NAME = 160
 """Characters of a name; what is longer is no name."""
@@ -52,7 +53,9 @@ def instruction(text: str) -> str:
 
 @cache
 def _steering() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{line})" for line in phrase_list("instructions")), re.I | re.S)
+    lines = {line for one in every_language() for line in one.phrases("instructions")}
+    ordered = sorted(lines, key=lambda line: (-len(line), line))
+    return re.compile("|".join(f"(?:{line})" for line in ordered), re.I | re.S)
 
 
 def plain(value: str) -> str:

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from kgrec.artifacts import load_arrays, save_arrays, storage_errors
 from kgrec.errors import CorruptArtifactError
 from kgrec.text.cache import hash_texts
-from kgrec.text.tokens import tokenise
+from kgrec.text.tokens import term_table
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TermIndex:
             min_items: terms of fewer items are left out.
             max_share: terms of a larger share of the items say nothing and are left out (with four items or more).
         """
-        counts = tokenise(texts).group_by("text", "term").len("tf")
+        counts = term_table(texts).group_by("text", "term").len("tf")
         found = counts.group_by("term").len("df")
         limit = max_share * len(texts) if len(texts) >= 4 else len(texts)
         found = found.filter(pl.col("df") >= min_items, pl.col("df") <= limit).sort("term")

@@ -1,38 +1,47 @@
-"""Terms of texts: English words by a regular expression, Chinese words by jieba."""
+"""Texts as words: the one place that says what a word is, in scripts with spaces and without.
+
+A word is a run of letters and digits; Chinese words are told apart by jieba's dictionary where their meaning counts
+(:func:`term_table`, :func:`cut`), and taken character by character where a text is searched (:func:`tokenize`).
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import warnings
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+
+from kgrec.languages import HAN, every_language
 
 if TYPE_CHECKING:
     import jieba
 
+UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
+"""Kana, Han and Hangul: characters that are tokens of their own."""
+
 WORD = r"\p{Han}+|[\p{L}\p{N}--\p{Han}]+(?:['’\-][\p{L}\p{N}--\p{Han}]+)*"
 """A run of Chinese characters, or a word with inner apostrophes and hyphens (the regex crate's syntax)."""
 
-_ENGLISH = (
-    "a about above after again against all also am an and any are as at be because been before being below between "
-    "both but by can could did do does doing down during each few for from further get gets had has have having he "
-    "her here hers him his how i if in into is it its itself just like liked me more most my no nor not now of off on "
-    "once one only or other our out over own really same she should so some such than that the their them then there "
-    "these they this those through to too two under until up us very was we well were what when where which while who "
-    "whom why will with would you your"
-)
-_CHINESE = (
-    "的 了 和 是 在 我 有 也 就 都 而 及 与 或 着 一个 没有 我们 你们 他们 她们 它们 这个 那个 这 那 你 他 她 它 不 很 "
-    "被 把 从 到 对 为 以 于 上 下 中 等 个 一 人 说 要 会 去 来 还 又 吗 吧 啊 呢 太 喜欢 关于 非常 因为 所以 但是 "
-    "如果 一部 可以 自己 什么 怎么 就是 还是 这样 那样 以及 之 其 并 让 使 向 由"
-)
-STOP_WORDS = frozenset((_ENGLISH + " " + _CHINESE).split())
-"""Words that say nothing about a taste."""
+_TOKEN = re.compile(rf"[{UNSPACED}]|(?:[^\W_{UNSPACED}][\u0300-\u036f]*)+")
+_UNSPACED = re.compile(rf"[{UNSPACED}]")
+_WORD = re.compile(rf"[^\W\d_{HAN}]+(?:['’\-][^\W\d_{HAN}]+)*")
+_HAN = re.compile(f"[{HAN}]")
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"“'A-Z0-9])|(?<=[。！？；])|\n+")
 
 
-def tokenise(texts: Sequence[str] | pl.Series) -> pl.DataFrame:
+@cache
+def stop_words() -> frozenset[str]:
+    """Return the words that say nothing about a taste, whatever language a catalogue is in."""
+    return frozenset(word for one in every_language() if one.in_catalogues for word in one.words("stop_words"))
+
+
+def term_table(texts: Sequence[str] | pl.Series) -> pl.DataFrame:
     """Return the terms of ``texts`` as a table with the columns ``text`` (u32, position) and ``term``, in their order.
 
     Terms are lower case, without stop words, single Latin letters and bare numbers of fewer than four digits.
@@ -47,25 +56,126 @@ def tokenise(texts: Sequence[str] | pl.Series) -> pl.DataFrame:
     )
     runs = words.filter(pl.col("term").str.contains(r"^\p{Han}")).select("term").unique()
     if runs.height:
-        cut = pl.DataFrame(
-            {"term": runs["term"], "words": _cut(runs["term"].to_list())},
+        cut_runs = pl.DataFrame(
+            {"term": runs["term"], "words": [cut(run) for run in runs["term"].to_list()]},
             schema={"term": pl.String, "words": pl.List(pl.String)},
         )
-        words = words.join(cut, on="term", how="left", maintain_order="left").with_columns(
+        words = words.join(cut_runs, on="term", how="left", maintain_order="left").with_columns(
             pl.when(pl.col("words").is_null()).then(pl.concat_list("term")).otherwise(pl.col("words")).alias("words")
         )
         words = words.explode("words").select("text", pl.col("words").alias("term")).drop_nulls()
     term = pl.col("term")
     return words.filter(
-        ~term.is_in(list(STOP_WORDS)),
+        ~term.is_in(list(stop_words())),
         ~term.str.contains(r"^[\p{L}--\p{Han}]$"),
         ~term.str.contains(r"^\p{N}{1,3}$"),
     )
 
 
-def _cut(runs: list[str]) -> list[list[str]]:
-    tokeniser = chinese_tokeniser()
-    return [tokeniser.lcut(run) for run in runs]
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a text.
+
+    Attributes:
+        folded: how each token is compared: NFKC, case and Latin accents folded.
+        starts, ends: token ``k`` is ``text[starts[k]:ends[k]]``.
+    """
+
+    folded: list[str]
+    starts: list[int]
+    ends: list[int]
+
+    def joined(self) -> tuple[str, list[int]]:
+        """Return the tokens as one string, each between two spaces, and where each begins in it.
+
+        The spaces make substring search respect token boundaries: the key of a name is found exactly where all its
+        tokens stand one after another.
+        """
+        offsets = []
+        position = 0
+        for token in self.folded:
+            offsets.append(position)
+            position += len(token) + 2
+        return "".join(f" {token} " for token in self.folded), offsets
+
+
+def tokenize(text: str) -> Tokens:
+    """Split ``text`` into folded tokens with their positions.
+
+    A token is a run of letters and digits, or a single character of a script that is written without spaces. Matching
+    whole tokens therefore respects word boundaries where words are spaced, and needs none where they are not.
+    """
+    matches = list(_TOKEN.finditer(text))
+    return Tokens([fold(m.group()) for m in matches], [m.start() for m in matches], [m.end() for m in matches])
+
+
+def fold(token: str) -> str:
+    """Fold width, case and accents of one token, so that ``Ｂｊöｒk`` and ``bjork`` are the same."""
+    if token.isascii():
+        return token.lower()
+    folded = unicodedata.normalize("NFKC", token).casefold()
+    if _UNSPACED.search(folded):  # decomposing kana and Hangul would change what they are
+        return folded
+    decomposed = unicodedata.normalize("NFKD", folded)
+    return "".join(c for c in decomposed if not unicodedata.combining(c) and not c.isspace())
+
+
+def name_key(name: str) -> str:
+    """Return the string under which a name is found in a joined text; empty for a name without letters or digits."""
+    return "".join(f" {fold(token)} " for token in _TOKEN.findall(name))
+
+
+def token_span(offsets: list[int], start: int, end: int) -> tuple[int, int]:
+    """Turn a span of a joined text into first and last token (inclusive)."""
+    return bisect_left(offsets, start), bisect_left(offsets, end) - 1
+
+
+def is_unspaced(token: str) -> bool:
+    """Say whether a token is a character of a script without spaces."""
+    return bool(_UNSPACED.match(token))
+
+
+def words(text: str) -> list[str]:
+    """Return the words in Latin and other letters, without Chinese.
+
+    >>> words("It's a well-made 影片, 2 hours")
+    ["It's", 'a', 'well-made', 'hours']
+    """
+    return _WORD.findall(text)
+
+
+def han(text: str) -> int:
+    """Count the Chinese characters."""
+    return len(_HAN.findall(text))
+
+
+def sentences(text: str) -> list[str]:
+    """Split a text after its full stops.
+
+    >>> sentences("Made by J. Doe. It runs. 好看。真的！")
+    ['Made by J.', 'Doe.', 'It runs. 好看。', '真的！']
+    """
+    return [part.strip() for part in _SENTENCE.split(text) if part.strip()]
+
+
+def cut(text: str) -> list[str]:
+    """Cut a Chinese text into words."""
+    found: list[str] = chinese_tokeniser().lcut(text)
+    return found
+
+
+def tagged(text: str) -> list[tuple[str, str]]:
+    """Cut a Chinese text into words with their parts of speech, by the dictionary alone."""
+    return [(pair.word, pair.flag) for pair in _tagger().lcut(text, HMM=False)]
+
+
+@cache
+def _tagger() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old escape sequences
+        import jieba.posseg
+
+    return jieba.posseg.POSTokenizer(chinese_tokeniser())
 
 
 @cache

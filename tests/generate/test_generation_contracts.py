@@ -5,8 +5,8 @@ from typing import ClassVar
 import pytest
 
 from kgrec.generate.guards.claims import Claims
-from kgrec.generate.guards.entities import Entities
 from kgrec.generate.guards.form import Copying, Languages, Length, Repetition, Required, Tone
+from kgrec.generate.guards.names import Entities
 from kgrec.generate.guards.numbers import Numbers
 from kgrec.generate.guards.safety import Banned, Privacy
 from kgrec.generate.models.recorded import RecordedModel

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.errors import CorruptArtifactError, DataError, MissingExtraError, ModelError, UsageError
-from kgrec.generate.language import length
 from kgrec.generate.lora.pairs import TextPair, part_of, shortened, split_items, without_leaks
 from kgrec.generate.lora.settings import LoraSettings
 from kgrec.generate.models.tuned import TunedModel
+from kgrec.languages import get_language
 from kgrec.progress import _Silent
 from kgrec.testing import LanguageModelContract
 from kgrec.testing.tiny_model import tiny_model
@@ -204,4 +204,4 @@ def test_twins_do_not_leak_and_nothing_is_an_error():
 
 @given(st.text(max_size=200), st.integers(1, 30), st.sampled_from(["en", "zh"]))
 def test_shortened_texts_are_short(text, limit, language):
-    assert length(shortened(text, language, limit), language) <= limit
+    assert get_language(language).size(shortened(text, language, limit)) <= limit

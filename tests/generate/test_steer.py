@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from kgrec.generate.facts import numbered
 from kgrec.generate.kinds import BLURB
-from kgrec.generate.phrases import parse_phrases
 from kgrec.generate.prompts import render
-from kgrec.generate.template import TemplateGenerator
+from kgrec.generate.template import TemplateGenerator, parse_phrases
 from kgrec.generate.topics import TOPICS, decode, merged, stressed
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, Interest, TextRequest

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.graph.linking.gazetteer import GazetteerLinker
-from kgrec.graph.linking.names import fold, name_key, name_variants, tokenize
+from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.protocols import EntityLinker, Gazetteer
+from kgrec.text.tokens import fold, name_key, tokenize
 
 
 def gazetteer(*entries, descriptions=()):

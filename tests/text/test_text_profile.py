@@ -10,26 +10,26 @@ from kgrec.testing import toy_dataset
 from kgrec.text.item_text import item_texts
 from kgrec.text.profile import Profiler, own_words
 from kgrec.text.terms import TermIndex
-from kgrec.text.tokens import tokenise
+from kgrec.text.tokens import term_table
 
 DOMAIN = Domain("films", "films")
 
 
 def test_english_terms():
-    table = tokenise(["The Cat's half-hidden   CAT, a 1999 x 12!", "", "and the"])
+    table = term_table(["The Cat's half-hidden   CAT, a 1999 x 12!", "", "and the"])
     assert table["term"].to_list() == ["cat's", "half-hidden", "cat", "1999"]
     assert table["text"].to_list() == [0, 0, 0, 0]
 
 
 def test_chinese_terms():
-    table = tokenise(["我喜欢太空电影", "iPhone手机的价格"])
+    table = term_table(["我喜欢太空电影", "iPhone手机的价格"])
     assert table.filter(pl.col("text") == 0)["term"].to_list() == ["太空", "电影"]
     assert table.filter(pl.col("text") == 1)["term"].to_list() == ["iphone", "手机", "价格"]
 
 
 def test_no_terms():
-    assert tokenise([]).height == 0
-    assert tokenise(["", "...", None]).height == 0
+    assert term_table([]).height == 0
+    assert term_table(["", "...", None]).height == 0
 
 
 def test_tf_idf_by_hand():

@@ -6,28 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from kgrec.generate.guards.ordinary import all_ordinary, is_ordinary, is_ordinary_zh, stem
-from kgrec.generate.guards.persons import of_names
-from kgrec.generate.guards.reader import LIST, of_the_reader
-from kgrec.generate.language import han, phrase_pattern, sentences, words
-from kgrec.generate.spans import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
-from kgrec.graph.linking.names import name_key
+from kgrec.generate.guards.names import of_names
+from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
+from kgrec.generate.guards.reader import of_the_reader
+from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
 from kgrec.plugin.generation import Fact, TextRequest, Violation
-from kgrec.text.tokens import tokenise
-
-_NOT = re.compile(
-    r"\b(?:not|no|never|without|nobody|nothing|none|neither|nor|hardly|barely|cannot|lacks?|lacking|fails? to"
-    r"|refuses? to|anything but|far from)\b|n['’]t\b",
-    re.I,
-)
-_NOT_ZH = re.compile(r"不|没|無|无|未|非|并非|绝非|从未|毫无|缺乏|缺少|并无")
-_READER = re.compile(r"\b(?:you|your|yours|who|fans?|readers?|viewers?|customers?)\b|[你您]|读者|观众|顾客|的人", re.I)
-_MORE_OF_IT = re.compile(r"[》”\"」』]?\s*,\s*(?:an?|the|which|where|whose|who|with|starring|directed)\b", re.I)
+from kgrec.text.tokens import han, is_unspaced, name_key, sentences, term_table, words
 
 _SENTENCE_END = re.compile(
     r"[.!?](?:\s+(?![a-z])|$)|[。！？\n]"
 )  # a title may end in a mark: "Mars Attacks! and Glory"
-_OF_THE_READER = re.compile(r"[》”\"」』]?\s*,?\s*(?:which|that) (?:you|your)\b", re.I)
 
 _Cue = tuple[frozenset[str], bool, re.Pattern[str]]
 
@@ -46,53 +34,58 @@ class Claims:
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        held = tuple(facts)
+        held, patterns = tuple(facts), patterns_of(request.language)
         spans = spans_of(text, held)
         covered = masked(text, spans)
         named = [span for span in spans if not _common(request, span, text)]
         return [
-            *_negations(request, covered),
-            *_strong(request, held, covered),
-            *_relations(request, spans, text),
-            *of_the_reader(named, text),
-            *of_names(request, named, text),
-            *_other_items(request, spans, text),
+            *_negations(patterns, covered),
+            *_strong(patterns, held, covered),
+            *_relations(patterns, request, spans, text),
+            *of_the_reader(patterns, named, text),
+            *of_names(patterns, request, named, text),
+            *_other_items(patterns, request, spans, text),
             *self._unknown(request, held, covered),
         ]
 
     def _unknown(self, request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
-        told = told_key(facts)
-        stems = {stem(token) for token in told.split()}
-        stems |= {stem(word) for cues in request.cues.values() for cue in cues for word in words(cue)}
+        ordinary, told = ordinary_of(request.kind, request.language), told_key(facts)
+        stems = {ordinary.stem(token) for token in told.split()}
+        stems |= {ordinary.stem(word) for cues in request.cues.values() for cue in cues for word in words(cue)}
         for sentence in sentences(covered):
-            unknown = [w for w in words(sentence) if not is_ordinary(w, request) and stem(w) not in stems]
-            if request.language == "zh" and han(sentence):
+            unknown = [
+                word
+                for word in words(sentence)
+                if not ordinary.holds(word, request.noun) and ordinary.stem(word) not in stems
+            ]
+            if not ordinary.language.spaced and han(sentence):
                 cued = "\n".join(cue for cues in request.cues.values() for cue in cues)
-                terms = [t for t in tokenise([sentence.replace(COVER, " ")])["term"].to_list() if han(t) > 1]
+                terms = [t for t in term_table([sentence.replace(COVER, " ")])["term"].to_list() if han(t) > 1]
                 unknown += [
-                    t for t in terms if not is_ordinary_zh(t, request) and not (name_key(t) in told or t in cued)
+                    term
+                    for term in terms
+                    if not ordinary.holds_unspaced(term, request.noun) and not (name_key(term) in told or term in cued)
                 ]
             if len(unknown) > self.tolerance:
                 named = ", ".join(dict.fromkeys(unknown))
                 yield Violation("claims", f"the facts say nothing of {named}", unknown[0])
 
 
-def _negations(request: TextRequest, covered: str) -> Iterator[Violation]:
-    pattern, allowed = (_NOT_ZH, "not.zh") if request.language == "zh" else (_NOT, "not.en")
-    text = phrase_pattern(allowed).sub(lambda match: COVER * len(match[0]), covered)
-    for match in pattern.finditer(text):
+def _negations(patterns: Patterns, covered: str) -> Iterator[Violation]:
+    text = patterns.phrases("not").sub(lambda match: COVER * len(match[0]), covered)
+    for match in patterns.find("negation", text, mixed=False):
         yield Violation("claims", f"the facts deny nothing, but the text says {match[0]!r}", match[0])
 
 
-def _strong(request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
+def _strong(patterns: Patterns, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
     """Find phrases that claim something checkable: prizes, ranks, discounts, what people think."""
     told = told_key(facts)
-    for match in phrase_pattern(f"claims.{request.language}").finditer(covered):
+    for match in patterns.phrases("claims").finditer(covered):
         if name_key(match[0]) not in told:
             yield Violation("claims", f"the facts do not say {match[0]!r}", match[0])
 
 
-def _relations(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
+def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
     """Compare relation and name wherever the text joins a name to the item by words that state a relation.
 
     A name between two cues ("made in Norway, and Ada directed it") is fine if one of them fits it.
@@ -100,13 +93,13 @@ def _relations(request: TextRequest, spans: Sequence[Span], text: str) -> Iterat
     written = placed(text, spans)
     said: dict[int, list[str]] = {}
     fits: set[int] = set()
-    for names, follows, pattern in _patterns(request):
+    for relations, follows, pattern in _cues(patterns, tuple(sorted(request.cues.items()))):
         for match in pattern.finditer(written):
-            for number in map(int, re.findall(PLACE, match[1])):
+            for number in map(int, re.findall(PLACE, match["names"])):
                 if follows and any(fact.type == "title" for fact in spans[number].facts):
                     continue  # "The Lamp stars Ada": the item is whom it is said of
-                said.setdefault(number, []).append(match[0].replace(match[1], PLACED.format(number)))
-                if any(fact.name in names or fact.type == "reason" for fact in spans[number].facts):
+                said.setdefault(number, []).append(match[0].replace(match["names"], PLACED.format(number)))
+                if any(fact.name in relations or fact.type == "reason" for fact in spans[number].facts):
                     fits.add(number)
     for number in sorted(set(said) - fits):
         name = text[spans[number].start : spans[number].end]
@@ -114,28 +107,29 @@ def _relations(request: TextRequest, spans: Sequence[Span], text: str) -> Iterat
         yield Violation("claims", f"the facts do not say {words_said!r}", name)
 
 
-def _patterns(request: TextRequest) -> tuple[_Cue, ...]:
-    return _compiled(tuple(sorted(request.cues.items())))
-
-
 @lru_cache(maxsize=64)
-def _compiled(cues: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[_Cue, ...]:
+def _cues(patterns: Patterns, cues: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[_Cue, ...]:
     """Return cues, the longest first: names of the relations stated, whether the cue follows the name, the pattern."""
     found: dict[str, set[str]] = {}
     for relation, worded in cues:
         for cue in worded:
             found.setdefault(cue, set()).add(relation)
     ordered = sorted(found, key=lambda cue: (-len(cue), cue))
-    return tuple((frozenset(found[cue]), cue.startswith("{}"), _pattern(cue)) for cue in ordered)
+    return tuple((frozenset(found[cue]), cue.startswith("{}"), _pattern(patterns, cue)) for cue in ordered)
 
 
-def _pattern(cue: str) -> re.Pattern[str]:
+def _pattern(patterns: Patterns, cue: str) -> re.Pattern[str]:
     before, _, after = cue.partition("{}")
-    start = r"\b" if before[:1].isascii() and before[:1].isalpha() else ""
     # "Ada directed", but not "a drama directed by Ada".
-    end = r"\b(?! by\b)" if after[-1:].isascii() and after[-1:].isalpha() else ""
+    passive = "|".join(map(re.escape, sorted(patterns.any_of("passive")))) or "(?!)"
+    start = r"\b" if _is_spaced(before[:1]) else ""
+    end = rf"\b(?! (?:{passive})\b)" if _is_spaced(after[-1:]) else ""
     lead = re.escape(before.rstrip()) + (r"[\s,:]*" if before else "")
-    return re.compile(start + lead + LIST + r"[》”\"」』]?" + re.escape(after) + end, re.I)
+    return re.compile(start + lead + patterns.names + patterns.close + re.escape(after) + end, re.I)
+
+
+def _is_spaced(char: str) -> bool:
+    return char.isalpha() and not is_unspaced(char)
 
 
 def _common(request: TextRequest, span: Span, text: str) -> bool:
@@ -147,7 +141,7 @@ def _common(request: TextRequest, span: Span, text: str) -> bool:
     return all_ordinary(name, request) and (name[:1].islower() or (first and " " not in name))
 
 
-def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
+def _other_items(patterns: Patterns, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
     """An item of the reader's history may only be named as that: the facts say nothing else of it.
 
     "starring Ada in the film Comet Letters" states something of an item that no fact is about.
@@ -160,10 +154,10 @@ def _other_items(request: TextRequest, spans: Sequence[Span], text: str) -> Iter
         end = min((end for end in ends if end >= span.end), default=len(text))
         name = text[span.start : span.end]
         # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
-        around = text[start : span.start] if request.language == "en" else text[start:end]
-        if _common(request, span, text) or _OF_THE_READER.match(text, span.end):
+        around = text[start : span.start] if patterns.own.reader_first else text[start:end]
+        if _common(request, span, text) or patterns.match("of_the_reader", text, span.end):
             continue
-        if not _READER.search(around):
+        if not patterns.search("reader", around):
             yield Violation("claims", f"{name!r} may only be named as something the reader knows", name)
-        elif _MORE_OF_IT.match(text, span.end):
+        elif patterns.match("more_of_it", text, span.end):
             yield Violation("claims", f"the facts say nothing of {name!r} but what the reader did with it", name)

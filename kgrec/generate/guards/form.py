@@ -6,15 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kgrec.generate.language import han, length, sentences, words
-from kgrec.generate.spans import COVER, masked, spans_of
-from kgrec.graph.linking.names import tokenize
+from kgrec.generate.guards.patterns import patterns_of
+from kgrec.generate.names import COVER, masked, spans_of
+from kgrec.languages import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
-from kgrec.text.tokens import STOP_WORDS
+from kgrec.text.tokens import han, sentences, tokenize, words
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
 _SHOUT = re.compile(r"\b[A-Z]{4,}\b")
-_SHORT = re.compile(r"\b\w+['’](?:s|re|ll|ve|d|m|t)\b|n['’]t\b", re.I)
 EXCLAMATIONS = {"formal": 0, "neutral": 1, "warm": 2, "playful": 3}
 """How many exclamation marks a text of each tone may have."""
 
@@ -40,12 +39,11 @@ class Length:
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        language, kind = request.language, request.kind
-        unit, spared = ("characters", 12) if language == "zh" else ("words", 4)
-        spans = spans_of(text, tuple(facts))
-        surplus = sum(max(0, length(text[s.start : s.end], language) - spared) for s in spans)
-        found = length(text, language)
-        longest, shortest = kind.max_length.get(language, 10**6), kind.min_length.get(language, 1)
+        language, kind = get_language(request.language), request.kind
+        unit, spans = language.counted, spans_of(text, tuple(facts))
+        surplus = sum(max(0, language.size(text[s.start : s.end]) - language.length.name) for s in spans)
+        found = language.size(text)
+        longest, shortest = kind.longest(request.language), kind.shortest(request.language)
         if found - surplus > longest:
             return [Violation("length", f"{found} {unit} are too long, at most {longest} are allowed")]
         if found < shortest:
@@ -59,18 +57,16 @@ class Languages:
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
         covered = masked(text, spans_of(text, tuple(facts))).replace(COVER, "")
-        chinese, latin = han(covered), words(covered)
-        other = sum(c.isalpha() and not c.isascii() and not han(c) and ord(c) > 0x24F for c in covered)
-        if request.language == "zh":
+        language, latin = get_language(request.language), words(covered)
+        strange = sum(c.isalpha() and not c.isascii() and not han(c) and ord(c) > 0x24F for c in covered)
+        if not language.spaced:
+            own = len(re.findall(f"[{language.script}]", covered))
             # A headline may be a name alone, and names end in dots and question marks.
-            wrong = chinese < 2 * len(latin) or (chinese < 2 and sum(c.isalnum() for c in covered) > 2)
+            wrong = own < 2 * len(latin) or (own < 2 and sum(c.isalnum() for c in covered) > 2)
         else:
-            strange = len(latin) >= 5 and not any(word.lower() in STOP_WORDS for word in latin)
-            wrong = chinese > 0 or strange
-        if wrong or other > 2:
-            name = "Chinese" if request.language == "zh" else "English"
-            return [Violation("language", f"the text must be in {name}")]
-        return []
+            known = any(word.lower() in language.little_words for word in latin)
+            wrong = han(covered) > 0 or (len(latin) >= 5 and not known)
+        return [Violation("language", f"the text must be in {language.name}")] if wrong or strange > 2 else []
 
 
 class Repetition:
@@ -87,7 +83,9 @@ class Repetition:
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        found = [Violation("repetition", f"{said!r} is said more than once", said) for said in _twice(text, facts)]
+        found = [
+            Violation("repetition", f"{said!r} is said more than once", said) for said in _twice(request, text, facts)
+        ]
         own = set(tokenize(text).folded)
         for shown in request.shown:
             other = set(tokenize(shown).folded)
@@ -97,11 +95,12 @@ class Repetition:
         return found
 
 
-def _twice(text: str, facts: Sequence[Fact]) -> Iterator[str]:
+def _twice(request: TextRequest, text: str, facts: Sequence[Fact]) -> Iterator[str]:
     covered = masked(text, spans_of(text, tuple(facts)))
     parts = [part.lower() for part in sentences(text) if len(part) > 8]
     yield from (part for part, count in Counter(parts).items() if count > 1)
-    tokens = [t for t in tokenize(covered).folded if t not in STOP_WORDS]
+    little = get_language(request.language).little_words
+    tokens = [t for t in tokenize(covered).folded if t not in little]
     size = 6 if han(covered) > len(covered) / 4 else 3
     runs = Counter(tuple(tokens[k : k + size]) for k in range(len(tokens) - size + 1))
     yield from (" ".join(run) for run, count in runs.items() if count > 2)
@@ -122,7 +121,7 @@ class Copying:
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        size = self.characters if request.language == "zh" else self.words
+        size = self.words if get_language(request.language).spaced else self.characters
         covered = masked(text, spans_of(text, tuple(facts)))
         tokens = tokenize(covered.replace(COVER, "\n")).folded
         runs = {" ".join(tokens[k : k + size]) for k in range(len(tokens) - size + 1)}
@@ -149,6 +148,6 @@ class Tone:
             found.append(Violation("tone", f"{shouted[0]!r} should not be in capitals", shouted[0]))
         if (emoji := _EMOJI.search(covered)) and request.tone != "playful":
             found.append(Violation("tone", f"no emoji in a {request.tone} tone", emoji[0]))
-        if request.tone == "formal" and (short := _SHORT.search(covered)):
+        if request.tone == "formal" and (short := patterns_of(request.language).search("contraction", covered)):
             found.append(Violation("tone", f"{short[0]!r} should be written out in a formal tone", short[0]))
         return found

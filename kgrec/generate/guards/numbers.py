@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from kgrec.generate.language import plural
-from kgrec.generate.spans import covers, spans_of
+from kgrec.generate.names import covers, spans_of
+from kgrec.languages import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_FIGURE = re.compile(
-    rf"(?<![\w.])([$€£¥￥])?\s?({_DIGITS})(?:st|nd|rd|th|s)?(?:\s?(%|％|[A-Za-z]+|[\u4e00-\u9fff]{{1,3}}))?", re.A
-)
-_COUNTED = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-)
-_ENGLISH: dict[str, float] = {word: value for value, word in enumerate(_COUNTED.split())}
-_TENS = "thirty forty fifty sixty seventy eighty ninety"
-_ENGLISH |= {word: 10 * value for value, word in enumerate(_TENS.split(), start=3)}
-_ENGLISH |= {"hundred": 100, "thousand": 1000, "million": 10**6, "dozen": 12, "twice": 2, "double": 2, "triple": 3}
-_ENGLISH_WORD = re.compile(
-    rf"\b({'|'.join(w for w in _ENGLISH if w not in ('one', 'zero'))})\b(?:[\s-]+([A-Za-z]+))?", re.I
-)
-_HAN_DIGITS = dict(zip("零一二三四五六七八九十百千万两", (*range(10), 10, 100, 1000, 10000, 2), strict=True))
-_CHINESE = re.compile(r"([一二三四五六七八九十百千万两]+)(分钟|小时|部|本|件|次|位|年|元|块|个月|天|岁|折|篇|季|集|款)")
 _JOINED = re.compile(r"-?([A-Za-z]+)")
-UNITS: dict[str, tuple[str, ...]] = {
-    "minute": ("minute", "minutes", "min", "mins", "分钟", "分"),
-    "hour": ("hour", "hours", "hr", "hrs", "h", "小时"),
-    "year": ("year", "years", "年"),
-    "money": ("$", "€", "£", "¥", "￥", "dollar", "dollars", "euro", "euros", "usd", "yuan", "元", "块", "块钱"),
-    "percent": ("%", "％", "percent"),
-    "rating": ("star", "stars", "points", "分", "星"),
-}
-"""Units that are told apart; any other word after a number is no unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a text: ``text[start:end]``, its value, its unit (a key of :data:`UNITS`, or empty), its decimals."""
+    """A number in a text: ``text[start:end]``.
+
+    Attributes:
+        value: what it is.
+        units: of what, see :attr:`kgrec.languages.Language.units`; empty: not said.
+        decimals: how many it is written with.
+    """
 
     start: int
     end: int
     value: float
     units: frozenset[str]
     decimals: int
-    word: str = ""
 
 
 class Numbers:
@@ -67,8 +47,10 @@ class Numbers:
         """See :class:`kgrec.plugin.protocols.Guard`."""
         names = tuple(f for f in facts if f.type not in ("number", "date", "attribute"))
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
-        held = list(_held(facts))
+        held = list(_held(facts, request.language))
         counts = {fact.number for fact in facts if fact.type == "interest"}
+        family = get_language(request.language).family
+        behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
         return [
             Violation(
@@ -77,7 +59,7 @@ class Numbers:
             for n in numbers_in(text, request.language)
             if not covers(spans, n.start, n.end)
             and not (n.value in counts and _counts_items(text, n, request))
-            and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told))
+            and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
         ]
 
     def _agree(self, said: Number, fact: Number) -> bool:
@@ -94,10 +76,10 @@ class Numbers:
         return rounded and abs(said.value - fact.value) <= self.rounding * max(abs(fact.value), 1e-9)
 
 
-def _whole(text: str, said: Number, told: str) -> bool:
+def _whole(text: str, said: Number, told: str, behind: Collection[str]) -> bool:
     """Say whether a number is no mere part of a word, unless the facts have it in that word: ``3-D``, ``4K``."""
     match = _JOINED.match(text, said.end)
-    if match is None or _units(match[1]) or match[1].lower() in ("st", "nd", "rd", "th", "s", "year", "old"):
+    if match is None or _units(match[1]) or match[1].lower() in behind:
         return True
     return _squeezed(text[said.start : match.end()]) in told
 
@@ -108,43 +90,83 @@ def _squeezed(text: str) -> str:
 
 def _counts_items(text: str, said: Number, request: TextRequest) -> bool:
     """Say whether a number is said of items: ``5 films``, ``five other dramas of your history``."""
-    after = text[said.end :].lstrip()
-    if request.language == "zh":
-        return re.match(rf"[个部本件篇款条]?[^，。；！？]{{0,4}}{re.escape(request.noun)}", after) is not None
-    nouns = "|".join(re.escape(noun) for noun in (plural(request.noun), "films", "movies", "titles", "items", "others"))
-    return re.match(rf"(?:[\w\ufffc'’\-]+ ){{0,3}}(?:{nouns}|(?:in|of) your)\b", after, re.I) is not None
+    language = get_language(request.language)
+    noun, nouns = re.escape(request.noun), re.escape(language.plural(request.noun))
+    pattern = language.numbers.counts_items.replace("{noun}", noun).replace("{nouns}", nouns)
+    return re.match(pattern, text[said.end :].lstrip(), re.I) is not None
 
 
-def numbers_in(text: str, language: str) -> Iterator[Number]:
-    """Yield the numbers of a text, written in figures or in words."""
-    for match in _FIGURE.finditer(text):
+def numbers_in(text: str, code: str) -> Iterator[Number]:
+    """Yield the numbers of a text in a language, written in figures or in words."""
+    language = get_language(code)
+    thousands, decimal = language.punctuation.thousands, language.punctuation.decimal
+    for match in _figures(code).finditer(text):
         sign, digits, word = match[1] or "", match[2], match[3] or ""
-        plain = digits.replace(",", "")
+        apart = re.match(rf"\d{{1,3}}\{thousands}\d{{3}}(?!\d)", digits) is not None
+        plain = (digits.replace(thousands, "") if apart else digits).replace(decimal, ".")
         decimals = len(plain.partition(".")[2])
-        yield Number(match.start(), match.end(2), float(plain), _units(sign) | _units(word), decimals, word)
-    if language == "en":
-        for match in _ENGLISH_WORD.finditer(text):
-            word = match[2] or ""
-            yield Number(match.start(), match.end(1), float(_ENGLISH[match[1].lower()]), _units(word), 0, word)
-    for match in _CHINESE.finditer(text):
-        value = _chinese(match[1])
-        if value != 1:  # 一部, 一位: an article
-            yield Number(match.start(), match.end(1), float(value), _units(match[2]), 0, match[2])
+        yield Number(match.start(), match.end(2), float(plain), _units(sign) | _units(word), decimals)
+    for match in _worded(code).finditer(text):
+        value = language.numbers.words[match[1].lower()]
+        yield Number(match.start(), match.end(1), value, _units(match[2] or ""), 0)
+    for one in language.family:
+        for match in _counted(one.code).finditer(text):
+            value = _composed(match[1], one.numbers.digits)
+            if value != 1:  # 一部, 一位: an article
+                yield Number(match.start(), match.end(1), float(value), _units(match[2]), 0)
+
+
+@cache
+def _figures(code: str) -> re.Pattern[str]:
+    """Figures with a sign before and a unit behind them; catalogues write a decimal point in any language."""
+    language = get_language(code)
+    thousands, decimal = re.escape(language.punctuation.thousands), re.escape(language.punctuation.decimal)
+    digits = rf"\d{{1,3}}(?:{thousands}\d{{3}})+(?:{decimal}\d+)?|\d+(?:[{decimal}.]\d+)?"
+    suffixes = "|".join(suffix for one in language.family for suffix in one.numbers.suffixes)
+    return re.compile(
+        rf"(?<![\w.])([$€£¥￥])?\s?({digits})(?:{suffixes})?(?:\s?(%|％|[A-Za-z]+|[\u4e00-\u9fff]{{1,3}}))?", re.A
+    )
+
+
+@cache
+def _worded(code: str) -> re.Pattern[str]:
+    """Numbers that stand alone as words, and the word behind them."""
+    worded = "|".join(get_language(code).numbers.words)
+    return re.compile(rf"\b({worded})\b(?:[\s-]+([A-Za-z]+))?" if worded else "(?!)", re.I)
+
+
+@cache
+def _counted(code: str) -> re.Pattern[str]:
+    """Numbers made up of digits in words, before what they count."""
+    numbers = get_language(code).numbers
+    digits, counters = "".join(numbers.digits), "|".join(numbers.counters)
+    return re.compile(f"([{digits}]+)({counters})" if digits else "(?!)")
 
 
 def _units(word: str) -> frozenset[str]:
     folded = word.lower()
-    exact = frozenset(unit for unit, names in UNITS.items() if folded in names)
+    exact = frozenset(unit for unit, names in _known_units() if folded in names)
     if exact or not folded or folded.isascii():
         return exact
     # What follows a figure in Chinese is not spaced: the unit is its start.
-    return frozenset(u for u, names in UNITS.items() if any(folded.startswith(n) for n in names if not n.isascii()))
+    return frozenset(u for u, names in _known_units() if any(folded.startswith(n) for n in names if not n.isascii()))
 
 
-def _chinese(digits: str) -> int:
+@cache
+def _known_units() -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the units that are told apart, with their words in all languages; any other word is no unit."""
+    found: dict[str, set[str]] = {}
+    for one in every_language():
+        for unit, names in one.units.items():
+            found.setdefault(unit, set()).update(names)
+    return tuple((unit, frozenset(names)) for unit, names in found.items())
+
+
+def _composed(written: str, digits: Mapping[str, int]) -> int:
+    """Return the value of a number in Chinese characters."""
     total = section = current = 0
-    for char in digits:
-        value = _HAN_DIGITS[char]
+    for char in written:
+        value = digits[char]
         if value < 10:
             current = value
         elif value == 10000:
@@ -154,7 +176,9 @@ def _chinese(digits: str) -> int:
     return total + section + current
 
 
-def _held(facts: Sequence[Fact]) -> Iterator[Number]:
+def _held(facts: Sequence[Fact], code: str) -> Iterator[Number]:
+    """Yield the numbers of facts, whose values may be in the language of the text or of the catalogue."""
+    codes = {code, *(one.code for one in every_language() if one.in_catalogues)}
     for fact in facts:
         unit = _units(fact.unit)
         if fact.type == "interest":
@@ -164,5 +188,5 @@ def _held(facts: Sequence[Fact]) -> Iterator[Number]:
             yield Number(0, 0, fact.number, year, len(f"{fact.number:.10g}".partition(".")[2]))
         else:
             dated = frozenset({"year"}) if fact.type == "date" else frozenset[str]()
-            for n in (*numbers_in(fact.value, "en"), *numbers_in(fact.value, "zh")):
+            for n in (number for code in sorted(codes) for number in numbers_in(fact.value, code)):
                 yield Number(0, 0, n.value, n.units or dated if n.value > 1500 else n.units, n.decimals)

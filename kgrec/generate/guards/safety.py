@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kgrec.generate.language import phrase_pattern
-from kgrec.generate.spans import masked, spans_of
-from kgrec.graph.linking.names import name_key, tokenize
+from kgrec.generate.guards.patterns import phrase_pattern
+from kgrec.generate.names import masked, spans_of
+from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.sanitize import address, instruction, markup
+from kgrec.text.tokens import name_key, tokenize
 
 _LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
 QUOTED = 5
@@ -35,7 +36,7 @@ class Banned:
     def _said(self, facts: Sequence[Fact], text: str) -> Iterator[str]:
         yield from (said.strip()[:40] for said in (markup(text), address(text), instruction(text)) if said)
         covered = masked(text, spans_of(text, tuple(facts)))
-        yield from (match[0] for match in phrase_pattern("banned", self.words).finditer(covered))
+        yield from (match[0] for match in phrase_pattern(languages(), "banned", self.words).finditer(covered))
 
 
 class Privacy:

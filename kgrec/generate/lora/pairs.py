@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from kgrec.errors import DataError
-from kgrec.generate.language import beside, length, sentences
+from kgrec.languages import get_language
+from kgrec.text.tokens import sentences
 
 Part = Literal["train", "validation", "held-out"]
 PARTS: tuple[Part, ...] = ("train", "validation", "held-out")
@@ -89,21 +90,21 @@ def without_leaks(pairs: Mapping[Part, Sequence[TextPair]]) -> dict[Part, list[T
     return {part: clean[part] for part in PARTS}
 
 
-def shortened(text: str, language: str, limit: int) -> str:
-    """Return the first sentences of a text that fit into ``limit`` words (en) or characters (zh), or nothing.
+def shortened(text: str, code: str, limit: int) -> str:
+    """Return the first sentences of a text that fit into ``limit`` words or characters, or nothing.
 
     >>> shortened("A quiet film. It is long. And so on and on.", "en", 6)
     'A quiet film. It is long.'
     >>> shortened("很安静的电影。片子很长。", "zh", 8)
     '很安静的电影。'
     """
-    kept = ""
+    pack = get_language(code)
+    kept: list[str] = []
     for sentence in sentences(text):
-        joined = beside(kept, sentence) if language == "zh" else f"{kept} {sentence}".strip()
-        if length(joined, language) > limit:
+        if pack.size(pack.joined([*kept, sentence])) > limit:
             break
-        kept = joined
-    return kept
+        kept.append(sentence)
+    return pack.joined(kept)
 
 
 def counted(pairs: Iterable[TextPair]) -> dict[str, int]:

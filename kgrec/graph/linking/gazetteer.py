@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from kgrec.graph.linking.names import Tokens, is_unspaced, name_key, token_span, tokenize
 from kgrec.plugin.protocols import Gazetteer, Link, TextEncoder
+from kgrec.text.tokens import Tokens, is_unspaced, name_key, token_span, tokenize
 
 VERSION = 2
 """Changes when the same names and texts would give other links."""

@@ -16,8 +16,9 @@ import polars as pl
 
 from kgrec.data.dataset import read_table
 from kgrec.errors import CorruptArtifactError
-from kgrec.graph.linking.names import name_key, name_variants
+from kgrec.graph.linking.names import name_variants
 from kgrec.plugin.protocols import EntityLinker, Gazetteer, TextEncoder
+from kgrec.text.tokens import name_key
 from kgrec.workspace import read_json, storage_errors, write_json
 
 NEIGHBOURS = 5

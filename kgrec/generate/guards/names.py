@@ -1,0 +1,187 @@
+"""Names: whatever the text names must be among the facts, and of a name it may say only what the facts say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+
+from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
+from kgrec.generate.names import COVER, Span, covers, masked, spans_of, told_key
+from kgrec.languages import HAN, every_language
+from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.text.tokens import han, name_key, tagged, words
+
+_START = re.compile(r"(?:^|[.!?…:;。！？：；—–\n]|[\"“„»(]|\d[.)])\s*$")
+_NEXT = re.compile(r"\s+([a-z][\w'’\-]*)")
+_NAME_TAGS = ("nr", "ns", "nt", "nz")
+
+
+class Entities:
+    """Rejects names that the facts do not hold: known ones of the workspace, capitalised ones, quoted ones."""
+
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
+        """See :class:`kgrec.plugin.protocols.Guard`."""
+        held = tuple(facts)
+        spans = spans_of(text, held)
+        told = told_key(held)
+        found: dict[tuple[int, int], str] = {}
+        for start, end in self._suspects(request, spans, text):
+            name = text[start:end]
+            inside = any(s <= start and end <= e for s, e in found)
+            whole = _whole_name(text, start, end, spans)
+            if not inside and name_key(name) and not (name_key(name) in told and name_key(whole) in told):
+                found[start, end] = whole
+        return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
+
+    def _suspects(self, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[tuple[int, int]]:
+        covered = masked(text, spans)
+        yield from _known(request, spans, text)
+        for match in _quoted().finditer(text):
+            start, end = match.start() + 1, match.end() - 1
+            rest = covered[start:end].replace(COVER, "")
+            if han(rest) > 1 or not all_ordinary(rest, request):
+                yield start, end
+        yield from _capitalised(request, covered)
+        yield from (
+            (one.start, one.end)
+            for one, other in pairwise(spans)
+            if text[one.end : other.start] == " " and _is_part(text, one) and _is_part(text, other)
+        )
+        if not patterns_of(request.language).language.spaced and han(covered):
+            yield from _cut_out(request, covered)
+
+
+@cache
+def _quoted() -> re.Pattern[str]:
+    pairs = dict.fromkeys(pair for one in every_language() for pair in one.punctuation.quotes)
+    return re.compile("|".join(f"{pair[0]}[^{pair[-1]}]+{pair[-1]}" for pair in pairs))
+
+
+def _whole_name(text: str, start: int, end: int, spans: Sequence[Span]) -> str:
+    """Return a name with the names right before and after it: a forename of one and a surname of another are nobody."""
+    for span in spans:
+        if span.end == start - 1 and text[span.end] == " " and _is_part(text, span):
+            start = span.start
+    for span in spans:
+        if span.start == end + 1 and text[end] == " " and _is_part(text, span):
+            end = span.end
+    return text[start:end]
+
+
+def _is_part(text: str, span: Span) -> bool:
+    """Say whether a span is a part of a longer name only: a surname."""
+    name = text[span.start : span.end]
+    return all(fact.type == "entity" and name_key(name) != name_key(fact.value) for fact in span.facts)
+
+
+def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[tuple[int, int]]:
+    for mention in request.known.mentions(text) if request.known else ():
+        if covers(spans, mention.start, mention.end):
+            continue
+        written = text[mention.start : mention.end]
+        if han(written):
+            if not ordinary_of(request.kind, request.language).holds_unspaced(written, request.noun):
+                yield mention.start, mention.end
+            continue
+        starts = bool(_START.search(text[: mention.start]))
+        common = written[:1].islower() or (starts and " " not in written)
+        if not (common and all_ordinary(written, request)) and written.lower() != request.noun.lower():
+            yield mention.start, mention.end
+
+
+def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
+    ordinary, patterns = ordinary_of(request.kind, request.language), patterns_of(request.language)
+    always = patterns.any_of("capitals")
+    for match in _capitals(patterns).finditer(covered):
+        start, end = match.span()
+        parts = words(match[0])
+        if _START.search(covered[:start]) and parts:
+            first = parts[0]
+            if len(parts) == 1 or ordinary.holds(first, request.noun):
+                start += len(first)
+                parts = parts[1:]
+        named = [part for part in parts if part[:1].isupper() and part not in always]
+        if named and not all(ordinary.holds(part, request.noun) for part in named):
+            yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
+
+
+@cache
+def _capitals(patterns: Patterns) -> re.Pattern[str]:
+    """Capitalised words in a row, with the small words that stand inside names."""
+    word = rf"[{patterns.own.capital_letters}][^\W_{HAN}]*(?:['’\-.&][^\W_{HAN}]+)*"
+    small = "|".join(f" {joiner}" for joiner in sorted(patterns.any_of("joiners")))
+    return re.compile(rf"{word}(?:(?:{small})* {word})*")
+
+
+def _cut_out(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
+    """Yield the names that a dictionary finds in a text without spaces."""
+    at, ordinary = 0, ordinary_of(request.kind, request.language)
+    for word, tag in tagged(covered):
+        named = tag.startswith(_NAME_TAGS) and len(word) >= 2 and han(word)
+        if named and not ordinary.holds_unspaced(word, request.noun):
+            yield at, at + len(word)
+        at += len(word)
+
+
+def of_names(patterns: Patterns, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
+    """Find what is said of a person or maker besides the relation that joins them with the item.
+
+    A small model makes actors the heroes of the story: "starring Ada Orla, a retired detective", "Ada Orla hunts a
+    killer". The words are those of the description, so that no word alone betrays it; its place does.
+    """
+    covered = masked(text, spans)
+    for span in spans:
+        name = text[span.start : span.end]
+        if any(fact.type == "entity" for fact in span.facts) and name[:1].isupper():
+            said = _of_name(patterns, request, covered, span)
+            if said:
+                yield Violation("claims", f"the facts do not say {said!r} of {name!r}", name)
+    yield from _in_place_of_names(patterns, request, covered)
+
+
+def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span) -> str:
+    """Return what is said of a name, or nothing."""
+    rest = covered[span.end :]
+    for pattern in patterns.compiled("said"):
+        match = pattern.match(rest)
+        if match:
+            said = _before_verb(request, match["said"])
+            if COVER not in said and _tells(patterns, request, said):
+                return match[0].partition(match["said"])[0].strip(" ,") + f" {said}"
+    if match := patterns.match("does", rest):
+        return match[0].strip()
+    match = _NEXT.match(rest)
+    if match and not patterns.search("of_a_noun", covered[: span.start]) and _tells(patterns, request, match[1]):
+        return match[1]
+    return ""
+
+
+def _before_verb(request: TextRequest, phrase: str) -> str:
+    """Cut a phrase where the sentence goes on: "Ada Orla, the banker | directs Ben Venn"."""
+    verbs = {word for cues in request.cues.values() for cue in cues for word in words(cue) if cue.startswith("{}")}
+    found = re.search(rf"\b(?:{'|'.join(map(re.escape, sorted(verbs)))})\b", phrase) if verbs else None
+    return phrase[: found.start()].strip() if found and found.start() else phrase
+
+
+def _tells(patterns: Patterns, request: TextRequest, said: str) -> bool:
+    """Say whether words state something that is no style, no relation, and not about the item as a whole."""
+    found, ordinary = words(said), ordinary_of(request.kind, request.language)
+    things = {request.noun.lower(), *patterns.any_of("things")}
+    if any(word.lower() in things for word in found):
+        return False
+    stated = {ordinary.stem(word) for cues in request.cues.values() for cue in cues for word in words(cue)}
+    return any(not ordinary.holds(word, request.noun) and ordinary.stem(word) not in stated for word in found)
+
+
+def _in_place_of_names(patterns: Patterns, request: TextRequest, covered: str) -> Iterator[Violation]:
+    """Find a noun where a relation wants a name: "a film by a retired detective", "starring a killer"."""
+    ordinary = ordinary_of(request.kind, request.language)
+    leads = {lead for cues in request.cues.values() for cue in cues if len(lead := cue.partition("{}")[0].strip()) > 4}
+    wanted = patterns.compiled("wants_a_name", mixed=False)
+    for lead in sorted(lead for lead in leads if any(pattern.fullmatch(lead) for pattern in wanted)):
+        for match in re.finditer(rf"\b{re.escape(lead)}\b", covered, re.I):
+            said = patterns.match("nobody", covered, match.end())
+            if said and not ordinary.holds(said["said"], request.noun):
+                yield Violation("claims", f"the facts do not say {(match[0] + said[0])!r}", said["said"])
