@@ -6,10 +6,17 @@ guard, 130 interrupted, 141 nobody reads the output any more.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kgrec.errors import KgrecError, StorageError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import typer
 
 INTERRUPTED = 130
 
@@ -47,20 +54,70 @@ def _explain(error: Exception, options: Sequence[str]) -> int:
     """Print what went wrong and return the exit code; with ``--debug`` let it through, unless it is but a typo."""
     import typer
 
-    from kgrec.cli.errors import explain_usage, report, unexpected
-    from kgrec.errors import KgrecError
+    from kgrec.cli.console import report
 
     if isinstance(error, typer.TyperException):
-        report(*explain_usage(error, options))
+        report(*_explain_usage(error, options))
         return error.exit_code
     if isinstance(error, typer.Abort):  # Ctrl-D or Ctrl-C at a question
         report("given up", None)
         return 1
     if "--debug" in options:
         raise error
-    known = error if isinstance(error, KgrecError) else unexpected(error)
+    known = error if isinstance(error, KgrecError) else _unexpected(error)
     report(known.message, known.hint)
     return known.exit_code
+
+
+def _explain_usage(error: typer.TyperException, words: Sequence[str]) -> tuple[str, str | None]:
+    """Turn an error of the parser into a message and a hint.
+
+    Args:
+        error: what Typer raised; its parser's own classes are private, so only their attributes are looked at.
+        words: the command line up to ``--``.
+    """
+    message = " ".join(error.format_message().split())
+    message, _, suggestion = message.replace(": Value error, ", ": ").partition(" Did you mean ")
+    message = message.partition(" (Possible options:")[0].rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f"did you mean {suggestion}" if suggestion else _near_option(error, words) or _near_choice(error)
+    if not hint:
+        hint = f"`{context.command_path if context else 'kgrec COMMAND'} --help` shows how it is used"
+    return message[:1].lower() + message[1:], hint
+
+
+def _near_option(error: Any, words: Sequence[str]) -> str | None:
+    name, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if name is None or context is None or not hasattr(error, "possibilities"):
+        return None
+    # Of -explain the parser reports only -e, its first letter.
+    typed = next((w for w in words if w.startswith(name) and not w.startswith("--")), name)
+    known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    hint = did_you_mean(f"--{typed.lstrip('-').partition('=')[0]}", known)
+    return hint if hint and hint.startswith("did you mean") else None
+
+
+def _near_choice(error: Any) -> str | None:
+    descriptor = getattr(getattr(error, "param", None), "type_descriptor", None)
+    choices = [str(getattr(choice, "value", choice)) for choice in getattr(descriptor, "choices", None) or ()]
+    given = error.message.split("'")[1::2] if choices else []
+    wrong = next((g for g in given if g not in choices), None)
+    return did_you_mean(wrong, choices) if wrong else None
+
+
+def _unexpected(error: Exception) -> KgrecError:
+    """Turn an error that no part of kgrec foresaw into one with a hint."""
+    if isinstance(error, MemoryError):
+        return KgrecError("not enough memory", hint="close other programs, or train fewer scorers with --only")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return StorageError(f"{error.filename or 'the disk'}: {error.strerror}", hint="free some space and try again")
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
+        return UserError(f"{error.filename}: {error.strerror}", hint="check the path and its permissions")
+    text = str(error).strip().splitlines()
+    first = f": {text[0]}" if text else ""
+    return KgrecError(
+        f"unexpected {type(error).__name__}{first}", hint="run it again with --debug to see where; please report it"
+    )
 
 
 def _accept_any_text() -> None:

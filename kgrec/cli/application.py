@@ -194,7 +194,7 @@ def _top(
     if context.invoked_subcommand is None:
         print(context.get_help(), end="")
     elif context.invoked_subcommand not in ("plugins", "doctor"):
-        from kgrec.cli.errors import warn
+        from kgrec.cli.console import warn
 
         wrong = [f"plugin {info.name!r} is broken and not in use" for info in run.manager.broken()]
         for problem in [*wrong, *(problem.message for problem in run.manager.problems)]:

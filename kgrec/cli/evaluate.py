@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli import complete
-from kgrec.cli.arguments import check_json, check_page, numbers, scorer_names
+from kgrec.cli import options
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
@@ -46,24 +44,19 @@ def evaluate(
     ] = SplitName.ratio,
     fraction: Annotated[float, typer.Option(metavar="SHARE", help="Share that is held out, below 0.5.")] = 0.2,
     k: Annotated[str, typer.Option("-k", metavar="K,...", help="Lengths of the lists that are judged.")] = "10,20",
-    seeds: Annotated[
-        str | None, typer.Option(metavar="SEED,...", help="Do everything once for each; by default kgrec.toml's seed.")
-    ] = None,
+    seeds: options.Seeds = None,
     ablate: Annotated[
         bool,
         typer.Option("--ablate", help="Also without graph, with it shuffled, without text, and each scorer alone."),
     ] = False,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="SCORER,...", help="Use only these scorers.", autocompletion=complete.scorers),
-    ] = None,
+    only: options.Only = None,
     rerank: Annotated[
         list[str] | None,
         typer.Option(
             "--rerank",
             metavar="NAME[:VALUE]",
             help="Judge the lists re-ranked, beside the lists as ranked: mmr:0.3, fair:provider, ...",
-            autocompletion=complete.rerankers,
+            autocompletion=options.rerankers,
         ),
     ] = None,
     sweep: Annotated[
@@ -89,12 +82,8 @@ def evaluate(
     sample_negatives: Annotated[
         int | None, typer.Option(metavar="N", hidden=True, help="Refused: ranking a sample of items misleads.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with tables and charts to FILE.")
-    ] = None,
+    out: options.JsonFile = None,
+    html: options.PageFile = None,
     examples: Annotated[
         int,
         typer.Option(metavar="N", min=0, help="Users, drawn at random, whose lists are kept and shown on the page."),
@@ -112,12 +101,10 @@ def evaluate(
             "(Krichene and Rendle, KDD 2020)",
             hint="leave out --sample-negatives: all items that the user has not seen are ranked",
         )
-    chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
-    names = scorer_names(only)
-    check_json(out)
-    if html is not None:
-        check_page(html)
-    from kgrec.cli.evaluate_views import show_faithfulness, show_lists, show_ratings
+    chosen = options.numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
+    names = options.scorer_names(only)
+    options.check_files(out, html)
+    from kgrec.cli.views import show_faithfulness, show_lists, show_ratings
     from kgrec.evaluate.plan import EvaluationPlan
     from kgrec.evaluate.sweep import parse_sweep
 
@@ -144,9 +131,9 @@ def evaluate(
         plan = EvaluationPlan(
             split=split.value,
             fraction=fraction,
-            ks=tuple(numbers("-k", k, low=1)),
+            ks=tuple(options.numbers("-k", k, low=1)),
             seeds=tuple(chosen),
-            only=None if names is None else tuple(names),
+            only=names,
             ablate=ablate,
             rerank=tuple(rerank) if rerank else None,
             sweeps=tuple(parse_sweep(text, rerankers) for text in sweep or ()),
@@ -169,7 +156,7 @@ def evaluate(
 
 
 def _ratings_plan(
-    split: SplitName, folds: int, seeds: Sequence[int], only: Sequence[str] | None, *, ablate: bool
+    split: SplitName, folds: int, seeds: Sequence[int], only: tuple[str, ...] | None, *, ablate: bool
 ) -> RatingsPlan:
     from kgrec.evaluate.plan import RatingsPlan
 
@@ -178,4 +165,4 @@ def _ratings_plan(
     if split not in (SplitName.ratio, SplitName.k_fold, SplitName.given):
         raise UsageError(f"--ratings knows no split {split.value}", hint="--split given, or none: --folds 5")
     kind = "given" if split is SplitName.given else "folds"
-    return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), None if only is None else tuple(only))
+    return RatingsPlan(kind, folds, tuple(dict.fromkeys(seeds)), only)

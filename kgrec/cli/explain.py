@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, table
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
@@ -36,8 +36,8 @@ FROM = {
 @workspace_command
 def explain(
     run: CommandLineRun,
-    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="Id of an item.", autocompletion=complete.items)],
+    user: options.User,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Id of an item.", autocompletion=options.items)],
     number: Annotated[
         int | None, typer.Option("--number", "-n", min=1, help="Length of the list; by default 10.")
     ] = None,

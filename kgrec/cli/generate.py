@@ -1,4 +1,4 @@
-"""``kgrec generate`` and ``kgrec profile``: texts for a user, about an item, or for everybody; what they rest on."""
+"""``kgrec generate``, ``generate enrich`` and ``kgrec profile``: texts for users and about items; what they rest on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli import complete
-from kgrec.cli.console import cell, clean, console, table, words
-from kgrec.cli.errors import warn
+from kgrec.cli import options
+from kgrec.cli.console import cell, clean, console, table, warn, words
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
@@ -19,33 +18,24 @@ if TYPE_CHECKING:
     from kgrec.plugin.generation import GeneratedText
     from kgrec.text.profile import UserProfile
 
-KindOption = Annotated[
-    str | None,
-    typer.Option("--kind", "-k", help="blurb, summary, ...; by default the domain's usual one.", metavar="KIND"),
-]
-
 
 @workspace_command
 def generate(
     run: CommandLineRun,
-    user: Annotated[
-        str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
-    ] = None,
+    user: options.AnyUser = None,
     item: Annotated[
         list[str] | None,
         typer.Option(
             "--item",
             metavar="ITEM",
             help="About this item (may be repeated); by default what is recommended.",
-            autocompletion=complete.items,
+            autocompletion=options.items,
         ),
     ] = None,
-    kind: KindOption = None,
+    kind: options.Kind = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="About so many recommended items.")] = 1,
-    lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the text.")] = None,
-    tone: Annotated[
-        str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")
-    ] = None,
+    lang: options.Language = None,
+    tone: options.Tone = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +76,7 @@ def generate(
 
     Give a USER, or --item ITEM for a kind that is written for nobody in particular, or --all --out FILE.jsonl.
     """
-    options = {
+    wanted = {
         "kind": kind,
         "language": lang,
         "tone": tone,
@@ -98,13 +88,13 @@ def generate(
         "steer": steer,
     }
     if everybody:
-        _for_all(run, user, item, number, out, options)
+        _for_all(run, user, item, number, out, wanted)
         return
     if user is None and not item:
         raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
     live = run.for_people and out is None and sys.stderr.isatty() and not run.quiet
     watch = _draft if live else None
-    texts = run.project.generate(user, item=tuple(item or ()), n=number, watch=watch, **options)
+    texts = run.project.generate(user, item=tuple(item or ()), n=number, watch=watch, **wanted)
     if live:
         _draft(None)
     _notes(run, texts)
@@ -119,14 +109,14 @@ def _for_all(
     item: list[str] | None,
     number: int,
     out: Path | None,
-    options: dict[str, Any],
+    wanted: dict[str, Any],
 ) -> None:
     if user is not None or item:
         raise UsageError("--all excludes USER and --item", hint="leave them out")
     if out is None:
         raise UsageError("--all needs a file", hint="give --out FILE.jsonl")
     with run.progress() as progress:
-        written = run.project.generate_all(out, n=number, progress=progress, **options)
+        written = run.project.generate_all(out, n=number, progress=progress, **wanted)
     run.say(f"{cell(written)} texts written to {out}")
 
 
@@ -181,7 +171,7 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
 @workspace_command
 def profile(
     run: CommandLineRun,
-    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
+    user: options.User,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many interests.")] = 12,
 ) -> None:
     """Show what a user is interested in, and which events say so."""
@@ -233,3 +223,21 @@ def _show_profile(found: UserProfile) -> None:
         name = f"{clean(interest.name)}" + (f" ({words(interest.relation)})" if interest.relation else "")
         shown.add_row(name, interest.kind, f"{interest.weight:.3f}", str(interest.count), "; ".join(told))
     out.print(shown)
+
+
+@workspace_command
+def enrich(
+    run: CommandLineRun,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A .csv: item_id, keywords.")],
+    thin: Annotated[int, typer.Option("--thin", min=1, help="Texts of fewer words get keywords.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Keywords an item.")] = 8,
+) -> None:
+    """Write keywords for items with short texts.
+
+    A keyword is a word that items near them in graph and likes agree on.
+
+    Training reads the file where kgrec.toml says text.keywords = "FILE". Keywords are no facts; no text states them.
+    """
+    written = run.project.enrich(out, thin=thin, limit=limit)
+    run.say(f"keywords of {cell(written)} items written to {out}")
+    run.say(f'next: [text] keywords = "{out.name}" in kgrec.toml, then kgrec train{run.workspace_option}')

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli.arguments import check_json
+from kgrec.cli import options
 from kgrec.cli.console import clean, console, table
-from kgrec.cli.generate import KindOption
 from kgrec.cli.generate_feedback import evaluate_feedback
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
@@ -23,11 +22,9 @@ if TYPE_CHECKING:
 @workspace_command
 def evaluate(
     run: CommandLineRun,
-    kind: KindOption = None,
-    lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the texts.")] = None,
-    tone: Annotated[
-        str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")
-    ] = None,
+    kind: options.Kind = None,
+    lang: options.Language = None,
+    tone: options.Tone = None,
     users: Annotated[
         int, typer.Option("--users", metavar="N", min=2, help="Readers; one text each and variant.")
     ] = 300,
@@ -79,7 +76,7 @@ def evaluate(
         return
     from kgrec.evaluate.plan import VARIANTS, TextPlan
 
-    check_json(out)
+    options.check_files(out, html)
     named = model or run.project.config.generate.model
     chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants is not None else None
     if chosen is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, duration, table
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
@@ -25,7 +26,7 @@ def tune(
         list[str] | None,
         typer.Option("--kind", "-k", metavar="KIND", help="Kind of text (may be repeated); by default all."),
     ] = None,
-    lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the texts.")] = None,
+    lang: options.Language = None,
     sources: Annotated[
         list[str] | None,
         typer.Option(

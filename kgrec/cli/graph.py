@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, size
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, UsageError, UserError
@@ -33,10 +34,7 @@ def query(
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the query from FILE.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")] = 10.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
-    ] = None,
+    out: options.TableFile = None,
 ) -> None:
     """Run a SPARQL query on the graph."""
     result = run.project.graph.query(_query_text(sparql, file), timeout=timeout, limit=limit)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, duration, show_facts, show_records, table
 from kgrec.cli.output import write_frame
 from kgrec.cli.run import CommandLineRun
@@ -23,7 +23,7 @@ def info(
     run: CommandLineRun,
     user: Annotated[
         str | None,
-        typer.Argument(metavar="USER", help="Show what is known of this user.", autocompletion=complete.users),
+        typer.Argument(metavar="USER", help="Show what is known of this user.", autocompletion=options.users),
     ] = None,
     config: Annotated[bool, typer.Option("--config", help="Show every setting and where its value came from.")] = False,
     rejects: Annotated[bool, typer.Option("--rejects", help="Show the rows that cleaning left out, and why.")] = False,

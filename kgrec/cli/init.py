@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import console
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, PluginError, UsageError, UserError
@@ -30,7 +30,7 @@ def init(
     domain: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Field of the data; `kgrec plugins` lists them.", autocompletion=complete.domains
+            metavar="NAME", help="Field of the data; `kgrec plugins` lists them.", autocompletion=options.domains
         ),
     ] = None,
     files: Annotated[
@@ -75,7 +75,7 @@ def _with_sample(manager: PluginManager) -> str:
 
 
 def _sample(manager: PluginManager, name: str, settings: Path) -> None:
-    """Let the domain's plugin write its sample, kgrec.toml included; the files appear when all are complete."""
+    """Let the domain's plugin write its sample, kgrec.toml included; the files appear when all are options."""
     import importlib
     import tempfile
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from kgrec.cli.console import console, table
-from kgrec.cli.errors import warn as say_warning
+from kgrec.cli.console import warn as say_warning
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import KgrecError
 from kgrec.plugin import workspace_command

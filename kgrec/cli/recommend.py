@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, table, words
 from kgrec.cli.output import Format, format_of, write_frame
 from kgrec.cli.run import CommandLineRun
@@ -26,9 +26,7 @@ LONGEST_ABOUT = 200
 @workspace_command
 def recommend(
     run: CommandLineRun,
-    user: Annotated[
-        str | None, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)
-    ] = None,
+    user: options.AnyUser = None,
     number: Annotated[
         int | None, typer.Option("--number", "-n", min=1, help="How many items a user; by default 10.")
     ] = None,
@@ -48,7 +46,7 @@ def recommend(
             "--rerank",
             metavar="NAME[:VALUE]",
             help="Re-rank: mmr:0.3, fair:provider, ...; several work in their order; none: not even kgrec.toml's.",
-            autocompletion=complete.rerankers,
+            autocompletion=options.rerankers,
         ),
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="For all users; write them with --out FILE.")] = False,
@@ -65,17 +63,14 @@ def recommend(
             "--like",
             metavar="ITEMS...",
             help="For somebody who is not in the data: ids of liked items.",
-            autocompletion=complete.items,
+            autocompletion=options.items,
         ),
     ] = None,
     kind: Annotated[
         str | None,
         typer.Option("--generate", metavar="KIND", help="Also write a text of this kind about each item: blurb, ..."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write to FILE: .tsv, .csv, .jsonl, .json or .parquet."),
-    ] = None,
+    out: options.TableFile = None,
 ) -> None:
     """Recommend items to a user, a newcomer, or everybody.
 

@@ -118,7 +118,7 @@ class CommandLineRun:
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Open what shows progress on stderr."""
-        from kgrec.cli.progress import reporting
+        from kgrec.cli.console import reporting
 
         return reporting(quiet=self.quiet)
 

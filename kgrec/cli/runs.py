@@ -1,7 +1,8 @@
-"""``kgrec runs``: the evaluations that were kept, each again as a table or a page."""
+"""``kgrec runs`` and ``kgrec compare``: the evaluations that were kept, each again or two beside each other."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -10,25 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli import complete
-from kgrec.cli.arguments import check_page
-from kgrec.cli.console import console, duration, show_facts, table
+from kgrec.cli import options
+from kgrec.cli.console import cell, console, duration, show_facts, table
+from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import CorruptArtifactError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
+    from kgrec.evaluate.comparison import RunComparison
     from kgrec.evaluate.records import KeptRun, RunRecord
     from kgrec.evaluate.runs import Runs
 
-RunName = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN",
-        help="Its name or enough of it, latest, latest~1, ..., or the file of a record.",
-        autocompletion=complete.runs,
-    ),
-]
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
 
@@ -106,7 +100,7 @@ def headline(record: RunRecord) -> tuple[str, float | None]:
 @workspace_command
 def show(
     run: CommandLineRun,
-    name: RunName = "latest",
+    name: options.RunName = "latest",
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the page of the run to FILE.")
     ] = None,
@@ -114,7 +108,7 @@ def show(
     """Show a kept run again, or write its page."""
     found = run.project.runs.load(name)
     if html is not None:
-        check_page(html)
+        options.check_files(None, html)
         run.project.write_report(html, str(found.file))
         run.say(f"the page of {found.name} is in {html}")
         return
@@ -124,7 +118,7 @@ def show(
 @workspace_command
 def export(
     run: CommandLineRun,
-    name: RunName = "latest",
+    name: options.RunName = "latest",
     to: Annotated[
         Tool, typer.Option("--to", help="The tool that is to show it; each is an extra of kgrec.")
     ] = Tool.tensorboard,
@@ -139,8 +133,8 @@ def export(
 
 
 def _show(run: KeptRun[RunRecord]) -> None:
-    from kgrec.cli.evaluate_views import interval, number, show_loop
     from kgrec.cli.generate_evaluate import show_quality
+    from kgrec.cli.views import interval, number, show_loop
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.records import RatingsRecord, SimulationRecord, TextsRecord
     from kgrec.report.reproduce import command_of
@@ -172,3 +166,62 @@ def _show(run: KeptRun[RunRecord]) -> None:
         show_loop(record)
     if isinstance(record, TextsRecord):
         show_quality(record)
+
+
+@workspace_command
+def compare(
+    run: CommandLineRun,
+    run_a: options.RunName,
+    run_b: options.RunName = "latest",
+    html: options.PageFile = None,
+    out: options.JsonFile = None,
+) -> None:
+    """Compare two kept runs: figures, what differs in settings and data.
+
+    Where both asked the same users for the same likes, differences are taken user by user.
+    """
+    options.check_files(out, html)
+    found = run.project.runs.compare(run_a, run_b)
+    if html is not None:
+        run.project.write_comparison(html, found)
+    if out is not None:
+        write_records([found.to_dict()], Format.json, out)
+    run.data([found.to_dict()], lambda: _show_comparison(found))
+    if html is not None:
+        run.say(f"the page is {html}")
+
+
+def _show_comparison(found: RunComparison) -> None:
+    from kgrec.cli.views import number
+    from kgrec.evaluate.comparison import PAIRED
+    from kgrec.report.comparison import UNSURE, verdict
+
+    out = console()
+    out.print(f"A {found.a}\nB {found.b}", style="dim")
+    first = found.figures[0].system
+    columns: dict[str, dict[str, Any]] = {f"of {first}": {"no_wrap": True}, "A": RIGHT, "B": RIGHT, "B - A": RIGHT}
+    more: dict[str, dict[str, Any]] = {"95 % interval": RIGHT, "p": RIGHT} if found.paired else {"": {"no_wrap": True}}
+    shown = table({**columns, **more})
+    for figure in (f for f in found.figures if f.system == first):
+        unsure = " ?" if figure.how == PAIRED and verdict(figure) == UNSURE else ""
+        gap = number(figure.difference, sign="+") + unsure
+        span = f"{number(figure.low)} to {number(figure.high)}" if math.isfinite(figure.low) else ""
+        p = f"{figure.p_holm:.3f}" if math.isfinite(figure.p_holm) else ""
+        rest = (span, p) if found.paired else (verdict(figure),)
+        shown.add_row(figure.metric, number(figure.a[0]), number(figure.b[0]), gap, *rest)
+    out.print(shown)
+    others = list(dict.fromkeys(figure.system for figure in found.figures))[1:]
+    if others:
+        out.print(f"also compared, see --html or --out: {', '.join(others)}", style="dim")
+    if found.paired:
+        out.print("user by user: paired permutation test, Holm-corrected p; ? may be chance", style="dim")
+    else:
+        out.print(f"not user by user: {found.why_not}", style="dim")
+    out.print()
+    if not found.changed:
+        out.print("settings, data, seeds and versions are the same")
+        return
+    made = table({"differs": {"overflow": "fold"}, "A": {"overflow": "fold"}, "B": {"overflow": "fold"}})
+    for change in found.changed:
+        made.add_row(change.what, cell(change.a), cell(change.b))
+    out.print(made)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kgrec.cli import complete
-from kgrec.cli.arguments import check_json, check_page, numbers, scorer_names
+from kgrec.cli import options
 from kgrec.cli.output import Format, write_records
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
@@ -19,47 +17,35 @@ def simulate(
     run: CommandLineRun,
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="How often everybody gets a list.")] = 20,
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="Length of the lists.")] = 20,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="SEED,...", help="Do everything once for each; by default kgrec.toml's seed.")
-    ] = None,
+    seeds: options.Seeds = None,
     fraction: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of the likes that the recommender does not start with.")
     ] = 0.2,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="SCORER,...", help="Use only these scorers.", autocompletion=complete.scorers),
-    ] = None,
+    only: options.Only = None,
     rerank: Annotated[
         list[str] | None,
         typer.Option(
             "--rerank",
             metavar="NAME[:VALUE]",
             help="Run the loop with these re-rankers, too: reach:0.2, popularity:0.3, ...",
-            autocompletion=complete.rerankers,
+            autocompletion=options.rerankers,
         ),
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with tables and charts to FILE.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
-    ] = None,
+    html: options.PageFile = None,
+    out: options.JsonFile = None,
 ) -> None:
     """Run the feedback loop offline: recommend, click, learn, repeat.
 
     Simulated people click by a taste learned from all of their likes, of which the recommender starts without a share,
     and look at the top of a list more than at its end. docs/evaluation.md says what the figures mean.
     """
-    chosen = numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
-    names = scorer_names(only)
-    check_json(out)
-    if html is not None:
-        check_page(html)
-    from kgrec.cli.evaluate_views import show_loop
+    chosen = options.numbers("--seeds", seeds, low=0) if seeds is not None else [run.project.config.seed]
+    names = options.scorer_names(only)
+    options.check_files(out, html)
+    from kgrec.cli.views import show_loop
     from kgrec.evaluate.plan import SimulationPlan
 
-    only_these, steps = None if names is None else tuple(names), tuple(rerank) if rerank else None
-    plan = SimulationPlan(rounds, n, tuple(chosen), fraction, only_these, steps)
+    plan = SimulationPlan(rounds, n, tuple(chosen), fraction, names, tuple(rerank) if rerank else None)
     with run.progress() as progress:
         found = run.project.simulate(plan, progress=progress)
     document = found.record.to_dict()

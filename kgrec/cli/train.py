@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import cell, console, duration, table
 from kgrec.cli.run import CommandLineRun
-from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
@@ -33,10 +32,7 @@ class Device(StrEnum):
 def train(
     run: CommandLineRun,
     device: Annotated[Device | None, typer.Option(help="Where to train; by default what kgrec.toml says.")] = None,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="SCORER,...", help="Train only these scorers.", autocompletion=complete.scorers),
-    ] = None,
+    only: options.Only = None,
     tune: Annotated[
         float | None,
         typer.Option(
@@ -58,9 +54,7 @@ def train(
     The weights are learned on interactions that are held out of the fit; then all scorers are fitted on everything.
     Ctrl-C ends a search without losing what it found.
     """
-    chosen = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-    if chosen == []:
-        raise UsageError("--only names no scorer", hint="for example --only ease,als")
+    chosen = options.scorer_names(only)
     with run.progress() as progress:
         report = run.project.train(
             device=device.value if device else None,

@@ -192,7 +192,7 @@ def kgrec_commands() -> list[Spec]:
         ),
         Spec(
             "generate enrich",
-            f"{cli}.generate_enrich:enrich",
+            f"{cli}.generate:enrich",
             "Write keywords for items with short texts.",
         ),
         Spec(
@@ -222,7 +222,7 @@ def kgrec_commands() -> list[Spec]:
         Spec("runs", f"{cli}.runs:runs", "List the evaluations that were kept, the latest first."),
         Spec("runs show", f"{cli}.runs:show", "Show a kept run again, or write its page."),
         Spec("runs export", f"{cli}.runs:export", "Write a kept run for TensorBoard or MLflow."),
-        Spec("compare", f"{cli}.compare:compare", "Compare two kept runs: figures, what differs in settings and data."),
+        Spec("compare", f"{cli}.runs:compare", "Compare two kept runs: figures, what differs in settings and data."),
         Spec("plugins", f"{cli}.plugins:plugins", "List the plugins, what they offer, what is broken."),
         Spec("trust", f"{cli}.trust:trust", "Show what workspaces may reach: hosts, secrets, files outside of them."),
         Spec("trust host", f"{cli}.trust:host", "Allow a host to get texts, and the value of a variable."),

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kgrec.cli.progress import BarProgress, PlainProgress, reporting
+from kgrec.cli.console import BarProgress, PlainProgress, reporting
 from kgrec.progress import SILENT
 
 

@@ -25,7 +25,7 @@ def test_build_graph_counts_and_points_on(kgrec, project, tmp_path):
 
 def test_train_shows_each_scorer(kgrec, project):
     got = kgrec("train", "--device", "cpu", "--only", "ease, gnn")
-    assert project.calls == [("train", "cpu", ["ease", "gnn"])]
+    assert project.calls == [("train", "cpu", ("ease", "gnn"))]
     assert "0.3850" in got.out
     assert "left out: no triples" in got.out
     assert "threads 2" in got.out
@@ -81,11 +81,11 @@ def test_values_for_people():
 
 
 def test_completion_offers_what_exists(tmp_path):
-    from kgrec.cli import complete
+    from kgrec.cli import options
 
-    assert "generic" in complete.domains("gen")
-    assert complete.scorers("ease,po") == ["ease,popularity"]
-    assert complete.scorers("xyz") == []
+    assert "generic" in options.domains("gen")
+    assert options.scorers("ease,po") == ["ease,popularity"]
+    assert options.scorers("xyz") == []
     assert "ease" in load_plugins([]).registry("scorer")
 
 
@@ -93,7 +93,7 @@ def test_completion_of_users_reads_the_workspace(tmp_path):
     import polars as pl
     import typer
 
-    from kgrec.cli import complete
+    from kgrec.cli import options
     from kgrec.cli.application import build_cli
     from kgrec.cli.run import CommandLineRun
     from kgrec.workspace import Workspace
@@ -104,9 +104,9 @@ def test_completion_of_users_reads_the_workspace(tmp_path):
     manager = load_plugins([])
     command = build_cli(manager)
     context = typer.Context(command, obj=CommandLineRun(manager, where=tmp_path))
-    assert complete.users(context, "an") == ["anna", "andrew"]
-    assert complete.items(context, "an") == []
-    assert complete.users(typer.Context(command, obj=CommandLineRun(manager, where=tmp_path / "none")), "") == []
+    assert options.users(context, "an") == ["anna", "andrew"]
+    assert options.items(context, "an") == []
+    assert options.users(typer.Context(command, obj=CommandLineRun(manager, where=tmp_path / "none")), "") == []
 
 
 def test_the_shell_gets_its_completions(kgrec, monkeypatch):

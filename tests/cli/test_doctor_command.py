@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kgrec.cli import checks
+from kgrec.cli import doctor
 from kgrec.plugin.manager import load_plugins
 from kgrec.workspace import Workspace
 
@@ -17,7 +17,7 @@ from kgrec.workspace import Workspace
 def no_torch(monkeypatch):
     """Answer for torch, whose import would take most of the time."""
     answer = SimpleNamespace(returncode=0, stdout='{"built": null, "devices": []}', stderr="")
-    monkeypatch.setattr(checks.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: answer)
     return answer
 
 
@@ -47,11 +47,11 @@ def test_stages_that_are_missing_or_stale(tmp_path):
         (writer.folder / "table.json").write_text("first")
     with workspace.locked(), workspace.publish("models", seed=1) as (writer,):
         (writer.folder / "table.json").write_text("made from the first")
-    states = {c.name: (c.state, c.advice) for c in checks.stages(workspace)}
+    states = {c.name: (c.state, c.advice) for c in doctor.stages(workspace)}
     assert states == {"stage dataset": ("ok", ""), "stage models": ("ok", "")}  # no graph, and none needed
     with workspace.locked(), workspace.publish("dataset", seed=1) as (writer,):
         (writer.folder / "table.json").write_text("second")
-    states = {c.name: (c.state, c.advice) for c in checks.stages(workspace)}
+    states = {c.name: (c.state, c.advice) for c in doctor.stages(workspace)}
     assert states["stage models"] == ("warn", "kgrec train")
 
 
@@ -60,15 +60,15 @@ def test_a_damaged_workspace_is_a_failure(tmp_path):
     workspace.config_file.write_text("seed = 1\n")
     workspace.artifacts.mkdir()
     (workspace.artifacts / "manifest.json").write_text("{")
-    [check] = checks.stages(workspace)
+    [check] = doctor.stages(workspace)
     assert (check.state, check.advice != "") == ("fail", True)
 
 
 def test_packages_that_are_missing_or_too_new(monkeypatch):
     known = {"numpy": "99.0", "rich": None}
-    monkeypatch.setattr(checks, "_version", lambda name: known.get(name, "1.0"))
-    monkeypatch.setattr(checks, "requires", lambda _: ["numpy>=2,<3", "rich>=14", "typer", 'absent; extra == "dev"'])
-    found = {c.name: c for c in checks.packages()}
+    monkeypatch.setattr(doctor, "_version", lambda name: known.get(name, "1.0"))
+    monkeypatch.setattr(doctor, "requires", lambda _: ["numpy>=2,<3", "rich>=14", "typer", 'absent; extra == "dev"'])
+    found = {c.name: c for c in doctor.packages()}
     assert (found["numpy"].state, found["numpy"].advice) == ("warn", "pip install 'numpy<3,>=2'")
     assert found["rich"].state == "fail"
     assert "typer 1.0" in found["packages"].found
@@ -76,8 +76,8 @@ def test_packages_that_are_missing_or_too_new(monkeypatch):
 
 
 def test_a_missing_extra_says_what_is_lost(monkeypatch):
-    monkeypatch.setattr(checks, "_version", lambda name: None if name.startswith("gt-") else "1.0")
-    found = {c.name: c for c in checks.extras()}
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name.startswith("gt-") else "1.0")
+    found = {c.name: c for c in doctor.extras()}
     assert found["extra models"].state == "warn"
     assert "English texts" in found["extra models"].found
     assert found["extra models"].advice == "pip install 'kgrec[models]'"
@@ -92,16 +92,16 @@ def test_a_missing_extra_says_what_is_lost(monkeypatch):
     ],
 )
 def test_what_torch_answers(monkeypatch, no_torch, answer, state, says):
-    monkeypatch.setattr(checks.shutil, "which", lambda _: None)
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
     vars(no_torch).update(answer)
-    check = checks.torch_devices()
+    check = doctor.torch_devices()
     assert check.state == state
     assert says in check.found
 
 
 def test_a_gpu_that_torch_cannot_use(monkeypatch):
-    monkeypatch.setattr(checks.shutil, "which", lambda name: f"/usr/bin/{name}")
-    check = checks.torch_devices()
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    check = doctor.torch_devices()
     assert check.state == "warn"
     assert "no CUDA" in check.found
 
@@ -110,16 +110,16 @@ def test_torch_that_hangs(monkeypatch):
     def hang(*_, **__):
         raise subprocess.TimeoutExpired("python", 120)
 
-    monkeypatch.setattr(checks.subprocess, "run", hang)
-    assert checks.torch_devices().state == "fail"
+    monkeypatch.setattr(doctor.subprocess, "run", hang)
+    assert doctor.torch_devices().state == "fail"
 
 
 @pytest.mark.parametrize(("free", "state"), [(10**7, "fail"), (10**9, "warn"), (10**11, "ok")])
 def test_disk(monkeypatch, tmp_path, free, state):
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    assert checks.disk(tmp_path / "not" / "there").state == state
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert doctor.disk(tmp_path / "not" / "there").state == state
 
 
 def test_broken_plugins_are_listed():
     manager = load_plugins([])
-    assert [c.state for c in checks.plugins(manager)] == ["ok"]
+    assert [c.state for c in doctor.plugins(manager)] == ["ok"]

@@ -146,7 +146,7 @@ def test_evaluate_tells_what_is_clicked_of_what_is_shown(both, times):
 
 
 def test_the_screen_names_auc_its_interval_and_the_groups(capsys):
-    from kgrec.cli.evaluate_views import show_clicks
+    from kgrec.cli.views import show_clicks
 
     rng = np.random.default_rng(0)
     rows = np.repeat(np.arange(30), 6)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kgrec.cli.evaluate_views import show_faithfulness
+from kgrec.cli.views import show_faithfulness
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.faithfulness import faithfulness
 from kgrec.explain.reasons import Explainer
