@@ -26,8 +26,8 @@ import kgrec
 from kgrec.config import TextConfig
 from kgrec.evaluate.significance import bootstrap, compare
 from kgrec.plugin.protocols import TextEncoder
-from kgrec.text.choose import choose_encoder
-from kgrec.text.encoders.transformer import TransformerEncoder, quiet_loading
+from kgrec.text.encoders.pretrained import TransformerEncoder, quiet_loading
+from kgrec.text.vectors import choose_encoder
 
 Floats = NDArray[np.float64]
 Judge = Callable[[list[str], list[str]], Floats]

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from kgrec.ranking.text_inputs import TextInputs
     from kgrec.ranking.training import TrainReport
     from kgrec.ranking.users import UserLookup
-    from kgrec.text.build import TextVectors
     from kgrec.text.profile import Profiler, UserProfile
+    from kgrec.text.vectors import TextVectors
 
 
 KNOWN_INTERESTS = 24
@@ -130,7 +130,7 @@ class Project:
     @cached_property
     def text_vectors(self) -> TextVectors:
         """The vectors of texts that the models were trained with."""
-        from kgrec.text.build import TextVectors
+        from kgrec.text.vectors import TextVectors
 
         return TextVectors.load(self.workspace.folder("text"))
 
@@ -182,7 +182,7 @@ class Project:
         allow_paths(self.workspace.root, [Path(file) for file in append])  # now, and for later builds
 
         def encoder(dataset: Dataset) -> TextEncoder | None:
-            from kgrec.text.choose import linking_encoder
+            from kgrec.text.vectors import linking_encoder
 
             return linking_encoder(dataset, self.config, self.manager, self.workspace.cache / "text", progress)
 

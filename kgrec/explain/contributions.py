@@ -31,7 +31,7 @@ from kgrec.types import ItemIndices, Profile, Scores, Vectors
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
     from kgrec.ranking.ranker import Ranker
-    from kgrec.text.build import TextVectors
+    from kgrec.text.vectors import TextVectors
 
 TOLERANCE = 1e-4
 """Contributions farther from their score, relative to it where it is above 1, are not believed."""

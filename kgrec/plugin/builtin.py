@@ -36,10 +36,10 @@ def kgrec_entity_linkers() -> list[Spec]:
 def kgrec_text_encoders() -> list[Spec]:
     """Offer the text encoders."""
     return [
-        Spec("transformers", "kgrec.text.encoders.transformer:TransformerEncoder", "any transformers model; MiniLM"),
+        Spec("transformers", "kgrec.text.encoders.pretrained:TransformerEncoder", "any transformers model; MiniLM"),
         Spec(
             "multilingual",
-            "kgrec.text.encoders.multilingual:MultilingualEncoder",
+            "kgrec.text.encoders.pretrained:MultilingualEncoder",
             "English, Chinese and 14 more; numpy only",
             extra="models",
         ),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from kgrec.graph.knowledge_graph import KnowledgeGraph
-    from kgrec.text.build import TextVectors
+    from kgrec.text.vectors import TextVectors
 
 
 @dataclass(frozen=True)

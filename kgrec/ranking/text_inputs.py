@@ -15,8 +15,8 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
-from kgrec.text.build import TextVectors, encode_dataset
 from kgrec.text.item_text import read_keywords
+from kgrec.text.vectors import TextVectors, encode_dataset
 from kgrec.workspace import Workspace
 
 

@@ -30,7 +30,7 @@ def answer_yes(monkeypatch):
 
 
 def test_an_encoder_runs_no_code_of_its_folder(hostile, monkeypatch):
-    from kgrec.text.encoders.transformer import TransformerEncoder
+    from kgrec.text.encoders.pretrained import TransformerEncoder
 
     answer_yes(monkeypatch)
     folder, ran = hostile

@@ -47,7 +47,7 @@ def located(named: str) -> dict[str, Any]:
         raise MissingExtraError.of("reading GGUF files by transformers", "lora")
     if name == PACKAGED:
         from kgrec.generate.models.llama import DISTRIBUTION, SHA256, packaged_file
-        from kgrec.text.encoders.packaged import check_sha256
+        from kgrec.text.encoders.pretrained import check_sha256
 
         file = packaged_file()
         check_sha256(file, SHA256, DISTRIBUTION)

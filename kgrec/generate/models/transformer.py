@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kgrec.errors import MissingExtraError, ModelError
 from kgrec.generate.models.answers import first_line, valid_json
-from kgrec.text.encoders.transformer import quiet_loading
+from kgrec.text.encoders.pretrained import quiet_loading
 
 FEATURE = "a transformers language model"
 

