@@ -90,7 +90,7 @@ def evaluate(
         write_records([document], Format.json, out)
     if html is not None:
         from kgrec.report import write_page
-        from kgrec.report.text_quality_page import quality_page
+        from kgrec.report.texts import quality_page
 
         write_page(html, quality_page(found.record))
         run.say(f"the page is {html}")
@@ -100,7 +100,7 @@ def evaluate(
 
 def show_quality(found: TextsRecord) -> None:
     """Print the figures, a variant a column."""
-    from kgrec.report.text_quality_page import OTHERS, SHARES, shown
+    from kgrec.report.texts import OTHERS, SHARES, shown
 
     right: dict[str, Any] = {"justify": "right"}
     made = table({"": {"overflow": "fold"}, **{v.name: right for v in found.variants}})

@@ -114,7 +114,7 @@ def evaluate_feedback(run: CommandLineRun, html: Path | None = None) -> None:
     run.data([found.to_dict()], lambda: show_evaluation(found))
     if html is not None:
         from kgrec.report import write_page
-        from kgrec.report.feedback_page import feedback_page
+        from kgrec.report.texts import feedback_page
 
         write_page(html, feedback_page(found))
         run.say(f"the page is in {html}")

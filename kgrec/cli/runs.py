@@ -137,7 +137,7 @@ def _show(run: KeptRun[RunRecord]) -> None:
     from kgrec.cli.views import interval, number, show_loop
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.records import RatingsRecord, SimulationRecord, TextsRecord
-    from kgrec.report.reproduce import command_of
+    from kgrec.report.run_page import command_of
 
     record, out = run.record, console()
     facts: dict[str, Any] = {"run": run.name, "kind": record.kind}

@@ -6,11 +6,8 @@ import math
 
 from kgrec.evaluate.comparison import PAIRED, FigureDifference, RunComparison
 from kgrec.report import Bar, Section, bar_plot, details, facts, grid, page, paragraph, table
-from kgrec.report.record import change, span, text_of
-from kgrec.report.words import FALLING, meaning
-
-SURE = 0.05
-"""Corrected p-values up to this are called a difference."""
+from kgrec.report.blocks import change, span, text_of
+from kgrec.report.results import FALLING, SURE, meaning
 
 UNSURE = "no difference shown"
 """The difference may be chance."""

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from kgrec.evaluate.plan import AS_RANKED
 from kgrec.evaluate.records import SimulationRecord
 from kgrec.report import Section, Series, facts, grid, line_plot, paragraph, table
-from kgrec.report.record import change, span, text_of
+from kgrec.report.blocks import change, span, text_of
 
 MEANINGS = {
     "clicks": "Clicks that a list brings. It falls by nature: what people like best is soon behind them.",

@@ -1,10 +1,25 @@
-"""What the lists are like: how popular their items are, who gets the places, whether their categories fit."""
+"""What the lists are like: popularity, places, categories, what was shown and clicked, examples; and the data."""
 
 from __future__ import annotations
 
-from kgrec.evaluate.lists_record import ListsRecord
-from kgrec.report import Bar, Section, Series, bar_plot, grid, line_plot, paragraph, table
-from kgrec.report.record import span
+from markupsafe import Markup
+
+from kgrec.evaluate.lists_record import Counts, Example, ListsRecord
+from kgrec.report import (
+    Bar,
+    Section,
+    Series,
+    bar_plot,
+    facts,
+    grid,
+    heading,
+    histogram,
+    joined,
+    line_plot,
+    paragraph,
+    table,
+)
+from kgrec.report.blocks import span, text_of
 
 MOST_SYSTEMS = 2
 """Systems in a chart, the whole hybrid first; the tables hold all."""
@@ -131,3 +146,112 @@ def _figures(record: ListsRecord, wanted: tuple[str, ...]) -> object:
     for name, ranged in ranges.items():
         header += [name, "95 % interval"] if ranged else [name]
     return table(header, lines, caption="The same in figures", right=["95 % interval"])
+
+
+def data(record: ListsRecord) -> Section:
+    """Draw the likes that the systems may learn from."""
+    held = record.data
+    drawn = held.distribution
+    plots = [
+        _counted(drawn.users, "Activity", "likes of a user", "users"),
+        _counted(drawn.items, "Popularity", "likes of an item", "items"),
+    ]
+    shown = [(place, likes) for place, likes in drawn.popularity if likes > 0]
+    if shown:
+        series = Series("likes", [place for place, _ in shown], [likes for _, likes in shown])
+        plots.append(
+            line_plot(
+                [series],
+                title="The long tail",
+                x_label="items, most liked first",
+                y_label="likes",
+                log_x=True,
+                log_y=True,
+            )
+        )
+    named = {
+        "users": held.users,
+        "items": held.items,
+        "likes learned from": held.fit_likes,
+        "share of all pairs that is known": f"{drawn.density:.3%}",
+        "likes of the median user": drawn.users.median,
+        "likes of the median item": drawn.items.median,
+        "users without likes": drawn.users.none,
+        "items without likes": drawn.items.none,
+        "held by the most liked tenth": f"{drawn.top_share:.0%} of all likes",
+    }
+    text = "Likes of the part that the systems learned from, of the first seed; hidden likes are not in it."
+    return Section("The data", [paragraph(text), facts(named), grid(*(plot for plot in plots if plot))])
+
+
+def _counted(counts: Counts, title: str, x_label: str, y_label: str) -> object:
+    if not counts.counts:
+        return ""
+    note = f"{counts.none:,} {y_label} without likes are not drawn"
+    return histogram(counts.edges, counts.counts, title=title, x_label=x_label, y_label=y_label, log_x=True, note=note)
+
+
+def uplift(record: ListsRecord) -> Section | None:
+    """Show how often things are liked when shown and when not, on average and for what is in the lists."""
+    found = record.uplift
+    if found is None:
+        return None
+    rows = [("anything", found.everywhere)]
+    for system, by_k in found.at.items():
+        rows += [(f"top {k} of {system}", effect) for k, effect in by_k.items()]
+    lines = []
+    for name, effect in rows:
+        shown, unshown, gap = effect.shown.mean, effect.unshown.mean, effect.uplift
+        lines.append([name, shown, unshown, gap.mean, span(gap.low, gap.high), float(effect.n_shown)])
+    header = ["liked when", "shown", "not shown", "uplift", "95 % interval", "pairs shown"]
+    text = (
+        "The uplift is the likes that showing causes, not those that people would have found anyway: share liked when "
+        "shown minus share liked when not, each pair of a person and an item weighed by the inverse of how likely it "
+        f"was to be shown. Uncorrected, the difference is {found.naive:.4f}."
+    )
+    caption = "What was shown and liked after training"
+    return Section("What showing changes", [paragraph(text), table(header, lines, caption=caption, right=header[1:])])
+
+
+def clicks(record: ListsRecord) -> Section | None:
+    """Show whether what was clicked is scored above what was only shown."""
+    found = record.clicks
+    if found is None or not found.systems:
+        return None
+    names = list(dict.fromkeys(name for figures in found.systems.values() for name in figures))
+    lines = []
+    for system, figures in found.systems.items():
+        values = [figures[name] for name in names]
+        lines.append([system, *(f"{value.mean:.4f} ({span(value.low, value.high)})" for value in values)])
+    text = (
+        f"Of {text_of(found.shown)} showings to {text_of(found.users)} people, "
+        f"{text_of(found.clicked)} were clicked. AUC is over all showings together: how often a clicked one is "
+        f"scored above one that was not. The others are means over {text_of(found.groups)} groups of "
+        f"{found.by}. In brackets: 95 % intervals over people."
+    )
+    header = ["system", *names]
+    caption = "Is what was clicked scored above what was only shown?"
+    return Section("What was clicked", [paragraph(text), table(header, lines, caption=caption, right=header[1:])])
+
+
+def examples(record: ListsRecord) -> Section | None:
+    """Show what the figures are about."""
+    found = record.charts.examples
+    if not found:
+        return None
+    text = (
+        "These people were drawn at random, not chosen. A list is what the whole hybrid would have shown them; "
+        "✓ marks what they turned out to like and the system could not know."
+    )
+    return Section("Examples", [paragraph(text), *(_one(example) for example in found)])
+
+
+def _one(example: Example) -> Markup:
+    hits = sum(item.hit for item in example.items)
+    head = heading(f"User {example.user}")
+    latest = text_of(example.latest) if example.latest else "nothing"
+    known = paragraph(f"Known likes: {text_of(example.likes)}, the latest: {latest}.")
+    lines = [[place + 1, item.title, "✓" if item.hit else "", item.reason] for place, item in enumerate(example.items)]
+    were = "like was" if example.hidden == 1 else "likes were"
+    caption = f"{hits} of the first {len(example.items)} are right; {text_of(example.hidden)} {were} hidden"
+    return joined([head, known, table(["", "item", "right", "because"], lines, caption=caption)])

@@ -1,4 +1,4 @@
-"""What was compared, the figures with their intervals, and what each ingredient is worth."""
+"""How good the lists are: figures with intervals, what ingredients are worth, groups, trade-offs, learning curves."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from kgrec.evaluate.lists_record import ListsRecord, SystemFigures
+from kgrec.evaluate.lists_record import Gap, ListsRecord, SweepPoint, SystemFigures
 from kgrec.evaluate.plan import AS_RANKED, FULL
-from kgrec.report import Bar, Section, bar_plot, details, facts, grid, listing, number, paragraph, table
-from kgrec.report.record import change, span, text_of
-from kgrec.report.words import meaning
+from kgrec.report import (
+    Bar,
+    Point,
+    Section,
+    Series,
+    bar_plot,
+    details,
+    facts,
+    grid,
+    heading,
+    line_plot,
+    listing,
+    number,
+    paragraph,
+    scatter_plot,
+    table,
+)
+from kgrec.report.blocks import change, span, text_of
 
 SURE = 0.05
 """Corrected p-values up to this are called a difference."""
@@ -93,7 +108,7 @@ def results(record: ListsRecord) -> Section | None:
                 bar_plot(others, title=recall, x_label=f"{recall}, 95 % interval"),
             )
         )
-    blocks += [Markup("<h3>Every figure</h3>"), _every_figure(systems)]
+    blocks += [heading("Every figure"), _every_figure(systems)]
     if len(systems) > 1:
         blocks.append(details("Every figure of every system", _all_systems(systems)))
     seeds = _seeds(systems, metric)
@@ -175,3 +190,150 @@ def ingredients(record: ListsRecord) -> Section | None:
         )
     only_rerank = all(c.system == AS_RANKED for c in found)
     return Section("What re-ranking does" if only_rerank else "What each ingredient is worth", blocks)
+
+
+MOST_SYSTEMS = 3
+"""Systems in a chart; the tables hold all."""
+
+
+def groups(record: ListsRecord) -> Section | None:
+    """Show the main figure by how much is known of users and items, and how far groups of users are apart."""
+    slices, gaps, metric = record.slices, record.gaps, record.metric
+    if not slices and not gaps:
+        return None
+    plots, tables = [], []
+    for by in dict.fromkeys(s.by for s in slices):
+        part = [s for s in slices if s.by == by]
+        systems = list(dict.fromkeys(s.system for s in part))
+        kept = systems[:MOST_SYSTEMS]
+        bars = [
+            Bar(s.slice, *s.interval.span, kind=s.system if len(systems) > 1 else "") for s in part if s.system in kept
+        ]
+        plots.append(bar_plot(bars, title=f"{metric} by {by}", x_label=f"{metric}, 95 % interval"))
+        lines: list[list[object]] = []
+        before = ""
+        for s in part:
+            shown = "" if s.slice == before else s.slice
+            before = s.slice
+            lines.append([shown, s.system, s.interval.n, s.interval.mean, span(s.interval.low, s.interval.high)])
+        header = [by, "system", "users", metric, "95 % interval"]
+        made = table(header, lines, caption=f"By {by}", right=["95 % interval"])
+        tables.append(made if len(systems) <= MOST_SYSTEMS else details(f"By {by}: every system", made))
+    plots += [_gap_plot(gap) for gap in gaps]
+    blocks: list[object] = [grid(*plots), *tables]
+    if gaps:
+        found = [[g.attribute, _told(g), g.gap, span(g.low, g.high), g.p_holm, g.effect] for g in gaps]
+        header = ["users by", "groups", "gap", "95 % interval", "p", "effect"]
+        caption = "Best minus worst served group of users; Holm-corrected permutation test; effect is Cohen's d"
+        blocks.append(table(header, found, caption=caption, right=["95 % interval"]))
+    note = "Slices of items: the lists stay the same, only items of the slice count as right."
+    return Section("For whom, for what", [*blocks, paragraph(note, quiet=True)])
+
+
+def _gap_plot(gap: Gap) -> Markup:
+    bars = [Bar(name, *interval.span) for name, interval in gap.intervals.items()]
+    return bar_plot(bars, title=f"{gap.metric} by {gap.attribute}", x_label=gap.metric)
+
+
+def _told(gap: Gap) -> str:
+    return " · ".join(f"{name} {number(mean)} ({number(gap.sizes[name])} users)" for name, mean in gap.groups.items())
+
+
+AGAINST = ("diversity", "coverage", "popularity", "novelty", "miscalibration", "gini")
+"""What accuracy is traded for, as far as there are figures."""
+
+
+def tradeoffs(record: ListsRecord) -> Section | None:
+    """Draw accuracy against each of the others, for each option that was swept."""
+    blocks: list[object] = []
+    for sweep in record.sweeps:
+        blocks += _sweep(f"{sweep.step}.{sweep.option}", sweep.points, record.metric)
+    if not blocks:
+        return None
+    text = (
+        "The same lists at each value of an option. A point further to the right is more accurate; "
+        "what stands upwards is what the accuracy is traded for."
+    )
+    return Section("Trade-offs", [paragraph(text), *blocks])
+
+
+def _sweep(name: str, points: Sequence[SweepPoint], metric: str) -> list[object]:
+    first = points[0]
+    k = metric.partition("@")[2]
+    others = [f"{other}@{k}" for other in AGAINST if f"{other}@{k}" in first.metrics]
+    plots = []
+    for other in others:
+        placed = [Point(_value(p), p.metrics[metric][0], *p.metrics[other]) for p in points]
+        plots.append(scatter_plot(placed, title=f"{other} against {metric}", x_label=metric, y_label=other, note=name))
+    lines = []
+    for point in points:
+        mean, low, high = point.metrics[metric]
+        row: list[object] = [_value(point), mean, span(low, high), change(mean, first.metrics[metric][0])]
+        for other in others:
+            value = point.metrics[other][0]
+            gap = change(value, first.metrics[other][0])
+            row.append(f"{number(value)} ({gap})" if gap and point is not first else number(value))
+        lines.append(row)
+    header = [name, metric, "95 % interval", "change", *others]
+    right = ["95 % interval", "change", name, *others]
+    shown = table(header, lines, caption=f"{name}: changes are against the first value", right=right)
+    return [grid(*plots), details("The figures", shown)]
+
+
+def _value(point: SweepPoint) -> str:
+    """Return the value of the option as people write it."""
+    return f"{point.value:g}" if isinstance(point.value, float) else text_of(point.value)
+
+
+def learning(record: ListsRecord) -> Section | None:
+    """Draw how scorers that train by epochs got better on the likes held out for validation."""
+    found = record.charts.learning
+    if not found:
+        return None
+    plots = []
+    for scorer in dict.fromkeys(curve.scorer for curve in found):
+        series = [
+            Series(f"seed {curve.seed}", [x for x, _ in curve.points], [y for _, y in curve.points])
+            for curve in found
+            if curve.scorer == scorer
+        ]
+        best = max((y for one in series for y in one.y if y is not None), default=math.nan)
+        note = f"best {best:.4f}" if math.isfinite(best) else ""
+        plots.append(line_plot(series, title=scorer, x_label="epoch", y_label="on validation likes", note=note))
+    text = (
+        "How good each scorer that learns by epochs is after each of them, on likes that were set aside from "
+        "the training part for this; the best epoch is what is used. Nothing here looks at the hidden likes."
+    )
+    return Section("Learning curves", [paragraph(text), grid(*plots)])
+
+
+METRICS = {
+    "ndcg": "How much of the best possible list this is; right items near the top count more.",
+    "recall": "Share of the hidden likes that the list holds.",
+    "precision": "Share of the places in the list that hold something the person likes.",
+    "f1": "One number for precision and recall: high only when both are.",
+    "map": "How clean the top of the list is.",
+    "mrr": "How soon the first right item comes: 1 at the first place, 0.5 at the second.",
+    "hit": "Share of the people for whom at least one item is right.",
+    "auc": "How often a liked item is ranked above another drawn at random; 0.5 is guessing.",
+    "coverage": "Share of the catalogue that is recommended to somebody.",
+    "gini": "How unequally the places are handed out: 0 is equally, near 1 when a few items take nearly all.",
+    "popularity": "How many people like the average recommended item.",
+    "lift": "By how much the items are more popular than those the person likes: 0.5 is half as popular again.",
+    "novelty": "How surprising the items are, in bits: one more means that half as many people know them.",
+    "diversity": "How different the items of a list are from each other: 0 when all are alike.",
+    "age": "How many days ago the average recommended item was first seen.",
+    "serendipity": "Share of the list that is right and is no bestseller.",
+    "miscalibration": "How far the mix of categories is from the mix the person likes; lower is better.",
+}
+"""By the name before the @."""
+
+FALLING = frozenset({"gini", "popularity", "lift", "age", "miscalibration"})
+"""Figures of which less is mostly wanted."""
+
+
+def meaning(metric: str) -> str:
+    """Return what a figure means, or the empty string."""
+    name, _, rest = metric.partition("@")
+    said = METRICS.get(name, "")
+    return f"{said} Cold items compete with all others." if said and "among all items" in rest else said

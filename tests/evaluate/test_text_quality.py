@@ -14,7 +14,7 @@ from kgrec.evaluate.text_metrics import groups_of
 from kgrec.evaluate.text_quality import jobs_of, scoring_model
 from kgrec.generate.kinds import kind_of
 from kgrec.plugin.protocols import ScoringModel
-from kgrec.report.text_quality_page import quality_page
+from kgrec.report.texts import quality_page
 from kgrec.testing import toy_workspace
 
 ALL = ("template", "zero-shot", "few-shot", "guarded")
