@@ -13,9 +13,8 @@ from kgrec.evaluate.lists_record import LearningCurve, ListsRecord
 from kgrec.evaluate.plan import AS_RANKED, EvaluationPlan, RatingsPlan, SimulationPlan, Sweep
 from kgrec.evaluate.records import KeptRun, SimulationRecord
 from kgrec.report.feedback_loop import MEANINGS
-from kgrec.report.run_page import command_of
-from kgrec.report.run_page import report_page
 from kgrec.report.results import METRICS
+from kgrec.report.run_page import command_of, report_page
 from kgrec.testing import toy_workspace
 
 HOSTILE = "</style></title><script src=http://evil.example/x.js>alert('x')</script>\"'><img src=x onerror=alert(1)>"
