@@ -25,13 +25,13 @@ def _known_language(code: str) -> str:
 LanguageCode = Annotated[str, AfterValidator(_known_language)]
 
 
-class Section(BaseModel):
+class TomlTable(BaseModel):
     """A table of kgrec.toml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class AttributeConfig(Section):
+class AttributeConfig(TomlTable):
     """How a column becomes an attribute of an item or user."""
 
     column: str
@@ -42,7 +42,7 @@ class AttributeConfig(Section):
     """Relation type of the edges; leave out to keep the value as a literal (number, date, text)."""
 
 
-class FileConfig(Section):
+class FileConfig(TomlTable):
     """A file to read."""
 
     path: str
@@ -88,7 +88,7 @@ class TriplesConfig(FileConfig):
     names: NamesConfig | None = None
 
 
-class CleaningConfig(Section):
+class CleaningConfig(TomlTable):
     """What happens to rows that cannot be taken as they are."""
 
     repeated: Literal["keep", "first", "last", "max"] = "last"
@@ -111,7 +111,7 @@ class CleaningConfig(Section):
     """The same for users (only when there is a users file)."""
 
 
-class DataConfig(Section):
+class DataConfig(TomlTable):
     """The files."""
 
     interactions: list[InteractionsConfig] = []
@@ -121,7 +121,7 @@ class DataConfig(Section):
     cleaning: CleaningConfig = CleaningConfig()
 
 
-class FeedbackConfig(Section):
+class FeedbackConfig(TomlTable):
     """What counts as a like, and how much."""
 
     action_weights: dict[Action, Annotated[float, Field(ge=0.0)]] = {}
@@ -134,7 +134,7 @@ class FeedbackConfig(Section):
     """After how many days an interaction counts half in time-aware scorers."""
 
 
-class GraphConfig(Section):
+class GraphConfig(TomlTable):
     """The knowledge graph."""
 
     min_entity_degree: int = Field(default=1, ge=1)
@@ -147,7 +147,7 @@ class GraphConfig(Section):
     """Start of the IRIs of nodes that have none of their own."""
 
 
-class LinkingConfig(Section):
+class LinkingConfig(TomlTable):
     """Entity linking."""
 
     linker: str = "gazetteer"
@@ -162,7 +162,7 @@ class LinkingConfig(Section):
     """Options of the linker."""
 
 
-class TextConfig(Section):
+class TextConfig(TomlTable):
     """Text encoding."""
 
     encoder: str = "auto"
@@ -177,7 +177,7 @@ class TextConfig(Section):
     """Texts encoded at once."""
 
 
-class TrainConfig(Section):
+class TrainConfig(TomlTable):
     """Training."""
 
     scorers: list[str] | None = None
@@ -198,7 +198,7 @@ class TrainConfig(Section):
     """By default what the machine has free, at most its physical cores."""
 
 
-class DebiasConfig(Section):
+class DebiasConfig(TomlTable):
     """Propensities: items that more people come upon are liked more often, whether they are better or not."""
 
     training: Literal["none", "ips"] = "none"
@@ -211,7 +211,7 @@ class DebiasConfig(Section):
     """Smallest propensity, so that no like counts more than ``1 / clip`` times one of the most popular item."""
 
 
-class FusionConfig(Section):
+class FusionConfig(TomlTable):
     """How scores become one."""
 
     method: Literal["forward", "equal"] = "forward"
@@ -227,7 +227,7 @@ class FusionConfig(Section):
     only if that raises NDCG by more than its noise, on held-out users that the trees were not learned on."""
 
 
-class RecommendConfig(Section):
+class RecommendConfig(TomlTable):
     """Recommending."""
 
     n: Positive = 10
@@ -247,7 +247,7 @@ class RecommendConfig(Section):
     """So many of a user's best items are re-ranked; more where a list is longer."""
 
 
-class GenerateConfig(Section):
+class GenerateConfig(TomlTable):
     """Writing texts."""
 
     model: str = "template"
@@ -286,7 +286,7 @@ class GenerateConfig(Section):
         return self
 
 
-class Config(Section):
+class Config(TomlTable):
     """All of kgrec.toml."""
 
     domain: str = "generic"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from kgrec.cli.run import CommandLineRun, with_common_options
@@ -55,7 +55,8 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option's name before each of its values."""
-        several = [p for p in self.params if getattr(p, "multiple", False) and str(p.metavar or "").endswith("...")]
+        given = [p for p in self.params if isinstance(p, TyperOption) and p.multiple]
+        several = [p for p in given if (p.metavar or "").endswith("...")]
         return super().parse_args(ctx, expand(args, [name for p in several for name in p.opts]))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

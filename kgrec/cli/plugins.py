@@ -11,6 +11,7 @@ from kgrec.cli.run import CommandLineRun
 from kgrec.errors import KgrecError
 from kgrec.plugin import workspace_command
 from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
+from kgrec.plugin.spec import Spec
 
 Offers = dict[tuple[str, str], list[tuple[str, str]]]
 """Name and summary of what is on offer, by owner and kind."""
@@ -39,7 +40,8 @@ def _offers(manager: PluginManager) -> tuple[Offers, list[KgrecError]]:
             problems.append(error)
             continue
         for name, item in registry.items():
-            summary = item.summary if getattr(item, "default", True) else f"{item.summary}; only where named"
+            unasked = not isinstance(item, Spec) or item.default
+            summary = item.summary if unasked else f"{item.summary}; only where named"
             offers.setdefault((registry.owner(name), kind), []).append((name, summary))
     return offers, problems
 

@@ -184,10 +184,13 @@ def _rows(quads: Iterable[Any]) -> Iterator[list[tuple[Any, ...]]]:
     def key(term: Any) -> str:
         return f"_:{term.value}" if isinstance(term, BlankNode) else term.value
 
+    def literal(term: Any) -> tuple[bool, str | None]:
+        return (True, term.language) if isinstance(term, Literal) else (False, None)
+
     iterator = iter(quads)
     while chunk := list(islice(iterator, _CHUNK)):
         yield [
-            (key(q.subject), q.predicate.value, key(o), isinstance(o, Literal), getattr(o, "language", None), None)
+            (key(q.subject), q.predicate.value, key(o), *literal(o), None)
             for q in chunk
             if isinstance(o := q.object, NamedNode | BlankNode | Literal)
             and isinstance(q.subject, NamedNode | BlankNode)
@@ -200,6 +203,9 @@ def _rdflib_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[An
     def key(term: Any) -> str:
         return f"_:{term}" if isinstance(term, BNode) else str(term)
 
+    def literal(term: Any) -> tuple[bool, str | None]:
+        return (True, term.language) if isinstance(term, Literal) else (False, None)
+
     graph = Dataset(default_union=True)
     try:
         with warnings.catch_warnings():
@@ -208,7 +214,7 @@ def _rdflib_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[An
             found = list(graph.triples((None, None, None)))
     except Exception as error:  # rdflib's parsers raise whatever their libraries raise
         raise DataError(f"{path}: {error}", hint=f"the file is not valid {ending[1:]}") from None
-    rows = [(key(s), str(p), key(o), isinstance(o, Literal), getattr(o, "language", None), None) for s, p, o in found]
+    rows = [(key(s), str(p), key(o), *literal(o), None) for s, p, o in found]
     # rdflib's store has no order of its own.
     yield sorted(rows, key=lambda row: (row[0], row[1], row[2], row[4] or ""))
 

@@ -245,9 +245,10 @@ def _tracing() -> bool:
 
 
 def _short(answer: Any) -> str:
-    if isinstance(answer, list):
-        return "[" + ", ".join(getattr(item, "name", type(item).__name__) for item in answer) + "]"
-    return type(answer).__name__
+    if not isinstance(answer, list):
+        return type(answer).__name__
+    named = (Spec, Domain, RelationType)
+    return f"[{', '.join(item.name if isinstance(item, named) else str(item) for item in answer)}]"
 
 
 def _add_relation(known: dict[str, tuple[RelationType, str]], relation: RelationType, owner: str, domain: str) -> None:

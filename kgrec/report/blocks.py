@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, SupportsFloat
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -165,7 +165,7 @@ def _value(value: object) -> object:
 
 
 def _is_number(value: object) -> bool:
-    return not isinstance(value, bool | str) and hasattr(value, "__float__")
+    return isinstance(value, SupportsFloat) and not isinstance(value, bool | str)
 
 
 def _fits(value: object) -> bool:
