@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kgrec.evaluate.lists_record import DebiasedFigures
 from kgrec.evaluate.metrics import PerUser
-from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
+from kgrec.evaluate.significance import intervals, resampled
 from kgrec.ranking.top_k import hits
 
 if TYPE_CHECKING:
@@ -97,29 +97,19 @@ def compare_debiased(
             sums.append(pooled)
     effective = _effective(test_sets)
     found = np.stack(sums)  # (figures, 4, n_users)
-    tested = found[:, 1].any(axis=0)
-    found = found[:, :, tested]
-    whole, drawn = _ratios(found.sum(axis=2)), _resampled(found, rng)
-    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)  # (2, figures, 3)
-    n = int(tested.sum())
+    found = found[:, :, found[:, 1].any(axis=0)]
+    n_figures, _, n = found.shape
+    drawn = resampled(np.ascontiguousarray(found.reshape(-1, n).T), rng).reshape(-1, n_figures, 4)
+    whole, drawn = _ratios(found.sum(axis=2)), _ratios(drawn)
     figures = []
     for at, (system, metric) in enumerate(names):
-        three = zip(whole[at], *ends[:, at], strict=True)
-        naive, weighed, gap = (Interval(float(m), float(low), float(high), n) for m, low, high in three)
+        naive, weighed, gap = intervals(whole[at], drawn[:, at], n)
         figures.append(
             DebiasedFigures(
                 system=system, metric=metric, naive=naive, debiased=weighed, difference=gap, effective=effective
             )
         )
     return figures
-
-
-def _resampled(sums: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw users with replacement, the same for all figures -> ``(draws, figures, 3)``."""
-    n_figures, n_parts, n = sums.shape
-    flat = np.ascontiguousarray(sums.reshape(-1, n).T)
-    drawn = np.stack([np.bincount(rng.integers(n, size=n), minlength=n) @ flat for _ in range(DRAWS)])
-    return _ratios(drawn.reshape(DRAWS, n_figures, n_parts))
 
 
 def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:

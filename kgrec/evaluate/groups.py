@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.lists_record import Gap
 from kgrec.evaluate.metrics import PerUser
-from kgrec.evaluate.significance import DRAWS, LEVEL, blocks, bootstrap, holm
+from kgrec.evaluate.significance import BLOCK, DRAWS, bootstrap, holm, percentiles
 from kgrec.evaluate.test_set import TestSet
 from kgrec.ranking.top_k import hits, ndcg
 from kgrec.types import Mask
@@ -56,12 +56,10 @@ def group_gaps(dataset: Dataset, metric: str, values: PerUser, rng: np.random.Ge
 
 def _gap(name: str, metric: str, table: pl.DataFrame, rng: np.random.Generator) -> Gap:
     keys = table["group"].unique(maintain_order=True).to_list()
-    codes = table["group"].rle_id().cast(pl.Int64).to_numpy()  # the table is in the order of the groups
-    values = table["value"].to_numpy()
-    parts = [values[codes == code] for code in range(len(keys))]
+    parts = [rows["value"].to_numpy() for rows in table.partition_by("group", maintain_order=True)]
     means = [float(part.mean()) for part in parts]
     best, worst = parts[int(np.argmax(means))], parts[int(np.argmin(means))]
-    low, high = _difference(best, worst, rng)
+    low, high = percentiles((best, worst), _difference, rng)
     return Gap(
         attribute=name,
         metric=metric,
@@ -71,34 +69,30 @@ def _gap(name: str, metric: str, table: pl.DataFrame, rng: np.random.Generator) 
         intervals={key: bootstrap(part, rng) for key, part in zip(keys, parts, strict=True)},
         low=low,
         high=high,
-        p=_permutation_p(values, codes, len(keys), rng),
+        p=_permutation_p(parts, rng),
         effect=_cohens_d(best, worst),
     )
 
 
-def _difference(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of ``mean(a) - mean(b)``, each group drawn by itself."""
-    means = []
-    for part in (a, b):
-        drawn = [part[rng.integers(len(part), size=size)].mean(axis=1) for size in blocks(part, DRAWS)]
-        means.append(np.concatenate(drawn))
-    low, high = np.quantile(means[0] - means[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+def _difference(a: NDArray[np.float64], b: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
+    return np.asarray(a.mean(axis=axis) - b.mean(axis=axis))
 
 
-def _permutation_p(
-    values: NDArray[np.float64], codes: NDArray[np.int64], n_groups: int, rng: np.random.Generator
-) -> float:
+def _permutation_p(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> float:
     """Return how often a random dealing out of the users gives a range of group means as large (Fisher 1935)."""
-    share = np.zeros((len(values), n_groups))
-    share[np.arange(len(values)), codes] = 1.0 / np.bincount(codes, minlength=n_groups)[codes]
-    observed = np.ptp(values @ share)
-    tolerance = 1e-12 * float(np.abs(values).max())  # the sums of the same numbers in another order
-    extreme = 0
-    for size in blocks(values, DRAWS):
-        means = rng.permuted(np.broadcast_to(values, size), axis=1) @ share
-        extreme += int((np.ptp(means, axis=1) >= observed - tolerance).sum())
-    return (1 + extreme) / (1 + DRAWS)
+    from scipy.stats import permutation_test
+
+    def spread(*dealt: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        means = np.stack([group.mean(axis=axis) for group in dealt])
+        return np.asarray(
+            np.round(np.ptp(means, axis=0), 12)
+        )  # the sums of the same numbers in another order are equal
+
+    batch = max(1, BLOCK // sum(map(len, groups)))
+    found = permutation_test(
+        groups, spread, n_resamples=DRAWS, batch=batch, vectorized=True, alternative="greater", rng=rng
+    )
+    return float(found.pvalue)
 
 
 def _cohens_d(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

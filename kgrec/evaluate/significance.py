@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -94,16 +94,50 @@ def bootstrap(values: NDArray[np.float64], rng: np.random.Generator, *, draws: i
     known = values[~np.isnan(values)]
     if not len(known):
         return UNKNOWN
-    means = np.concatenate([known[rng.integers(len(known), size=size)].mean(axis=1) for size in blocks(known, draws)])
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(known.mean()), float(low), float(high), len(known))
+    low, high = percentiles((known,), np.mean, rng, draws=draws)
+    return Interval(float(known.mean()), low, high, len(known))
+
+
+def percentiles(
+    samples: Sequence[NDArray[np.float64]],
+    statistic: Callable[..., NDArray[np.float64]],
+    rng: np.random.Generator,
+    *,
+    draws: int = DRAWS,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of samples that are drawn each by itself.
+
+    Args:
+        samples: each of shape ``(n_i,)``.
+        statistic: takes the samples and ``axis``.
+        rng: draws from the samples.
+        draws: resamples.
+    """
+    from scipy.stats import bootstrap as resample
+
+    if min(map(len, samples)) < 2:  # the same in every resample
+        found = float(statistic(*samples, axis=0))
+        return found, found
+    batch = max(1, BLOCK // sum(map(len, samples)))
+    done = resample(
+        samples,
+        statistic,
+        n_resamples=draws,
+        batch=batch,
+        vectorized=True,
+        method="percentile",
+        rng=rng,
+        confidence_level=LEVEL,
+    )
+    return float(done.confidence_interval.low), float(done.confidence_interval.high)
 
 
 def compare(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> Paired:
     """Compare two systems on the same users: paired bootstrap interval and paired permutation test.
 
     Under the null hypothesis the sign of each user's difference is a toss of a coin; ``p`` is the share of tosses with
-    a mean at least as far from 0, counting the observed one (Fisher 1935; Smucker et al., CIKM 2007).
+    a mean at least as far from 0, counting the observed one (Fisher 1935; Smucker et al., CIKM 2007). The tosses of all
+    users are one matrix product here: scipy.stats.permutation_test takes 15 times as long for 10,000 users.
 
     Args:
         a: one figure a user, shape ``(u,)``; pairs with a NaN are left out.
@@ -115,19 +149,42 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Gener
     interval = bootstrap(difference, rng, draws=draws)
     known = difference[~np.isnan(difference)]
     if not len(known):
-        nan = float("nan")
-        return Paired(nan, nan, nan, nan, nan, 0, nan)
+        return Paired(math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan)
     observed = abs(known.sum())
     tolerance = 1e-12 * np.abs(known).sum()  # the sums of the same numbers in another order
-    extreme = 0
-    for size in blocks(known, draws):
-        signs = rng.integers(2, size=size, dtype=np.int8) * 2 - 1
+    extreme, rows = 0, max(1, BLOCK // len(known))
+    for start in range(0, draws, rows):
+        signs = rng.integers(2, size=(min(rows, draws - start), len(known)), dtype=np.int8) * 2 - 1
         extreme += int((np.abs(signs @ known) >= observed - tolerance).sum())
     spread = known.std(ddof=1) if len(known) > 1 else 0.0
     effect = float(known.mean() / spread) if spread > 0 else 0.0
     p = (1 + extreme) / (1 + draws)
     wins = float(((known > 0) + 0.5 * (known == 0)).mean())
     return Paired(interval.mean, interval.low, interval.high, p, effect, interval.n, wins)
+
+
+def resampled(parts: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS) -> NDArray[np.float64]:
+    """Return sums over users drawn with replacement, the same users for all columns, shape ``(draws, m)``.
+
+    Args:
+        parts: what each user adds to each sum, shape ``(u, m)``.
+        rng: draws the users.
+        draws: resamples.
+    """
+    n = len(parts)
+    return np.stack([np.bincount(rng.integers(n, size=n), minlength=n) @ parts for _ in range(draws)])
+
+
+def intervals(found: NDArray[np.float64], drawn: NDArray[np.float64], n: int) -> list[Interval]:
+    """Return figures with their percentile bootstrap intervals.
+
+    Args:
+        found: the figures, shape ``(m,)``.
+        drawn: the same of resamples, shape ``(draws, m)``; NaN, where a resample has none, is left out.
+        n: users.
+    """
+    ends = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return [Interval(float(m), float(low), float(high), n) for m, low, high in zip(found, *ends, strict=True)]
 
 
 def share(
@@ -144,14 +201,10 @@ def share(
     known = ~(np.isnan(part) | np.isnan(whole))
     part, whole = part[known], whole[known]
     if not len(part) or not whole.any():
-        return Interval(float("nan"), float("nan"), float("nan"), len(part))
-    ratios = []
-    for size in blocks(part, draws):
-        users = rng.integers(len(part), size=size)
-        below = whole[users].sum(axis=1)
-        ratios.append(np.divide(part[users].sum(axis=1), below, out=np.full(size[0], np.nan), where=below != 0))
-    low, high = np.nanquantile(np.concatenate(ratios), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(part.sum() / whole.sum()), float(low), float(high), len(part))
+        return Interval(math.nan, math.nan, math.nan, len(part))
+    sums = resampled(np.stack([part, whole], axis=1), rng, draws=draws)
+    ratios = np.divide(sums[:, :1], sums[:, 1:], out=np.full((draws, 1), np.nan), where=sums[:, 1:] != 0)
+    return intervals(np.array([part.sum() / whole.sum()]), ratios, len(part))[0]
 
 
 def jackknife(
@@ -170,7 +223,7 @@ def jackknife(
     """
     groups = min(groups, n)
     if groups < 2:
-        return float("nan")
+        return math.nan
     group = rng.permutation(n) % groups
     without = np.array([statistic(np.flatnonzero(group != g)) for g in range(groups)])
     return float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
@@ -208,9 +261,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     stepped = p[order] * (len(order) - np.arange(len(order)))
     adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     return [float(value) for value in adjusted]
-
-
-def blocks(values: NDArray[np.float64], draws: int) -> Iterator[tuple[int, int]]:
-    """Iterate over shapes ``(rows, len(values))`` of draws done at once, which sum up to ``draws`` rows."""
-    rows = max(1, BLOCK // len(values))
-    return ((min(rows, draws - start), len(values)) for start in range(0, draws, rows))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.evaluate.lists_record import Effect, Uplift
-from kgrec.evaluate.significance import DRAWS, LEVEL, Interval
+from kgrec.evaluate.significance import intervals, resampled
 from kgrec.types import UserIndices
 
 if TYPE_CHECKING:
@@ -176,12 +176,8 @@ def naive_difference(log: ShownLog) -> float:
 
 def _effect(parts: NDArray[np.float64], n_shown: int, rng: np.random.Generator) -> Effect:
     """Make the effect from each user's sums, shape ``(4, u)``: numerator and denominator, shown and not shown."""
-    n = parts.shape[1]
-    flat = np.ascontiguousarray(parts.T)
-    drawn = np.stack([np.bincount(rng.integers(n, size=n), minlength=n) @ flat for _ in range(DRAWS)])
-    ends = np.nanquantile(_rates(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    three = zip(_rates(parts.sum(axis=1)[None])[0], *ends, strict=True)
-    shown, unshown, uplift = (Interval(float(m), float(low), float(high), n) for m, low, high in three)
+    drawn = _rates(resampled(np.ascontiguousarray(parts.T), rng))
+    shown, unshown, uplift = intervals(_rates(parts.sum(axis=1)[None])[0], drawn, parts.shape[1])
     return Effect(shown=shown, unshown=unshown, uplift=uplift, n_shown=n_shown)
 
 
