@@ -28,8 +28,7 @@ class PredictorErrors:
 
     Attributes:
         name: of the predictor.
-        squared, absolute: sums of ``(p - r)^2`` and ``|p - r|``, shape ``(n_users,)``.
-        counts: ratings asked, shape ``(n_users,)``.
+        squared, absolute, counts: sums of ``(p - r)^2``, of ``|p - r|`` and of 1, each of shape ``(n_users,)``.
         rmse_by_fold: of each fold of each seed.
         fit_seconds, predict_seconds: CPU seconds of all folds.
     """
@@ -37,10 +36,51 @@ class PredictorErrors:
     name: str
     squared: NDArray[np.float64]
     absolute: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.float64]
     rmse_by_fold: list[float] = field(default_factory=list)
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
+
+    @property
+    def rmse(self) -> float:
+        """Over all ratings together."""
+        return float(np.sqrt(self.squared.sum() / self.counts.sum()))
+
+    @property
+    def by_user(self) -> NDArray[np.float64]:
+        """Mean squared error of each user, NaN for those who were not asked, shape ``(n_users,)``."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.squared / self.counts)
+
+    def add(self, known: Ratings, asked: Ratings, seed: int) -> None:
+        """Fit the predictor, predict, and add its errors up."""
+        started = time.process_time()
+        predictor = PREDICTORS[self.name]().fit(known, seed=seed)
+        fitted = time.process_time()
+        error = predictor.predict(asked.users, asked.items).astype(np.float64) - asked.values
+        self.fit_seconds += fitted - started
+        self.predict_seconds += time.process_time() - fitted
+        for sums, values in (
+            (self.squared, error**2),
+            (self.absolute, np.abs(error)),
+            (self.counts, np.ones(len(error))),
+        ):
+            sums += np.bincount(asked.users, values, minlength=len(sums))
+        self.rmse_by_fold.append(float(np.sqrt(np.mean(error**2))))
+
+    def figures(self, rng: np.random.Generator) -> PredictorFigures:
+        """Return the figures, with intervals over users."""
+        asked = self.counts > 0
+        mse, mae = (share(sums[asked], self.counts[asked], rng) for sums in (self.squared, self.absolute))
+        mean, low, high = (float(np.sqrt(value)) for value in mse.span)
+        return PredictorFigures(
+            name=self.name,
+            rmse=Interval(mean, low, high, mse.n),
+            mae=mae,
+            rmse_by_fold=tuple(self.rmse_by_fold),
+            fit_seconds=round(self.fit_seconds, 2),
+            predict_seconds=round(self.predict_seconds, 2),
+        )
 
 
 def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
@@ -81,13 +121,12 @@ def run_ratings(
         if name not in PREDICTORS:
             raise NotFoundError.of("predictor of ratings", name, PREDICTORS)
     parts = [(seed, *part) for seed in plan.seeds for part in _parts(dataset, plan, seed)]
-    empty = np.zeros(dataset.n_users)
-    judged = [PredictorErrors(name, empty.copy(), empty.copy(), empty.astype(np.int64)) for name in names]
+    judged = [PredictorErrors(name, *np.zeros((3, dataset.n_users))) for name in names]
     with progress.task("predicting ratings", total=len(parts) * len(names)) as task:
         for seed, known, asked in parts:
             for found in judged:
                 task.note(found.name)
-                _judge(found, known, asked, seed)
+                found.add(known, asked, seed)
                 task.advance()
     return judged, _data(*parts[0][1:], plan)
 
@@ -116,20 +155,6 @@ def _parts(dataset: Dataset, plan: RatingsPlan, seed: int) -> Iterator[tuple[Rat
         yield ratings.where(fold != k), ratings.where(fold == k)
 
 
-def _judge(found: PredictorErrors, known: Ratings, asked: Ratings, seed: int) -> None:
-    """Fit a predictor, predict, and add its errors up."""
-    started = time.process_time()
-    predictor = PREDICTORS[found.name]().fit(known, seed=seed)
-    fitted = time.process_time()
-    error = predictor.predict(asked.users, asked.items).astype(np.float64) - asked.values
-    found.fit_seconds += fitted - started
-    found.predict_seconds += time.process_time() - fitted
-    found.squared += np.bincount(asked.users, error**2, minlength=len(found.squared))
-    found.absolute += np.bincount(asked.users, np.abs(error), minlength=len(found.absolute))
-    found.counts += np.bincount(asked.users, minlength=len(found.counts))
-    found.rmse_by_fold.append(float(np.sqrt(np.mean(error**2))))
-
-
 def _data(known: Ratings, asked: Ratings, plan: RatingsPlan) -> RatingsData:
     values = np.concatenate([known.values, asked.values])
     return RatingsData(
@@ -148,7 +173,7 @@ def summarise_ratings(judged: Sequence[PredictorErrors], data: RatingsData, plan
     ``RMSE = sqrt(sum (p - r)^2 / n)`` and ``MAE = sum |p - r| / n`` over all held-out ratings, of all folds and seeds
     together (Herlocker, Konstan, Terveen and Riedl, Evaluating collaborative filtering recommender systems, ACM TOIS
     22(1), 2004). Ratings of one user are not independent of each other, so the intervals draw users, each with all of
-    his ratings (cluster bootstrap; Davison and Hinkley 1997, section 3.8); the test compares the users' mean squared
+    their ratings (cluster bootstrap; Davison and Hinkley 1997, section 3.8); the test compares the users' mean squared
     errors.
 
     Args:
@@ -158,14 +183,13 @@ def summarise_ratings(judged: Sequence[PredictorErrors], data: RatingsData, plan
     """
     rng = np.random.default_rng([plan.seeds[0], 29])
     last = judged[-1]
-    counts = last.counts.astype(np.float64)
-    asked = counts > 0
+    asked = last.counts > 0
     comparisons = [
         RatingsComparison(
             predictor=other.name,
-            rmse_difference=_rmse(other) - _rmse(last),
-            mse_difference=share((other.squared - last.squared)[asked], counts[asked], rng),
-            paired=compare(_by_user(other), _by_user(last), rng),
+            rmse_difference=other.rmse - last.rmse,
+            mse_difference=share((other.squared - last.squared)[asked], last.counts[asked], rng),
+            paired=compare(other.by_user, last.by_user, rng),
         )
         for other in judged[:-1]
     ]
@@ -173,32 +197,6 @@ def summarise_ratings(judged: Sequence[PredictorErrors], data: RatingsData, plan
     return RatingsRecord(
         plan=plan,
         data=data,
-        predictors=tuple(_figures(errors, rng) for errors in judged),
+        predictors=tuple(errors.figures(rng) for errors in judged),
         comparisons=tuple(c.model_copy(update={"p_holm": p}) for c, p in zip(comparisons, corrected, strict=True)),
-    )
-
-
-def _by_user(errors: PredictorErrors) -> NDArray[np.float64]:
-    """Return the mean squared error of each user, NaN for those who were not asked, shape ``(n_users,)``."""
-    counts = errors.counts
-    found: NDArray[np.float64] = np.divide(errors.squared, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    return found
-
-
-def _rmse(errors: PredictorErrors) -> float:
-    return float(np.sqrt(errors.squared.sum() / errors.counts.sum()))
-
-
-def _figures(errors: PredictorErrors, rng: np.random.Generator) -> PredictorFigures:
-    asked = errors.counts > 0
-    counts = errors.counts[asked].astype(np.float64)
-    mse, mae = (share(sums[asked], counts, rng) for sums in (errors.squared, errors.absolute))
-    mean, low, high = (float(np.sqrt(value)) for value in mse.span)
-    return PredictorFigures(
-        name=errors.name,
-        rmse=Interval(mean, low, high, mse.n),
-        mae=mae,
-        rmse_by_fold=tuple(errors.rmse_by_fold),
-        fit_seconds=round(errors.fit_seconds, 2),
-        predict_seconds=round(errors.predict_seconds, 2),
     )
