@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 import kgrec
-from kgrec.evaluate.significance import bootstrap, compare
+from kgrec.significance import bootstrap, compare
 from kgrec.text.item_text import item_texts
 from kgrec.text.terms import TermIndex
 from kgrec.text.tokens import term_table

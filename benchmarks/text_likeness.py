@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 import kgrec
 from kgrec.config import TextConfig
-from kgrec.evaluate.significance import bootstrap, compare
 from kgrec.plugin.protocols import TextEncoder
+from kgrec.significance import bootstrap, compare
 from kgrec.text.encoders.pretrained import TransformerEncoder, quiet_loading
 from kgrec.text.vectors import choose_encoder
 

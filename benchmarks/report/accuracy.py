@@ -14,7 +14,7 @@ from peers.registry import PEERS
 from results import FEW, PerUser, Place, figures_of
 from variants import VARIANTS
 
-from kgrec.evaluate.significance import Interval, bootstrap, compare, holm, share
+from kgrec.significance import Interval, bootstrap, compare, holm, share
 
 METRICS = {
     "lastfm": ("recall@10", "mrr@10", "recall@20", "ndcg@20"),

@@ -12,7 +12,7 @@ import numpy as np
 from peers.registry import PEERS
 from results import PerUser, Place, figures_of
 
-from kgrec.evaluate.significance import bootstrap, compare, share
+from kgrec.significance import bootstrap, compare, share
 from report import accuracy, measurements
 
 HEAD = "| dataset, figure | goal | measured | |"

@@ -15,8 +15,8 @@ from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.evaluate.responses import FeedbackEvaluation, ResponseGroup
-    from kgrec.evaluate.significance import Interval
     from kgrec.generate.feedback.events import FeedbackReport
+    from kgrec.significance import Interval
 
 EXAMPLES = 5
 """Rejected rows that are shown."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
@@ -16,16 +17,18 @@ from kgrec.data.impressions import as_observed
 from kgrec.data.split import Split, like_weights, split_validation
 from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.plan import FULL
-from kgrec.evaluate.significance import Interval, share
 from kgrec.evaluate.test_set import TestSet
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager, Registry
-from kgrec.plugin.protocols import traits_of
+from kgrec.plugin.protocols import Reranker, traits_of
 from kgrec.plugin.reranking import AUDIENCE
 from kgrec.ranking.best_ranks import best_ranks
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
+from kgrec.ranking.rerank.pipeline import Pipeline
+from kgrec.ranking.rerank.pipeline import prepare as prepare_steps
 from kgrec.ranking.training_inputs import TrainingInputs, prepare
+from kgrec.significance import Interval, share
 from kgrec.types import Triples, Vectors
 
 GraphState = Literal["true", "none", "shuffled"]
@@ -173,14 +176,25 @@ class AblationInputs:
                 self._made[graph, text] = replace(first, fit=swap(first.fit), everything=everything)
         return self._made[graph, text]
 
-    def catalogue(self, ranker: Ranker) -> Catalogue:
-        """Return what re-rankers may know: no more than the scorers, and their lists."""
+    def pipelines(
+        self, variants: Sequence[Sequence[tuple[str, Reranker]]], ranker: Ranker, likes: csr_array | None = None
+    ) -> list[Pipeline]:
+        """Prepare re-rankers, which may know no more than the scorers, and their lists.
+
+        Args:
+            variants: re-rankers by the words that named them, in their order.
+            ranker: trained on these inputs.
+            likes: what everybody likes by now, CSR of shape ``(n_users, n_items)``; None: what the scorers know.
+        """
         known = self.make("true", text=True)
         data, rows = known.everything or known.fit, np.arange(self.dataset.n_items)
         seed, size = self._config.seed, self._config.recommend.block_size
-        likes = as_observed(data)
+        likes = as_observed(data) if likes is None else likes
         ranks = cache(partial(best_ranks, ranker, AUDIENCE, seed=seed, block_size=size))
-        return Catalogue(self.dataset, rows, likes, known.item_ids, data.item_text, data.triples, seed, ranks)
+        catalogue = Catalogue(self.dataset, rows, likes, known.item_ids, data.item_text, data.triples, seed, ranks)
+        told, bought = catalogue.describe(), catalogue.bought()
+        candidates = self._config.recommend.rerank_candidates
+        return [prepare_steps(steps, told, bought=bought, candidates=candidates) for steps in variants]
 
     def _prepare(self, graph: GraphState, items: Vectors | None, users: Vectors | None) -> TrainingInputs:
         return prepare(

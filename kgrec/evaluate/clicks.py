@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.dataset import Dataset
+from kgrec.data.impressions import IMPRESSION
 from kgrec.evaluate.lists_record import Clicks
-from kgrec.evaluate.significance import DRAWS, LEVEL, UNKNOWN, Interval
+from kgrec.evaluate.splits import Holdout
+from kgrec.significance import DRAWS, LEVEL, UNKNOWN, Interval
 from kgrec.types import UserIndices
 
 LENGTHS = (5, 10)
@@ -46,6 +50,45 @@ class Showings:
     groups: Ints
     clicked: NDArray[np.bool_]
     by: str
+
+
+def held_showings(dataset: Dataset, holdout: Holdout, weights: NDArray[np.float32]) -> Showings | None:
+    """Return what was shown after the fit part and whether it was clicked; None where the data does not tell.
+
+    A showing counts as clicked if the user liked the item in what was held out. Where no item that was liked has a
+    showing too, the log writes either the one or the other, and likes are showings that were clicked. What one user
+    was shown at the same time makes a group; without times, all that the user was shown.
+
+    Args:
+        dataset: what was split.
+        holdout: how it was split.
+        weights: how much each row is a like, shape ``(n_rows,)``.
+    """
+    if holdout.later(dataset) is None:
+        return None
+    rows = dataset.interactions.select(
+        pl.col("user", "item").cast(pl.Int64),
+        "time",
+        shown=pl.col("action") == IMPRESSION,
+        liked=pl.Series(weights > 0),
+    )
+    rows = rows.filter(pl.Series(~holdout.fit)).drop_nulls("item")
+    likes = rows.filter("liked").select("user", "item").unique()
+    showings = rows.filter("shown")
+    if showings.join(likes, on=["user", "item"], how="semi").is_empty():
+        showings = rows.filter(pl.col("shown") | pl.col("liked"))
+    timed = showings.height > 0 and showings["time"].null_count() == 0
+    key = ["user", "time"] if timed else ["user"]
+    pairs = showings.unique([*key, "item"], maintain_order=True)
+    pairs = pairs.join(likes.with_columns(clicked=True), on=["user", "item"], how="left", maintain_order="left")
+    pairs = pairs.with_columns(pl.col("clicked").fill_null(False), group=pl.struct(key).rank("dense") - 1)
+    if not 0 < pairs["clicked"].sum() < pairs.height:
+        return None
+    users, of_users = np.unique(pairs["user"].to_numpy(), return_inverse=True)
+    items, columns = np.unique(pairs["item"].to_numpy(), return_inverse=True)
+    groups, clicked = pairs["group"].to_numpy().astype(np.int64), pairs["clicked"].to_numpy()
+    by = "what a user was shown at the same time" if timed else "all that a user was shown"
+    return Showings(users, items, of_users.astype(np.int64), columns.astype(np.int64), groups, clicked, by)
 
 
 def auc(scores: Floats, clicked: NDArray[np.bool_], weights: Floats | None = None) -> float:

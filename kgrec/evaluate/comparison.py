@@ -11,7 +11,7 @@ import numpy as np
 from kgrec.errors import UsageError
 from kgrec.evaluate.lists_record import ListsRecord
 from kgrec.evaluate.records import KeptRun, RatingsRecord, RecordModel, RunRecord, Span
-from kgrec.evaluate.significance import Real, compare, holm
+from kgrec.significance import Real, compare, holm
 
 if TYPE_CHECKING:
     import polars as pl

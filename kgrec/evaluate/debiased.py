@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from kgrec.evaluate.lists_record import DebiasedFigures
 from kgrec.evaluate.metrics import PerUser
-from kgrec.evaluate.significance import intervals, resampled
 from kgrec.ranking.top_k import hits
+from kgrec.significance import intervals, resampled
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from kgrec.evaluate.records import RecordModel
-from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare
 from kgrec.explain.contributions import by_history, decompose
 from kgrec.explain.counterfactual import Removal, deletion
 from kgrec.explain.reasons import Explainer, Route, fidelity, type_diversity
 from kgrec.explain.why import PATHS
 from kgrec.ranking.recommend import UserScores
+from kgrec.significance import Interval, Paired, bootstrap, compare
 
 NAMED = 3
 """Items of the history that an explanation names: those that contribute most."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.evaluate.records import RecordModel, RunRecord, Span
-from kgrec.evaluate.significance import Interval, Paired, Real
+from kgrec.significance import Interval, Paired, Real
 
 
 class Counts(RecordModel):

@@ -14,9 +14,9 @@ from kgrec.data.dataset import Dataset
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.plan import RatingsPlan
 from kgrec.evaluate.records import PredictorFigures, RatingsComparison, RatingsData, RatingsRecord
-from kgrec.evaluate.significance import Interval, compare, holm, share
 from kgrec.models.ratings import PREDICTORS, Ratings, folds
 from kgrec.progress import SILENT, Progress
+from kgrec.significance import Interval, compare, holm, share
 
 SPLITS = ("folds", "given")
 """How ratings are held out."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kgrec.errors import CorruptArtifactError
 from kgrec.evaluate.plan import RatingsPlan, SimulationPlan, TextPlan
-from kgrec.evaluate.significance import Interval, Paired, Real
+from kgrec.significance import Interval, Paired, Real
 
 if TYPE_CHECKING:
     import polars as pl

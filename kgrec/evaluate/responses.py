@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.evaluate.significance import DRAWS, Interval, share
 from kgrec.generate.feedback.bandit import Arm, best_probabilities, draw_key
 from kgrec.generate.feedback.exposures import exposures
+from kgrec.significance import DRAWS, Interval, share
 
 if TYPE_CHECKING:
     from kgrec.config import GenerateConfig

@@ -14,16 +14,16 @@ from kgrec.data.impressions import inverse_propensities, times_shown
 from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import like_weights
 from kgrec.evaluate.ablation import AblationInputs, EvaluationInputs, System, systems
-from kgrec.evaluate.impressions import held_log, held_showings
+from kgrec.evaluate.clicks import held_showings
 from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.plan import AS_RANKED, FULL, EvaluationPlan
 from kgrec.evaluate.splits import Holdout, fit_part, hold_out
-from kgrec.evaluate.sweep import Varying, check_sweeps, run_sweeps
+from kgrec.evaluate.sweep import run_sweep, variants
 from kgrec.evaluate.test_set import Result, TestSet, judge, make_test_set
+from kgrec.evaluate.uplift import held_log
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
+from kgrec.ranking.rerank.pipeline import build
 from kgrec.ranking.training import train, wanted
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def run(inputs: EvaluationInputs, plan: EvaluationPlan, progress: Progress = SIL
     """
     rerankers, tables = inputs.manager.registry("re-ranker"), inputs.config.rerankers
     build(plan.steps, rerankers, tables)  # a misspelt name is an error before the training
-    check_sweeps(plan.sweeps, plan.steps, rerankers, tables)
+    for sweep in plan.sweeps:
+        variants(sweep, plan.steps, rerankers, tables)
     return [_round(inputs, plan, seed, fold, progress) for seed, fold in plan.rounds]
 
 
@@ -173,32 +174,19 @@ class _Judging:
             return
         size = settings.recommend.block_size
         full = system.name == FULL
-        steps = self._steps(ranker) if full else None
+        rerankers, tables = self.inputs.manager.registry("re-ranker"), settings.rerankers
+        built = build(plan.steps, rerankers, tables) if full else []
+        steps = self.factory.pipelines([built], ranker)[0] if built else None
         result = judge(ranker, test_set, plan.ks, block_size=size, steps=steps)
         seconds = round(time.perf_counter() - started, 2)
-        swept = self._swept(ranker) if full else ()
+        swept = []
+        for sweep in plan.sweeps if full else ():
+            varied = self.factory.pipelines(variants(sweep, plan.steps, rerankers, tables), ranker)
+            swept.append(run_sweep(ranker, test_set, varied, plan.ks, block_size=size))
         curves = {r.name: r.curve for r in report.scorers if r.curve}
         draw = self.inputs.examples if full and self.config.seed == plan.seeds[0] else None
         examples = draw(self.factory.dataset, ranker, test_set, result.top) if draw else ()
-        yield JudgedSystem(system, result, dict(ranker.weights), seconds, "", swept, curves, examples)
+        yield JudgedSystem(system, result, dict(ranker.weights), seconds, "", tuple(swept), curves, examples)
         if steps is not None:
             as_ranked = judge(ranker, test_set, plan.ks, block_size=size)
             yield JudgedSystem(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)
-
-    def _steps(self, ranker: Ranker) -> Pipeline | None:
-        """Return the plan's re-rankers, which know no more than the scorers; None where there are none."""
-        steps = build(self.plan.steps, self.inputs.manager.registry("re-ranker"), self.config.rerankers)
-        if not steps:
-            return None
-        catalogue = self.factory.catalogue(ranker)
-        candidates = self.config.recommend.rerank_candidates
-        return prepare(steps, catalogue.describe(), bought=catalogue.bought(), candidates=candidates)
-
-    def _swept(self, ranker: Ranker) -> tuple[tuple[Result, ...], ...]:
-        plan, config = self.plan, self.config
-        if not plan.sweeps:
-            return ()
-        rerankers = self.inputs.manager.registry("re-ranker")
-        steps = Varying(plan.sweeps, plan.steps, rerankers, config.rerankers, config.recommend.rerank_candidates)
-        known, size = self.factory.catalogue(ranker), config.recommend.block_size
-        return run_sweeps(steps, ranker, self.test_set, known, plan.ks, block_size=size)

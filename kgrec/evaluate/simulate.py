@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -23,18 +22,16 @@ from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import interaction_matrix, like_weights, to_events
 from kgrec.evaluate import metrics
 from kgrec.evaluate.ablation import AblationInputs, EvaluationInputs
-from kgrec.evaluate.groups import SMALLEST_GROUP, groupings
+from kgrec.evaluate.groups import SMALLEST_GROUP, groupings, head
 from kgrec.evaluate.plan import AS_RANKED, SimulationPlan
 from kgrec.evaluate.records import SimulationRecord
 from kgrec.evaluate.splits import fit_part, hold_out
+from kgrec.evaluate.test_set import listed, score_blocks
 from kgrec.models.svd import randomised_svd
 from kgrec.plugin.manager import Registry
-from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import SILENT, Progress
-from kgrec.ranking.best_ranks import best_ranks
-from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
+from kgrec.ranking.rerank.pipeline import Pipeline, build
 from kgrec.ranking.training import train, wanted
 from kgrec.types import Events, TrainingData, UserIndices, Vectors
 
@@ -108,6 +105,7 @@ class World:
         groups: group of each of all users, by attribute; null for none.
         k: length of the lists.
         seed: draws who clicks what.
+        block_size: users at once.
     """
 
     people: ClickModel
@@ -118,6 +116,7 @@ class World:
     groups: Mapping[str, pl.Series] = field(default_factory=dict)
     k: int = 20
     seed: int = 42
+    block_size: int = 512
 
 
 def simulate(inputs: EvaluationInputs, plan: SimulationPlan, progress: Progress = SILENT) -> SimulationRecord:
@@ -150,18 +149,14 @@ def simulate(inputs: EvaluationInputs, plan: SimulationPlan, progress: Progress 
             ranker, _ = train(training, scorers, config, only=wanted(scorers, config, plan.only))
             for name, steps in named.items():
                 task.note(f"seed {seed}, {name}")
-                found[name].append(
-                    replay(
-                        world,
-                        ranker,
-                        data,
-                        scorers,
-                        partial(_ready, inputs, config, factory, steps),
-                        rounds=plan.rounds,
-                        block_size=config.recommend.block_size,
-                        after_round=task.advance,
-                    )
-                )
+
+                def ready(
+                    ranker: Ranker, likes: csr_array, steps: Sequence[str] = steps, factory: AblationInputs = factory
+                ) -> Pipeline | None:
+                    built = build(steps, rerankers, inputs.config.rerankers)
+                    return factory.pipelines([built], ranker, likes)[0] if built else None
+
+                found[name].append(replay(world, ranker, data, scorers, ready, plan.rounds, task.advance))
     systems, intervals = over_seeds(found)
     return SimulationRecord(
         plan=plan,
@@ -192,26 +187,8 @@ def _world(
         dict(groupings(dataset)),
         plan.k,
         config.seed,
+        config.recommend.block_size,
     )
-
-
-def _ready(
-    inputs: EvaluationInputs,
-    config: Config,
-    factory: AblationInputs,
-    named: tuple[str, ...],
-    ranker: Ranker,
-    likes: csr_array,
-) -> Pipeline | None:
-    """Make the re-rankers ready for what everybody likes by now."""
-    tables: Mapping[str, Mapping[str, Any]] = config.rerankers
-    steps = build(named, inputs.manager.registry("re-ranker"), tables)
-    if not steps:
-        return None
-    ranks = cache(partial(best_ranks, ranker, AUDIENCE, seed=config.seed, block_size=config.recommend.block_size))
-    known = replace(factory.catalogue(ranker), likes=likes, best_ranks=ranks)
-    candidates = config.recommend.rerank_candidates
-    return prepare(steps, known.describe(), bought=known.bought(), candidates=candidates)
 
 
 def replay(
@@ -220,9 +197,7 @@ def replay(
     data: TrainingData,
     registry: Registry,
     prepare: Prepare,
-    *,
     rounds: int,
-    block_size: int,
     after_round: Callable[[], None] = lambda: None,
 ) -> dict[str, list[float]]:
     """Go round the loop.
@@ -239,7 +214,6 @@ def replay(
         registry: the scorers on offer.
         prepare: makes the re-rankers ready.
         rounds: how many.
-        block_size: users at once.
         after_round: called after each.
 
     Returns:
@@ -251,7 +225,7 @@ def replay(
         if number:
             ranker = refitted(ranker, data, registry, seed=world.seed)
         steps = prepare(ranker, data.matrix)
-        top = _lists(world, ranker, data.matrix, steps, block_size)
+        top = _lists(world, ranker, data.matrix, steps)
         chance = looked_at * world.people.chance(world.users, top)
         for name, value in figures(world, top, chance.sum(axis=1)).items():
             found.setdefault(name, []).append(value)
@@ -285,14 +259,11 @@ def figures(world: World, top: NDArray[np.int64], clicks: NDArray[np.float64]) -
     """
     n_items = world.start.shape[1]
     popularity = np.bincount(world.start.indices, minlength=n_items)
-    order = np.argsort(-popularity, kind="stable")
-    head = np.zeros(n_items, dtype=np.bool_)
-    head[order[np.cumsum(popularity[order]) - popularity[order] < popularity.sum() / 2]] = True
     shown = top >= 0
     found = {
         "clicks": float(clicks.mean()),
         "popularity": float(np.nanmean(metrics.recommended_popularity(top, popularity))),
-        "bestsellers": float(head[top[shown]].mean()) if shown.any() else float("nan"),
+        "bestsellers": float(head(popularity)[top[shown]].mean()) if shown.any() else float("nan"),
         "coverage": metrics.coverage(top, n_items),
         "gini": metrics.gini(top, n_items),
         "overlap": overlap(top, n_items),
@@ -319,18 +290,9 @@ def overlap(top: NDArray[np.int64], n_items: int) -> float:
     return float((counts * (counts - 1)).sum() / (u * (u - 1) * k))
 
 
-def _lists(
-    world: World, ranker: Ranker, likes: csr_array, steps: Pipeline | None, block_size: int
-) -> NDArray[np.int64]:
-    n = world.k if steps is None else max(world.k, steps.candidates)
-    tops = []
-    options: dict[str, Any] = {"allowed": None, "block_size": block_size}
-    if steps is not None:
-        options["reserved"] = steps.reserved
-    for block, items, scores in rank_blocks(ranker, world.users, n, seen=ranker.seen[world.users], **options):
-        users = world.users[block]
-        tops.append(items if steps is None else steps.apply(items, scores, users, likes[users], world.k)[0])
-    return np.concatenate(tops)
+def _lists(world: World, ranker: Ranker, likes: csr_array, steps: Pipeline | None) -> NDArray[np.int64]:
+    blocks = score_blocks(ranker, world.users, ranker.seen[world.users], world.block_size)
+    return np.concatenate([listed(s, world.users[b], likes[world.users[b]], world.k, steps) for b, s in blocks])
 
 
 def refitted(ranker: Ranker, data: TrainingData, registry: Registry, *, seed: int) -> Ranker:

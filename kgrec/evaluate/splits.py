@@ -48,6 +48,13 @@ class Holdout:
     facts: Mapping[str, int] = field(default_factory=dict)
     checked: tuple[str, ...] = ()
 
+    def later(self, dataset: Dataset) -> Mask | None:
+        """Return which rows came after the fit part, shape ``(n_rows,)``; None where the split does not go by time."""
+        if self.name == "time":  # a row without a time may be of any day
+            known: Mask = dataset.interactions["time"].is_not_null().to_numpy()
+            return ~self.fit & known
+        return ~self.fit if self.name == "given" else None
+
 
 def hold_out(
     dataset: Dataset,

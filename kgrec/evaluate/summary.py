@@ -25,9 +25,9 @@ from kgrec.evaluate.lists_record import (
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.plan import FULL, EvaluationPlan
 from kgrec.evaluate.run import JudgedSystem, Round
-from kgrec.evaluate.significance import bootstrap, compare, holm, over_seeds
 from kgrec.evaluate.sweep import curves
 from kgrec.evaluate.uplift import measure_uplift
+from kgrec.significance import bootstrap, compare, holm, over_seeds
 
 Column = Sequence[JudgedSystem]
 """A system in all rounds."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +13,14 @@ from kgrec.evaluate import metrics
 from kgrec.evaluate.lists_record import SweepCurve, SweepPoint
 from kgrec.evaluate.plan import Sweep
 from kgrec.evaluate.records import Span
-from kgrec.evaluate.significance import NORMAL, bootstrap, jackknife, over_seeds
-from kgrec.evaluate.test_set import Result, TestSet, measure, scores_of
+from kgrec.evaluate.test_set import Result, TestSet, measure, score_blocks
 from kgrec.plugin.manager import Registry
 from kgrec.plugin.options import option_defaults
+from kgrec.plugin.protocols import Reranker
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.rerank.data import Catalogue
-from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse, prepare
+from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse
 from kgrec.ranking.top_k import top_k, with_reserved
-from kgrec.types import ItemIndices
+from kgrec.significance import NORMAL, bootstrap, jackknife, over_seeds
 
 MOST_VALUES = 1000
 """A range with more values is a slip of the finger."""
@@ -50,7 +47,8 @@ def parse_sweep(text: str, registry: Registry) -> Sweep:
     if option not in known:
         error = NotFoundError.of("option", option, known, where=f"re-ranker {step!r}")
         raise NotFoundError(error.message, hint=error.hint or f"it has {', '.join(known)}")
-    return Sweep(step, option, _range(right) if ":" in right else tuple(_value(word) for word in right.split(",")))
+    words = [parse(f"{step}:{option}={word}", registry)[1][option] for word in right.split(",")]
+    return Sweep(step, option, _range(right) if ":" in right else tuple(words))
 
 
 def _range(text: str) -> tuple[float, ...]:
@@ -66,16 +64,9 @@ def _range(text: str) -> tuple[float, ...]:
     return tuple(round(low + k * step, 10) for k in range(count))  # 0.3, not 0.30000000000000004
 
 
-def _value(word: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {word}")["value"]
-    except tomllib.TOMLDecodeError:
-        return word.strip()
-
-
 def variants(
     sweep: Sweep, named: Sequence[str], registry: Registry, tables: Mapping[str, Mapping[str, Any]]
-) -> list[list[tuple[str, Any]]]:
+) -> list[list[tuple[str, Reranker]]]:
     """Make the re-rankers for each value: those that are named, with the option of the swept one replaced.
 
     A step that is not among those named comes after them.
@@ -93,123 +84,37 @@ def variants(
     if sweep.step not in [name for name, _ in steps]:
         steps.append((sweep.step, {}))
     found = []
-    for value in sweep.values:
-        chosen = [(name, {**given, sweep.option: value} if name == sweep.step else given) for name, given in steps]
-        found.append([(name, build_one(name, options, registry, tables)) for name, options in chosen])
+    try:
+        for value in sweep.values:
+            chosen = [(name, {**given, sweep.option: value} if name == sweep.step else given) for name, given in steps]
+            found.append([(name, build_one(name, options, registry, tables)) for name, options in chosen])
+    except ConfigError as error:
+        raise ConfigError(f"--sweep {sweep.step}.{sweep.option}: {error.message}", hint=error.hint) from None
     return found
 
 
-@dataclass(frozen=True)
-class Varying:
-    """Re-rankers of which options vary.
-
-    Attributes:
-        sweeps: what varies, each by itself.
-        named: the other re-rankers, see :func:`variants`.
-        registry: the re-rankers on offer.
-        tables: ``[rerankers.NAME]`` of kgrec.toml.
-        candidates: how many of a user's best items are re-ranked.
-    """
-
-    sweeps: Sequence[Sweep]
-    named: Sequence[str]
-    registry: Registry
-    tables: Mapping[str, Mapping[str, Any]]
-    candidates: int
-
-    def pipelines(self, known: Catalogue) -> list[list[Pipeline]]:
-        """Return the prepared re-rankers for each value of each sweep."""
-        data, bought = known.describe(), known.bought()
-        return [
-            [
-                prepare(steps, data, bought=bought, candidates=self.candidates)
-                for steps in variants(sweep, self.named, self.registry, self.tables)
-            ]
-            for sweep in self.sweeps
-        ]
-
-
-@dataclass(frozen=True)
-class Lists:
-    """The candidates of all test users, as ranked.
-
-    Attributes:
-        items: best first, shape ``(u, c)``, -1 for none.
-        scores: fused, same shape.
-    """
-
-    items: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-
-def shortlist(ranker: Ranker, test_set: TestSet, n: int, reserved: ItemIndices, *, block_size: int) -> Lists:
-    """Rank all candidates for all test users once; re-rankers work on what is returned.
+def run_sweep(
+    ranker: Ranker, test_set: TestSet, steps: Sequence[Pipeline], ks: Sequence[int], *, block_size: int
+) -> tuple[Result, ...]:
+    """Judge the lists of a trained ranker with each of several re-rankers; all users are ranked once.
 
     Args:
         ranker: trained on the fit part.
         test_set: questions and answers.
-        n: how many of each user's best items are kept.
-        reserved: items that are kept wherever they stand.
+        steps: the re-rankers, in the order of the values.
+        ks: lengths of the lists.
         block_size: users at once.
     """
-    items, values = [], []
-    for start in range(0, len(test_set.users), block_size):
-        block = slice(start, start + block_size)
-        scores = scores_of(ranker, test_set, block)
+    reserved = np.unique(np.concatenate([pipeline.reserved for pipeline in steps]))
+    n, longest = max(*ks, *(pipeline.candidates for pipeline in steps)), max(ks)
+    tops: list[list[NDArray[np.int64]]] = [[] for _ in steps]
+    for block, scores in score_blocks(ranker, test_set.users, test_set.masked, block_size):
         if test_set.candidates is not None:
             scores[:, ~test_set.candidates] = -np.inf
         best = with_reserved(scores, *top_k(scores, n), reserved)
-        items.append(best[0])
-        values.append(best[1])
-    return Lists(np.concatenate(items), np.concatenate(values))
-
-
-def run_sweeps(
-    steps: Varying, ranker: Ranker, test_set: TestSet, known: Catalogue, ks: Sequence[int], *, block_size: int
-) -> tuple[tuple[Result, ...], ...]:
-    """Judge the lists of a trained ranker at each value of each sweep; nothing is trained again.
-
-    Args:
-        steps: what varies.
-        ranker: trained on the fit part.
-        test_set: questions and answers.
-        known: what re-rankers are told, without anything that is held out.
-        ks: lengths of the lists.
-        block_size: users at once.
-
-    Returns:
-        for each sweep the figures at each of its values.
-    """
-    made = steps.pipelines(known)
-    reserved = np.unique(np.concatenate([p.reserved for row in made for p in row]))
-    found = shortlist(ranker, test_set, max(*ks, steps.candidates), reserved, block_size=block_size)
-    return tuple(tuple(measure(relist(p, found, test_set, max(ks)), test_set, ks) for p in row) for row in made)
-
-
-def relist(steps: Pipeline, found: Lists, test_set: TestSet, n: int, *, block_size: int = 512) -> NDArray[np.int64]:
-    """Return the lists of ``n`` items after the re-rankers, shape ``(u, n)``, -1 for none."""
-    tops = []
-    for start in range(0, len(test_set.users), block_size):
-        block = slice(start, start + block_size)
-        tops.append(
-            steps.apply(found.items[block], found.scores[block], test_set.users[block], test_set.history[block], n)[0]
-        )
-    return np.concatenate(tops)
-
-
-def check_sweeps(
-    sweeps: Sequence[Sweep], named: Sequence[str], registry: Registry, tables: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Complain of an unusable value before the training.
-
-    Raises:
-        ConfigError: a re-ranker does not take a value.
-    """
-    for sweep in sweeps:
-        try:
-            variants(sweep, named, registry, tables)
-        except ConfigError as error:
-            raise ConfigError(f"--sweep {sweep.step}.{sweep.option}: {error.message}", hint=error.hint) from None
+        for pipeline, lists in zip(steps, tops, strict=True):
+            lists.append(pipeline.apply(*best, test_set.users[block], test_set.history[block], longest)[0])
+    return tuple(measure(np.concatenate(lists), test_set, ks) for lists in tops)
 
 
 OVERALL = {"coverage": metrics.coverage, "gini": metrics.gini}

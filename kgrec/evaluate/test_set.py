@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +17,6 @@ from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import metrics
 from kgrec.evaluate.clicks import Showings, per_user_standard
-from kgrec.evaluate.impressions import lists_of_log
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.splits import Holdout
 from kgrec.evaluate.uplift import ShownLog
@@ -182,12 +181,38 @@ def _matrices(training: TrainingInputs) -> list[tuple[str, csr_array]]:
     return found
 
 
-def scores_of(ranker: Ranker, test_set: TestSet, block: slice) -> Scores:
-    """Return the fused scores of a block of the test_set's users; -inf for what they know."""
-    users = test_set.users[block]
-    scores = ranker.fused(ranker.parts(users), users)
-    mask_seen(scores, test_set.masked[block])
-    return scores
+def score_blocks(
+    ranker: Ranker, users: UserIndices, masked: csr_array, block_size: int
+) -> Iterator[tuple[slice, Scores]]:
+    """Iterate over blocks of users with their fused scores, -inf for what they know, shape ``(b, n_items)``.
+
+    Args:
+        ranker: trained on the fit part.
+        users: positions, shape ``(u,)``.
+        masked: what is never ranked because they know it, CSR of shape ``(u, n_items)``.
+        block_size: users at once.
+    """
+    for start in range(0, len(users), block_size):
+        block = slice(start, start + block_size)
+        scores = ranker.fused(ranker.parts(users[block]), users[block])
+        mask_seen(scores, masked[block])
+        yield block, scores
+
+
+def listed(scores: Scores, users: UserIndices, history: csr_array, k: int, steps: Pipeline | None) -> NDArray[np.int64]:
+    """Return lists, shape ``(b, k)``, -1 for none.
+
+    Args:
+        scores: of all items, shape ``(b, n_items)``.
+        users: positions, shape ``(b,)``.
+        history: what they are known to like, CSR of shape ``(b, n_items)``.
+        k: length of the lists.
+        steps: re-rankers that the lists go through, or None.
+    """
+    if steps is None:
+        return top_k(scores, k)[0]
+    found = with_reserved(scores, *top_k(scores, max(k, steps.candidates)), steps.reserved)
+    return steps.apply(*found, users, history, k)[0]
 
 
 def judge(
@@ -202,38 +227,26 @@ def judge(
         block_size: users at once.
         steps: re-rankers that the lists go through, or None.
     """
-    longest = max(ks)
+    longest, log, showings = max(ks), test_set.log, test_set.showings
     tops, besides, areas = [], [], []
-    for start in range(0, len(test_set.users), block_size):
-        block = slice(start, start + block_size)
-        users, scores = test_set.users[block], scores_of(ranker, test_set, block)
+    for block, scores in score_blocks(ranker, test_set.users, test_set.masked, block_size):
         if test_set.candidates is not None:
             besides.append(top_k(scores, longest)[0])
             scores[:, ~test_set.candidates] = -np.inf
-        if steps is None:
-            tops.append(top_k(scores, longest)[0])
-        else:
-            found = with_reserved(scores, *top_k(scores, max(longest, steps.candidates)), steps.reserved)
-            tops.append(steps.apply(*found, users, test_set.history[block], longest)[0])
+        tops.append(listed(scores, test_set.users[block], test_set.history[block], longest, steps))
         areas.append(auc(scores, test_set.truth[block]))
-    top = np.concatenate(tops)
-    result = measure(top, test_set, ks)
+    result = measure(np.concatenate(tops), test_set, ks)
     per_user = {**result.per_user, "auc": np.concatenate(areas)}
     if besides:
         among_all = accuracy(np.concatenate(besides), test_set.truth, ks)
-        per_user |= {
-            f"{name} {BESIDE}": values for name, values in among_all.items() if name.startswith(("ndcg", "recall"))
-        }
-    of_log = (
-        None
-        if test_set.log is None
-        else lists_of_log(ranker, test_set.log, longest, block_size=block_size, steps=steps)
-    )
+        per_user |= {f"{name} {BESIDE}": v for name, v in among_all.items() if name.startswith(("ndcg", "recall"))}
+    of_log = None
+    if log is not None:
+        blocks = score_blocks(ranker, log.users, log.masked, block_size)
+        of_log = np.concatenate([listed(s, log.users[b], log.history[b], longest, steps) for b, s in blocks])
     of_showings = None
-    if test_set.showings is not None:
-        of_showings = per_user_standard(
-            lambda users: ranker.fused(ranker.parts(users), users), test_set.showings, block_size
-        )
+    if showings is not None:
+        of_showings = per_user_standard(lambda users: ranker.fused(ranker.parts(users), users), showings, block_size)
     return replace(result, per_user=per_user, of_log=of_log, of_showings=of_showings)
 
 

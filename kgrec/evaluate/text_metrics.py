@@ -16,7 +16,6 @@ from kgrec.errors import KgrecError, MissingExtraError
 from kgrec.evaluate.factcheck import FactChecker
 from kgrec.evaluate.plan import TextPlan
 from kgrec.evaluate.records import VariantFigures, Verdict, Written
-from kgrec.evaluate.significance import UNKNOWN, Interval, bootstrap
 from kgrec.generate.drafts import coverage
 from kgrec.generate.names import display
 from kgrec.generate.service import TextService
@@ -24,6 +23,7 @@ from kgrec.generate.writer import Writer
 from kgrec.languages import get_language, pieces
 from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
+from kgrec.significance import UNKNOWN, Interval, bootstrap
 from kgrec.text.terms import TermIndex
 from kgrec.text.tokens import term_table
 from kgrec.types import Vectors

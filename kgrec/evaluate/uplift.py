@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.dataset import Dataset
+from kgrec.data.impressions import IMPRESSION, as_observed
+from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.lists_record import Effect, Uplift
-from kgrec.evaluate.significance import intervals, resampled
+from kgrec.evaluate.splits import Holdout
+from kgrec.ranking.training_inputs import TrainingInputs
+from kgrec.significance import intervals, resampled
 from kgrec.types import UserIndices
 
 if TYPE_CHECKING:
@@ -58,6 +64,32 @@ class ShownLog:
         is shown to more people; beyond that, showing is taken to be independent of what somebody would like.
         """
         return np.clip(self.of_users[rows] * self.of_items[items], self.clip, MOST)
+
+
+def held_log(
+    dataset: Dataset, holdout: Holdout, weights: NDArray[np.float32], training: TrainingInputs, clip: float
+) -> ShownLog | None:
+    """Return what was shown after the fit part and what came of it; None where the data does not tell.
+
+    Args:
+        dataset: what was split.
+        holdout: how it was split.
+        weights: how much each row is a like, shape ``(n_rows,)``.
+        training: what the systems are trained on.
+        clip: smallest propensity.
+    """
+    from scipy.sparse import csr_array as csr
+
+    later = holdout.later(dataset)
+    if later is None:
+        return None
+    rows = dataset.interactions.filter(pl.Series(later) & (pl.col("action") == IMPRESSION)).drop_nulls("item")
+    if rows.is_empty():
+        return None
+    places = (rows["user"].to_numpy().astype(np.int64), rows["item"].to_numpy().astype(np.int64))
+    shown = csr((np.ones(rows.height), places), shape=(dataset.n_users, dataset.n_items))
+    liked = interaction_matrix(to_events(dataset, later, weights), dataset.n_users, dataset.n_items)
+    return make_log(shown, liked, training.seen, as_observed(training.everything or training.fit), clip)
 
 
 def make_log(shown: csr_array, liked: csr_array, known: csr_array, history: csr_array, clip: float) -> ShownLog | None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, UsageError, WorkspaceError
-from kgrec.evaluate.significance import Interval, Paired, bootstrap, compare
 from kgrec.generate.guards.form import Languages
 from kgrec.generate.kinds import kind_of, kinds_of
 from kgrec.generate.lora.base import PACKAGED, check_packages
@@ -25,6 +24,7 @@ from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import MAIN
 from kgrec.progress import Progress
+from kgrec.significance import Interval, Paired, bootstrap, compare
 
 if TYPE_CHECKING:
     from kgrec.plugin.domain import TextKind

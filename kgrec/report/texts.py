@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from kgrec.evaluate.records import JudgedText, TextsRecord, VariantFigures, Verdict
 from kgrec.evaluate.responses import FEW
-from kgrec.evaluate.significance import Interval
 from kgrec.report import Bar, Section, bar_plot, facts, listing, number, page, paragraph, table
+from kgrec.significance import Interval
 
 if TYPE_CHECKING:
     from kgrec.evaluate.responses import FeedbackEvaluation, ResponseGroup
-    from kgrec.evaluate.significance import Interval
+    from kgrec.significance import Interval
 
 TITLES = {
     "all": "All texts",

@@ -17,7 +17,7 @@ from kgrec.evaluate.lists_record import Counts, ListsRecord
 from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan
 from kgrec.evaluate.records import RatingsData, RatingsRecord
 from kgrec.evaluate.runs import Runs
-from kgrec.evaluate.significance import UNKNOWN
+from kgrec.significance import UNKNOWN
 from kgrec.testing import toy_workspace
 
 SETTINGS = ["text.encoder=hashing", "linking.enabled=false"]

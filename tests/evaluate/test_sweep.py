@@ -11,9 +11,9 @@ import kgrec
 from kgrec.errors import NotFoundError, UsageError
 from kgrec.evaluate.metrics import coverage
 from kgrec.evaluate.plan import EvaluationPlan, Sweep
-from kgrec.evaluate.significance import jackknife, over_seeds
 from kgrec.evaluate.sweep import parse_sweep, variants
 from kgrec.plugin.manager import load_plugins
+from kgrec.significance import jackknife, over_seeds
 from kgrec.testing import toy_workspace
 
 SETTINGS = ["text.encoder=hashing", "linking.enabled=false"]

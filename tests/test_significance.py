@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.evaluate.significance import bootstrap, compare, holm, share
+from kgrec.significance import bootstrap, compare, holm, share
 
 
 def rng():
