@@ -31,17 +31,6 @@ def touched(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("item").is_not_null() & (pl.col("action") != IMPRESSION))
 
 
-def shown_matrix(dataset: Dataset, mask: Mask) -> csr_array:
-    """Return how often each item was shown to each user: float32 CSR ``(n_users, n_items)``, sorted indices.
-
-    Args:
-        dataset: the interactions.
-        mask: rows to count, shape ``(n_rows,)``.
-    """
-    rows = dataset.interactions.filter(pl.Series(mask) & (pl.col("action") == IMPRESSION))
-    return _counts(rows, dataset)
-
-
 def rejected_matrix(
     dataset: Dataset,
     mask: Mask,
@@ -67,10 +56,11 @@ def rejected_matrix(
     rows = dataset.interactions.with_columns(liked=pl.Series(weights) > 0).filter(pl.Series(mask))
     likes = rows.filter("liked").select("user", "item").unique()
     rejected = rows.filter(against & ~pl.col("liked")).select("user", "item").unique()
-    return _counts(rejected.join(likes, on=["user", "item"], how="anti"), dataset)
+    return pair_matrix(rejected.join(likes, on=["user", "item"], how="anti"), dataset)
 
 
-def _counts(rows: pl.DataFrame, dataset: Dataset) -> csr_array:
+def pair_matrix(rows: pl.DataFrame, dataset: Dataset) -> csr_array:
+    """Return how many of ``rows`` each user and item has: float32 CSR ``(n_users, n_items)``, sorted indices."""
     from scipy.sparse import coo_array
 
     rows = rows.drop_nulls("item")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
-from kgrec.data.impressions import touched
+from kgrec.data.impressions import pair_matrix, touched
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
 from kgrec.types import Events, Mask
@@ -190,14 +190,8 @@ def seen_matrix(dataset: Dataset) -> csr_array:
 
     What a user was only shown is not among it: it may be recommended again.
     """
-    from scipy.sparse import coo_array
-
     rows = touched(dataset.interactions).select("user", "item").unique()
-    ones = np.ones(rows.height, dtype=np.bool_)
-    positions = (rows["user"].to_numpy().astype(np.int64), rows["item"].to_numpy().astype(np.int64))
-    matrix = coo_array((ones, positions), shape=(dataset.n_users, dataset.n_items)).tocsr()
-    matrix.sort_indices()
-    return matrix
+    return pair_matrix(rows, dataset).astype(np.bool_)
 
 
 def _pairs(dataset: Dataset) -> NDArray[np.int64]:

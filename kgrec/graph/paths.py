@@ -242,11 +242,6 @@ class PathFinder:
         return paths
 
 
-def shared_entities(triples: Triples, item: int, history: ItemIndices, *, k: int = 10) -> list[Path]:
-    """Return the most informative paths from ``history`` to one item; see :meth:`PathFinder.best`."""
-    return PathFinder(triples).best(history, None, np.array([item]), k)[0]
-
-
 def _strongest(keys: _Ints, value: _Floats, wanted: _Ints) -> tuple[_Ints, _Ints]:
     """Match ``wanted`` keys with the row of the largest value of that key; ties go to the row named first.
 

@@ -22,7 +22,6 @@ from typing import Any
 from kgrec.errors import CorruptArtifactError, UsageError, UserError, did_you_mean
 from kgrec.graph.vocabulary import prefixes
 
-_FORMS = ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")
 _LONGEST = 1e6
 """Seconds; the operating system can count no infinity."""
 

@@ -17,16 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from kgrec.errors import ConfigError
 from kgrec.graph.tables import GraphTables
 from kgrec.graph.vocabulary import NAMESPACE, OWL, RDF, RDFS, SKOS, VOID, XSD
-
-if TYPE_CHECKING:
-    from rdflib import Graph
 
 BLOCK_ROWS = 200_000
 """Rows turned into text at once."""
@@ -339,13 +335,6 @@ def relation_lines(kg: GraphTables, base_iri: str) -> pl.Series:
     ]
     # A relation may be its own inverse, or two may be each other's.
     return pl.concat(parts).unique(maintain_order=True)
-
-
-def relations_graph(kg: GraphTables, base_iri: str) -> Graph:
-    """Return the ontology of the workspace's relations as an rdflib graph; see :func:`relation_lines`."""
-    from rdflib import Graph
-
-    return Graph().parse(data="\n".join(relation_lines(kg, base_iri).to_list()), format="nt")
 
 
 def _asset(name: str) -> str:

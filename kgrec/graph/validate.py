@@ -39,9 +39,12 @@ from kgrec.graph.vocabulary import NAMESPACE, RDF, RDFS
 if TYPE_CHECKING:
     from rdflib import Graph
 
-    from kgrec.plugin.domain import RelationType
-
 _DAY = 86_400
+_FUTURE = """
+kgrec:FutureShape a sh:NodeShape ; sh:targetClass kgrec:Edge ; sh:property [ sh:path kgrec:time ;
+  sh:maxInclusive "LATEST"^^xsd:dateTime ; sh:message "has a time in the future" ] .
+"""
+"""Appended to kgrec's shapes, with the time from which on times are impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +72,15 @@ def validate(
     kg: GraphTables,
     *,
     base_iri: str,
-    relation_types: Iterable[RelationType] = (),
     shapes: Path | None = None,
     limit: int = 100,
     now: float | None = None,
 ) -> list[ShapeViolation]:
-    """Check the graph against kgrec's shapes, the relation types' ends, and optionally further shapes.
+    """Check the graph against kgrec's shapes, and optionally further shapes.
 
     Args:
         kg: the graph.
         base_iri: start of the IRIs of nodes that have none of their own.
-        relation_types: what the domain says of its relations; head and tail must be of the stated types.
         shapes: file of further SHACL shapes (Turtle), run on the whole graph without ``kgrec:Edge``; takes about 30 s
             for each million triples and half a millisecond for each targeted node.
         limit: violations of the same kind to name at most.
@@ -88,8 +89,8 @@ def validate(
     Raises:
         DataError: ``shapes`` is no Turtle.
     """
-    latest = int((time.time() if now is None else now) + _DAY)
-    own = _parse(shapes_turtle() + relation_shapes(relation_types, base_iri, latest), "kgrec's shapes")
+    latest = datetime.fromtimestamp((time.time() if now is None else now) + _DAY, UTC)
+    own = _parse(shapes_turtle() + _FUTURE.replace("LATEST", latest.strftime("%Y-%m-%dT%H:%M:%SZ")), "kgrec's shapes")
     nodes, edges = node_profiles(kg), edge_profiles(kg, own)
     findings = _run(_graph(representatives(kg, nodes, edges, base_iri)), own)
     found = [*_of_nodes(kg, nodes, findings, limit), *_of_edges(kg, edges, findings, limit), *_of_relations(findings)]
@@ -372,39 +373,3 @@ def _numbered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 def _lines(rows: pl.DataFrame, subject: str, predicate: str, value: pl.Expr) -> pl.Series:
     return rows.select(pl.format("{} " + predicate + " {} .", subject, value).alias("line"))["line"]
-
-
-def relation_shapes(relation_types: Iterable[RelationType], base_iri: str, latest: int) -> str:
-    """Return Turtle, to be appended to kgrec's shapes.
-
-    Args:
-        relation_types: their ``head`` and ``tail`` become ``sh:class`` of the subjects and objects of the relation;
-            ``entity`` also allows items, which entities may be linked to.
-        base_iri: start of the workspace's IRIs.
-        latest: unix seconds; later times are impossible.
-    """
-    moment = datetime.fromtimestamp(latest, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    parts = [
-        "kgrec:FutureShape a sh:NodeShape ; sh:targetClass kgrec:Edge ; sh:property [ sh:path kgrec:time ;"
-        f' sh:maxInclusive "{moment}"^^xsd:dateTime ; sh:message "has a time in the future" ] .'
-    ]
-    types = {kind.name: kind for kind in relation_types}
-    for kind in types.values():
-        iri = relation_iris(pl.Series([kind.name]), base_iri)[0]
-        for end, target, wanted in (("Head", "Subjects", kind.head), ("Tail", "Objects", kind.tail)):
-            text = f"{kind.name} must {'start' if end == 'Head' else 'end'} at a node of type {wanted}"
-            parts.append(
-                f"{iri[:-1]}.{end.lower()}> a sh:NodeShape ; sh:target{target}Of {iri} ;"
-                f" {_of_type(wanted, base_iri)} ; sh:message {_quoted(text)} ."
-            )
-    return "\n\n" + "\n".join(parts) + "\n"
-
-
-def _of_type(name: str, base_iri: str) -> str:
-    if name == "entity":
-        return "sh:or ( [ sh:class kgrec:Entity ] [ sh:class kgrec:Item ] )"
-    return f"sh:class {type_iris(pl.Series([name]), base_iri)[0]}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kgrec.config import FeedbackConfig
 from kgrec.data.dataset import INTERACTIONS, Dataset
-from kgrec.data.impressions import rejected_matrix, shown_matrix, touched
+from kgrec.data.impressions import pair_matrix, rejected_matrix, touched
 from kgrec.data.split import like_threshold, like_weights, seen_matrix, share_of_returns
 from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
 
@@ -57,7 +57,7 @@ def test_what_was_only_shown_is_not_seen_and_no_return():
     data = dataset([(0, 0, "impression", None), (0, 0, "impression", None), (0, 1, "view", None)])
     assert seen_matrix(data).nonzero()[1].tolist() == [1]
     assert share_of_returns(data) == 0.0
-    assert shown_matrix(data, np.ones(3, dtype=np.bool_)).toarray()[0].tolist() == [2, 0, 0, 0, 0]
+    assert pair_matrix(data.interactions, data).toarray()[0].tolist() == [2, 1, 0, 0, 0]
     assert touched(data.interactions).height == 1
 
 

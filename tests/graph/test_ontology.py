@@ -6,7 +6,7 @@ import pytest
 import rdflib
 from rdflib.namespace import OWL, RDF, RDFS, SH
 
-from kgrec.graph.rdf import ontology_lines, ontology_turtle, relations_graph, shapes_turtle
+from kgrec.graph.rdf import ontology_lines, ontology_turtle, relation_lines, shapes_turtle
 from kgrec.plugin.domain import ACTIONS
 
 KGREC = rdflib.Namespace("https://w3id.org/kgrec/ns#")
@@ -57,7 +57,8 @@ def test_shapes_are_valid_shacl():
 
 
 def test_relations_of_a_workspace(film_graph):
-    graph = relations_graph(film_graph, "https://kgrec.example/id/")
+    lines = relation_lines(film_graph, "https://kgrec.example/id/")
+    graph = rdflib.Graph().parse(data="\n".join(lines), format="nt")
     rel = rdflib.Namespace("https://kgrec.example/id/relation/")
     assert (rel.rate, RDFS.subPropertyOf, KGREC.interaction) in graph
     assert (rel.starring, RDFS.subPropertyOf, KGREC.relatedTo) in graph

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgrec.graph.paths import PathFinder, shared_entities
+from kgrec.graph.paths import PathFinder
 from kgrec.types import Triples
 
 NAMES = ("directed_by", "has_genre", "sequel_of", "stars_in")
@@ -51,7 +51,7 @@ def test_rare_entity_comes_first():
 
 
 def test_relations_stated_from_the_entity_are_told_so():
-    (path, _) = shared_entities(FILMS, 3, np.array([2]))
+    (path, _) = PathFinder(FILMS).best(np.array([2]), None, np.array([3]), 10)[0]
     assert (path.nodes, path.relations, path.forward) == ((2, 8, 3), ("stars_in", "stars_in"), (False, True))
 
 

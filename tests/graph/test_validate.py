@@ -9,7 +9,6 @@ import pytest
 
 from kgrec.errors import DataError
 from kgrec.graph.validate import validate
-from kgrec.plugin.domain import RelationType
 
 BASE = "https://kgrec.example/id/"
 NOW = 1_700_000_000
@@ -28,13 +27,7 @@ def with_edge(kg, row, **values):
 
 
 def test_sound_graph_conforms(film_graph):
-    types = [
-        RelationType("directed_by", "d", "x", "x", tail="person"),
-        RelationType("starring", "s", "y", "y", tail="person"),
-        RelationType("has_genre", "g", "z", "z", tail="entity"),
-        RelationType("rate", "r", "q", "q", head="user", tail="item"),
-    ]
-    assert validate(film_graph, base_iri=BASE, relation_types=types) == []
+    assert validate(film_graph, base_iri=BASE) == []
 
 
 @pytest.mark.parametrize(
@@ -67,25 +60,12 @@ def test_values_on_the_bounds_are_fine(film_graph):
     assert not found(with_edge(film_graph, 0, weight=-7.5))
 
 
-def test_ends_of_relation_types(film_graph):
-    types = [
-        RelationType("starring", "s", "y", "y", tail="genre"),
-        RelationType("has_genre", "g", "z", "z", head="user"),
-    ]
-    told = found(film_graph, relation_types=types)
-    assert (
-        "starring.tail",
-        "starring must end at a node of type genre",
-        "item:50 -starring-> entity:person:Harrison Ford",
-        6,
-    ) in told
-    assert {line for shape, _, _, line in told if shape == "has_genre.head"} == {8, 9, 10}
-
-
 def test_limit_and_total(film_graph):
-    (only,) = validate(
-        film_graph, base_iri=BASE, limit=1, relation_types=[RelationType("has_genre", "g", "z", "z", head="user")]
+    edges = film_graph.edges.with_columns(
+        pl.when(pl.col("relation") == 3).then(2.0).otherwise("weight").alias("weight")
     )
+    kg = dataclasses.replace(film_graph, edges=edges.cast(dict(film_graph.edges.schema)))
+    (only,) = validate(kg, base_iri=BASE, limit=1)
     assert (only.total, only.source, only.line) == (3, "film.csv", 8)
 
 
