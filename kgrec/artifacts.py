@@ -8,10 +8,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from kgrec.errors import CorruptArtifactError, KgrecError, StorageError, UserError
 
@@ -148,37 +148,67 @@ def read_json(file: Path) -> Any:
         ) from None
 
 
-def resumed_lines(file: Path, field: str) -> list[dict[str, Any]]:
-    """Read a file of JSON lines that an interrupted run appends to; half a line at its end is cut off.
+@contextmanager
+def resumed_lines(file: Path, fields: Sequence[str]) -> Iterator[tuple[list[dict[str, Any]], IO[bytes]]]:
+    """Open a file of JSON lines that an interrupted run appended to; half a line at its end is cut off.
+
+    Only one process at a time may hold it, and what kgrec did not write is left as it is.
 
     Args:
-        file: need not be there.
-        field: a field that every record has.
+        file: need not be there; its folder must.
+        fields: that every record has, the one that stands first in a line first.
+
+    Returns:
+        The records so far, and the file, open at its end.
 
     Raises:
-        UserError: the file holds something else.
+        UserError: the file holds something else, or another process is writing it.
     """
-    if not file.is_file():
-        return []
-    found = []
-    whole = 0
+    from filelock import FileLock, Timeout
+
+    held = file.with_name(f".{file.name}.lock")
+    if held.is_symlink():
+        raise UserError(f"{held} is a symbolic link", hint="remove it")
+    with storage_errors(file):
+        lock = FileLock(held, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            hint = "wait for it to end, or name another file"
+            raise UserError(f"{file} is being written by another kgrec command", hint=hint) from None
+        try:
+            found, whole = _records(file, fields)
+            with file.open("ab") as stream:
+                if whole < stream.tell():
+                    stream.truncate(whole)
+                yield found, stream
+        finally:
+            held.unlink(missing_ok=True)  # while it is held, so that it cannot be another's
+            lock.release()
+
+
+def _records(file: Path, fields: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
+    """Return the records of a file and how many bytes they take; the rest is the beginning of a record."""
+    found: list[dict[str, Any]] = []
+    whole, begins = 0, json.dumps({fields[0]: 0})[:-2].encode()  # {"text":
+    if not file.exists():
+        return found, whole
     with file.open("rb") as stream:
         for line in stream:
             try:
-                row = json.loads(line)
-            except ValueError:
+                row = json.loads(line) if line.endswith(b"\n") else None
+            except (ValueError, RecursionError):
                 row = None
-            if not (line.endswith(b"\n") and isinstance(row, dict) and field in row):
-                break
-            whole += len(line)
-            found.append(row)
-        rest = stream.read(1)
-    if rest:
-        raise UserError(f"{file} holds something else than {field}s", hint="name another file")
-    if whole < file.stat().st_size:
-        with file.open("rb+") as stream:
-            stream.truncate(whole)
-    return found
+            if isinstance(row, dict) and all(field in row for field in fields):
+                whole += len(line)
+                found.append(row)
+                continue
+            ours = line.startswith(begins) or begins.startswith(line)
+            if stream.read(1) or line.endswith(b"\n") or not ours:
+                raise UserError(
+                    f"{file} holds something else than what kgrec wrote", hint="name another file; nothing was changed"
+                )
+    return found, whole
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:

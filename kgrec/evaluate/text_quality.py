@@ -251,18 +251,17 @@ class _Variant:
         """Write what the file of the variant lacks, batch by batch."""
         file = self._file()
         with storage_errors(file):
-            known = _read(file)
-            missing = [k for k, job in enumerate(jobs) if (job.user_id, job.item_ids) not in known]
             file.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                progress.task(f"writing, {self.name}", total=len(jobs)) as task,
-                file.open("a", encoding="utf-8") as stream,
-            ):
+        with resumed_lines(file, tuple(Written.model_fields)[:4]) as (rows, stream):
+            found = [Written.model_validate(row) for row in rows]
+            known = {(row.user_id, row.item_ids): row for row in found}
+            missing = [k for k, job in enumerate(jobs) if (job.user_id, job.item_ids) not in known]
+            with progress.task(f"writing, {self.name}", total=len(jobs)) as task:
                 task.advance(len(jobs) - len(missing))
                 for start in range(0, len(missing), BATCH):
                     batch = missing[start : start + BATCH]
                     for row in self._drafted([(jobs[k], requests[k]) for k in batch]):
-                        stream.write(json.dumps(row.to_dict(), ensure_ascii=False) + "\n")
+                        stream.write((json.dumps(row.to_dict(), ensure_ascii=False) + "\n").encode())
                         known[row.user_id, row.item_ids] = row
                     stream.flush()
                     task.advance(len(batch))
@@ -341,12 +340,6 @@ class _Variant:
 def _without_examples(request: TextRequest) -> TextRequest:
     prompt = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
     return replace(request, prompt=without_examples(prompt)) if prompt else request
-
-
-def _read(file: Path) -> dict[tuple[str, tuple[str, ...]], Written]:
-    """Read what is written already."""
-    rows = (Written.model_validate(row) for row in resumed_lines(file, "text"))
-    return {(row.user_id, row.item_ids): row for row in rows}
 
 
 def _peak_memory() -> float:

@@ -6,6 +6,9 @@ from typing import Any
 
 from kgrec.plugin.generation import Fact, GeneratedText, Violation
 
+RECORD_FIELDS = ("text", "kind", "lang", "user_id", "item_ids")
+"""By which a file of texts is known as one; the first field stands first in each line."""
+
 
 def to_record(text: GeneratedText) -> dict[str, Any]:
     """Return a text and how it came to be, as JSON values."""

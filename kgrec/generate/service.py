@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from kgrec.artifacts import resumed_lines, storage_errors
+from kgrec.artifacts import resumed_lines
 from kgrec.data.values import canonical_id
 from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
 from kgrec.generate.facts import FactBook, numbered
@@ -22,7 +22,7 @@ from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.prompts import check_prompt
-from kgrec.generate.record import to_record
+from kgrec.generate.record import RECORD_FIELDS, to_record
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
@@ -237,21 +237,21 @@ class TextService:
         if not out.parent.is_dir():
             raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
         asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
-        done = {
-            (str(row.get("user_id") or ""), tuple(map(str, row.get("item_ids") or ())))
-            for row in resumed_lines(out, "text")
-            if (row.get("kind"), row.get("lang")) == (kind.name, asked.language)
-        }
-        jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
-        writer, size = self.writer(asked), self.config.generate.batch_size
-        task_name = f"writing {kind.name}"
-        with progress.task(task_name, total=len(jobs)) as task, storage_errors(out), out.open("ab") as stream:
-            for start in range(0, len(jobs), size):
-                batch = jobs[start : start + size]
-                for text in self._batch(writer, kind, batch, asked):
-                    stream.write((json.dumps(to_record(text), ensure_ascii=False) + "\n").encode())
-                stream.flush()
-                task.advance(len(batch))
+        with resumed_lines(out, RECORD_FIELDS) as (rows, stream):
+            done = {
+                (str(row["user_id"] or ""), tuple(map(str, row["item_ids"])))
+                for row in rows
+                if (row["kind"], row["lang"]) == (kind.name, asked.language)
+            }
+            jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
+            writer, size = self.writer(asked), self.config.generate.batch_size
+            with progress.task(f"writing {kind.name}", total=len(jobs)) as task:
+                for start in range(0, len(jobs), size):
+                    batch = jobs[start : start + size]
+                    for text in self._batch(writer, kind, batch, asked):
+                        stream.write((json.dumps(to_record(text), ensure_ascii=False) + "\n").encode())
+                    stream.flush()
+                    task.advance(len(batch))
         return len(jobs)
 
     def _subjects(
