@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,43 +42,42 @@ def measure(name: str, call: Callable[[], object], repeat: int) -> None:
 
 
 def products(nodes: int, entries: int, dim: int, repeat: int) -> None:
-    """Time one product and three layers forward and backward."""
+    """Time one product, and three layers forward and backward, without relations."""
     import torch
 
-    from kgrec.models.gnn.convolution import Propagation
-    from kgrec.models.gnn.graph import build_graph
-    from kgrec.models.gnn.propagation import Adjacency
+    from kgrec.models.gnn.graph import Graph, training_graph
+    from kgrec.models.gnn.layers import Adjacency, LinearConv, Start
 
     n_users = nodes * 2 // 3
-    graph = build_graph(random_likes(np.random.default_rng(0), n_users, nodes - n_users, entries // 2), None)
+    likes = random_likes(np.random.default_rng(0), n_users, nodes - n_users, entries // 2)
+    graph = Graph.of(training_graph(likes, None))
     adjacency = Adjacency(graph)
-    weights, layer = adjacency.weights(torch.ones(1)), Propagation(adjacency)
-    x = torch.randn(graph.n_nodes, dim, requires_grad=True)
-    flat = x.detach()
+    x = torch.randn(graph.n_nodes, dim)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        matrix = torch.sparse_csr_tensor(adjacency.indptr, adjacency.indices, weights.forward, (graph.n_nodes,) * 2)
+        matrix = torch.sparse_csr_tensor(adjacency.indptr, adjacency.indices, adjacency.values, (graph.n_nodes,) * 2)
+    measure("one product, torch.sparse.mm", lambda: torch.sparse.mm(matrix, x), repeat)
+    measure("one product, fused", lambda: adjacency.product(adjacency.values, x), repeat)
+    start = Start(x.requires_grad_(), torch.ones(adjacency.n_wanted, 1))
+    for fused in (True, False):
+        conv = LinearConv(adjacency, graph.n_groups, n_layers=3, graph_weight=1.0, fused=fused)
+        named = "fused" if fused else "message passing of torch_geometric"
+        measure(f"3 layers forward and backward, {named}", lambda conv=conv: step(conv, start), repeat)
 
-    def three_layers() -> None:
-        x.grad = None
-        total = out = x
-        for _ in range(3):
-            out = layer(out, weights)
-            total = total + out
-        total.sum().backward()
 
-    measure("one product, torch.sparse.mm", lambda: torch.sparse.mm(matrix, flat), repeat)
-    measure("one product, fused", lambda: adjacency.product(weights.forward, flat), repeat)
-    measure("3 layers forward and backward, fused", three_layers, repeat)
+def step(conv: Any, start: Any) -> None:
+    """Do what a training step does with the layers."""
+    start.ids.grad = conv.scales.grad = None
+    layers = conv(start)
+    (layers.mean.sum() + layers.passed.sum() + layers.energy).backward()
 
 
 def with_relations(nodes: int, entries: int, dim: int, repeat: int, n_relations: int = 8) -> None:
-    """Time what a training step does: three layers at once, half of the entries with learned relation weights."""
+    """Time the same, half of the entries with learned relation weights."""
     import torch
 
-    from kgrec.models.gnn.graph import build_graph
-    from kgrec.models.gnn.layers import propagate_layers
-    from kgrec.models.gnn.propagation import Adjacency
+    from kgrec.models.gnn.graph import Graph, training_graph
+    from kgrec.models.gnn.layers import Adjacency, LinearConv, Start
     from kgrec.types import Triples
 
     rng, kind, n = np.random.default_rng(0), nodes // 3, entries // 4
@@ -85,19 +85,13 @@ def with_relations(nodes: int, entries: int, dim: int, repeat: int, n_relations:
     relations, weights = rng.integers(0, n_relations, facts.nnz), np.ones(facts.nnz, dtype=np.float32)
     names = tuple(f"r{k}" for k in range(n_relations))
     triples = Triples(facts.col, relations, kind + facts.row, weights, kind, 2 * kind, names)
-    graph = build_graph(random_likes(rng, kind, kind, n), triples)
+    graph = Graph.of(training_graph(random_likes(rng, kind, kind, n), triples))
     adjacency = Adjacency(graph)
-    ids = torch.randn(graph.n_nodes, dim, requires_grad=True)
-    scales, kept = torch.ones(graph.n_groups, requires_grad=True), torch.ones(adjacency.n_wanted, 1)
-    flat, plain = ids.detach(), adjacency.weights(scales.detach())
-
-    def step() -> None:
-        ids.grad = scales.grad = None
-        layers = propagate_layers(ids, kept, None, adjacency.weights(scales), adjacency, 3)
-        (layers.mean.sum() + layers.passed.sum() + layers.energy).backward()
-
-    measure("one product, fused, graph with relations", lambda: adjacency.product(plain.forward, flat), repeat)
-    measure("3 layers forward and backward at once, with relation weights", step, repeat)
+    conv = LinearConv(adjacency, graph.n_groups, n_layers=3, graph_weight=1.0)
+    x, plain = torch.randn(graph.n_nodes, dim), adjacency.weights(conv.scales.detach())
+    measure("one product, fused, graph with relations", lambda: adjacency.product(plain.forward, x), repeat)
+    start = Start(x.requires_grad_(), torch.ones(adjacency.n_wanted, 1))
+    measure("3 layers forward and backward at once, with relation weights", lambda: step(conv, start), repeat)
 
 
 def epoch(data: Path, dim: int, n_layers: int) -> None:

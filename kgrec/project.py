@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kgrec.generate.writer import Watch
     from kgrec.graph.build_stage import BuildReport
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.graph.pyg import LearningTables
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
@@ -118,7 +119,20 @@ class Project:
         """The knowledge graph."""
         from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-        return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri)
+        return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri, self._learning_tables)
+
+    def _learning_tables(self) -> LearningTables:
+        """Return likes, what of them is held out, and text vectors where they are of this graph."""
+        from kgrec.data.dataset import Dataset
+        from kgrec.data.split import liked_pairs
+        from kgrec.graph.pyg import LearningTables
+
+        config = self.config
+        dataset = Dataset.load(self.workspace.folder("dataset"))  # the test part, too
+        likes = liked_pairs(dataset, config.feedback, self.domain, config.train, config.seed)
+        trained = "text" in self.workspace.manifest() and not self.workspace.stale("text")
+        texts = (self.text_vectors.users, self.text_vectors.items) if trained else (None, None)
+        return LearningTables(likes, *texts)
 
     @cached_property
     def ranker(self) -> Ranker:

@@ -72,6 +72,8 @@ def _show(found: Explanation) -> None:
     if found.contributions:
         out.print()
         _show_causes(found.contributions)
+    for note in found.notes:
+        out.print(clean(note), style="dim", markup=False)
     if found.paths:
         out.print()
         out.print("paths", style="bold")

@@ -174,6 +174,39 @@ def interaction_matrix(events: Events, n_users: int, n_items: int, *, heaviest: 
     return matrix
 
 
+def liked_pairs(
+    dataset: Dataset, feedback: FeedbackConfig, domain: Domain, config: TrainConfig, seed: int
+) -> pl.DataFrame:
+    """Return who likes what, and what is held out: the test part as files mark it, the validation part as in training.
+
+    Args:
+        dataset: the interactions, the test part among them.
+        feedback: what counts as a like.
+        domain: the domain in force.
+        config: as for :func:`split_validation`.
+        seed: of the random choices.
+
+    Returns:
+        ``user`` and ``item`` (positions), ``weight``, ``split`` (``train``, ``validation`` or ``test``); sorted by
+        split, user, item.
+    """
+    known = dataset.without_test()
+    weights = like_weights(known, feedback, domain)
+    split = split_validation(known, weights, config, seed)
+    of_test = (dataset.interactions["split"] == "test").to_numpy()
+    parts = (
+        ("train", known, split.fit, weights),
+        ("validation", known, split.validation, weights),
+        ("test", dataset, of_test, like_weights(dataset, feedback, domain)),
+    )
+    tables = []
+    for name, rows, mask, strengths in parts:
+        pairs = interaction_matrix(to_events(rows, mask, strengths), dataset.n_users, dataset.n_items).tocoo()
+        columns = {"user": pairs.row.astype(np.int64), "item": pairs.col.astype(np.int64), "weight": pairs.data}
+        tables.append(pl.DataFrame(columns).with_columns(split=pl.lit(name)))
+    return pl.concat(tables)
+
+
 def share_of_returns(dataset: Dataset) -> float:
     """Return the share of the training events by which a user did again what he had done to the item before.
 

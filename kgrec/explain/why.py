@@ -24,6 +24,7 @@ from kgrec.explain.contributions import (
 from kgrec.explain.counterfactual import Removal, counterfactual
 from kgrec.explain.reasons import Explainer, Route, Stop
 from kgrec.graph.neighbourhood import Neighbourhood
+from kgrec.plugin.protocols import PartlySplitScorer
 from kgrec.ranking.recommend import UserScores
 from kgrec.types import ItemList
 
@@ -120,6 +121,7 @@ class Explanation:
         why_not: for an item outside the list, or None.
         counterfactual: for an item in the list, or None where none was found.
         unsplit: names of the scorers whose share cannot be split.
+        notes: what else of the score the contributions do not tell, a sentence a scorer.
     """
 
     user_id: str
@@ -135,6 +137,7 @@ class Explanation:
     why_not: WhyNot | None = None
     counterfactual: Counterfactual | None = None
     unsplit: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -212,7 +215,15 @@ class _Explaining:
             why_not,
             found,
             tuple(dict.fromkeys(part.scorer for part in parts if part.kind == WHOLE)),
+            self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return what scorers say of themselves that they do not tell."""
+        scorers = self.explainer.ranker.scorers
+        own = {name: scorers[name] for name in self.known.parts if name in scorers}
+        told = {name: one.not_told() for name, one in own.items() if isinstance(one, PartlySplitScorer)}
+        return tuple(f"{name}: {sentence}" for name, sentence in told.items() if sentence)
 
     def _carried(
         self, parts: list[ScorePart], rival: list[ScorePart]

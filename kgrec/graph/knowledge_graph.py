@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from kgrec.graph.tables import GraphTables
 
 if TYPE_CHECKING:
     import networkx as nx
+    from torch_geometric.data import HeteroData
 
     from kgrec.graph.neighbourhood import Neighbourhood
+    from kgrec.graph.pyg import LearningTables
     from kgrec.graph.query import QueryResult
     from kgrec.graph.validate import ShapeViolation
 
@@ -22,11 +25,13 @@ class KnowledgeGraph(GraphTables):
     Args:
         folder: of the stage "graph".
         base_iri: start of the IRIs of nodes that have none of their own.
+        learning: returns what :meth:`to_pyg` adds to the graph, or None.
     """
 
-    def __init__(self, folder: Path, base_iri: str) -> None:
+    def __init__(self, folder: Path, base_iri: str, learning: Callable[[], LearningTables] | None = None) -> None:
         self.folder = folder
         self.base_iri = base_iri
+        self._learning = learning
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet: all tables are read at once, so that they are of one build.
@@ -34,6 +39,15 @@ class KnowledgeGraph(GraphTables):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         self.__dict__.update(vars(GraphTables.load(self.folder)))
         return self.__dict__[name]
+
+    def to_pyg(self) -> HeteroData:
+        """Return it as tensors of torch_geometric, with features, likes and masks; see :func:`kgrec.graph.pyg.to_pyg`.
+
+        Needs no training; text vectors (``x``) are there after it.
+        """
+        from kgrec.graph.pyg import to_pyg
+
+        return to_pyg(self, None if self._learning is None else self._learning())
 
     def stats(self) -> dict[str, Any]:
         """Count nodes and edges by kind, type, relation and provenance; see :func:`kgrec.graph.tables.stats`."""

@@ -29,7 +29,7 @@ from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kgrec.models.gnn.validation import Validation
+    from kgrec.models.validation import Validation
 
 SHARPNESS = 3.0
 """What the projections of both sides are multiplied with at the start: a softmax of cosines says nothing."""
@@ -75,7 +75,7 @@ class TextInterest(NeuralTextScorer):
     options: TextInterestOptions
 
     def _train_on(self, steps: NDArray[np.int64] | None, data: TrainingData, seed: int) -> tuple[TrainingState, Arrays]:
-        from kgrec.models.gnn.validation import Validation
+        from kgrec.models.validation import Validation
 
         rng, matrix = np.random.default_rng(seed), self._history.matrix
         texts, mean = centred(data.item_text if data.item_text is not None else np.zeros((data.n_items, 1), np.float32))

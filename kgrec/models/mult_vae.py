@@ -28,7 +28,7 @@ from kgrec.types import Profile, TrainingData, UserIndices
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kgrec.models.gnn.validation import Validation
+    from kgrec.models.validation import Validation
 
 
 class MultVAEOptions(NeuralOptions):
@@ -59,7 +59,7 @@ class MultVAE(NeuralScorer):
     options: MultVAEOptions
 
     def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, Arrays]:
-        from kgrec.models.gnn.validation import Validation
+        from kgrec.models.validation import Validation
 
         rng = np.random.default_rng(seed)
         network = parameters(_start(data.n_items, self.options, rng), data.device)

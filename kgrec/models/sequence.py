@@ -36,7 +36,7 @@ from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kgrec.models.gnn.validation import Validation
+    from kgrec.models.validation import Validation
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Sequence(NeuralScorer):
         return "" if data.events.times is not None else "the interactions have no times"
 
     def _train(self, data: TrainingData, seed: int) -> tuple[TrainingState, Arrays]:
-        from kgrec.models.gnn.validation import Validation
+        from kgrec.models.validation import Validation
 
         given, matrix, rng = self.options, self._history.matrix, np.random.default_rng(seed)
         steps = recency.steps_back(data.events, data.matrix)

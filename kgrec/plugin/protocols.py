@@ -280,6 +280,18 @@ class Contribution:
 
 
 @runtime_checkable
+class PartlySplitScorer(AdditiveScorer, Protocol):
+    """An additive scorer whose scores cannot always be split in every way that explanations look for."""
+
+    def not_told(self) -> str:
+        """Say in a sentence what of a score is not told, for whoever reads an explanation; empty: nothing is left out.
+
+        The sentence follows the scorer's name and a colon.
+        """
+        ...
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """Reorders candidates, or drops some; never adds one.
 

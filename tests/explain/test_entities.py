@@ -14,7 +14,10 @@ from kgrec.models import entity_contributions as through
 from kgrec.models.als import ALS
 from kgrec.models.ease import EASE
 from kgrec.models.features import with_graph_rows
+from kgrec.models.gnn.graph import Graph, training_graph
+from kgrec.models.gnn.model import Network, NetworkOptions
 from kgrec.models.gnn.scorer import GNN
+from kgrec.models.gnn.training import scoring_arrays
 from kgrec.models.graph_filter import GraphFilter
 from kgrec.models.history import History
 from kgrec.models.popularity import Popularity
@@ -115,20 +118,18 @@ def test_als_factors_are_the_sum_of_the_terms_of_users_and_entities(data, monkey
 
 def test_gnn_vectors_are_the_item_itself_its_users_and_its_neighbours(data, monkeypatch):
     monkeypatch.setattr(through, "MOST", 1000)
-    from kgrec.models.gnn import fitting
-
-    kept = {}
-
-    def watched(network, graph, *rest):
-        kept["network"], kept["graph"] = network, graph
-        return made(network, graph, *rest)
-
-    made = fitting._state
-    monkeypatch.setattr(fitting, "_state", watched)
-    model = GNN(**SMALL, decay=1.0).fit(data, seed=1)
-    network, graph = kept["network"], kept["graph"]
-    passed, inputs = network.passed_by_all().numpy(), network.propagate().first.detach().numpy()
-    weights = network.adjacency.weights(network.scales).forward.detach().numpy()
+    history = History.of(data.matrix)
+    tensors = training_graph(history.matrix, data.triples)
+    graph = Graph.of(tensors)
+    start = np.random.default_rng(1).standard_normal((graph.n_nodes, 8)).astype(np.float32)
+    options = NetworkOptions(
+        embedding_size=8, n_layers=3, conv="linear", graph_weight=0.3, use_text=False, seed=1, device="cpu"
+    )
+    network = Network(tensors, graph, start, options)
+    state = {**history.state(), **scoring_arrays(network, graph, history), "best_epoch": np.zeros(1)}
+    model = GNN(embedding_size=8).load_state(state)
+    passed, inputs = network.linear.passed_by_all(network.start()).numpy(), network().first.detach().numpy()
+    weights = network.adjacency.weights(network.linear.scales).forward.detach().numpy()
     n = data.n_users
     for item in range(0, data.n_items, 2):
         entries = slice(graph.indptr[n + item], graph.indptr[n + item + 1])
@@ -176,7 +177,7 @@ def test_what_training_learned_of_the_user_goes_through_entities_too(data, fitte
 def test_too_much_to_keep_is_not_kept(data, monkeypatch, name):
     if name == "ease":
         pytest.skip("its weights say all that is needed")
-    for room in ("als", "graph_filter", "gnn.messages"):
+    for room in ("als", "graph_filter", "gnn.explanations"):
         monkeypatch.setattr(f"kgrec.models.{room}.MOST_NUMBERS", 3)
     model = MAKERS[name]().fit(data, seed=1)
     assert model.through_entities(0, 3) == []

@@ -17,6 +17,12 @@ from kgrec.workspace import load_arrays, save_arrays
 SMALL = {"embedding_size": 16, "epochs": 12}
 
 
+def checkpointed(file, **options):
+    scorer = GNN(**options)
+    scorer.checkpoint, scorer.checkpoint_every = file, 3
+    return scorer
+
+
 class TestGNN(ScorerContract):
     solves = ("checkerboard", "graph", "text", "own_words")
 
@@ -65,12 +71,12 @@ def test_a_cut_training_continues_to_the_same_result(tmp_path, data):
             pass
 
     file = tmp_path / "gnn.safetensors"
-    cut = GNN(**options, checkpoint=file, checkpoint_every=3)
+    cut = checkpointed(file, **options)
     cut.progress = Cutting()
     with pytest.raises(Cut):
         cut.fit(data, seed=5)
     assert int(load_arrays(file)["state"][0]) == 6
-    continued = GNN(**options, checkpoint=file, checkpoint_every=3).fit(data, seed=5)
+    continued = checkpointed(file, **options).fit(data, seed=5)
     np.testing.assert_array_equal(continued.score(users), whole.score(users))
     assert continued.best_epoch == whole.best_epoch
 
@@ -78,8 +84,8 @@ def test_a_cut_training_continues_to_the_same_result(tmp_path, data):
 def test_another_seed_does_not_continue(tmp_path):
     data = toy_training_data()
     file = tmp_path / "gnn.safetensors"
-    GNN(**SMALL, checkpoint=file, checkpoint_every=3).fit(data, seed=1)
-    fresh, other = GNN(**SMALL).fit(data, seed=2), GNN(**SMALL, checkpoint=file).fit(data, seed=2)
+    checkpointed(file, **SMALL).fit(data, seed=1)
+    fresh, other = GNN(**SMALL).fit(data, seed=2), checkpointed(file, **SMALL).fit(data, seed=2)
     np.testing.assert_array_equal(fresh.score(np.arange(4)), other.score(np.arange(4)))
 
 

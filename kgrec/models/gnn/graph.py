@@ -1,22 +1,76 @@
-"""The graph that the network propagates over: users, items and entities in one symmetric CSR pattern. No torch."""
+"""The graph that the network propagates over: users, items and entities, as HeteroData and in one symmetric pattern."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from torch_geometric.data import HeteroData
 
-from kgrec.types import Triples
+from kgrec.graph.pyg import KINDS, LIKES, add_edges
+from kgrec.types import Triples, Vectors
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+
+
+def training_graph(
+    likes: csr_array,
+    triples: Triples | None,
+    *,
+    user_text: Vectors | None = None,
+    item_text: Vectors | None = None,
+) -> HeteroData:
+    """Lay interactions and triples side by side, each normalised on its own.
+
+    An edge of weight ``w`` between ``a`` and ``b`` gets ``w / sqrt(d_a d_b)`` (Kipf and Welling, ICLR 2017), where the
+    degrees count interactions only for interactions and triples only for triples: so a rich graph does not drown
+    the interactions. Entities that lead nowhere (one neighbour) are left out.
+
+    Args:
+        likes: strength of each like, shape ``(n_users, n_items)``.
+        triples: the knowledge graph, or None.
+        user_text: text vectors, shape ``(n_users, t)``, or None.
+        item_text: text vectors, shape ``(n_items, t)``, or None.
+
+    Returns:
+        Edges of the user's likes and of each relation, forward only, with ``edge_weight``; ``x`` where there are texts;
+        ``data["entity"].node``: the node of :class:`Triples` of each entity; ``data.relations``: all their names.
+    """
+    n_users, n_items = likes.shape
+    pairs = likes.tocoo()
+    users, items = pairs.row.astype(np.int64), pairs.col.astype(np.int64)
+    weights = _normalised(users, items + n_users, pairs.data.astype(np.float64), n_users + n_items)
+    entities = np.zeros(0, dtype=np.int64)
+    names = [] if triples is None else list(triples.relation_names)
+    heads, tails, relations = users, items + n_users, np.full(len(users), len(names))
+    if triples is not None and len(triples):
+        keep, entities, number = _useful(triples)
+        triple_heads = number[triples.heads[keep]] + n_users
+        triple_tails = number[triples.tails[keep]] + n_users
+        stated = triples.weights[keep].astype(np.float64)
+        of_triples = _normalised(triple_heads, triple_tails, stated, n_users + n_items + len(entities))
+        heads, tails = np.concatenate([heads, triple_heads]), np.concatenate([tails, triple_tails])
+        relations = np.concatenate([relations, triples.relations[keep]])
+        weights = np.concatenate([weights, of_triples])
+    data, sizes = HeteroData(), (n_users, n_items, len(entities))
+    for kind, size, text in zip(KINDS, sizes, (user_text, item_text, None), strict=True):
+        data[kind].num_nodes = size
+        if text is not None:
+            data[kind].x = torch.from_numpy(text)
+    data["entity"].node = torch.from_numpy(entities)
+    data.relations = names
+    kinds, numbers = np.repeat(np.arange(3), sizes), np.concatenate([np.arange(size) for size in sizes])
+    columns = {"edge_weight": weights.astype(np.float32)}
+    add_edges(data, kinds, numbers, (heads, relations, tails), [*names, LIKES], **columns)
+    return data
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Users, items and entities, numbered in this order, and the edges between them in both directions.
+    """A training graph in one numbering: users, items, entities; and its edges in both directions, as CSR.
 
     Every edge stands as two entries, ``(a, b)`` and ``(b, a)``; entries are sorted by row, then column. The pattern is
     symmetric, the values need not be, since a relation may count differently in its two directions.
@@ -35,7 +89,7 @@ class Graph:
 
     indptr: Ints
     indices: Ints
-    values: Floats
+    values: Vectors
     groups: Ints
     mirror: Ints
     interactions: Ints
@@ -43,6 +97,45 @@ class Graph:
     n_users: int
     n_items: int
     n_groups: int
+
+    @classmethod
+    def of(cls, data: HeteroData) -> Graph:
+        """Number the nodes of :func:`training_graph` one after the other and sort its edges."""
+        sizes = [data[kind].num_nodes for kind in KINDS]
+        first = dict(zip(KINDS, np.cumsum([0, *sizes]).tolist(), strict=False))
+        number = {name: k for k, name in enumerate(data.relations)}
+        none = np.zeros(0, dtype=np.int64)
+        heads, tails, relations, values = [none], [none], [none], [none.astype(np.float32)]
+        n_likes = 0
+        for head, name, tail in sorted(data.edge_types, key=lambda ends: ends[0] != "user"):  # likes come first
+            store = data[head, name, tail]
+            sources, targets = store.edge_index.numpy()
+            n_likes += len(sources) if head == "user" else 0
+            heads.append(sources + first[head])
+            tails.append(targets + first[tail])
+            relations.append(np.full(len(sources), -1 if head == "user" else number[name]))
+            values.append(store.edge_weight.numpy())
+        rows = np.concatenate([*heads, *tails])
+        columns = np.concatenate([*tails, *heads])
+        relation = np.concatenate([*relations, *relations])
+        groups = np.where(relation < 0, 0, 1 + 2 * relation)
+        n_edges = len(rows) // 2
+        groups[n_edges:] += groups[n_edges:] > 0
+        order = np.lexsort((groups, columns, rows))
+        position = np.empty_like(order)
+        position[order] = np.arange(len(order))
+        return cls(
+            indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=sum(sizes)))]),
+            indices=columns[order],
+            values=np.concatenate([*values, *values])[order],
+            groups=groups[order],
+            mirror=np.roll(position, n_edges)[order],
+            interactions=position[:n_likes],
+            entities=data["entity"].node.numpy(),
+            n_users=sizes[0],
+            n_items=sizes[1],
+            n_groups=1 + 2 * len(data.relations),
+        )
 
     @property
     def n_nodes(self) -> int:
@@ -54,12 +147,10 @@ class Graph:
         """Number of entities kept."""
         return len(self.entities)
 
-    def history(self) -> csr_array:
-        """Return the users' rows: normalised weights of shape ``(n_users, n_items)``."""
-        stop = self.indptr[self.n_users]
-        columns = self.indices[:stop] - self.n_users
-        shape = (self.n_users, self.n_items)
-        return csr_array((self.values[:stop], columns, self.indptr[: self.n_users + 1]), shape=shape)
+    @property
+    def rows(self) -> Ints:
+        """Row of each entry, shape ``(e,)``."""
+        return np.repeat(np.arange(self.n_nodes), np.diff(self.indptr))
 
     def features(self) -> csr_array:
         """Return the items' entities: normalised weights of shape ``(n_entities, n_items)``, relations summed."""
@@ -71,54 +162,6 @@ class Graph:
         of_item = (columns >= self.n_users) & (columns < first)
         entries = (values[of_item], (rows[of_item], columns[of_item] - self.n_users))
         return csr_array(entries, shape=(self.n_entities, self.n_items))
-
-
-def build_graph(likes: csr_array, triples: Triples | None) -> Graph:
-    """Lay interactions and triples side by side, each normalised on its own.
-
-    An edge of weight ``w`` between ``a`` and ``b`` gets ``w / sqrt(d_a d_b)`` (Kipf and Welling, ICLR 2017), where the
-    degrees count interactions only for interactions and triples only for triples: so a rich graph does not drown
-    the interactions. Entities that lead nowhere (one neighbour) are left out.
-
-    Args:
-        likes: strength of each like, shape ``(n_users, n_items)``.
-        triples: the knowledge graph, or None.
-    """
-    n_users, n_items = likes.shape
-    pairs = likes.tocoo()
-    users, items = pairs.row.astype(np.int64), pairs.col.astype(np.int64)
-    values = _normalised(users, items + n_users, pairs.data.astype(np.float64), n_users + n_items)
-    entities = np.zeros(0, dtype=np.int64)
-    heads, tails, relations, n_relations = users, items + n_users, np.full(len(users), -1), 0
-    if triples is not None and len(triples):
-        keep, entities, number = _useful(triples)
-        triple_heads = number[triples.heads[keep]] + n_users
-        triple_tails = number[triples.tails[keep]] + n_users
-        weights = triples.weights[keep].astype(np.float64)
-        of_triples = _normalised(triple_heads, triple_tails, weights, n_users + n_items + len(entities))
-        heads, tails = np.concatenate([heads, triple_heads]), np.concatenate([tails, triple_tails])
-        relations = np.concatenate([relations, triples.relations[keep]])
-        values = np.concatenate([values, of_triples])
-        n_relations = len(triples.relation_names)
-    n_nodes = n_users + n_items + len(entities)
-    rows, columns = np.concatenate([heads, tails]), np.concatenate([tails, heads])
-    groups = np.where(np.tile(relations, 2) < 0, 0, 1 + 2 * np.tile(relations, 2))
-    groups[len(heads) :] += groups[len(heads) :] > 0
-    order = np.lexsort((groups, columns, rows))
-    position = np.empty_like(order)
-    position[order] = np.arange(len(order))
-    return Graph(
-        indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_nodes))]),
-        indices=columns[order],
-        values=np.tile(values, 2)[order].astype(np.float32),
-        groups=groups[order],
-        mirror=np.roll(position, len(heads))[order],
-        interactions=position[: len(users)],
-        entities=entities,
-        n_users=n_users,
-        n_items=n_items,
-        n_groups=1 + 2 * n_relations,
-    )
 
 
 def _normalised(a: Ints, b: Ints, weights: NDArray[np.float64], n_nodes: int) -> NDArray[np.float64]:

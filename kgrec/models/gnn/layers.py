@@ -1,20 +1,34 @@
-"""All layers of the network as one step of autograd, so that nothing is written down that is not asked for.
-
-A chain of single layers writes arrays of all nodes for every slice, sum and scaling between them. Here a backward pass
-holds one gradient, adds to it in place, and the last layer is only made where it is wanted: at users and items, not at
-the entities, often many times as many.
-"""
+"""Layers: linear propagation as one fused product, and other convolutions of torch_geometric in its place."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch_geometric import nn as pyg
+from torch_geometric.nn import MessagePassing
 
-from kgrec.models.gnn.propagation import Adjacency, Weights
+from kgrec.graph.pyg import KINDS
+from kgrec.models.gnn.graph import Graph
+
+HEADS = 4
+"""Heads of attention, where the length of a vector can be divided by it."""
+
+BASES = 4
+"""Matrices of which those of all relations are mixed, at most (RGCN)."""
+
+
+def csr_matrix(pointers: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return the matrix whose row ``r`` has the entries ``pointers[r]`` to ``pointers[r + 1]``; nothing is checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        return torch.sparse_csr_tensor(pointers, columns, values, shape, check_invariants=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +49,225 @@ class Layers:
     energy: Tensor
 
 
-def propagate_layers(
-    ids: Tensor, kept: Tensor, texts: Tensor | None, weights: Weights, adjacency: Adjacency, n_layers: int
-) -> Layers:
-    """Propagate ``n_layers`` times; the layers are those of :func:`kgrec.models.gnn.propagation.propagate`.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What goes into the first layer.
+
+    Attributes:
+        ids: id embeddings, shape ``(n_nodes, d)``.
+        kept: factor of the id embedding of each user and item, shape ``(w, 1)``, without gradient; of entities it is 1.
+        texts: what the text of each user and item adds, shape ``(w, d)``, or None.
+    """
+
+    ids: Tensor
+    kept: Tensor
+    texts: Tensor | None = None
+
+    def joined(self) -> Tensor:
+        """Return the sum, shape ``(n_nodes, d)``."""
+        wanted = self.ids[: len(self.kept)] * self.kept
+        return torch.cat([wanted if self.texts is None else wanted + self.texts, self.ids[len(self.kept) :]])
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the entries in one step, shared by all layers of a propagation, shape ``(e,)`` each.
+
+    Attributes:
+        scales: learned scalar of each group, shape ``(n_groups,)``; the gradient goes there.
+        forward: weight of each entry, without gradient.
+        backward: weight of each entry's mirror: the transposed matrix, in the same pattern.
+    """
+
+    scales: Tensor
+    forward: Tensor
+    backward: Tensor
+
+
+class Adjacency:
+    """A :class:`Graph` as tensors on a device, int32 where it fits: half the traffic.
+
+    Attributes:
+        indptr, indices: CSR pattern, shapes ``(n_nodes + 1,)`` and ``(e,)``.
+        values, groups: as in :class:`Graph`, shape ``(e,)``; ``mirrored_groups``: the group of each entry's mirror.
+        learned: entries whose group has a learned scalar (all but the interactions), shape ``(l,)``.
+        n_wanted: users and items; what entities get in the last layer is asked by nobody.
+        edge_index: sources and targets of the entries, sorted by target, shape ``(2, e)``.
+    """
+
+    def __init__(self, graph: Graph, device: str = "cpu") -> None:
+        narrow = torch.int32 if max(len(graph.indices), graph.n_nodes) < 2**31 else torch.int64
+        n_nodes = graph.n_nodes
+        self.indptr = torch.from_numpy(graph.indptr).to(device, narrow)
+        self.indices = torch.from_numpy(graph.indices).to(device, narrow)
+        self.values = torch.from_numpy(graph.values).to(device)
+        self.groups = torch.from_numpy(graph.groups).to(device, narrow)
+        self.mirrored_groups = self.groups[torch.from_numpy(graph.mirror).to(device)]
+        rows = torch.repeat_interleave(torch.arange(n_nodes, device=device, dtype=narrow), self.indptr.diff())
+        self.edge_index = torch.stack([self.indices, rows])
+        self.learned = torch.from_numpy((graph.groups > 0).nonzero()[0]).to(device)
+        self._learned_values = self.values[self.learned]
+        self._learned_groups = self.groups[self.learned].long()
+        columns = self.indices[self.learned].long()
+        pointers = _pointers(rows[self.learned], n_nodes)
+        self._pattern = csr_matrix(pointers, columns, torch.zeros_like(self._learned_values), (n_nodes, n_nodes))
+        self.n_wanted = wanted = graph.n_users + graph.n_items
+        first = int(pointers[wanted])
+        zeros = torch.zeros_like(self._learned_values[:first])
+        self._wanted_pattern = csr_matrix(pointers[: wanted + 1], columns[:first], zeros, (wanted, n_nodes))
+        self._wanted_indices = self.indices[: int(graph.indptr[wanted])]
+        self._from_wanted = torch.from_numpy((graph.indices < wanted).nonzero()[0]).to(device)
+        self._from_indices = self.indices[self._from_wanted]
+        self._from_indptr = _pointers(rows[self._from_wanted], n_nodes).to(narrow)
+
+    def weights(self, scales: Tensor, mask: Tensor | None = None) -> Weights:
+        """Return the weights of the entries for ``scales``.
+
+        Args:
+            scales: scalar of each group, shape ``(n_groups,)``; that of group 0, the interactions, is
+                1 and has no gradient.
+            mask: factor of each entry, the same for an entry and its mirror, shape ``(e,)``; it may differ from 1 at
+                interactions only.
+        """
+        values = self.values if mask is None else self.values * mask
+        if len(scales) == 1:
+            return Weights(scales, values, values)
+        # index_select of narrow numbers is ten times as fast as indexing with brackets.
+        of_groups = [scales.detach().index_select(0, groups) for groups in (self.groups, self.mirrored_groups)]
+        forward, backward = (factors.mul_(values) for factors in of_groups)
+        return Weights(scales, forward, backward)
+
+    def product(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Multiply the matrix of these entries by ``x`` of shape ``(n_nodes, d)``."""
+        return _sums(self.indices, self.indptr, weights, x)
+
+    def wanted_product(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Return the rows of users and items of :meth:`product`, shape ``(n_wanted, d)``."""
+        indices = self._wanted_indices
+        return _sums(indices, self.indptr[: self.n_wanted + 1], weights[: len(indices)], x)
+
+    def product_of_wanted(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Return :meth:`product` of an ``x`` that has users and items only, shape ``(n_wanted, d)``."""
+        return _sums(self._from_indices, self._from_indptr, weights.index_select(0, self._from_wanted), x)
+
+    def scale_gradient(self, n_groups: int) -> ScaleGradient:
+        """Return a sum to which the layers add their share of the gradient of the groups' scalars."""
+        return ScaleGradient(self._pattern, self._wanted_pattern, self._learned_values, self._learned_groups, n_groups)
+
+
+def _sums(indices: Tensor, indptr: Tensor, weights: Tensor, x: Tensor) -> Tensor:
+    return F.embedding_bag(indices, x, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True)
+
+
+def _pointers(rows: Tensor, n_rows: int) -> Tensor:
+    """Return where each row begins, of entries sorted by row."""
+    pointers = torch.zeros(n_rows + 1, dtype=torch.int64, device=rows.device)
+    torch.cumsum(torch.bincount(rows, minlength=n_rows), 0, out=pointers[1:])
+    return pointers
+
+
+class ScaleGradient:
+    """The gradient of the groups' scalars, ``sum_layers sum_entries value * <gradient, x>`` for each group.
 
     Args:
-        ids: id embeddings, shape ``(n_nodes, d)``.
-        kept: factor of the id embedding of each wanted node, shape ``(w, 1)``, without gradient; of others it is 1.
-        texts: what the text of each wanted node adds, shape ``(w, d)``, or None.
-        weights: of the entries.
-        adjacency: what is propagated over; its ``n_wanted`` is ``w``.
-        n_layers: how often.
+        pattern: of the entries that count, shape ``(n_nodes, n_nodes)``.
+        wanted: its first rows, those of users and items.
+        values, groups: of the entries, shape ``(l,)``.
+        n_groups: how many.
     """
-    texts = ids.new_zeros(()) if texts is None else texts
-    return Layers(*_Layers.apply(ids, weights.scales, texts, kept, weights, adjacency, n_layers))  # type: ignore[no-untyped-call]
+
+    def __init__(self, pattern: Tensor, wanted: Tensor, values: Tensor, groups: Tensor, n_groups: int) -> None:
+        self._pattern, self._wanted, self._values, self._groups = pattern, wanted, values, groups
+        self._n_groups, self._sampled = n_groups, torch.zeros_like(values)
+
+    def add(self, gradient: Tensor, x: Tensor) -> None:
+        """Add a layer: ``gradient`` of what it gave, of all nodes or of users and items, and ``x`` that went in."""
+        pattern = self._pattern if len(gradient) == self._pattern.shape[0] else self._wanted
+        sampled = torch.sparse.sampled_addmm(pattern, gradient.contiguous(), x.t(), beta=0.0).values()
+        self._sampled[: len(sampled)] += sampled
+
+    def total(self) -> Tensor:
+        """Return the gradient, shape ``(n_groups,)``."""
+        found = torch.zeros(self._n_groups, dtype=self._sampled.dtype, device=self._sampled.device)
+        return found.index_add_(0, self._groups, self._sampled * self._values)
 
 
-@torch.no_grad()
-def passed_by_all(
-    ids: Tensor, kept: Tensor, texts: Tensor | None, weights: Weights, adjacency: Adjacency, n_layers: int
-) -> Tensor:
-    """Return what :attr:`Layers.passed` holds, of all nodes, shape ``(n_nodes, d)``; arguments as before."""
-    x = _first(ids, kept, ids.new_zeros(()) if texts is None else texts)
-    passed = x / (n_layers + 1)
-    for _ in range(n_layers - 1):
-        x = adjacency.product(weights.forward, x)
-        passed += x / (n_layers + 1)
-    return passed
+class LinearConv(MessagePassing):  # type: ignore[misc]  # torch_geometric is untyped
+    """LightGCN's layer with relations (He et al., SIGIR 2020), ``x'_a = sum_b scale(a, b) * value(a, b) * x_b``.
+
+    All rounds are one call, as in torch_geometric's APPNP and SGConv.
+
+    Args:
+        adjacency: what is propagated over.
+        n_groups: kinds of entries.
+        n_layers: rounds.
+        graph_weight: first value of the relations' scalars; an interaction counts 1.
+        fused: whether all rounds are one fused step; the plain path makes a message for each edge and is what the
+            fused one is compared with.
+
+    Attributes:
+        scales: learned scalar of each group, shape ``(n_groups,)``.
+    """
+
+    def __init__(
+        self, adjacency: Adjacency, n_groups: int, *, n_layers: int, graph_weight: float, fused: bool = True
+    ) -> None:
+        super().__init__(aggr="sum")
+        self.adjacency, self.n_layers, self.fused = adjacency, n_layers, fused
+        scales = torch.full((n_groups,), graph_weight, device=adjacency.values.device)
+        scales[0] = 1.0
+        self.scales = nn.Parameter(scales, requires_grad=n_groups > 1)
+
+    def forward(self, start: Start, mask: Tensor | None = None) -> Layers:
+        """Propagate.
+
+        Args:
+            start: what goes into the first layer.
+            mask: see :meth:`Adjacency.weights`.
+        """
+        weights = self.adjacency.weights(self.scales, mask)
+        if self.fused:
+            texts = start.ids.new_zeros(()) if start.texts is None else start.texts
+            given = (start.ids, weights.scales, texts, start.kept, weights, self.adjacency, self.n_layers)
+            return Layers(*_Fused.apply(*given))  # type: ignore[no-untyped-call]
+        x = start.joined()
+        edges, layers = self.adjacency.edge_index.long(), [x]
+        for _ in range(self.n_layers):
+            layers.append(self.propagate(edges, size=None, x=layers[-1], weights=weights))
+        return gathered(layers, self.adjacency.n_wanted)
+
+    def message(self, x_j: Tensor, weights: Weights) -> Tensor:
+        """Weigh the source's vector; the scalars' gradient flows through the ratio of learned to applied scale."""
+        ratio = torch.where(self.adjacency.groups > 0, (self.scales / self.scales.detach())[self.adjacency.groups], 1.0)
+        return x_j * (weights.forward * ratio).unsqueeze(-1)
+
+    @torch.no_grad()
+    def passed_by_all(self, start: Start) -> Tensor:
+        """Return what :attr:`Layers.passed` holds, of entities too, shape ``(n_nodes, d)``."""
+        weights = self.adjacency.weights(self.scales)
+        x = start.joined()
+        passed = x / (self.n_layers + 1)
+        for _ in range(self.n_layers - 1):
+            x = self.adjacency.product(weights.forward, x)
+            passed += x / (self.n_layers + 1)
+        return passed
 
 
-def _first(ids: Tensor, kept: Tensor, texts: Tensor) -> Tensor:
-    x = ids.detach().clone()
-    x[: len(kept)].mul_(kept).add_(texts)
-    return x
+def gathered(layers: list[Tensor], n_wanted: int) -> Layers:
+    """Return the layers, from the first on, as :class:`Layers`."""
+    tops = torch.stack([layer[:n_wanted] for layer in layers]) / len(layers)
+    return Layers(tops.sum(0), tops[:-1].sum(0), layers[0][:n_wanted], layers[0].square().sum())
 
 
-class _Layers(torch.autograd.Function):
+class _Fused(torch.autograd.Function):
+    """All rounds as one step of autograd, so that nothing is written down that is not asked for.
+
+    A chain of single layers writes arrays of all nodes for every slice, sum and scaling between them. Here a backward
+    pass holds one gradient, adds to it in place, and the last layer is only made where it is wanted: at users and
+    items, not at the entities, often many times as many. The pattern is symmetric, so the backward product runs over
+    the same rows; ``embedding_bag``'s own gradient scatters and is 20 times slower.
+    """
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -84,7 +280,8 @@ class _Layers(torch.autograd.Function):
         n_layers: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         wanted, n = adjacency.n_wanted, n_layers + 1
-        x = _first(ids, kept, texts)
+        x = ids.detach().clone()
+        x[:wanted].mul_(kept).add_(texts)
         layers = [x]
         total = first = x[:wanted].clone()
         for _ in range(n_layers - 1):
@@ -117,3 +314,96 @@ class _Layers(torch.autograd.Function):
         of_texts = gradient[:wanted].clone() if ctx.with_texts else None
         gradient[:wanted] *= kept
         return gradient, None if of_scales is None else of_scales.total(), of_texts, None, None, None, None
+
+
+class ConvStack(nn.Module):
+    """Convolutions of torch_geometric in place of the linear one.
+
+    There is nothing between them, as in LightGCN: an activation function made lists no better.
+
+    Args:
+        conv: ``sage`` (Hamilton et al., NeurIPS 2017), ``gat`` (Velickovic et al., ICLR 2018), ``rgcn`` (Schlichtkrull
+            et al., ESWC 2018) or ``hgt`` (Hu et al., WWW 2020).
+        graph: what is propagated over.
+        size: length of a vector.
+        n_layers: convolutions.
+        seed: of their first weights.
+        device: where to.
+    """
+
+    def __init__(self, conv: str, graph: Graph, size: int, *, n_layers: int, seed: int, device: str = "cpu") -> None:
+        super().__init__()
+        self._sizes = [graph.n_users, graph.n_items, graph.n_entities]
+        rows = graph.rows
+        self._edge_index = torch.from_numpy(np.stack([graph.indices, rows])).to(device)
+        # The two directions of a like are two types.
+        to_item = (graph.groups == 0) & (rows >= graph.n_users)
+        self._edge_type = torch.from_numpy(graph.groups + graph.n_groups * to_item).to(device)
+        self._hetero = _HeteroEdges(graph, device) if conv == "hgt" else None
+        self._typed = conv == "rgcn"
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.convs = nn.ModuleList(self._made(conv, size, graph.n_groups + 1) for _ in range(n_layers)).to(device)
+
+    def _made(self, conv: str, size: int, n_types: int) -> nn.Module:
+        heads = HEADS if size % HEADS == 0 else 1
+        made: nn.Module
+        match conv:
+            case "sage":
+                made = pyg.SAGEConv(size, size, bias=False)
+            case "gat":
+                made = pyg.GATConv(size, size // heads, heads, bias=False)
+            case "rgcn":
+                made = pyg.RGCNConv(size, size, n_types, num_bases=min(n_types, BASES), bias=False)
+            case "hgt":
+                assert self._hetero is not None
+                made = pyg.HGTConv(size, size, self._hetero.metadata, heads)
+            case _:
+                raise ValueError(f"unknown convolution {conv!r}")
+        return made
+
+    def forward(self, start: Start, mask: Tensor | None = None) -> Layers:
+        """Convolve; entries whose ``mask`` is 0 carry nothing. Arguments as those of :class:`LinearConv`."""
+        layers = [start.joined()]
+        kept = slice(None) if mask is None else mask > 0
+        edges, types = self._edge_index[:, kept], self._edge_type[kept]
+        for conv in self.convs:
+            x = layers[-1]
+            if self._hetero is not None:
+                x = self._hetero.convolved(conv, x, mask)
+            else:
+                x = conv(x, edges, types) if self._typed else conv(x, edges)
+            layers.append(x)
+        return gathered(layers, sum(self._sizes[:2]))
+
+
+class _HeteroEdges:
+    """The entries by the kinds of their ends and their relation, as HGT wants them."""
+
+    def __init__(self, graph: Graph, device: str) -> None:
+        self._sizes = [graph.n_users, graph.n_items, graph.n_entities]
+        first = np.concatenate([[0], np.cumsum(self._sizes)])
+        kinds, rows = np.repeat(np.arange(3), self._sizes), graph.rows
+        types = (graph.groups * 3 + kinds[graph.indices]) * 3 + kinds[rows]
+        self._entries: dict[tuple[str, str, str], tuple[Tensor, Tensor]] = {}
+        for code in np.unique(types).tolist():
+            group, source, target = code // 9, code // 3 % 3, code % 3
+            entries = np.flatnonzero(types == code)
+            edges = np.stack([graph.indices[entries] - first[source], rows[entries] - first[target]])
+            key = (KINDS[source], f"group{group}", KINDS[target])
+            self._entries[key] = (torch.from_numpy(entries).to(device), torch.from_numpy(edges).to(device))
+
+    @property
+    def metadata(self) -> tuple[list[str], list[tuple[str, str, str]]]:
+        """Kinds of nodes and types of edges that there are."""
+        return [kind for kind, size in zip(KINDS, self._sizes, strict=True) if size], list(self._entries)
+
+    def convolved(self, conv: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return what ``conv`` makes of ``x`` of shape ``(n_nodes, d)``; 0 where no edge ends."""
+        parts = dict(zip(KINDS, torch.split(x, self._sizes), strict=True))
+        edges = {
+            key: edge_index if mask is None else edge_index[:, mask[entries] > 0]
+            for key, (entries, edge_index) in self._entries.items()
+        }
+        found = conv({kind: parts[kind] for kind in self.metadata[0]}, edges) if edges else {}
+        return torch.cat([found.get(kind, torch.zeros_like(part)) for kind, part in parts.items()])

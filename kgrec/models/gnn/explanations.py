@@ -1,10 +1,10 @@
-"""What the neighbours of an item in the graph gave to its vector: their messages in the last layer, without torch."""
+"""What a score of the GNN is made of: items of the history, words, and messages of the item's neighbours. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,13 @@ from scipy.sparse import csr_array
 
 from kgrec.models import sparse
 from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
-from kgrec.models.gnn.graph import Floats, Graph
-from kgrec.plugin.protocols import EntityContribution
+from kgrec.plugin.protocols import BEYOND, WORDS, Contribution, EntityContribution, TextShare
+from kgrec.types import ItemIndices, Vectors
+
+if TYPE_CHECKING:
+    from kgrec.models.gnn.graph import Graph
+
+KINDS = {BEYOND: "bias", WORDS: "text"}
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,10 @@ class Messages:
 
     weights: csr_array
     nodes: NDArray[np.int64]
-    passed: Floats
+    passed: Vectors
 
     @classmethod
-    def of(cls, graph: Graph, weights: Floats, passed: Floats) -> Self | None:
+    def of(cls, graph: Graph, weights: Vectors, passed: Vectors) -> Self | None:
         """Return the messages of a trained network; None where there are none or too many to keep.
 
         Args:
@@ -59,7 +64,7 @@ class Messages:
         nodes[~of_items] = graph.entities[known[~of_items] - last]
         return cls(sparse.csr(matrix), nodes, np.ascontiguousarray(passed[known]))
 
-    def through(self, sources: NDArray[np.int64], vectors: Floats, item: int) -> list[EntityContribution]:
+    def through(self, sources: NDArray[np.int64], vectors: Vectors, item: int) -> list[EntityContribution]:
         """Return what the strongest neighbours of ``item`` give to a user.
 
         Args:
@@ -82,3 +87,59 @@ class Messages:
         if "message_nodes" not in state:
             return None
         return cls(sparse.from_state("messages", state), state["message_nodes"], state["passed"])
+
+
+@dataclass(frozen=True)
+class UserParts:
+    """Parts of a user's vector.
+
+    Attributes:
+        sources: item of the history that each comes from; :data:`BEYOND` for the id embedding, :data:`WORDS` for the
+            user's own words, shape ``(s,)``.
+        vectors: the parts, shape ``(s, d)``.
+    """
+
+    sources: NDArray[np.int64]
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, items: ItemIndices, from_items: Vectors, own: Vectors, words: Vectors | None) -> UserParts:
+        """Put them together.
+
+        Args:
+            items: of the history, shape ``(k,)``.
+            from_items: what each gives, shape ``(k, d)``.
+            own: id embedding and words, shape ``(d,)``.
+            words: what of it comes from the words, shape ``(d,)``, or None.
+        """
+        tail = [BEYOND] if words is None else [BEYOND, WORDS]
+        rest = [own] if words is None else [own - words, words]
+        sources = np.concatenate([items, tail]).astype(np.int64)
+        return cls(sources, np.concatenate([from_items, np.stack(rest)]))
+
+    def contributions(self, items: ItemIndices, targets: Vectors) -> list[Contribution]:
+        """Return what each part gives to ``items`` ``(i,)`` with the vectors ``targets`` ``(i, d)``."""
+        shares = targets @ self.vectors.T  # (i, s)
+        places, parts = np.nonzero(shares)
+        return [
+            Contribution(
+                int(items[place]),
+                KINDS.get(int(self.sources[part]), "item"),
+                max(int(self.sources[part]), -1),
+                float(shares[place, part]),
+            )
+            for place, part in zip(places, parts, strict=True)
+        ]
+
+    def through(self, messages: Messages, item: int) -> list[EntityContribution]:
+        """Return what comes to ``item`` by the messages of its neighbours in the graph."""
+        return messages.through(self.sources, self.vectors, item)
+
+    def by_text(self, projection: Vectors) -> list[TextShare]:
+        """Return how each part's share depends on the scored item's own text, before it is passed to anybody.
+
+        Args:
+            projection: from a centred text to the share of it in the item's final vector, shape ``(t, d)``.
+        """
+        weights = self.vectors @ projection.T  # (s, t)
+        return [TextShare(int(s), row) for s, row in zip(self.sources, weights, strict=True) if row.any()]

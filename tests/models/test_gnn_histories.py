@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
-from kgrec.models.gnn.histories import Histories
+from kgrec.models.gnn.training import SplitHistories
 
 N_USERS, N_ITEMS = 6, 9
 LIKES = arrays(np.float32, (N_USERS, N_ITEMS), elements=st.sampled_from([0.0, 0.0, 1.0, 2.5]))
 
 
 def split(likes, users, share, warm=None, seed=0):
-    histories = Histories(csr_array(likes), torch.device("cpu"))
+    histories = SplitHistories(csr_array(likes), torch.device("cpu"))
     mask = None if warm is None else torch.from_numpy(warm)
     generator = torch.Generator().manual_seed(seed)
     return histories.split(torch.from_numpy(users), share, mask, generator)
