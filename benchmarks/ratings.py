@@ -1,4 +1,4 @@
-"""Foretell ratings, fold by fold, by kgrec and by Surprise on the same folds: RMSE, MAE, CPU seconds, peak memory.
+"""Predict ratings, fold by fold, by kgrec and by Surprise on the same folds: RMSE, MAE, CPU seconds, peak memory.
 
 usage: python benchmarks/ratings.py [ml-100k] [ml-100k-official] [planted-1m] [--folds N] [--seed N] [--only SYSTEM ...]
 
@@ -89,7 +89,7 @@ def surprise_python() -> Path | None:
 
 
 def kgrec_cell(system: str, parts: Path, out: Path) -> None:
-    """Fit on the training part of a file and foretell the test part; called in a process of its own."""
+    """Fit on the training part of a file and predict the test part; called in a process of its own."""
     from kgrec.models.ratings import PREDICTORS, Ratings
 
     arrays = np.load(parts)

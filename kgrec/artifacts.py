@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -219,6 +219,28 @@ def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     with storage_errors(file):
         # safetensors knows no 0-d or non-contiguous arrays from numpy views.
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
+
+
+def cached_arrays(
+    folder: Path, name: str, make: Callable[[], Mapping[str, NDArray[np.generic]]]
+) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of ``name`` in a cache folder, made where they are missing or damaged.
+
+    The folder keeps those of one name: what was made from older data goes.
+    """
+    file = folder / f"{name}.safetensors"
+    if file.exists():
+        try:
+            return load_arrays(file)
+        except CorruptArtifactError:  # it is only a cache
+            file.unlink(missing_ok=True)
+    found = dict(make())
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.safetensors"):
+            old.unlink(missing_ok=True)
+        save_arrays(file, found)
+    return found
 
 
 def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kgrec.config import Config
+from kgrec.errors import UserError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
 from kgrec.settings import Settings, load_settings
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
     from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.ratings import PredictedRating, RatingService
     from kgrec.ranking.recommend import Recommender, UserScores
     from kgrec.ranking.text_inputs import TextInputs
     from kgrec.ranking.training import TrainReport
@@ -57,7 +59,7 @@ KNOWN_INTERESTS = 24
 
 LOADED = (
     *("dataset", "graph", "ranker", "text_vectors", "text_inputs"),
-    *("explainer", "profiler", "texts", "users", "recommender"),
+    *("explainer", "profiler", "texts", "users", "recommender", "ratings"),
 )
 """Names of what :meth:`Project.forget` drops."""
 
@@ -167,8 +169,20 @@ class Project:
         """What makes lists."""
         from kgrec.ranking.recommend import Recommender
 
-        offered = self.manager.registry("re-ranker")
-        return Recommender(self.users, offered, graph=lambda: self.graph, text_vectors=lambda: self.text_vectors)
+        return Recommender(
+            self.users,
+            self.manager.registry("re-ranker"),
+            graph=lambda: self.graph,
+            text_vectors=lambda: self.text_vectors,
+            ratings=lambda: self.ratings,
+        )
+
+    @cached_property
+    def ratings(self) -> RatingService:
+        """What predicts ratings."""
+        from kgrec.ranking.ratings import RatingService
+
+        return RatingService(self.workspace, self.config, lambda: self.dataset)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -253,6 +267,7 @@ class Project:
         include_seen: bool | None = None,
         where: Sequence[tuple[str, str]] = (),
         rerank: Sequence[str] | None = None,
+        by: Literal["relevance", "rating"] = "relevance",
     ) -> ItemList:
         """Recommend items to one user.
 
@@ -263,8 +278,10 @@ class Project:
             include_seen: also what the user interacted with; None: as in kgrec.toml.
             where: conditions ``(attribute, value)`` that all items must meet.
             rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; None: as in kgrec.toml.
+            by: ``relevance``, what the scorers say, or ``rating``, what the user would rate an item.
 
         Raises:
+            DataError: ``by`` is ``rating`` and the data has no ratings.
             NotFoundError: the user, an attribute or a re-ranker is unknown.
             WorkspaceError: nothing was trained yet.
         """
@@ -272,10 +289,31 @@ class Project:
             defaults = self.config.recommend
             seen = defaults.include_seen if include_seen is None else include_seen
             steps = None if rerank is None else tuple(rerank)
-            user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps)
+            user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps, by=by)
+        if explain and user.by == "rating":
+            raise UserError("reasons are told of lists by relevance", hint="ask for reasons without a list by rating")
         known = self.users.asked(user)
         found = self.recommender.recommend(user, known)
         return replace(found, reasons=self.explainer.reasons(found, known)) if explain else found
+
+    def predict(
+        self, user: str, items: Sequence[str], *, level: float = 0.8, progress: Progress = SILENT
+    ) -> list[PredictedRating]:
+        """Return what a user would rate items, in their order, and between which values that lies.
+
+        The model is fitted at the first call and kept in the workspace's cache until the data is built again.
+
+        Args:
+            user: the user's id.
+            items: ids of items.
+            level: share of new ratings that the intervals hold.
+            progress: told where it is.
+
+        Raises:
+            DataError: the data has no ratings.
+            NotFoundError: the user or an item is unknown.
+        """
+        return self.ratings.predict(user, items, level=level, progress=progress)
 
     def recommend_many(
         self,

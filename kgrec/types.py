@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,7 @@ class Request:
         where: conditions ``(attribute, value)``; an item must meet all of them.
         profile: stands in for the history of somebody who is not in the data.
         rerank: re-rankers in the order in which they work, ``("mmr:0.3",)``; None: as in kgrec.toml.
+        by: ``relevance``, the fused score of the scorers, or ``rating``, what the user would rate an item.
     """
 
     user_id: str | None
@@ -95,6 +96,7 @@ class Request:
     where: tuple[tuple[str, str], ...] = ()
     profile: Profile | None = None
     rerank: tuple[str, ...] | None = None
+    by: Literal["relevance", "rating"] = "relevance"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,14 @@ from kgrec.plugin import workspace_command
 if TYPE_CHECKING:
     from kgrec.project import Project
     from kgrec.types import ItemList
+
+
+class By(StrEnum):
+    """What a list is ranked by."""
+
+    relevance = "relevance"
+    rating = "rating"
+
 
 LONGEST_ABOUT = 200
 """Characters of what is known of a user that are shown above the list."""
@@ -66,6 +75,9 @@ def recommend(
             autocompletion=options.items,
         ),
     ] = None,
+    by: Annotated[
+        By, typer.Option("--by", help="Rank by relevance, or by the rating that the user would give.")
+    ] = By.relevance,
     kind: Annotated[
         str | None,
         typer.Option("--generate", metavar="KIND", help="Also write a text of this kind about each item: blurb, ..."),
@@ -88,11 +100,15 @@ def recommend(
     if everybody or users:
         if explain:
             raise UsageError("--explain works for one user at a time", hint="give a USER instead")
+        if by is By.rating:
+            raise UsageError("--by rating works for one user at a time", hint="give a USER instead")
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
         _for_many(run, _ids(users) if users else None, number, include_seen, conditions, rerank or None, out)
     else:
-        _for_one(run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind)
+        _for_one(
+            run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by
+        )
 
 
 def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
@@ -151,6 +167,7 @@ def _for_one(
     rerank: list[str] | None,
     out: Path | None,
     kind: str | None,
+    by: By,
 ) -> None:
     from kgrec.types import Request
 
@@ -161,7 +178,7 @@ def _for_one(
     defaults = project.config.recommend
     known = None if user is not None else project.profile(text=text, like=like)
     steps = None if rerank is None else tuple(rerank)
-    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known, steps)
+    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known, steps, by.value)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
     texts = project.generate(user, item=items.item_ids, kind=kind) if kind and len(items) else []

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
@@ -16,6 +15,7 @@ from kgrec.evaluate.plan import RatingsPlan
 from kgrec.evaluate.records import PredictorFigures, RatingsComparison, RatingsData, RatingsRecord
 from kgrec.models.ratings import PREDICTORS, Ratings, folds
 from kgrec.progress import SILENT, Progress
+from kgrec.ranking.ratings import explicit_ratings
 from kgrec.significance import Interval, compare, holm, share
 
 SPLITS = ("folds", "given")
@@ -81,23 +81,6 @@ class PredictorErrors:
             fit_seconds=round(self.fit_seconds, 2),
             predict_seconds=round(self.predict_seconds, 2),
         )
-
-
-def explicit_ratings(dataset: Dataset, *, test: bool = False) -> Ratings:
-    """Return the ratings of a dataset: rows with action ``rate`` and a value; of several of a pair the latest.
-
-    Args:
-        dataset: its interactions stand in the order of time.
-        test: the rows marked ``test`` instead of all others.
-
-    Raises:
-        DataError: there are none, or all are the same.
-    """
-    marked = pl.col("split") == "test"
-    rated = (pl.col("action") == "rate") & pl.col("value").is_not_null() & pl.col("item").is_not_null()
-    rows = dataset.interactions.filter(rated & (marked if test else ~marked))
-    columns = (rows[name].to_numpy() for name in ("user", "item", "value"))
-    return Ratings.of(*columns, n_users=dataset.n_users, n_items=dataset.n_items)
 
 
 def run_ratings(

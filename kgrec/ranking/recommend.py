@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.artifacts import cached_arrays
 from kgrec.data.split import interaction_matrix, like_weights, to_events
 from kgrec.data.values import canonical_id
-from kgrec.errors import CorruptArtifactError, NotFoundError, UserError
+from kgrec.errors import NotFoundError, UserError
 from kgrec.models.threads import choose_threads
 from kgrec.plugin.manager import Registry
 from kgrec.plugin.reranking import AUDIENCE
@@ -24,12 +25,12 @@ from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
 from kgrec.ranking.users import UserLookup, UserRef
 from kgrec.types import ItemList, Mask, Profile, Request, Scores
-from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from kgrec.graph.knowledge_graph import KnowledgeGraph
+    from kgrec.ranking.ratings import RatingService
     from kgrec.text.vectors import TextVectors
 
 
@@ -64,6 +65,7 @@ class Recommender:
         rerankers: those on offer.
         graph: loads the knowledge graph; only re-rankers need it.
         text_vectors: loads the vectors that the models were trained with; only re-rankers need them.
+        ratings: loads what predicts ratings; only lists by rating need it.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Recommender:
         *,
         graph: Callable[[], KnowledgeGraph],
         text_vectors: Callable[[], TextVectors],
+        ratings: Callable[[], RatingService],
     ) -> None:
         self.users, self.ranker, self.config = users, users.ranker, users.config
-        self._rerankers, self._graph, self._text_vectors = rerankers, graph, text_vectors
+        self._rerankers, self._graph, self._text_vectors, self._ratings = rerankers, graph, text_vectors, ratings
 
     def recommend(self, request: Request, user: UserRef) -> ItemList:
         """Answer one request; see :meth:`kgrec.project.Project.recommend`.
@@ -85,7 +88,11 @@ class Recommender:
             user: the request's user, from :meth:`UserLookup.asked`.
         """
         ranker = self.ranker
-        known = self.scores(user, request.where)
+        if request.by == "rating":
+            ratings = self._ratings().of_all_items(user, self.users)
+            known = UserScores(user, self.allowed_items(request.where), {}, ratings)
+        else:
+            known = self.scores(user, request.where)
         steps = self._pipeline(request.rerank)
         options: dict[str, Any] = {
             "seen": user.seen,
@@ -242,20 +249,13 @@ class Recommender:
     def _best_ranks(self) -> NDArray[np.int32]:
         """Return how high items stand in users' lists; found once for trained models, then read from the cache."""
         config, workspace = self.config, self.users.workspace
-        folder = workspace.cache / "best-ranks"
-        file = folder / f"{workspace.info('models').fingerprint}.safetensors"
-        if file.exists():
-            try:
-                return load_arrays(file)["best_ranks"].astype(np.int32)
-            except (CorruptArtifactError, KeyError):  # it is only a cache
-                file.unlink(missing_ok=True)
-        found = best_ranks(self.ranker, AUDIENCE, seed=config.seed, block_size=config.recommend.block_size)
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob("*.safetensors"):
-                old.unlink(missing_ok=True)
-            save_arrays(file, {"best_ranks": found})
-        return found
+
+        def find() -> dict[str, NDArray[np.int32]]:
+            size = config.recommend.block_size
+            return {"best_ranks": best_ranks(self.ranker, AUDIENCE, seed=config.seed, block_size=size)}
+
+        found = cached_arrays(workspace.cache / "best-ranks", workspace.info("models").fingerprint, find)
+        return found["best_ranks"].astype(np.int32)
 
     def _pipeline(self, named: Sequence[str] | None) -> Pipeline | None:
         """Return the re-rankers that are named, or those of kgrec.toml, ready to work; None where there are none."""

@@ -13,9 +13,10 @@ from kgrec.cli.app import main
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.errors import DataError, NotFoundError, UsageError
 from kgrec.evaluate.plan import RatingsPlan
-from kgrec.evaluate.ratings import PredictorErrors, explicit_ratings, run_ratings, summarise_ratings
+from kgrec.evaluate.ratings import PredictorErrors, run_ratings, summarise_ratings
 from kgrec.evaluate.records import RatingsData
 from kgrec.models.ratings import Biases
+from kgrec.ranking.ratings import explicit_ratings
 
 QUICK = ("baseline", "item-neighbours")
 

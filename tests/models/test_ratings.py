@@ -187,8 +187,8 @@ def test_the_draws_have_the_mean_and_spread_of_the_exact_posterior():
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=4 * np.sqrt(covariance.max() / 4000))
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.1 * covariance.max())
     entries = matrix.tocoo()
-    foretold = (side.rows[entries.row] * loads[entries.col]).sum(axis=1) + others[entries.col, 2]
-    assert error == pytest.approx(float(np.square(entries.data - foretold).sum()), rel=1e-4)
+    predicted = (side.rows[entries.row] * loads[entries.col]).sum(axis=1) + others[entries.col, 2]
+    assert error == pytest.approx(float(np.square(entries.data - predicted).sum()), rel=1e-4)
 
 
 def test_intervals_hold_the_share_of_new_ratings_that_they_promise():
