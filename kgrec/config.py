@@ -130,8 +130,6 @@ class FeedbackConfig(TomlTable):
     """Rows with a value below it are no likes (they stay known as seen). None: 60 % of the way up the scale."""
     low_ratings_reject: bool = False
     """Ratings below the threshold say that the user does not want such items, as an impression without a click does."""
-    half_life_days: float | None = Field(default=None, gt=0)
-    """After how many days an interaction counts half in time-aware scorers."""
 
 
 class GraphConfig(TomlTable):

@@ -28,16 +28,16 @@ def test_defaults_alone():
 
 def test_each_layer_wins_over_the_one_before(toml):
     file = toml('domain = "video"\n[recommend]\nn = 20\ninclude_seen = true\n')
-    domain = {"recommend": {"n": 15, "block_size": 64}, "feedback": {"half_life_days": 90.0}}
+    domain = {"recommend": {"n": 15, "block_size": 64}, "feedback": {"like_threshold": 3.5}}
     settings = load_settings(file, ["recommend.n=25"], domain_defaults={"video": domain}.__getitem__)
     recommend = settings.config.recommend
     assert (recommend.n, recommend.include_seen, recommend.block_size) == (25, True, 64)
-    assert settings.config.feedback.half_life_days == 90.0
+    assert settings.config.feedback.like_threshold == 3.5
     origins = {key: origin for key, _, origin in settings.rows()}
     assert origins["recommend.n"] == "--set"
     assert origins["recommend.include_seen"] == "kgrec.toml"
     assert origins["recommend.block_size"] == "domain video"
-    assert origins["feedback.half_life_days"] == "domain video"
+    assert origins["feedback.like_threshold"] == "domain video"
     assert origins["seed"] == "default"
 
 
@@ -169,7 +169,7 @@ def test_an_unknown_key_of_set_is_said_to_be_of_set(toml):
         ("[train]\ndevice = 'tpu'", "train.device"),
         ("[linking]\nthreshold = 1.5", "linking.threshold"),
         ("[feedback.action_weights]\nview = -1", "feedback.action_weights.view"),
-        ("[feedback]\nhalf_life_days = inf", "feedback.half_life_days"),
+        ("[feedback]\nlike_threshold = inf", "feedback.like_threshold"),
         ("[[data.interactions]]\nformat = 'csv'", "data.interactions.0.path"),
     ],
 )

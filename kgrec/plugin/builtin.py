@@ -174,7 +174,9 @@ def kgrec_commands() -> list[Spec]:
             "Run the feedback loop offline: recommend, click, learn, repeat.",
         ),
         Spec("recommend", f"{cli}.recommend:recommend", "Recommend items to a user, a newcomer, or everybody."),
-        Spec("predict", f"{cli}.predict:predict", "Say what a user would rate items, with an interval."),
+        Spec(
+            "predict", f"{cli}.predict:predict", "Say what a user would rate items, and between which values that lies."
+        ),
         Spec("explain", f"{cli}.explain:explain", "Say why an item is, or is not, in the list of a user."),
         Spec(
             "generate",

@@ -164,7 +164,6 @@ class Domain:
         item_template: text of an item for the encoder; ``{title}``, ``{description}``, ``{entities}`` and any
             attribute name in braces.
         patterns: relations stated in texts.
-        half_life_days: after how many days an interaction counts half in time-aware scorers; None: never.
         sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample into an
             empty folder, with the kgrec.toml that reads it.
         kinds: texts that can be written about items, the usual one first; a domain without any has the generic ones.
@@ -185,7 +184,6 @@ class Domain:
     columns: AbstractMapping[Role, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
     item_template: str = "{title}. {description} {entities}"
     patterns: tuple[TextPattern, ...] = ()
-    half_life_days: float | None = None
     sample: str | None = None
     kinds: tuple[TextKind, ...] = ()
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)

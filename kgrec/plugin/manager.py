@@ -177,9 +177,7 @@ class PluginManager:
     def domain_defaults(self, name: str) -> dict[str, Any]:
         """Return what a domain states about settings, as the tables of kgrec.toml."""
         domain: Domain = self.registry("domain")[name]
-        feedback: dict[str, Any] = {"action_weights": dict(domain.action_weights)}
-        if domain.half_life_days is not None:
-            feedback["half_life_days"] = domain.half_life_days
+        feedback = {"action_weights": dict(domain.action_weights)}
         return {"feedback": feedback, "text": {"item_template": domain.item_template}}
 
     def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:

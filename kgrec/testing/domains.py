@@ -103,11 +103,6 @@ class DomainContract(Contract):
             assert pattern.relation in known, f"{pattern.relation}: {did_you_mean(pattern.relation, known)}"
             assert pattern.language in (None, "en", "zh")
 
-    def test_half_life(self) -> None:
-        """A half-life is a time."""
-        half_life = self.make().half_life_days
-        assert half_life is None or half_life > 0
-
     def test_kinds_of_text(self) -> None:
         """Kinds have names, phrases that can be read, and of each section without a mark a line that needs little."""
         from kgrec.generate.template import load_phrases

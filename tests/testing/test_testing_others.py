@@ -86,7 +86,6 @@ class TestDomain(DomainContract):
         ({"columns": {"items": {"name": ("title",)}}}, "test_columns_are_of_known_fields"),
         ({"item_template": "{title} {actor}"}, "test_item_template"),
         ({"patterns": (TextPattern("made_by", "by .*"),)}, "test_patterns"),
-        ({"half_life_days": 0.0}, "test_half_life"),
     ],
 )
 def test_inconsistent_domains_are_caught(change, test):

@@ -280,7 +280,6 @@ ECOMMERCE = Domain(
         TextPattern("suited_for", r"适合(?P<entity>[\u4e00-\u9fff]{2,6}?)(?:使用|时用|佩戴|穿着)", "zh"),
         TextPattern("comes_from", r"(?:产自|原产于)(?P<entity>[\u4e00-\u9fff]{2,6}?)(?=[，。；]|$)", "zh"),
     ),
-    half_life_days=60.0,
     sample="kgrec_ecommerce.sample:write",
     kinds=KINDS,
     cues=CUES,

@@ -216,7 +216,6 @@ NEWS = Domain(
         TextPattern("published_by", r"据(?P<entity>[\u4e00-\u9fff]{2,10}?)(?:报道|消息)", "zh"),
         TextPattern("written_by", r"(?:本报)?记者[ 　]?(?P<entity>[\u4e00-\u9fff]{2,4}?)(?=[报，。 　]|$)", "zh"),
     ),
-    half_life_days=3.0,
     sample="kgrec_news.sample:write",
     kinds=KINDS,
     cues=CUES,

@@ -128,7 +128,6 @@ VIDEO = Domain(
         TextPattern("starring", rf"由?{_NAME_ZH}(?:领衔)?主演", "zh"),
         TextPattern("based_on", r"改编自(?:同名)?(?:小说|漫画)?《(?P<entity>[^》]{1,40})》", "zh"),
     ),
-    half_life_days=365.0,
     sample="kgrec_video.sample:write",
     kinds=KINDS,
     units=UNITS,
