@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kgrec.cli import complete
+from kgrec.cli import options
 from kgrec.cli.console import clean, console, table
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
@@ -16,8 +16,8 @@ from kgrec.plugin import workspace_command
 @workspace_command
 def predict(
     run: CommandLineRun,
-    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.", autocompletion=complete.users)],
-    items: Annotated[list[str], typer.Argument(metavar="ITEM", help="Ids of items.", autocompletion=complete.items)],
+    user: options.User,
+    items: Annotated[list[str], typer.Argument(metavar="ITEM", help="Ids of items.", autocompletion=options.items)],
     level: Annotated[
         float, typer.Option("--level", min=0.01, max=0.99, help="Share of the ratings that the intervals hold.")
     ] = 0.8,
