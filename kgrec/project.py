@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +79,7 @@ def open_project(
         WorkspaceError: the folder has no kgrec.toml.
         ConfigError: kgrec.toml or an override holds something that cannot be used.
     """
-    from kgrec.errors import WorkspaceError
+    from kgrec.errors import StorageError, WorkspaceError
 
     workspace = Workspace(Path(path))
     if not workspace.config_file.is_file():
@@ -86,6 +87,11 @@ def open_project(
             f"{workspace.root} is no kgrec workspace (it has no kgrec.toml)",
             hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
         )
+    if workspace.pending():  # an append was killed between its tables and its record
+        from kgrec.data.additions import finish_append
+
+        with suppress(WorkspaceError, StorageError):  # another command is at it, or this one may only read
+            finish_append(workspace)
     plugins = manager or load_plugins()
     settings = load_settings(workspace.config_file, overrides, domain_defaults=plugins.domain_defaults)
     return Project(workspace, settings, plugins)

@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -269,8 +269,27 @@ class Workspace:
                 for writer in writers:
                     remove_folder(writer.folder)
                 raise
-            document = {"format": FORMAT, "stages": {s: asdict(i) for s, i in infos.items()}}
-            write_json(self.artifacts / "manifest.json", document)
+            pending = self.pending()
+            for writer in writers:
+                pending.update(writer.pending)
+            self._write(infos, pending)
+
+    def _write(self, infos: Mapping[str, StageInfo], pending: Mapping[str, Any]) -> None:
+        document: dict[str, Any] = {"format": FORMAT, "stages": {s: asdict(i) for s, i in infos.items()}}
+        if pending:
+            document["pending"] = dict(pending)
+        write_json(self.artifacts / "manifest.json", document)
+
+    def pending(self) -> dict[str, Any]:
+        """Return what a publication still owes to files outside of the artifacts; empty but after a crash."""
+        if not self.manifest():
+            return {}
+        found = read_json(self.artifacts / "manifest.json").get("pending", {})
+        return dict(found) if isinstance(found, dict) else {}
+
+    def settle(self) -> None:
+        """Note that nothing is pending any more; the lock must be held."""
+        self._write(self.manifest(), {})
 
     def _writer(self, stage: str) -> StageWriter:
         return StageWriter(self.artifacts / f".tmp-{stage}-{uuid.uuid4().hex[:12]}", {}, time.perf_counter())
@@ -322,12 +341,15 @@ class StageWriter:
         folder: write here.
         facts: for the manifest.
         started, ended: reading of :func:`time.perf_counter`; ``ended`` is None for the end of the whole publication.
+        pending: what has to be done to other files once the stage is current, JSON values by name. It becomes known
+            in the same moment as the stage, so that a crash between the two can be made good by the next command.
     """
 
     folder: Path
     facts: dict[str, Any]
     started: float
     ended: float | None = None
+    pending: dict[str, Any] = field(default_factory=dict)
 
 
 def package_versions() -> dict[str, str]:

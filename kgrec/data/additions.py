@@ -29,11 +29,20 @@ from kgrec.plugin.domain import Domain
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
+    from kgrec.workspace import Workspace
 
 Addition = tuple[str, FileConfig]
 """Role (interactions, items, users, triples) and the entry for kgrec.toml."""
 
-ROLES = ("interactions", "items", "users", "triples")
+_MODELS: Mapping[str, type[FileConfig]] = {
+    "interactions": InteractionsConfig,
+    "items": CatalogueConfig,
+    "users": CatalogueConfig,
+    "triples": TriplesConfig,
+}
+ROLES = tuple(_MODELS)
+PENDING = "files"
+"""Name of what kgrec.toml is owed, in the manifest."""
 
 
 def resolve_append(
@@ -69,6 +78,35 @@ def resolve_append(
         if file.kind in ("link", "names"):
             additions = _attach(file, additions, root)
     return additions
+
+
+def pending_files(additions: Sequence[Addition]) -> dict[str, Any]:
+    """Return what kgrec.toml is owed for added files, as JSON values: see :func:`finish_append`."""
+    return {PENDING: [[role, entry.model_dump(exclude_defaults=True, exclude_none=True)] for role, entry in additions]}
+
+
+def finish_append(workspace: Workspace) -> None:
+    """Record in kgrec.toml the files of an append whose tables are current; what is recorded already stays as it is.
+
+    What is published and what is recorded change together: the manifest that makes the tables current names the files,
+    and stops naming them when kgrec.toml does.
+    """
+    owed = workspace.pending().get(PENDING)
+    if not owed:
+        return
+    with workspace.locked():
+        owed = workspace.pending().get(PENDING, [])
+        entries = [(str(role), _MODELS[role].model_validate(entry)) for role, entry in owed if role in _MODELS]
+        document = tomlkit.parse(workspace.config_file.read_text(encoding="utf-8")).unwrap()
+        recorded = {
+            (workspace.root / str(entry.get("path"))).resolve()
+            for role in ROLES
+            for entry in document.get("data", {}).get(role, [])
+        }
+        missing = [(role, entry) for role, entry in entries if (workspace.root / entry.path).resolve() not in recorded]
+        if missing:
+            add_to_config(workspace.config_file, missing)
+        workspace.settle()
 
 
 def add_to_config(toml_path: Path, additions: Sequence[Addition]) -> None:

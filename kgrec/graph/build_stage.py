@@ -91,7 +91,7 @@ class GraphStage:
         return self._publish(self.config.with_files(added), added)
 
     def _publish(self, config: Config, added: Sequence[Addition]) -> BuildReport:
-        from kgrec.data.additions import add_to_config
+        from kgrec.data.additions import finish_append, pending_files
         from kgrec.graph.build import GraphBuilder
 
         workspace, domain, manager, progress = self.workspace, self.domain, self.manager, self.progress
@@ -115,8 +115,10 @@ class GraphStage:
                 clock.lap("store")
             report = _report(result, after, clock, added)
             graph.facts.update(report.graph)
-            if added:  # a later full build must know of the files too; recorded last, when nothing else can fail
-                add_to_config(workspace.config_file, added)
+            if added:  # a later full build must know of the files too
+                tables.pending.update(pending_files(added))
+        if added:
+            finish_append(workspace)
         return report
 
     def _write_store(
