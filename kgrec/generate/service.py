@@ -380,7 +380,7 @@ class TextService:
             kind=kind,
             facts=numbered(facts),
             topics=topics,
-            language=get_language(language).code,
+            language=language,
             tone=asked.tone,
             interests=profile.interests,
             noun=domain.noun(language),
