@@ -23,7 +23,7 @@ class Wording:
         self._domain = domain
         self._language = get_language(code)
         self._noun = domain.noun(code)
-        self._verbs = domain.verbs(code)
+        self._verbs = domain.verbs_in(code)
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
 
     @property

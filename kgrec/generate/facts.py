@@ -182,7 +182,7 @@ class FactBook:
 
     def _literal(self, name: str, value: object, source: str, item_id: str) -> list[Fact]:
         values = value if isinstance(value, list) else [value]
-        unit = self._domain.units.get(name, {}).get(self._language, "")
+        unit = self._domain.units.get(self._language, {}).get(name, "")
         label = name.replace("_", " ")
         found = []
         for one in values[:MOST]:

@@ -47,5 +47,5 @@ def cues_of(domain: Domain, code: str) -> dict[str, tuple[str, ...]]:
         # A single word ("in", "about", "rated") stands in too many sentences to state one relation.
         telling = " " in label if spaced else bool(label)
         labels = (f"{label} {{}}" if spaced else f"{label}{{}}",) if telling else ()
-        found[relation.name] = (*labels, *domain.cues.get(relation.name, {}).get(code, ()))
+        found[relation.name] = (*labels, *domain.cues.get(code, {}).get(relation.name, ()))
     return found

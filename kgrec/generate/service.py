@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -52,15 +52,6 @@ PROMPT = "prompt"
 
 TUNED = "tuned-writer"
 """Folder of the artifacts where `kgrec generate tune` puts the workspace's own model."""
-
-VERBS: Mapping[str, str] = {
-    "put in your cart": "picked out",
-    "put into your cart": "picked out",
-    "put on your list": "saved",
-    "put on your wish list": "saved",
-    "评过分": "评价过",
-}
-"""Verbs that cannot stand between a person and a title, and what is said instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +408,7 @@ class TextService:
     def book(self, language: str) -> FactBook:
         """Return the facts of the workspace, labelled in ``language``."""
         if language not in self._books:
-            verbs = {action: VERBS.get(verb, verb) for action, verb in self.domain.verbs(language).items()}
+            verbs = self.domain.verbs_in(language, before_names=True)
             self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, verbs)
         return self._books[language]
 

@@ -23,12 +23,17 @@ from kgrec.plugin.domain import (
     prompt_variants,
     read_prompt,
 )
+from kgrec.plugin.files import DBPEDIA, SCHEMA_ORG, WIKIDATA, DomainFiles, in_graphs
 from kgrec.plugin.spec import Spec, hookimpl, workspace_command
 
 __all__ = [
     "ACTIONS",
+    "DBPEDIA",
+    "SCHEMA_ORG",
+    "WIKIDATA",
     "Attribute",
     "Domain",
+    "DomainFiles",
     "Mapping",
     "PromptTemplate",
     "RelationType",
@@ -36,6 +41,7 @@ __all__ = [
     "TextKind",
     "TextPattern",
     "hookimpl",
+    "in_graphs",
     "prompt_variants",
     "read_prompt",
     "workspace_command",

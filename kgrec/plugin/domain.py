@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -156,7 +157,8 @@ class Domain:
         summary: one line for ``kgrec plugins``.
         item_noun: what an item is called in sentences, by language: ``{"en": "film"}``; the
             language's own word by default.
-        user_verb: how a reason names a past interaction, by action and language: ``{"view": {"en": "watched"}}``.
+        verbs: how a reason names a past interaction, by language and action: ``{"en": {"view": "watched"}}``.
+        verbs_before_names: the same where a verb of these cannot stand before the name of an item: "put on your list".
         action_weights: how strongly each action counts; unnamed actions keep the built-in weight.
         relation_types: the edges of the domain.
         attributes: catalogue attributes by name, with the columns they are usually found in.
@@ -167,9 +169,9 @@ class Domain:
         sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample into an
             empty folder, with the kgrec.toml that reads it.
         kinds: texts that can be written about items, the usual one first; a domain without any has the generic ones.
-        units: unit of a numeric attribute, by attribute and language: ``{"minutes": {"en": "minutes", "zh": "分钟"}}``.
-        cues: words that state a relation in running text, by relation and language, besides its labels:
-            ``{"directed_by": {"en": ("director", "directs")}}``.
+        units: unit of a numeric attribute, by language and attribute: ``{"en": {"runtime": "minutes"}}``.
+        cues: words that state a relation in running text besides its label, by language and relation:
+            ``{"en": {"designed_by": ("{} designs", "designer {}")}}``.
         short_title: import path of a function ``(title: str) -> str`` that gives an item's short name, where titles are
             too long for sentences; texts may call the item either way. None: titles are what items are called.
     """
@@ -177,7 +179,8 @@ class Domain:
     name: str
     summary: str
     item_noun: AbstractMapping[str, str] = field(default_factory=dict)
-    user_verb: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
+    verbs: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
+    verbs_before_names: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     action_weights: AbstractMapping[str, float] = field(default_factory=dict)
     relation_types: tuple[RelationType, ...] = ()
     attributes: AbstractMapping[str, Attribute] = field(default_factory=dict)
@@ -187,17 +190,19 @@ class Domain:
     sample: str | None = None
     kinds: tuple[TextKind, ...] = ()
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
-    cues: AbstractMapping[str, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    cues: AbstractMapping[str, AbstractMapping[str, Sequence[str]]] = field(default_factory=dict)
     short_title: str | None = None
 
     def noun(self, code: str) -> str:
         """Return what an item is called in a language."""
         return self.item_noun.get(code) or get_language(code).noun
 
-    def verbs(self, code: str) -> dict[str, str]:
-        """Return what a user did, by action, in a language."""
-        own = {action: by[code] for action, by in self.user_verb.items() if code in by}
-        return {**get_language(code).verbs, **own}
+    def verbs_in(self, code: str, *, before_names: bool = False) -> dict[str, str]:
+        """Return what a user did, by action, in a language; before the name of an item, or anywhere."""
+        language = get_language(code)
+        common = {**language.verbs, **(language.verbs_before_names if before_names else {})}
+        own = self.verbs_before_names.get(code, {}) if before_names else {}
+        return {**common, **self.verbs.get(code, {}), **own}
 
 
 DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {

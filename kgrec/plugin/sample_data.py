@@ -7,13 +7,21 @@ and a committed sample must come out the same for years.
 from __future__ import annotations
 
 import csv
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def sample_words(package: str) -> SimpleNamespace:
+    """Return the words that a sample's texts are made of: ``sample_words.toml`` of a plugin's package."""
+    return SimpleNamespace(**tomllib.loads(files(package).joinpath("sample_words.toml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)

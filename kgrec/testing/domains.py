@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from kgrec.errors import did_you_mean
+from kgrec.languages import DEFAULT, languages
 from kgrec.plugin.domain import ACTIONS, Domain, Role
 from kgrec.settings import load_settings
 from kgrec.testing.contract import Contract
@@ -44,16 +45,19 @@ class DomainContract(Contract):
     def test_actions_exist(self) -> None:
         """Weights and verbs are of actions that kgrec knows; weights are not negative."""
         domain = self.make()
-        for action in (*domain.action_weights, *domain.user_verb):
+        for action in (*domain.action_weights, *(action for by in domain.verbs.values() for action in by)):
             assert action in ACTIONS, f"{action!r}: {did_you_mean(action, ACTIONS)}"
         assert all(weight >= 0 for weight in domain.action_weights.values())
 
     def test_words_for_people(self) -> None:
-        """An item has an English name at least, and so has each verb."""
+        """Words are there, in languages that there are; each verb is in the main language at least."""
         domain = self.make()
-        for words in (domain.item_noun, *domain.user_verb.values()):
-            assert words.get("en", "").strip(), words
-            assert all(re.fullmatch(r"[a-z]{2}", language) for language in words)
+        assert all(noun.strip() for noun in domain.item_noun.values())
+        for by_language in (domain.item_noun, domain.verbs, domain.verbs_before_names, domain.units, domain.cues):
+            assert set(by_language) <= set(languages()), set(by_language) - set(languages())
+        for by_action in (*domain.verbs.values(), *domain.verbs_before_names.values()):
+            assert set(by_action) <= set(domain.verbs.get(DEFAULT, {})), by_action
+            assert all(verb.strip() for verb in by_action.values()), by_action
 
     def test_relation_types(self) -> None:
         """Names are snake case and unique over both directions, labels are there, aliases mean one thing."""
@@ -101,7 +105,7 @@ class DomainContract(Contract):
         for pattern in domain.patterns:
             assert "entity" in re.compile(pattern.pattern).groupindex, pattern.pattern
             assert pattern.relation in known, f"{pattern.relation}: {did_you_mean(pattern.relation, known)}"
-            assert pattern.language in (None, "en", "zh")
+            assert pattern.language in (None, *languages())
 
     def test_kinds_of_text(self) -> None:
         """Kinds have names, phrases that can be read, and of each section without a mark a line that needs little."""
@@ -123,9 +127,10 @@ class DomainContract(Contract):
         """Units are of attributes and cues of relations of the domain; a cue has one place for a name."""
         domain = self.make()
         known = {relation.name for relation in domain.relation_types}
-        assert set(domain.units) <= set(domain.attributes), set(domain.units) - set(domain.attributes)
-        assert set(domain.cues) <= known, set(domain.cues) - known
+        for units in domain.units.values():
+            assert set(units) <= set(domain.attributes), set(units) - set(domain.attributes)
         for cues in domain.cues.values():
+            assert set(cues) <= known, set(cues) - known
             assert all(cue.count("{}") == 1 for worded in cues.values() for cue in worded), cues
 
     def test_sample(self, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ DOMAIN = Domain(
     name="films",
     summary="films",
     action_weights={"view": 0.5},
-    user_verb={"view": {"en": "watched"}},
+    verbs={"en": {"view": "watched"}},
     relation_types=(
         RelationType(
             "made_by", "made by", "maker_of", "maker of", reason="also made by {entity}", aliases=("film.by",)

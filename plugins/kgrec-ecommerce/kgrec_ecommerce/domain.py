@@ -2,186 +2,136 @@
 
 from __future__ import annotations
 
-from kgrec.plugin import Attribute, Domain, RelationType, TextPattern
-from kgrec_ecommerce.kinds import CUES, KINDS
+from kgrec.plugin import DBPEDIA, SCHEMA_ORG, Attribute, Domain, DomainFiles, TextPattern, in_graphs
 
-
-def _schema(*names: str) -> tuple[str, ...]:
-    return tuple(
-        f"{start}{name}" for name in names for start in ("schema:", "http://schema.org/", "https://schema.org/")
-    )
-
-
-def _dbpedia(*names: str) -> tuple[str, ...]:
-    return tuple(f"{start}{name}" for name in names for start in ("dbo:", "http://dbpedia.org/ontology/"))
-
+FILES = DomainFiles("kgrec_ecommerce", "ecommerce")
 
 RELATION_TYPES = (
-    RelationType(
+    FILES.relation(
         "has_brand",
         "by the brand",
         "brand_of",
         "brand of",
         tail="brand",
-        labels={"zh": "品牌"},
-        inverse_labels={"zh": "品牌商品"},
-        aliases=("brand", "品牌", "品牌是", *_schema("brand"), *_dbpedia("brand")),
+        aliases=("brand", "品牌", "品牌是", *in_graphs(SCHEMA_ORG, "brand"), *in_graphs(DBPEDIA, "brand")),
         reason="also by {entity}",
-        reasons={"zh": "同为{entity}品牌"},
     ),
-    RelationType(
+    FILES.relation(
         "in_category",
         "in the category",
         "category_of",
         "category of",
         tail="category",
-        labels={"zh": "类目"},
-        inverse_labels={"zh": "类目商品"},
-        aliases=("category", "categoryid", "类目", "分类", "属于", *_schema("category")),
+        aliases=("category", "categoryid", "类目", "分类", "属于", *in_graphs(SCHEMA_ORG, "category")),
         reason="also among {entity}",
-        reasons={"zh": "同属{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "subcategory_of",
         "part of the category",
         "has_subcategory",
         "has subcategory",
         head="category",
         tail="category",
-        labels={"zh": "上级类目"},
-        inverse_labels={"zh": "下级类目"},
         aliases=("parentid", "上级类目", "http://www.w3.org/2004/02/skos/core#broader", "skos:broader"),
         inverse_aliases=("下级类目", "http://www.w3.org/2004/02/skos/core#narrower", "skos:narrower"),
         reason="from the same department, {entity}",
-        reasons={"zh": "同属{entity}大类"},
     ),
-    RelationType(
+    FILES.relation(
         "made_by",
         "made by",
         "manufacturer_of",
         "manufacturer of",
         tail="company",
-        labels={"zh": "制造商"},
-        inverse_labels={"zh": "制造"},
-        aliases=("manufacturer", "制造商", "生产厂家", *_schema("manufacturer"), *_dbpedia("manufacturer")),
+        aliases=(
+            "manufacturer",
+            "制造商",
+            "生产厂家",
+            *in_graphs(SCHEMA_ORG, "manufacturer"),
+            *in_graphs(DBPEDIA, "manufacturer"),
+        ),
         reason="also made by {entity}",
-        reasons={"zh": "同样由{entity}制造"},
     ),
-    RelationType(
+    FILES.relation(
         "sold_by",
         "sold by",
         "sells",
         "sells",
         tail="shop",
-        labels={"zh": "店铺"},
-        inverse_labels={"zh": "出售"},
-        aliases=("seller", "store", "店铺", *_schema("seller")),
+        aliases=("seller", "store", "店铺", *in_graphs(SCHEMA_ORG, "seller")),
         reason="also sold by {entity}",
-        reasons={"zh": "同在{entity}出售"},
     ),
-    RelationType(
+    FILES.relation(
         "made_of",
         "made of",
         "material_of",
         "material of",
         tail="material",
-        labels={"zh": "材质"},
-        inverse_labels={"zh": "材质商品"},
-        aliases=("material", "材质", "面料", *_schema("material")),
+        aliases=("material", "材质", "面料", *in_graphs(SCHEMA_ORG, "material")),
         reason="also made of {entity}",
-        reasons={"zh": "同为{entity}材质"},
     ),
-    RelationType(
+    FILES.relation(
         "suited_for",
         "suited for",
         "calls_for",
         "calls for",
         tail="occasion",
-        labels={"zh": "适用场景"},
-        inverse_labels={"zh": "所需商品"},
-        aliases=("用途", "适用场景", "场景", *_schema("audience")),
+        aliases=("用途", "适用场景", "场景", *in_graphs(SCHEMA_ORG, "audience")),
         reason="also suited for {entity}",
-        reasons={"zh": "同样适合{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "comes_from",
         "comes from",
         "origin_of",
         "origin of",
         tail="place",
-        labels={"zh": "产地"},
-        inverse_labels={"zh": "出产"},
-        aliases=("origin", "产地", *_schema("countryOfOrigin")),
+        aliases=("origin", "产地", *in_graphs(SCHEMA_ORG, "countryOfOrigin")),
         reason="also from {entity}",
-        reasons={"zh": "同样产自{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "bought_with",
         "bought together with",
         "bought_alongside",
         "bought together with",
         tail="item",
-        labels={"zh": "常一起购买"},
-        inverse_labels={"zh": "常一起购买"},
-        aliases=("also_bought", "also_buy", "bought_together", *_schema("isRelatedTo")),
+        aliases=("also_bought", "also_buy", "bought_together", *in_graphs(SCHEMA_ORG, "isRelatedTo")),
         reason="often bought together with {entity}",
-        reasons={"zh": "常与{entity}一起购买"},
     ),
-    RelationType(
+    FILES.relation(
         "viewed_with",
         "viewed together with",
         "viewed_alongside",
         "viewed together with",
         tail="item",
-        labels={"zh": "常一起浏览"},
-        inverse_labels={"zh": "常一起浏览"},
-        aliases=("also_viewed", "also_view", *_schema("isSimilarTo")),
+        aliases=("also_viewed", "also_view", *in_graphs(SCHEMA_ORG, "isSimilarTo")),
         reason="often compared with {entity}",
-        reasons={"zh": "常与{entity}一起浏览"},
     ),
-    RelationType(
+    FILES.relation(
         "accessory_of",
         "accessory for",
         "has_accessory",
         "has accessory",
         tail="item",
-        labels={"zh": "配件适用于"},
-        inverse_labels={"zh": "配件"},
-        aliases=("配件适用于", *_schema("isAccessoryOrSparePartFor")),
+        aliases=("配件适用于", *in_graphs(SCHEMA_ORG, "isAccessoryOrSparePartFor")),
         reason="goes with {entity}",
-        reasons={"zh": "可与{entity}搭配"},
     ),
-    RelationType(
+    FILES.relation(
         "has_tag",
         "tagged",
         "tag_of",
         "tag of",
         tail="tag",
-        labels={"zh": "标签"},
-        inverse_labels={"zh": "标签商品"},
-        aliases=("tag", "标签", *_schema("keywords")),
+        aliases=("tag", "标签", *in_graphs(SCHEMA_ORG, "keywords")),
         reason="also tagged {entity}",
-        reasons={"zh": "同样带有标签{entity}"},
     ),
 )
 
 ECOMMERCE = Domain(
     name="ecommerce",
     summary="online shops: brands, categories, materials, bought together; views, carts and purchases; Amazon",
-    item_noun={"en": "product", "zh": "商品"},
     short_title="kgrec_ecommerce.names:short_name",
-    user_verb={
-        "view": {"en": "looked at", "zh": "浏览过"},
-        "click": {"en": "clicked on", "zh": "点击过"},
-        "like": {"en": "liked", "zh": "喜欢"},
-        "cart": {"en": "put in your cart", "zh": "加入过购物车"},
-        "purchase": {"en": "bought", "zh": "购买过"},
-        "rate": {"en": "rated", "zh": "评过分"},
-        "comment": {"en": "reviewed", "zh": "评价过"},
-        "collect": {"en": "put on your wish list", "zh": "收藏过"},
-        "share": {"en": "shared", "zh": "分享过"},
-        "search": {"en": "searched for", "zh": "搜索过"},
-    },
+    item_noun=FILES.words("noun"),
+    verbs=FILES.words("verbs"),
+    verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
         # Ratios near those of how often each leads to a purchase: a view is a glance, a cart is an intention.
         "view": 0.15,
@@ -281,6 +231,12 @@ ECOMMERCE = Domain(
         TextPattern("comes_from", r"(?:产自|原产于)(?P<entity>[\u4e00-\u9fff]{2,6}?)(?=[，。；]|$)", "zh"),
     ),
     sample="kgrec_ecommerce.sample:write",
-    kinds=KINDS,
-    cues=CUES,
+    kinds=(
+        FILES.kind("copy", "product copy: what it is, and why for this customer"),
+        FILES.kind("ad-line", "one short line that names the product"),
+        FILES.kind("promotion", "a message that draws attention and promises nothing"),
+        FILES.kind("why-buy", "one sentence why this customer may want the product"),
+        FILES.kind("summary", "what the product is, for nobody in particular", personal=False),
+    ),
+    cues=FILES.words("cues"),
 )

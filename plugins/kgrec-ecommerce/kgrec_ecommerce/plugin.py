@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Domain, Mapping, PromptTemplate, hookimpl, prompt_variants, read_prompt
-from kgrec_ecommerce.domain import ECOMMERCE
+from kgrec.plugin import Domain, Mapping, hookimpl
+from kgrec_ecommerce.domain import ECOMMERCE, FILES
 
 
 @hookimpl
@@ -14,18 +14,7 @@ def kgrec_domains() -> list[Domain]:
     return [ECOMMERCE]
 
 
-@hookimpl
-def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
-    """Give the prompts of the domain's kinds of text."""
-    if domain != "ecommerce":
-        return None
-    return read_prompt("kgrec_ecommerce", f"prompts/{task}.txt", f"ecommerce/{task}")
-
-
-@hookimpl
-def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
-    """Name the further prompts of the domain's kinds of text."""
-    return list(prompt_variants("kgrec_ecommerce", "prompts", task)) if domain == "ecommerce" else []
+kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
 
 
 @hookimpl

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kgrec.plugin.sample_data import Planted, order, pick, pick_some, plant, write_table
-from kgrec_ecommerce import words
+from kgrec.plugin.sample_data import Planted, order, pick, pick_some, plant, sample_words, write_table
+
+words = sample_words("kgrec_ecommerce")
 
 SEED = 42
 N_USERS, N_EACH = 300, 9
 START, DAYS = 1_710_000_000, 90
-CATEGORIES = tuple(category for categories in words.DEPARTMENTS.values() for category in categories)
+CATEGORIES = tuple(category for categories in words.departments.values() for category in categories)
 
 SETTINGS = """\
 # kgrec-ecommerce 的示例：虚构的商品、品牌与顾客，由 `kgrec init --domain ecommerce` 生成。
@@ -63,7 +64,7 @@ def user_ids() -> list[str]:
 
 def item_ids() -> list[str]:
     """Return the ids of the products."""
-    return [f"P{k:03d}" for k in range(1, len(words.BRANDS) * N_EACH + 1)]
+    return [f"P{k:03d}" for k in range(1, len(words.brands) * N_EACH + 1)]
 
 
 def truth(seed: int = SEED) -> dict[str, dict[str, str]]:
@@ -79,10 +80,10 @@ def write(folder: Path, seed: int = SEED) -> None:
     """Write the sample into ``folder``, which must exist."""
     rng, planted = _plant(seed)
     # A brand sells in its department, so the category tells a little; four brands share each.
-    departments = list(words.DEPARTMENTS)
-    of_brand = [departments[k % len(departments)] for k in range(len(words.BRANDS))]
+    departments = list(words.departments)
+    of_brand = [departments[k % len(departments)] for k in range(len(words.brands))]
     draws = rng.random(len(planted.owner)) * 4
-    categories = [words.DEPARTMENTS[of_brand[b]][int(d)] for b, d in zip(planted.owner, draws, strict=True)]
+    categories = [words.departments[of_brand[b]][int(d)] for b, d in zip(planted.owner, draws, strict=True)]
     (folder / "kgrec.toml").write_text(SETTINGS, encoding="utf-8", newline="\n")
     _write_products(folder, rng, planted, categories)
     _write_graph(folder, rng, planted)
@@ -94,26 +95,26 @@ def write(folder: Path, seed: int = SEED) -> None:
 
 def _plant(seed: int) -> tuple[np.random.Generator, Planted]:
     rng = np.random.default_rng(seed)
-    return rng, plant(rng, n_users=N_USERS, n_entities=len(words.BRANDS), n_each=N_EACH)
+    return rng, plant(rng, n_users=N_USERS, n_entities=len(words.brands), n_each=N_EACH)
 
 
 def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, categories: list[str]) -> None:
     n = len(categories)
-    styles = [f"{adjective}{{}}{model}" for adjective in words.ADJECTIVES for model in words.MODELS]
+    styles = [f"{adjective}{{}}{model}" for adjective in words.adjectives for model in words.models]
     # Titles of one category differ because every 96 products in a row are given different styles.
     drawn = np.concatenate([order(rng, len(styles)) for _ in range(0, n, len(styles))])[:n]
     titles = [styles[style].format(category) for style, category in zip(drawn, categories, strict=True)]
-    sales, materials = pick(rng, words.SALES, n), pick_some(rng, words.MATERIALS, n, 2)
-    occasions, origins = pick(rng, words.OCCASIONS, n), pick(rng, words.ORIGINS, n)
+    sales, materials = pick(rng, words.sales, n), pick_some(rng, words.materials, n, 2)
+    occasions, origins = pick(rng, words.occasions, n), pick(rng, words.origins, n)
     prices = np.round(np.exp(3.5 + 1.2 * rng.random(n)), 1)
     gone = rng.random((n, 2)) < 0.05
     rows = [
         (
             item,
             titles[k],
-            (f"{words.BRANDS[planted.owner[k]]}出品，" if planted.in_text[k] else "")
+            (f"{words.brands[planted.owner[k]]}出品，" if planted.in_text[k] else "")
             + f"采用{materials[k][0]}制成，适合{occasions[k]}使用。{sales[k]}",
-            words.BRANDS[planted.owner[k]] if planted.in_column[k] else "",
+            words.brands[planted.owner[k]] if planted.in_column[k] else "",
             categories[k],
             "|".join(materials[k]),
             "" if gone[k, 0] else origins[k],
@@ -126,31 +127,31 @@ def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, ca
 
 
 def _write_graph(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
-    kinds = {"brand": words.BRANDS, "category": (*CATEGORIES, *words.DEPARTMENTS), "occasion": words.OCCASIONS}
+    kinds = {"brand": words.brands, "category": (*CATEGORIES, *words.departments), "occasion": words.occasions}
     names = [
         (f"E{100 * t + k}", name, kind)
         for t, (kind, some) in enumerate(kinds.items(), 1)
         for k, name in enumerate(some)
     ]
     ids = {name: entity for entity, name, _ in names}
-    brands = [words.BRANDS[k] for k in planted.owner]
+    brands = [words.brands[k] for k in planted.owner]
     rows = [(item, "品牌", ids[brands[k]]) for k, item in enumerate(item_ids()) if planted.in_graph[k]]
     rows += [
         (ids[category], "上级类目", ids[department])
-        for department, categories in words.DEPARTMENTS.items()
+        for department, categories in words.departments.items()
         for category in categories
     ]
-    occasions = pick(rng, words.OCCASIONS, len(planted.owner))
+    occasions = pick(rng, words.occasions, len(planted.owner))
     rows += [(item, "适用场景", ids[occasion]) for item, occasion in zip(item_ids(), occasions, strict=True)]
     write_table(folder / "graph.tsv", ("头实体", "关系", "尾实体"), rows, delimiter="\t")
     write_table(folder / "names.tsv", ("实体", "名称", "类型"), names, delimiter="\t")
 
 
 def _write_customers(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
-    cities, tells = pick(rng, words.CITIES, N_USERS), rng.random((N_USERS, 2)) < (0.3, 0.08)
+    cities, tells = pick(rng, words.cities, N_USERS), rng.random((N_USERS, 2)) < (0.3, 0.08)
     rows = []
     for k, customer in enumerate(user_ids()):
-        brands = "和".join(words.BRANDS[b] for b in np.flatnonzero(planted.fan[k]))
+        brands = "和".join(words.brands[b] for b in np.flatnonzero(planted.fan[k]))
         rows.append((customer, "" if tells[k, 1] else cities[k], f"一直喜欢{brands}的东西。" if tells[k, 0] else ""))
     write_table(folder / "customers.csv", ("用户编号", "城市", "简介"), rows)
 
@@ -163,7 +164,7 @@ def _write_events(folder: Path, rng: np.random.Generator, planted: Planted) -> N
     actions = names[(rng.random(n)[:, None] >= bounds).sum(axis=1)]
     stars = np.where(liked, 4, 1) + (rng.random(n) < 0.5)
     times = START + rng.random(n) * DAYS * 86_400
-    praise, blame = pick(rng, words.PRAISE, n), pick(rng, words.BLAME, n)
+    praise, blame = pick(rng, words.praise, n), pick(rng, words.blame, n)
     customers, products = user_ids(), item_ids()
     rows: list[tuple[object, ...]] = []
     for k in np.argsort(times, kind="stable"):
@@ -172,7 +173,7 @@ def _write_events(folder: Path, rng: np.random.Generator, planted: Planted) -> N
         value = stars[k] if reviewed else ""
         rows.append((customers[users[k]], products[items[k]], actions[k], value, _time(float(times[k])), text))
     for k in np.flatnonzero(rng.random(N_USERS) < 0.25):
-        wanted = words.BRANDS[int(np.argmax(planted.fan[k]))]
+        wanted = words.brands[int(np.argmax(planted.fan[k]))]
         rows.append((customers[k], "", "搜索", "", _time(START + DAYS * 86_000.0 + float(k)), wanted))
     header = ("用户编号", "商品编号", "行为", "评分", "时间", "内容")
     write_table(folder / "events.csv", header, rows + _dirt(rows))

@@ -2,130 +2,98 @@
 
 from __future__ import annotations
 
-from kgrec.plugin import Attribute, Domain, RelationType, TextPattern
-from kgrec_news.kinds import CUES, KINDS
+from kgrec.plugin import SCHEMA_ORG, WIKIDATA, Attribute, Domain, DomainFiles, TextPattern, in_graphs
+
+FILES = DomainFiles("kgrec_news", "news")
 
 
 def _wikidata(*properties: str) -> tuple[str, ...]:
     """Return the names of Wikidata's properties as news graphs write them (MIND's use the bare number)."""
-    return (*properties, *(f"http://www.wikidata.org/prop/direct/{name}" for name in properties))
-
-
-def _schema(*names: str) -> tuple[str, ...]:
-    return tuple(
-        f"{start}{name}" for name in names for start in ("schema:", "http://schema.org/", "https://schema.org/")
-    )
+    return (*properties, *in_graphs(WIKIDATA, *properties))
 
 
 RELATION_TYPES = (
-    RelationType(
+    FILES.relation(
         "about",
         "about",
         "topic_of",
         "topic of",
-        labels={"zh": "主题"},
-        inverse_labels={"zh": "主题报道"},
-        aliases=("main_subject", *_wikidata("P921"), *_schema("about")),
+        aliases=("main_subject", *_wikidata("P921"), *in_graphs(SCHEMA_ORG, "about")),
         reason="also about {entity}",
-        reasons={"zh": "同样关于{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "mentions",
         "mentions",
         "mentioned_by",
         "mentioned by",
-        labels={"zh": "提及"},
-        inverse_labels={"zh": "被提及于"},
-        aliases=("mention", "has_entity", *_schema("mentions")),
+        aliases=("mention", "has_entity", *in_graphs(SCHEMA_ORG, "mentions")),
         reason="also mentions {entity}",
-        reasons={"zh": "同样提到{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "in_category",
         "in the section",
         "category_of",
         "section of",
         tail="category",
-        labels={"zh": "栏目"},
-        inverse_labels={"zh": "栏目文章"},
-        aliases=("category", *_schema("articleSection")),
+        aliases=("category", *in_graphs(SCHEMA_ORG, "articleSection")),
         reason="also in {entity}",
-        reasons={"zh": "同属{entity}栏目"},
     ),
-    RelationType(
+    FILES.relation(
         "written_by",
         "written by",
         "author_of",
         "author of",
         tail="person",
-        labels={"zh": "作者"},
-        inverse_labels={"zh": "撰写"},
-        aliases=("author", *_wikidata("P50"), *_schema("author")),
+        aliases=("author", *_wikidata("P50"), *in_graphs(SCHEMA_ORG, "author")),
         reason="also written by {entity}",
-        reasons={"zh": "同样由{entity}撰写"},
     ),
-    RelationType(
+    FILES.relation(
         "published_by",
         "published by",
         "publisher_of",
         "publisher of",
         tail="publisher",
-        labels={"zh": "来源"},
-        inverse_labels={"zh": "发布"},
-        aliases=("publisher", *_wikidata("P123"), *_schema("publisher")),
+        aliases=("publisher", *_wikidata("P123"), *in_graphs(SCHEMA_ORG, "publisher")),
         reason="also from {entity}",
-        reasons={"zh": "同样来自{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "reported_from",
         "reported from",
         "place_of",
         "place of",
         tail="place",
-        labels={"zh": "地点"},
-        inverse_labels={"zh": "当地报道"},
-        aliases=("location", *_wikidata("P276"), *_schema("contentLocation", "locationCreated")),
+        aliases=("location", *_wikidata("P276"), *in_graphs(SCHEMA_ORG, "contentLocation", "locationCreated")),
         reason="also from {entity}",
-        reasons={"zh": "同样发生在{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "located_in",
         "located in",
         "location_of",
         "location of",
         head="entity",
         tail="place",
-        labels={"zh": "位于"},
-        inverse_labels={"zh": "所在地"},
         aliases=_wikidata("P131", "P17", "P159"),
         reason="about something in {entity}, too",
-        reasons={"zh": "同样与{entity}有关"},
     ),
-    RelationType(
+    FILES.relation(
         "part_of",
         "part of",
         "has_part",
         "has part",
         head="entity",
-        labels={"zh": "隶属"},
-        inverse_labels={"zh": "包含"},
         aliases=_wikidata("P361", "P463"),
         inverse_aliases=_wikidata("P527"),
         reason="about another part of {entity}",
-        reasons={"zh": "同属{entity}"},
     ),
-    RelationType(
+    FILES.relation(
         "led_by",
         "led by",
         "leader_of",
         "leader of",
         head="entity",
         tail="person",
-        labels={"zh": "负责人"},
-        inverse_labels={"zh": "负责"},
         aliases=_wikidata("P169", "P488", "P6", "P286"),
         reason="about what {entity} leads",
-        reasons={"zh": "同样由{entity}负责"},
     ),
 )
 
@@ -134,17 +102,9 @@ _NAME = r"(?P<entity>[A-Z][\w'’&-]*(?: [A-Z][\w'’&-]*){1,3})"
 NEWS = Domain(
     name="news",
     summary="articles: sections, people, companies, places; old news fade within days; MIND, DKN, Wikidata graphs",
-    item_noun={"en": "article", "zh": "文章"},
-    user_verb={
-        "view": {"en": "saw", "zh": "看到过"},
-        "click": {"en": "read", "zh": "读过"},
-        "like": {"en": "liked", "zh": "点赞过"},
-        "rate": {"en": "rated", "zh": "评过分"},
-        "comment": {"en": "commented on", "zh": "评论过"},
-        "share": {"en": "shared", "zh": "分享过"},
-        "collect": {"en": "saved", "zh": "收藏过"},
-        "search": {"en": "searched for", "zh": "搜索过"},
-    },
+    item_noun=FILES.words("noun"),
+    verbs=FILES.words("verbs"),
+    verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
         # To click is to read, the signal that news have plenty of; an article only seen in a list was passed over.
         "view": 0.1,
@@ -217,6 +177,11 @@ NEWS = Domain(
         TextPattern("written_by", r"(?:本报)?记者[ 　]?(?P<entity>[\u4e00-\u9fff]{2,4}?)(?=[报，。 　]|$)", "zh"),
     ),
     sample="kgrec_news.sample:write",
-    kinds=KINDS,
-    cues=CUES,
+    kinds=(
+        FILES.kind("headline", "the article's title, turned to this reader"),
+        FILES.kind("summary", "what the article is, for nobody in particular", personal=False),
+        FILES.kind("push", "one line on a locked screen"),
+        FILES.kind("digest", "several articles in one text", max_items=5),
+    ),
+    cues=FILES.words("cues"),
 )

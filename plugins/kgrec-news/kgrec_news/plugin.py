@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import (
-    Attribute,
-    Domain,
-    Mapping,
-    PromptTemplate,
-    RelationType,
-    hookimpl,
-    prompt_variants,
-    read_prompt,
-)
-from kgrec_news.domain import NEWS
+from kgrec.plugin import SCHEMA_ORG, Attribute, Domain, Mapping, RelationType, hookimpl, in_graphs
+from kgrec_news.domain import FILES, NEWS
 
 
 @hookimpl
@@ -32,33 +23,19 @@ def kgrec_relation_types(domain: str) -> list[RelationType]:
     if domain not in ("video", "ecommerce"):
         return []
     return [
-        RelationType(
+        FILES.relation(
             "mentioned_in",
             "mentioned in",
             "mentions_item",
             "mentions",
             tail="article",
-            labels={"zh": "见于报道"},
-            inverse_labels={"zh": "报道提及"},
-            aliases=("https://schema.org/subjectOf", "http://schema.org/subjectOf", "schema:subjectOf"),
+            aliases=in_graphs(SCHEMA_ORG, "subjectOf"),
             reason="in the same article, {entity}",
-            reasons={"zh": "同见于报道《{entity}》"},
         )
     ]
 
 
-@hookimpl
-def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
-    """Give the prompts of the domain's kinds of text."""
-    if domain != "news":
-        return None
-    return read_prompt("kgrec_news", f"prompts/{task}.txt", f"news/{task}")
-
-
-@hookimpl
-def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
-    """Name the further prompts of the domain's kinds of text."""
-    return list(prompt_variants("kgrec_news", "prompts", task)) if domain == "news" else []
+kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
 
 
 @hookimpl

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kgrec.plugin.sample_data import Planted, order, pick, plant, write_table
-from kgrec_news import words
+from kgrec.plugin.sample_data import Planted, order, pick, plant, sample_words, write_table
+
+words = sample_words("kgrec_news")
 
 SEED = 42
 N_USERS, N_EACH = 300, 9
-SUBJECTS = tuple((name, section) for section, names in words.SUBJECTS.items() for name in names)
+SUBJECTS = tuple((name, section) for section, names in words.subjects.items() for name in names)
 START, DAYS = 1_730_000_000, 14
 
 SETTINGS = """\
@@ -87,8 +88,8 @@ def _plant(seed: int) -> tuple[np.random.Generator, Planted]:
 def _headlines(rng: np.random.Generator, sections: list[str]) -> list[str]:
     """Draw a headline of its own for each article, in the words of its section."""
     left = {
-        section: [f"{opening} {ending}" for opening in openings for ending in words.ENDINGS]
-        for section, openings in words.OPENINGS.items()
+        section: [f"{opening} {ending}" for opening in openings for ending in words.endings]
+        for section, openings in words.openings.items()
     }
     drawn = {section: iter([lines[k] for k in order(rng, len(lines))]) for section, lines in left.items()}
     return [next(drawn[section]) for section in sections]
@@ -98,7 +99,7 @@ def _write_news(folder: Path, rng: np.random.Generator, planted: Planted) -> Non
     subjects = [SUBJECTS[k] for k in planted.owner]
     n = len(subjects)
     titles = _headlines(rng, [section for _, section in subjects])
-    leads, authors, places = pick(rng, words.LEADS, n), pick(rng, words.AUTHORS, n), pick(rng, words.PLACES, n)
+    leads, authors, places = pick(rng, words.leads, n), pick(rng, words.authors, n), pick(rng, words.places, n)
     # Unread articles are the newest: that is why nobody has read them yet.
     published = START + np.where(planted.cold, DAYS - 0.2, rng.random(n) * (DAYS - 2)) * 86_400
     gone = rng.random((n, 2)) < 0.05
@@ -120,7 +121,7 @@ def _write_news(folder: Path, rng: np.random.Generator, planted: Planted) -> Non
 
 def _write_graph(folder: Path, planted: Planted) -> None:
     """Write the graph with the bare property numbers of Wikidata, as public news graphs have them."""
-    named = [(name, "entity") for name, _ in SUBJECTS] + [(name, "place") for name in words.PLACES + words.COUNTRIES]
+    named = [(name, "entity") for name, _ in SUBJECTS] + [(name, "place") for name in words.places + words.countries]
     ids = {name: f"Q{9_000_000 + k}" for k, (name, _) in enumerate(named)}
     articles = {item: f"Q{9_100_000 + k}" for k, item in enumerate(item_ids())}
     rows = [
@@ -128,8 +129,8 @@ def _write_graph(folder: Path, planted: Planted) -> None:
         for k, item in enumerate(item_ids())
         if planted.in_graph[k]
     ]
-    rows += [(ids[name], "P131", ids[words.PLACES[k % 8]]) for k, (name, _) in enumerate(SUBJECTS)]
-    rows += [(ids[name], "P17", ids[words.COUNTRIES[k % 3]]) for k, name in enumerate(words.PLACES)]
+    rows += [(ids[name], "P131", ids[words.places[k % 8]]) for k, (name, _) in enumerate(SUBJECTS)]
+    rows += [(ids[name], "P17", ids[words.countries[k % 3]]) for k, name in enumerate(words.places)]
     write_table(folder / "kg.tsv", ("head", "relation", "tail"), rows, delimiter="\t")
     write_table(folder / "link.tsv", ("news_id", "entity"), articles.items(), delimiter="\t")
     names = [(ids[name], name, kind) for name, kind in named]
@@ -137,7 +138,7 @@ def _write_graph(folder: Path, planted: Planted) -> None:
 
 
 def _write_readers(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
-    places, tells = pick(rng, words.PLACES, N_USERS), rng.random((N_USERS, 2)) < (0.3, 0.1)
+    places, tells = pick(rng, words.places, N_USERS), rng.random((N_USERS, 2)) < (0.3, 0.1)
     rows = []
     for k, reader in enumerate(user_ids()):
         follows = " and ".join(SUBJECTS[e][0] for e in np.flatnonzero(planted.fan[k]))
@@ -152,7 +153,7 @@ def _write_events(folder: Path, rng: np.random.Generator, planted: Planted) -> N
     names = np.array(["open", "save", "share", "comment"])
     events = names[(rng.random(n)[:, None] >= bounds).sum(axis=1)]
     times = START + rng.random(n) * DAYS * 86_400
-    remarks = pick(rng, words.REMARKS, n)
+    remarks = pick(rng, words.remarks, n)
     readers, news = user_ids(), item_ids()
     rows: list[tuple[str, ...]] = [
         (

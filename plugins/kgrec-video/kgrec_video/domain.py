@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from kgrec.plugin import Attribute, Domain, TextPattern
-from kgrec_video.kinds import CUES, KINDS, UNITS
-from kgrec_video.relations import RELATION_TYPES
+from kgrec_video.relations import FILES, RELATION_TYPES
 
 _WORD = r"(?:[A-Z]\.|[A-Z][\w'’-]*)"
 _NAME = rf"(?P<entity>{_WORD}(?: (?:de|van|von|del|la|le|{_WORD})){{1,3}})"
@@ -13,18 +12,9 @@ _NAME_ZH = r"(?P<entity>[\u4e00-\u9fff·]{2,12}?)"
 VIDEO = Domain(
     name="video",
     summary="films and series: people, genres, studios, sequels; Freebase, DBpedia, schema.org and Wikidata graphs",
-    item_noun={"en": "film", "zh": "影片"},
-    user_verb={
-        "view": {"en": "watched", "zh": "看过"},
-        "click": {"en": "looked at", "zh": "点开过"},
-        "like": {"en": "liked", "zh": "喜欢"},
-        "rate": {"en": "rated", "zh": "评过分"},
-        "comment": {"en": "reviewed", "zh": "评论过"},
-        "collect": {"en": "put on your list", "zh": "收藏过"},
-        "share": {"en": "shared", "zh": "分享过"},
-        "purchase": {"en": "bought", "zh": "购买过"},
-        "search": {"en": "searched for", "zh": "搜索过"},
-    },
+    item_noun=FILES.words("noun"),
+    verbs=FILES.words("verbs"),
+    verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
         # Watching costs two hours and says most; a click on a poster says little; a rating's own value tells liking.
         "view": 0.6,
@@ -129,7 +119,12 @@ VIDEO = Domain(
         TextPattern("based_on", r"改编自(?:同名)?(?:小说|漫画)?《(?P<entity>[^》]{1,40})》", "zh"),
     ),
     sample="kgrec_video.sample:write",
-    kinds=KINDS,
-    units=UNITS,
-    cues=CUES,
+    kinds=(
+        FILES.kind("blurb", "two to four sentences: what the film is, and why for this viewer"),
+        FILES.kind("tag-line", "one short line that names the film"),
+        FILES.kind("why-watch", "one or two sentences why this viewer may like the film"),
+        FILES.kind("summary", "what the film is, for nobody in particular", personal=False),
+    ),
+    units=FILES.words("units"),
+    cues=FILES.words("cues"),
 )

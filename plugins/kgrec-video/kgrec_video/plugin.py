@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgrec.plugin import Attribute, Domain, Mapping, PromptTemplate, Spec, hookimpl, prompt_variants, read_prompt
+from kgrec.plugin import Attribute, Domain, Mapping, Spec, hookimpl
 from kgrec_video.domain import VIDEO
+from kgrec_video.relations import FILES
 
 
 @hookimpl
@@ -22,18 +23,7 @@ def kgrec_data_sources() -> list[Spec]:
     ]
 
 
-@hookimpl
-def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
-    """Give the prompts of the domain's kinds of text."""
-    if domain != "video":
-        return None
-    return read_prompt("kgrec_video", f"prompts/{task}.txt", f"video/{task}")
-
-
-@hookimpl
-def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
-    """Name the further prompts of the domain's kinds of text."""
-    return list(prompt_variants("kgrec_video", "prompts", task)) if domain == "video" else []
+kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
 
 
 @hookimpl

@@ -7,164 +7,272 @@ but ``film.film.actor``, whose opposite is nearly missing there.
 
 from __future__ import annotations
 
-from kgrec_video.foreign import foreign, relation_type
-from kgrec_video.people import PEOPLE
+from collections.abc import Sequence
 
-THINGS = (
-    relation_type(
+from kgrec.plugin import DBPEDIA, SCHEMA_ORG, WIKIDATA, DomainFiles, in_graphs
+
+FILES = DomainFiles("kgrec_video", "video")
+
+
+def _foreign(
+    *, dbpedia: Sequence[str] = (), schema: Sequence[str] = (), wikidata: Sequence[str] = ()
+) -> tuple[str, ...]:
+    return (
+        *in_graphs((*DBPEDIA, "http://dbpedia.org/property/"), *dbpedia),
+        *in_graphs(SCHEMA_ORG, *schema),
+        *in_graphs(WIKIDATA, *wikidata),
+    )
+
+
+RELATION_TYPES = (
+    FILES.relation(
+        "directed_by",
+        "directed by",
+        "director_of",
+        "director of",
+        tail="person",
+        reason="also directed by {entity}",
+        aliases=(
+            "film.film.directed_by",
+            "film.film.director",
+            "director",
+            *_foreign(dbpedia=["director"], schema=["director"], wikidata=["P57"]),
+        ),
+        inverse_aliases=("film.director.film", "tv.tv_director.episodes_directed"),
+    ),
+    FILES.relation(
+        "starring",
+        "starring",
+        "acted_in",
+        "acted in",
+        tail="person",
+        reason="also starring {entity}",
+        aliases=(
+            "film.film.actor",
+            "film.film.star",
+            "film.film.starring",
+            "starring",
+            "actor",
+            *_foreign(dbpedia=["starring"], schema=["actor", "actors"], wikidata=["P161"]),
+        ),
+        inverse_aliases=("film.actor.film", "film.person_or_entity_appearing_in_film.film"),
+    ),
+    FILES.relation(
+        "written_by",
+        "written by",
+        "writer_of",
+        "writer of",
+        tail="person",
+        reason="also written by {entity}",
+        aliases=(
+            "film.film.written_by",
+            "film.film.writer",
+            "writer",
+            "screenwriter",
+            *_foreign(dbpedia=["writer"], schema=["author"], wikidata=["P58"]),
+        ),
+        inverse_aliases=("film.writer.film",),
+    ),
+    FILES.relation(
+        "produced_by",
+        "produced by",
+        "producer_of",
+        "producer of",
+        tail="person",
+        reason="also produced by {entity}",
+        aliases=(
+            "film.film.produced_by",
+            "film.film.producer",
+            "film.film.executive_producer",
+            "producer",
+            *_foreign(dbpedia=["producer"], schema=["producer"], wikidata=["P162"]),
+        ),
+        inverse_aliases=("film.producer.film",),
+    ),
+    FILES.relation(
+        "shot_by",
+        "photographed by",
+        "cinematographer_of",
+        "photographed",
+        tail="person",
+        reason="also photographed by {entity}",
+        aliases=(
+            "film.film.cinematography",
+            "film.film.cinematographer",
+            "cinematography",
+            *_foreign(dbpedia=["cinematography"], wikidata=["P344"]),
+        ),
+        inverse_aliases=("film.cinematographer.film",),
+    ),
+    FILES.relation(
+        "edited_by",
+        "edited by",
+        "editor_of",
+        "edited",
+        tail="person",
+        reason="also edited by {entity}",
+        aliases=(
+            "film.film.editor",
+            "film.film.edited_by",
+            "editing",
+            *_foreign(dbpedia=["editing"], schema=["editor"], wikidata=["P1040"]),
+        ),
+        inverse_aliases=("film.editor.film",),
+    ),
+    FILES.relation(
+        "music_by",
+        "music by",
+        "composer_of",
+        "composed for",
+        tail="person",
+        reason="also with music by {entity}",
+        aliases=(
+            "film.film.music",
+            "musicComposer",
+            *_foreign(dbpedia=["musicComposer"], schema=["musicBy"], wikidata=["P86"]),
+        ),
+        inverse_aliases=("film.music_contributor.film",),
+    ),
+    FILES.relation(
         "has_genre",
         "has genre",
         "genre_of",
         "genre of",
-        "genre",
-        zh=("类型", "类型作品", "同属{entity}类型"),
+        tail="genre",
         reason="also {entity}",
         aliases=(
             "film.film.genre",
             "tv.program.genre",
             "genre",
-            *foreign(dbpedia=["genre"], schema=["genre"], wikidata=["P136"]),
+            *_foreign(dbpedia=["genre"], schema=["genre"], wikidata=["P136"]),
         ),
         inverse_aliases=("film.film_genre.films_in_this_genre",),
     ),
-    relation_type(
+    FILES.relation(
         "has_subject",
         "about",
         "subject_of",
         "subject of",
-        "subject",
-        zh=("题材", "题材作品", "同样讲述{entity}"),
+        tail="subject",
         reason="also about {entity}",
-        aliases=("film.film.subjects", "subject", *foreign(dbpedia=["subject"], schema=["about"], wikidata=["P921"])),
+        aliases=("film.film.subjects", "subject", *_foreign(dbpedia=["subject"], schema=["about"], wikidata=["P921"])),
         inverse_aliases=("film.film_subject.films",),
     ),
-    relation_type(
+    FILES.relation(
         "made_in",
         "made in",
         "country_of",
         "country of",
-        "country",
-        zh=("制片国家", "出品作品", "同样来自{entity}"),
+        tail="country",
         reason="also made in {entity}",
         aliases=(
             "film.film.country",
             "tv.program.country_of_origin",
             "country",
-            *foreign(dbpedia=["country"], schema=["countryOfOrigin"], wikidata=["P495"]),
+            *_foreign(dbpedia=["country"], schema=["countryOfOrigin"], wikidata=["P495"]),
         ),
     ),
-    relation_type(
+    FILES.relation(
         "in_language",
         "in",
         "language_of",
         "language of",
-        "language",
-        zh=("语言", "语言作品", "同样使用{entity}"),
+        tail="language",
         reason="also in {entity}",
         aliases=(
             "film.film.language",
             "language",
-            *foreign(dbpedia=["language"], schema=["inLanguage"], wikidata=["P364"]),
+            *_foreign(dbpedia=["language"], schema=["inLanguage"], wikidata=["P364"]),
         ),
     ),
-    relation_type(
+    FILES.relation(
         "from_studio",
         "from the studio",
         "studio_of",
         "studio of",
-        "company",
-        zh=("制作公司", "制作作品", "同样由{entity}制作"),
+        tail="company",
         reason="also from {entity}",
         aliases=(
             "film.film.production_companies",
             "film.film.production_company",
             "productionCompany",
-            *foreign(dbpedia=["productionCompany"], schema=["productionCompany"], wikidata=["P272"]),
+            *_foreign(dbpedia=["productionCompany"], schema=["productionCompany"], wikidata=["P272"]),
         ),
         inverse_aliases=("film.production_company.films", "film.production_company.film"),
     ),
-    relation_type(
+    FILES.relation(
         "distributed_by",
         "distributed by",
         "distributor_of",
         "distributor of",
-        "company",
-        zh=("发行公司", "发行作品", "同样由{entity}发行"),
+        tail="company",
         reason="also distributed by {entity}",
         aliases=(
             "film.film.distributors",
             "distributor",
-            *foreign(dbpedia=["distributor"], schema=["publisher"], wikidata=["P750"]),
+            *_foreign(dbpedia=["distributor"], schema=["publisher"], wikidata=["P750"]),
         ),
         inverse_aliases=("film.distributor.film", "film.film_distributor.films_distributed"),
     ),
-    relation_type(
+    FILES.relation(
         "rated_for",
         "rated",
         "rating_of",
         "rating of",
-        "content_rating",
-        zh=("分级", "分级作品", "同样分级为{entity}"),
+        tail="content_rating",
         reason="also rated {entity}",
-        aliases=("film.film.rating", *foreign(schema=["contentRating"], wikidata=["P1657"])),
+        aliases=("film.film.rating", *_foreign(schema=["contentRating"], wikidata=["P1657"])),
         inverse_aliases=("film.content_rating.film",),
     ),
-    relation_type(
+    FILES.relation(
         "won_award",
         "won",
         "award_won_by",
         "won by",
-        "award",
-        zh=("获奖", "获奖作品", "同样获得{entity}"),
+        tail="award",
         reason="also won {entity}",
-        aliases=("film.film.award_won", "award", *foreign(dbpedia=["award"], schema=["award"], wikidata=["P166"])),
+        aliases=("film.film.award_won", "award", *_foreign(dbpedia=["award"], schema=["award"], wikidata=["P166"])),
     ),
-    relation_type(
+    FILES.relation(
         "nominated_for",
         "nominated for",
         "nominee",
         "nominated",
-        "award",
-        zh=("提名", "提名作品", "同样获得{entity}提名"),
+        tail="award",
         reason="also nominated for {entity}",
-        aliases=("film.film.award_nomination", *foreign(wikidata=["P1411"])),
+        aliases=("film.film.award_nomination", *_foreign(wikidata=["P1411"])),
     ),
-    relation_type(
+    FILES.relation(
         "followed_by",
         "followed by",
         "sequel_to",
         "sequel to",
-        "item",
-        zh=("续集", "前作", "与{entity}同属一个系列"),
+        tail="item",
         reason="in one series with {entity}",
-        aliases=("film.film.sequel", "subsequentWork", *foreign(dbpedia=["subsequentWork"], wikidata=["P156"])),
+        aliases=("film.film.sequel", "subsequentWork", *_foreign(dbpedia=["subsequentWork"], wikidata=["P156"])),
         inverse_aliases=(
             "film.film.prequel",
             "previousWork",
-            *foreign(dbpedia=["previousWork"], wikidata=["P155"]),
+            *_foreign(dbpedia=["previousWork"], wikidata=["P155"]),
         ),
     ),
-    relation_type(
+    FILES.relation(
         "based_on",
         "based on",
         "adapted_as",
         "adapted as",
-        "work",
-        zh=("改编自", "改编作品", "同样改编自{entity}"),
+        tail="work",
         reason="also based on {entity}",
-        aliases=("basedOn", *foreign(dbpedia=["basedOn"], schema=["isBasedOn"], wikidata=["P144"])),
+        aliases=("basedOn", *_foreign(dbpedia=["basedOn"], schema=["isBasedOn"], wikidata=["P144"])),
         inverse_aliases=("media_common.adapted_work.adaptations",),
     ),
-    relation_type(
+    FILES.relation(
         "has_tag",
         "tagged",
         "tag_of",
         "tag of",
-        "tag",
-        zh=("标签", "标签作品", "同样带有标签{entity}"),
+        tail="tag",
         reason="also tagged {entity}",
-        aliases=foreign(schema=["keywords"]),
+        aliases=_foreign(schema=["keywords"]),
     ),
 )
-
-RELATION_TYPES = (*PEOPLE, *THINGS)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kgrec.plugin.sample_data import Planted, order, pick, pick_some, plant, write_table
-from kgrec_video import words
+from kgrec.plugin.sample_data import Planted, order, pick, pick_some, plant, sample_words, write_table
+
+words = sample_words("kgrec_video")
 
 SEED = 42
 N_USERS, N_DIRECTORS, N_EACH = 300, 24, 9
@@ -65,8 +66,8 @@ def truth(seed: int = SEED) -> dict[str, dict[str, str]]:
 def write(folder: Path, seed: int = SEED) -> None:
     """Write the sample into ``folder``, which must exist."""
     rng, planted = _plant(seed)
-    directors = [f"{words.FIRST[k]} {words.LAST[k]}" for k in range(N_DIRECTORS)]
-    cast = [f"{words.FIRST[(3 * k + 5) % 24]} {words.LAST[(7 * k + 11) % 24]}" for k in range(48)]
+    directors = [f"{words.first[k]} {words.last[k]}" for k in range(N_DIRECTORS)]
+    cast = [f"{words.first[(3 * k + 5) % 24]} {words.last[(7 * k + 11) % 24]}" for k in range(48)]
     cast = [name for name in dict.fromkeys(cast) if name not in directors]
     owners = [directors[k] for k in planted.owner]
     stars = pick_some(rng, cast, len(owners), 3)
@@ -88,12 +89,12 @@ def _write_films(
     folder: Path, rng: np.random.Generator, planted: Planted, owners: list[str], stars: list[list[str]]
 ) -> None:
     n = len(owners)
-    names = [f"The {adjective} {noun}" for adjective in words.ADJECTIVES for noun in words.NOUNS]
+    names = [f"The {adjective} {noun}" for adjective in words.adjectives for noun in words.nouns]
     titles = [names[k] for k in order(rng, len(names))[:n]]
-    heroes, plots = pick(rng, words.HEROES, n), pick(rng, words.PLOTS, n)
+    heroes, plots = pick(rng, words.heroes, n), pick(rng, words.plots, n)
     # A director keeps to a genre of his own, so genres tell a little, but several directors share each.
-    genres = [words.GENRES[k % len(words.GENRES)] for k in planted.owner]
-    second, countries = pick(rng, words.GENRES, n), pick(rng, words.COUNTRIES, n)
+    genres = [words.genres[k % len(words.genres)] for k in planted.owner]
+    second, countries = pick(rng, words.genres, n), pick(rng, words.countries, n)
     years = (1985 + rng.random(n) * 40).astype(np.int64)
     gone = rng.random((n, 2)) < 0.04
     rows = [
@@ -135,7 +136,7 @@ def _write_graph(folder: Path, planted: Planted, owners: list[str], stars: list[
 
 
 def _write_users(folder: Path, rng: np.random.Generator, planted: Planted, directors: list[str]) -> None:
-    ages, cities, tells = rng.random(N_USERS), pick(rng, words.CITIES, N_USERS), rng.random(N_USERS) < 0.3
+    ages, cities, tells = rng.random(N_USERS), pick(rng, words.cities, N_USERS), rng.random(N_USERS) < 0.3
     favourites = [directors[int(np.argmax(row))] for row in planted.fan]
     rows = [
         (
@@ -157,7 +158,7 @@ def _write_interactions(folder: Path, rng: np.random.Generator, planted: Planted
     actions = names[(draw[:, None] >= bounds).sum(axis=1)]
     stars = np.where(liked, 4, 1) + (rng.random(n) < 0.5)
     times = (START + rng.random(n) * DAYS * 86_400).astype(np.int64)
-    remarks = pick(rng, words.LIKED, n)
+    remarks = pick(rng, words.liked, n)
     uid, iid = user_ids(), item_ids()
     unrated = rng.random(n) < 0.02
     rows: list[tuple[object, ...]] = [
