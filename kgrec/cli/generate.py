@@ -98,9 +98,7 @@ def generate(
     if live:
         _draft(None)
     _notes(run, texts)
-    from kgrec.generate.record import to_record
-
-    run.data([to_record(text) for text in texts], lambda: show_texts(texts, show_facts), out)
+    run.data([text.to_dict() for text in texts], lambda: show_texts(texts, show_facts), out)
 
 
 def _for_all(

@@ -22,7 +22,6 @@ from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.prompts import check_prompt
-from kgrec.generate.record import RECORD_FIELDS, to_record
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, foresight, merged, stressed
 from kgrec.generate.variants import TEMPLATE, Variants
@@ -46,6 +45,9 @@ if TYPE_CHECKING:
     from kgrec.ranking.recommend import Recommender, UserScores
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
+
+TEXT_FIELDS = ("text", "kind", "lang", "user_id", "item_ids")
+"""By which a file of texts is known as one; the first field stands first in each line."""
 
 PROMPT = "prompt"
 """The generator that asks a language model by the prompt of the kind."""
@@ -228,7 +230,7 @@ class TextService:
         if not out.parent.is_dir():
             raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
         asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
-        with resumed_lines(out, RECORD_FIELDS) as (rows, stream):
+        with resumed_lines(out, TEXT_FIELDS) as (rows, stream):
             done = {
                 (str(row["user_id"] or ""), tuple(map(str, row["item_ids"])))
                 for row in rows
@@ -240,7 +242,7 @@ class TextService:
                 for start in range(0, len(jobs), size):
                     batch = jobs[start : start + size]
                     for text in self._batch(writer, kind, batch, asked):
-                        stream.write((json.dumps(to_record(text), ensure_ascii=False) + "\n").encode())
+                        stream.write((json.dumps(text.to_dict(), ensure_ascii=False) + "\n").encode())
                     stream.flush()
                     task.advance(len(batch))
         return len(jobs)

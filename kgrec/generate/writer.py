@@ -261,7 +261,7 @@ class _Watched:
         seed: int,
         schema: Mapping[str, object] | None = None,  # noqa: ARG002
     ) -> list[str]:
-        from kgrec.generate.models.answers import first_line
+        from kgrec.generate.models.common import first_line
 
         answers = []
         for prompt in prompts:

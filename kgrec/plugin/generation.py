@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from kgrec.languages import DEFAULT
 from kgrec.plugin.domain import PromptTemplate, TextKind
@@ -61,6 +61,11 @@ class Fact:
     aliases: tuple[str, ...] = ()
     source: str = ""
     subject: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what a reader may know of the fact, as JSON values."""
+        value = f"{self.value} {self.unit}".strip()
+        return {"id": self.id, "type": self.type, "name": self.name, "value": value, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +243,24 @@ class GeneratedText:
     scores: Mapping[str, float] = field(default_factory=dict)
     variant: str = MAIN
     topics: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the text and how it came to be, as JSON values."""
+        return {
+            "text": self.text,
+            "kind": self.kind,
+            "lang": self.language,
+            "model": self.model,
+            "user_id": self.user_id or None,
+            "item_ids": list(self.item_ids),
+            "facts": [fact.to_dict() for fact in self.facts],
+            "topics": list(self.topics),
+            "violations": [asdict(violation) | {"text": violation.text or None} for violation in self.violations],
+            "repaired": self.repaired,
+            "fallback": self.fallback,
+            "seconds": self.seconds,
+            "prompt": self.prompt or None,
+            "variant": self.variant,
+            "note": self.note or None,
+            "text_id": self.text_id,
+        }

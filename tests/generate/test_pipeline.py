@@ -9,10 +9,9 @@ import pytest
 from kgrec.errors import DataError, GuardRefusedError, PluginError
 from kgrec.generate.drafts import scores
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.models.answers import first_line, valid_json
+from kgrec.generate.models.common import first_line, valid_json
 from kgrec.generate.models.recorded import RecordedModel, prompt_key
 from kgrec.generate.prompts import check_prompt, default_prompt, render, version_of
-from kgrec.generate.record import to_record
 from kgrec.generate.writer import Writer, text_id
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.manager import load_plugins
@@ -105,7 +104,7 @@ def test_no_requests_and_no_model():
 
 
 def test_a_record_says_all_that_is_promised():
-    record = to_record(write(Scripted(BAD, BAD)))
+    record = write(Scripted(BAD, BAD)).to_dict()
     promised = {"text", "kind", "lang", "model", "facts", "violations", "repaired", "fallback", "seconds"}
     assert promised <= set(record)
     assert {"id", "type", "value", "source"} <= set(record["facts"][0])

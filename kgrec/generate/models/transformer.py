@@ -9,61 +9,64 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from kgrec.errors import MissingExtraError, ModelError
-from kgrec.generate.models.answers import first_line, valid_json
+from kgrec.generate.models.common import Sampling, first_line, valid_json
+from kgrec.plugin.options import Configured
 from kgrec.text.encoders.pretrained import quiet_loading
 
 FEATURE = "a transformers language model"
 
 
-class TransformersModel:
+class LoadOptions(Sampling):
+    """How a transformers model is loaded and asked."""
+
+    dtype: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32",
+        description="bfloat16: half the memory, slower on CPUs without it; int8: linear layers but the last, CPU only; "
+        "measure first: SmolLM2 writes worse with it, hardly faster, in no less memory",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where it runs")
+    compile: bool = Field(
+        False, description="let torch compile the layers; takes minutes on a CPU before the first word"
+    )
+    batch_size: int = Field(8, ge=1, description="prompts at once")
+
+
+class TransformersOptions(LoadOptions):
+    """Options of ``[language_models.transformers]``."""
+
+    model: str = Field("", description="folder, or name on the hub; required")
+    gguf_file: str | None = Field(None, description="name of a GGUF file in that folder, where the weights are in one")
+    adapter: str | None = Field(None, description="folder with adapters of peft, which are merged into the weights")
+    chat: bool | None = Field(
+        False, description="wrap prompts by the chat template; None: where there is one and the model is causal"
+    )
+
+
+class TransformersModel(Configured):
     """Completes by ``generate`` of transformers.
 
-    Args:
-        model: folder, or name on the hub. Required.
-        gguf_file: name of a GGUF file in that folder, where the weights are in one.
-        adapter: folder with adapters of peft, which are merged into the weights; see ``kgrec generate tune``.
-        dtype: ``float32``, ``bfloat16`` (half the memory; slower on CPUs without it) or ``int8`` (linear layers but
-            the last, CPU only; measure first: SmolLM2 writes worse with it, hardly faster, in no less memory).
-        device: ``cpu``, ``cuda`` or ``auto``.
-        chat: wrap prompts by the tokenizer's chat template; None: where it has one and the model is causal.
-        compile: let torch compile the layers; takes minutes on a CPU before the first word.
-        batch_size: prompts at once.
-        temperature, top_p: 0 always takes the likeliest token; see :class:`~kgrec.generate.models.llama.LlamaModel`.
-
     Raises:
-        ValueError: an option is out of range, or ``model`` is missing.
+        MissingExtraError: a package is not installed.
+        ValueError: an option is unknown or out of range, or ``model`` is missing.
     """
 
-    def __init__(
-        self,
-        *,
-        model: str = "",
-        gguf_file: str | None = None,
-        adapter: str | None = None,
-        dtype: Literal["float32", "bfloat16", "int8"] = "float32",
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        chat: bool | None = False,
-        compile: bool = False,  # noqa: A002
-        batch_size: int = 8,
-        temperature: float = 0.7,
-        top_p: float = 0.9,
-    ) -> None:
+    Options = TransformersOptions
+    options: TransformersOptions
+
+    def __init__(self, **options: Any) -> None:
+        self.options = TransformersOptions(**options)  # also of a class that takes its options in another form
+        model, adapter = self.options.model, self.options.adapter
         if not model:
             raise ValueError("model must name a folder or a model of the hub, for example --model transformers:FOLDER")
-        if dtype not in ("float32", "bfloat16", "int8") or device not in ("auto", "cpu", "cuda"):
-            raise ValueError("dtype is float32, bfloat16 or int8, device auto, cpu or cuda")
-        if batch_size < 1 or temperature < 0 or not 0 < top_p <= 1:
-            raise ValueError("batch_size >= 1, temperature >= 0 and 0 < top_p <= 1 are needed")
         if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
             raise MissingExtraError.of(FEATURE, "models")
         if adapter is not None and importlib.util.find_spec("peft") is None:
             raise MissingExtraError.of("a language model with adapters", "lora")
         folder = Path(model).expanduser()
-        self.adapter = None if adapter is None else Path(adapter).expanduser()
         self.model = str(folder) if folder.is_dir() else model
-        self.gguf_file, self.dtype, self.device, self.chat, self.compile = gguf_file, dtype, device, chat, compile
-        self.batch_size, self.temperature, self.top_p = int(batch_size), float(temperature), float(top_p)
 
     @property
     def name(self) -> str:
@@ -87,7 +90,7 @@ class TransformersModel:
         does not depend on its neighbours: sampled prompts go one by one, greedy ones together (but with int8).
         """
         # int8 scales activations by the largest of the whole batch.
-        step = self.batch_size if self.temperature == 0 and self.dtype != "int8" else 1
+        step = self.options.batch_size if self.options.temperature == 0 and self.options.dtype != "int8" else 1
         answers: list[str] = []
         for start in range(0, len(prompts), step):
             answers += self._batch(list(prompts[start : start + step]), max_new_tokens, seed, one_line=schema is None)
@@ -129,7 +132,7 @@ class TransformersModel:
 
     def _wrapped(self, prompt: str) -> str:
         tokenizer, _ = self._loaded
-        chat = self.chat if self.chat is not None else bool(tokenizer.chat_template) and not self._pairs
+        chat = self.options.chat if self.options.chat is not None else bool(tokenizer.chat_template) and not self._pairs
         if not chat:
             return prompt
         message = [{"role": "user", "content": prompt}]
@@ -143,8 +146,8 @@ class TransformersModel:
         tokenizer, model = self._loaded
         batch = tokenizer([self._wrapped(p) for p in prompts], return_tensors="pt", padding=True).to(model.device)
         batch.pop("token_type_ids", None)
-        sampled = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
-        how: dict[str, Any] = sampled if self.temperature > 0 else {"do_sample": False}
+        sampled = {"do_sample": True, "temperature": self.options.temperature, "top_p": self.options.top_p, "top_k": 0}
+        how: dict[str, Any] = sampled if self.options.temperature > 0 else {"do_sample": False}
         cuda = [model.device] if model.device.type == "cuda" else []
         start = 0 if self._pairs else batch["input_ids"].shape[1]
         if one_line:
@@ -175,9 +178,9 @@ class TransformersModel:
         # A model's folder may come from a stranger: its Python is never run, and nobody is asked whether it may be.
         more: dict[str, Any] = {"trust_remote_code": False}
         weights: dict[str, Any] = {"use_safetensors": True}  # a checkpoint in pickle could run code
-        if self.gguf_file:
-            more["gguf_file"], weights = self.gguf_file, {}
-        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+        if self.options.gguf_file:
+            more["gguf_file"], weights = self.options.gguf_file, {}
+        dtype = torch.bfloat16 if self.options.dtype == "bfloat16" else torch.float32
         try:
             with quiet_loading():
                 tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **more)
@@ -191,14 +194,14 @@ class TransformersModel:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        if self.adapter is not None:
-            model = _merged(model, self.adapter)
+        if self.options.adapter is not None:
+            model = _merged(model, Path(self.options.adapter).expanduser())
         model.eval()
-        if self.dtype == "int8":
+        if self.options.dtype == "int8":
             model = _int8(model)
-        elif self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()):
+        elif self.options.device == "cuda" or (self.options.device == "auto" and torch.cuda.is_available()):
             model = model.to("cuda")
-        if self.compile:
+        if self.options.compile:
             _compile_layers(model)
         return tokenizer, model
 
