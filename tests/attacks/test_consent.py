@@ -116,7 +116,7 @@ def test_an_endpoint_of_kgrec_toml_needs_consent_before_anything_is_sent(monkeyp
     ):
         with pytest.raises(ConsentError):
             EndpointModel(**options)
-    assert EndpointModel().base_url is None
+    assert EndpointModel().options.base_url is None
     monkeypatch.setenv("OPENAI_BASE_URL", STRANGER)
     assert EndpointModel(base_url=STRANGER).base_url == STRANGER
 
