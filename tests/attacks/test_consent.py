@@ -118,7 +118,7 @@ def test_an_endpoint_of_kgrec_toml_needs_consent_before_anything_is_sent(monkeyp
             EndpointModel(**options)
     assert EndpointModel().options.base_url is None
     monkeypatch.setenv("OPENAI_BASE_URL", STRANGER)
-    assert EndpointModel(base_url=STRANGER).base_url == STRANGER
+    assert EndpointModel(base_url=STRANGER).options.base_url == STRANGER
 
 
 def test_organisation_and_project_are_for_the_own_address_only(monkeypatch):
