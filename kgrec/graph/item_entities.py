@@ -25,31 +25,16 @@ def item_entities(graph: GraphTables, items: Sequence[int] | None = None) -> pl.
     wanted = nodes.filter(pl.col("kind") == "item")
     if items is not None:
         wanted = wanted.filter(pl.col("index").is_in(list(items)))
-    own = wanted.select(pl.col("node").alias("own"), pl.col("index").alias("item"))
-    stated = graph.edges.filter(
-        (pl.col("provenance") != "interaction") & ((pl.col("provenance") != "mention") | (pl.col("weight") >= 0.8))
+    sure = (pl.col("provenance") != "mention") | (pl.col("weight") >= 0.8)
+    near = pl.any_horizontal(pl.col("head", "tail").is_in(wanted["node"].implode()))
+    stated = graph.both_ways(graph.edges.filter((pl.col("provenance") != "interaction") & sure & near))
+    found = stated.join(wanted.select(near="node", item="index"), on="near", maintain_order="left")
+    found = found.select(
+        "item", pl.col("far").alias("node"), pl.col("read").alias("relation"), "forward", "source", "line"
     )
-    names = graph.relations.with_row_index("relation").cast({"relation": pl.UInt16})
-    sides = []
-    for here, there, column, forward in (("head", "tail", "name", True), ("tail", "head", "inverse", False)):
-        found = stated.filter(pl.col(here).is_in(own["own"].implode())).join(
-            own, left_on=here, right_on="own", maintain_order="left"
-        )
-        found = found.join(names.select("relation", pl.col(column).alias("name")), on="relation", maintain_order="left")
-        sides.append(
-            found.select(
-                "item",
-                pl.col(there).alias("node"),
-                pl.col("name").alias("relation"),
-                pl.lit(forward).alias("forward"),
-                "source",
-                "line",
-            )
-        )
-    both = pl.concat(sides).unique(["item", "node", "relation"], keep="first", maintain_order=True)
-    readable = nodes.filter(
-        (pl.col("kind") == "item") | ((pl.col("kind") == "entity") & (pl.col("label") != pl.col("key")))
-    )
+    both = found.unique(["item", "node", "relation"], keep="first", maintain_order=True)
+    named = (pl.col("kind") == "entity") & (pl.col("label") != pl.col("key"))
+    readable = nodes.filter((pl.col("kind") == "item") | named)
     return both.join(readable.select("node", "kind", "key", "label"), on="node", maintain_order="left")
 
 

@@ -106,20 +106,11 @@ def _ambiguous(name: str, found: pl.DataFrame) -> UserError:
 
 def _around(kg: GraphTables, center: int, degree: NDArray[np.int64]) -> pl.DataFrame:
     """Return the edges of a node, but for loops, each neighbour and relation once, best first."""
-    names = kg.relations.select(
-        pl.int_range(pl.len()).cast(pl.UInt16).alias("relation"),
-        pl.col("name"),
-        pl.col("label"),
-        pl.coalesce("inverse_label", "label").alias("back"),
+    edges = kg.edges.filter(
+        ((pl.col("head") == center) | (pl.col("tail") == center)) & (pl.col("head") != pl.col("tail"))
     )
-    told = ("weight", "time", "provenance", "source", "line")
-    sides = []
-    for near, far, label, forward in (("head", "tail", "label", True), ("tail", "head", "back", False)):
-        edges = kg.edges.filter((pl.col(near) == center) & (pl.col(far) != center))
-        edges = edges.join(names, on="relation", how="left", maintain_order="left")
-        ends = (pl.col(near).alias("near"), pl.col(far).alias("far"), pl.lit(forward).alias("forward"))
-        sides.append(edges.select(*ends, pl.col("name").alias("relation"), pl.col(label).alias("label"), *told))
-    both = pl.concat(sides).unique(["far", "relation"], keep="last", maintain_order=True)
+    seen = kg.both_ways(edges).filter(pl.col("near") == center).drop("read")
+    both = seen.unique(["far", "relation"], keep="last", maintain_order=True)
     rarity = np.log1p(kg.edges.height / np.maximum(degree[both["far"].to_numpy()], 1))
     # The value of an interaction is a rating or an amount; only within its relation does it rank.
     strongest = pl.col("weight").abs().max().over("relation").replace(0.0, 1.0)

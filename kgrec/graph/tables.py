@@ -78,6 +78,23 @@ class GraphTables:
         nodes, relations, edges = (read_table(folder / f"{name}.parquet") for name in ("nodes", "relations", "edges"))
         return GraphTables(nodes, relations, edges, read_json(folder / "graph.json")["report"])
 
+    def both_ways(self, edges: pl.DataFrame) -> pl.DataFrame:
+        """Return edges as seen from their heads, then the same as seen from their tails.
+
+        Returns:
+            ``near``, ``far``, ``forward`` (stated from near to far), ``relation`` (its name), ``read`` (its name, from
+            the tail that of the inverse), ``label`` (how it reads from near to far), ``weight``, ``time``,
+            ``provenance``, ``source``, ``line``.
+        """
+        named = self.relations.with_columns(back=pl.coalesce("inverse_label", "label"))[edges["relation"]]
+        kept = edges.select("weight", "time", "provenance", "source", "line")
+        sides = []
+        for near, far, read, label in (("head", "tail", "name", "label"), ("tail", "head", "inverse", "back")):
+            ends = edges.select(near=near, far=far, forward=pl.lit(near == "head"))
+            relation = named.select(relation="name", read=read, label=label)
+            sides.append(pl.concat([ends, relation, kept], how="horizontal"))
+        return pl.concat(sides)
+
     @cached_property
     def training_nodes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Node -> number in :class:`Triples` (items first, then entities in order), -1 for users; shape ``(n,)``."""
