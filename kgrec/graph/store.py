@@ -7,7 +7,7 @@ need only its folder.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,40 +141,21 @@ def store_options(folder: Path) -> RdfOptions:
 
 @dataclass(frozen=True)
 class _Change:
-    """What differs; numbers of nodes and relations are positions in ``nodes`` and ``relations``."""
+    """What differs, as lines: triples to remove, each block with its graph (None: the default one), and quads to add.
 
-    options: RdfOptions
-    nodes: pl.Series
-    relations: pl.Series
-    headers: tuple[pl.DataFrame, pl.DataFrame]  # removed, added; so the others
-    described: tuple[pl.DataFrame, pl.DataFrame]
-    stated: tuple[pl.DataFrame, pl.DataFrame]
+    They are added after the removal: what a node keeps while it changes is in both.
+    """
 
-    @property
-    def rows(self) -> int:
-        """How many nodes and edges changed."""
-        return sum(frame.height for pair in (self.described, self.stated) for frame in pair)
-
-    def removed(self) -> Iterator[tuple[str | None, pl.Series]]:
-        """Yield the triples to remove, each block with its graph, None for the default graph."""
-        base = self.options.base_iri
-        for line in (self.headers[0]["line"], *node_lines(self.described[0], base)):
-            yield None, line
-        for (provenance,), rows in self.stated[0].group_by("provenance"):
-            for line in statement_lines(rows, self.nodes, self.relations, base, graphs=False):
-                yield provenance_iri(str(provenance), base), line
-
-    def added(self) -> Iterator[pl.Series]:
-        """Yield the quads to add, after the removal: what a node keeps while it changes is in both."""
-        base = self.options.base_iri
-        yield self.headers[1]["line"]
-        yield from node_lines(self.described[1], base)
-        yield from statement_lines(self.stated[1], self.nodes, self.relations, base)
+    rows: int  # nodes and edges that changed
+    removed: Callable[[], Iterator[tuple[str | None, pl.Series]]]
+    added: Callable[[], Iterator[pl.Series]]
 
 
 def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Change:
-    nodes, old_nodes = _merge(new.nodes.select("kind", "key"), old.nodes.select("kind", "key"))
-    relations, old_relations = _merge(new.relations.select("name"), old.relations.select("name"))
+    keys, old_nodes = _merge(new.nodes.select("kind", "key"), old.nodes.select("kind", "key"))
+    names, old_relations = _merge(new.relations.select("name"), old.relations.select("name"))
+    base = options.base_iri
+    nodes, relations = node_iris(keys, base), relation_iris(names["name"], base)
     old_edges = old.edges.with_columns(
         head=old_nodes.gather(old.edges["head"]),
         tail=old_nodes.gather(old.edges["tail"]),
@@ -183,14 +164,23 @@ def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Cha
     new_edges = new.edges.with_columns(pl.col("head", "relation", "tail").cast(pl.UInt32))
     told = ["kind", "type", "key", "label", "_aliases"]
     described = [kg.nodes.with_columns(_aliases=pl.col("aliases").list.join("\x1f")) for kg in (old, new)]
-    return _Change(
-        options,
-        node_iris(nodes, options.base_iri),
-        relation_iris(relations["name"], options.base_iri),
-        _both_ways(header_lines(old, options).to_frame(), header_lines(new, options).to_frame(), ["line"]),
-        _both_ways(described[0], described[1], told),
-        _both_ways(statements(old_edges, options), statements(new_edges, options), list(STATEMENT)),
-    )
+    gone_headers, headers = _both_ways(*(header_lines(kg, options).to_frame() for kg in (old, new)), ["line"])
+    gone_nodes, new_nodes = _both_ways(*described, told)
+    gone, stated = _both_ways(*(statements(edges, options) for edges in (old_edges, new_edges)), list(STATEMENT))
+
+    def removed() -> Iterator[tuple[str | None, pl.Series]]:
+        for line in (gone_headers["line"], *node_lines(gone_nodes, base)):
+            yield None, line
+        for (provenance,), rows in gone.group_by("provenance"):
+            for line in statement_lines(rows, nodes, relations, base, graphs=False):
+                yield provenance_iri(str(provenance), base), line
+
+    def added() -> Iterator[pl.Series]:
+        yield headers["line"]
+        yield from node_lines(new_nodes, base)
+        yield from statement_lines(stated, nodes, relations, base)
+
+    return _Change(sum(frame.height for frame in (gone_nodes, new_nodes, gone, stated)), removed, added)
 
 
 def _merge(new: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal, Self
 
 from kgrec.plugin.protocols import Gazetteer, Link, TextEncoder
@@ -194,30 +196,18 @@ def _automaton(keys: Iterable[str]) -> Any:
     return automaton
 
 
-_FREQUENT = """
-    a about above across after again against all almost alone along already also always am among an and another any
-    anyone anything are around as ask at away back bad be because become been before begin being below best better
-    between big body both boy but by call came can case child city come could country day dead death did different do
-    does done down dream during each early end enough even ever every everything eye face fact family far father few
-    find first five follow for four free friend from gave get girl give go god going gone good got great group had
-    half hand has have he head heart hello help her here high him his home house how i if in into is it its job just
-    keep kind king know land last late leave left let life like line little live long look lost love made make man
-    many may me mean men might mine money more most mother move much must my myself name never new next night no
-    nobody not nothing now of off old on once one only open or other our out over own part people place point power
-    put queen real right room run same say school second see seem seven shall she should show side since six small so
-    some something soon still stop story such summer take tell ten than that the their them then there these they thing
-    think this those though three through time to today together too turn two under until up upon us use very wait walk
-    want war was water way we week well went were what when where which while white who whole whom why wife wild will
-    winter with within without woman women word work world would year yes yet you young your
-    """
-
-COMMON_WORDS = frozenset(_FREQUENT.split())
-"""Frequent English words: a name made of these alone says little. The names of real entities do occur among them
-(the films "Seven" and "Wild"), which is why they lower a score and do not forbid a match."""
-
 _QUOTES = "\"'“”‘’«»《》〈〉「」『』_"
 _BREAK = re.compile(r"[.!?;,:。！？；，、：\n]")
 _SENTENCE_END = ".!?。！？\n"
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Return frequent English words: a name made of these alone says little.
+
+    Names of real entities do occur among them, which is why they lower a score and do not forbid a match.
+    """
+    return frozenset(files("kgrec.graph").joinpath("assets", "common_words.txt").read_text(encoding="utf-8").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +275,7 @@ def score_name(mention: Mention, label: str, *, title: bool, strict: bool, case:
     if all(is_unspaced(word) for word in words):
         base = {1: 0.1, 2: 0.65, 3: 0.75}.get(len(words), 0.9)
         return min(1.0, base + (0.3 if quoted else -0.2 if title and len(words) < 3 else 0.0))
-    telling = [word for word in words if word not in COMMON_WORDS and (len(word) > 1 or is_unspaced(word))]
+    telling = [word for word in words if word not in common_words() and (len(word) > 1 or is_unspaced(word))]
     base = {0: 0.25, 1: 0.5}.get(len(telling), 0.85)
     if len(telling) == 1 and len(words) > 1:
         base = 0.65
