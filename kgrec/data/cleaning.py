@@ -23,22 +23,20 @@ CODED = ("user", "item", "action", "split")
 
 @dataclass
 class Ledger:
-    """What cleaning did: rejected rows and counts by reason.
+    """What cleaning did.
 
     Attributes:
         rejects: tables of rejected rows: ``source``, ``line``, ``reason``, ``row``.
-        rejected, filled: number of rows by reason.
+        filled: number of values that were filled in, by reason.
     """
 
     rejects: list[pl.DataFrame] = field(default_factory=list)
-    rejected: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
 
     def reject(self, rows: pl.DataFrame, reason: str) -> None:
         """Write down that ``rows`` (with ``source``, ``line`` and data columns) are dropped."""
         if not rows.height:
             return
-        self.rejected[reason] = self.rejected.get(reason, 0) + rows.height
         data = [name for name in rows.columns if name not in ("source", "line", "split") and not name.startswith("_")]
         self.rejects.append(
             rows.select(
@@ -55,10 +53,6 @@ class Ledger:
             return rows
         self.reject(rows.filter(~mask), reason)
         return rows.filter(mask)
-
-    def document(self) -> dict[str, Any]:
-        """Return the counts as JSON values."""
-        return {"rejected": dict(self.rejected), "filled": dict(self.filled)}
 
 
 def clean_interactions(

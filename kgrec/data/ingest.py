@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kgrec.config import Config, DataConfig, FileConfig, InteractionsConfig
+from kgrec.config import Config, FileConfig, InteractionsConfig
 from kgrec.data.cleaning import assemble
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
@@ -116,7 +116,7 @@ def ingest(
         NotFoundError: a file does not exist.
         DataError: a file is damaged, or no interaction is left.
     """
-    entries = data_entries(config.data)
+    entries: list[tuple[PartRole, FileConfig]] = [(role, e) for role in ROLES for e in getattr(config.data, role)]
     if not entries:
         raise ConfigError(
             "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
@@ -136,14 +136,6 @@ def ingest(
         )
     _check_result(config, dataset)
     return IngestResult(dataset, tuple(parts), _fingerprint(parts, config, dataset))
-
-
-def data_entries(data: DataConfig) -> list[tuple[PartRole, FileConfig]]:
-    """Return the files that make the tables, with their roles, in the order of kgrec.toml."""
-    entries: list[tuple[PartRole, FileConfig]] = []
-    for role in ROLES:
-        entries.extend((role, entry) for entry in getattr(data, role))
-    return entries
 
 
 def _parse(

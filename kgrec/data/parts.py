@@ -86,12 +86,7 @@ def parse_catalogue(
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any], dict[str, AttributeInfo]]:
     """Parse and clean items or users row by row; returns kept rows, rejected rows, counts and attributes."""
     schema = raw.schema
-    fields = [
-        clean(as_text(mapping.columns[field], schema[mapping.columns[field]])).alias(field)
-        if field in mapping.columns
-        else pl.lit(None, dtype=pl.String).alias(field)
-        for field in ("id", "title", "description")
-    ]
+    fields = [_text(raw, mapping, field).alias(field) for field in ("id", "title", "description")]
     attributes: dict[str, AttributeInfo] = {}
     columns = []
     for name, attribute in mapping.attributes.items():
@@ -109,20 +104,10 @@ def parse_catalogue(
 
 
 def _read_fields(raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: InteractionsConfig) -> pl.DataFrame:
-    def text(field: str) -> pl.Expr:
-        column = mapping.columns.get(field)
-        return clean(as_text(column, raw.schema[column])) if column else pl.lit(None, dtype=pl.String)
-
     default = mapping.action or _default_action(mapping)
-    table = raw.select(
-        text("user").alias("user"),
-        text("item").alias("item"),
-        text("action").alias("word"),
-        text("value").alias("value_text"),
-        text("text").alias("text"),
-        pl.lit(entry.split).alias("split"),
-        pl.col(LINE).alias("line"),
-    )
+    named = {"user": "user", "item": "item", "action": "word", "value": "value_text", "text": "text"}
+    texts = [_text(raw, mapping, field).alias(name) for field, name in named.items()]
+    table = raw.select(*texts, pl.lit(entry.split).alias("split"), pl.col(LINE).alias("line"))
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
     action = _actions(entry) if "action" in mapping.columns else pl.lit(default)
@@ -133,6 +118,12 @@ def _read_fields(raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: Inter
         to_seconds(given).alias("time"),
         clean(pl.lit(given.cast(pl.String))).is_not_null().alias("time_given"),
     ).drop("value_text")
+
+
+def _text(raw: pl.DataFrame, mapping: plugin_domain.Mapping, field: str) -> pl.Expr:
+    """Return the column of a field as cleaned text; null where there is none."""
+    column = mapping.columns.get(field)
+    return clean(as_text(column, raw.schema[column])) if column else pl.lit(None, dtype=pl.String)
 
 
 def _default_action(mapping: plugin_domain.Mapping) -> str:

@@ -258,8 +258,6 @@ def _strongest(keys: _Ints, value: _Floats, wanted: _Ints) -> tuple[_Ints, _Ints
 MOST_LINKS = 200
 """An entity with more links to other entities joins everything to everything; so many of them are followed."""
 
-_Ints = NDArray[np.int64]
-
 
 class Bridges:
     """The edges that join two entities, by either end.

@@ -164,9 +164,9 @@ def _difference(old: GraphTables, new: GraphTables, options: RdfOptions) -> _Cha
     new_edges = new.edges.with_columns(pl.col("head", "relation", "tail").cast(pl.UInt32))
     told = ["kind", "type", "key", "label", "_aliases"]
     described = [kg.nodes.with_columns(_aliases=pl.col("aliases").list.join("\x1f")) for kg in (old, new)]
-    gone_headers, headers = _both_ways(*(header_lines(kg, options).to_frame() for kg in (old, new)), ["line"])
-    gone_nodes, new_nodes = _both_ways(*described, told)
-    gone, stated = _both_ways(*(statements(edges, options) for edges in (old_edges, new_edges)), list(STATEMENT))
+    gone_headers, headers = _both_ways(["line"], *(header_lines(kg, options).to_frame() for kg in (old, new)))
+    gone_nodes, new_nodes = _both_ways(told, *described)
+    gone, stated = _both_ways(list(STATEMENT), *(statements(edges, options) for edges in (old_edges, new_edges)))
 
     def removed() -> Iterator[tuple[str | None, pl.Series]]:
         for line in (gone_headers["line"], *node_lines(gone_nodes, base)):
@@ -191,7 +191,7 @@ def _merge(new: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, pl.Serie
     return both, old.join(numbered, on=keys, how="left", maintain_order="left")["number"]
 
 
-def _both_ways(old: pl.DataFrame, new: pl.DataFrame, keys: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _both_ways(keys: list[str], old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return (
         old.join(new, on=keys, how="anti", nulls_equal=True),
         new.join(old, on=keys, how="anti", nulls_equal=True),

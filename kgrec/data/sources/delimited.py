@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from kgrec.data.sources.files import LINE, check_utf8, read_text_bytes, suffix
+from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_text_bytes
 from kgrec.errors import ConfigError, DataError
 
 SEPARATORS = ",;|\t"
 
 
-class CsvSource:
+class CsvSource(NamedByEnding):
     """Separated text with quotes as in RFC 4180. The separator is told from the header, or given."""
 
     def __init__(self, separator: str | None = None) -> None:
@@ -23,9 +23,7 @@ class CsvSource:
             raise ConfigError(f"separator {separator!r} is not a single ASCII character")
         self.separator = separator
 
-    def claims(self, path: Path) -> bool:
-        """Say whether the name ends in .csv, or .csv.gz, .csv.zst."""
-        return suffix(path) == ".csv"
+    endings = (".csv",)
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read the file.
@@ -37,12 +35,10 @@ class CsvSource:
         return parse_delimited(path, data, self.separator or _sniff(path, data), quoted=True)
 
 
-class TsvSource:
+class TsvSource(NamedByEnding):
     """Tab-separated text. There is no quoting in this format: a quotation mark is part of the text."""
 
-    def claims(self, path: Path) -> bool:
-        """Say whether the name ends in .tsv or .tab, or these with .gz or .zst."""
-        return suffix(path) in (".tsv", ".tab")
+    endings = (".tsv", ".tab")
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read the file.
@@ -160,20 +156,17 @@ def _number_lines(table: pl.DataFrame, data: bytes, n_header_lines: int) -> pl.D
     return table.with_columns(lines.alias(LINE))
 
 
-ENDINGS = (".inter", ".item", ".user", ".kg", ".link", ".net")
 _TYPES = ("token", "token_seq", "float", "float_seq")
 
 
-class RecBoleSource:
+class RecBoleSource(NamedByEnding):
     """Atomic files: tab-separated, each column named ``name:type``.
 
     Source: https://recbole.io/docs/user_guide/data/atomic_files.html. Types are token, token_seq, float, float_seq; a
     sequence is separated by spaces and becomes a list of strings. Columns get their name without the type.
     """
 
-    def claims(self, path: Path) -> bool:
-        """Say whether the name ends like an atomic file, or so with .gz or .zst."""
-        return suffix(path) in ENDINGS
+    endings = (".inter", ".item", ".user", ".kg", ".link", ".net")
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read the file.

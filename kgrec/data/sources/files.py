@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kgrec.errors import DataError, NotFoundError
 
@@ -78,6 +78,16 @@ def check_file(path: Path) -> None:
         if not beside:
             raise NotFoundError(f"there is no file {path}", hint=f"the folder {path.parent} has no files")
         raise NotFoundError.of("file", path.name, beside, where=str(path.parent))
+
+
+class NamedByEnding:
+    """A data source that claims files by the ending of their name, with .gz or .zst behind it or without."""
+
+    endings: ClassVar[tuple[str, ...]]
+
+    def claims(self, path: Path) -> bool:
+        """Say whether the file's name ends like one of this format."""
+        return suffix(path) in self.endings
 
 
 def suffix(path: Path) -> str:

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import polars as pl
 
-from kgrec.data.sources.files import LINE, check_utf8, read_bytes, read_text_bytes, suffix
+from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_bytes, read_text_bytes
 from kgrec.errors import DataError
 
 
-class JsonLinesSource:
+class JsonLinesSource(NamedByEnding):
     """JSON lines, also called ndjson: one object a line; keys may be missing from some.
 
     Scalars become strings, arrays lists of strings, objects stay JSON text.
     """
 
-    def claims(self, path: Path) -> bool:
-        """Say whether the name ends in .jsonl or .ndjson, or these with .gz or .zst."""
-        return suffix(path) in (".jsonl", ".ndjson")
+    endings = (".jsonl", ".ndjson")
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read the file.
@@ -89,12 +87,10 @@ def _check_objects(path: Path, data: bytes) -> None:
             )
 
 
-class ParquetSource:
+class ParquetSource(NamedByEnding):
     """Apache Parquet, with the types that the file states; ``__line__`` counts rows from 1."""
 
-    def claims(self, path: Path) -> bool:
-        """Say whether the name ends in .parquet or .pq, or these with .gz or .zst."""
-        return suffix(path) in (".parquet", ".pq")
+    endings = (".parquet", ".pq")
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read the file.
