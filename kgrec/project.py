@@ -647,9 +647,9 @@ class Project:
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.evaluate.evaluate import evaluate_lists
         from kgrec.evaluate.examples import example_maker
         from kgrec.evaluate.plan import EvaluationPlan
+        from kgrec.evaluate.run import evaluate_lists
         from kgrec.ranking.train_stage import resolve_device
         from kgrec.ranking.tune_stage import tuned_config
 
@@ -694,8 +694,8 @@ class Project:
     ) -> KeptRun[RatingsRecord]:
         """Predict held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
         from kgrec.data.dataset import Dataset
-        from kgrec.evaluate.evaluate import evaluate_ratings
         from kgrec.evaluate.plan import RatingsPlan
+        from kgrec.evaluate.run import evaluate_ratings
 
         dataset = Dataset.load(self.workspace.folder("dataset"))
         plan = plan or RatingsPlan()
@@ -708,8 +708,8 @@ class Project:
             plan: how often, and with which scorers and re-rankers; None: the usual.
             progress: told where it is.
         """
-        from kgrec.evaluate.evaluate import evaluate_loop
         from kgrec.evaluate.plan import SimulationPlan
+        from kgrec.evaluate.run import evaluate_loop
 
         inputs = self._evaluation_inputs(self.config, progress)
         return self.runs.keep(evaluate_loop(inputs, plan or SimulationPlan(), progress))

@@ -15,8 +15,7 @@ from kgrec.data.item_features import item_categories
 from kgrec.evaluate.groups import popularity_bands
 from kgrec.evaluate.lists_record import Band, CategoryShares, ChartData, Counts, Distribution, LearningCurve
 from kgrec.evaluate.metrics import category_shares
-from kgrec.evaluate.run import Round
-from kgrec.evaluate.test_set import TestSet
+from kgrec.evaluate.test_set import Round, TestSet
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -85,7 +84,7 @@ def fingerprint(rounds: Sequence[Round]) -> str:
 def chart_data(rounds: Sequence[Round], dataset: Dataset) -> ChartData:
     """Return what is drawn of the lists, from the first round; empty where nothing was judged."""
     first = rounds[0]
-    tops = {j.system.name: j.result.top for j in first.judged if j.result}
+    tops = {j.name: j.result.top for j in first.judged if j.result}
     if not tops:
         return ChartData()
     return ChartData(

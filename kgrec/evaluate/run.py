@@ -1,81 +1,107 @@
-"""Train and judge every system on every split: what stands behind ``kgrec evaluate``."""
+"""Evaluate settings on data, from the plan to the record: train and judge every system on every split."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import polars as pl
 
 from kgrec.config import Config
+from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import inverse_propensities, times_shown
 from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import like_weights
 from kgrec.evaluate.ablation import AblationInputs, EvaluationInputs, System, systems
 from kgrec.evaluate.clicks import held_showings
-from kgrec.evaluate.lists_record import Example
-from kgrec.evaluate.plan import AS_RANKED, FULL, EvaluationPlan
-from kgrec.evaluate.splits import Holdout, fit_part, hold_out
+from kgrec.evaluate.lists_record import ListsRecord
+from kgrec.evaluate.plan import AS_RANKED, FULL, EvaluationPlan, RatingsPlan, SimulationPlan
+from kgrec.evaluate.ratings import run_ratings, summarise_ratings
+from kgrec.evaluate.records import RatingsRecord, Reproduction, RunRecord, SimulationRecord
+from kgrec.evaluate.simulate import simulate
+from kgrec.evaluate.splits import fit_part, hold_out
+from kgrec.evaluate.summary import per_user, summarise
 from kgrec.evaluate.sweep import run_sweep, variants
-from kgrec.evaluate.test_set import Result, TestSet, judge, make_test_set
+from kgrec.evaluate.test_set import JudgedSystem, Round, TestSet, judge, make_test_set
 from kgrec.evaluate.uplift import held_log
+from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore
 from kgrec.ranking.rerank.pipeline import build
 from kgrec.ranking.training import train, wanted
+from kgrec.workspace import package_versions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-@dataclass(frozen=True)
-class JudgedSystem:
-    """A system on one split.
+R = TypeVar("R", bound=RunRecord)
 
-    Attributes:
-        system: what was trained.
-        result: its figures, or None when it could not be trained.
-        weights: of its scorers.
-        seconds: of training and judging.
-        skipped: why it could not be trained.
-        swept: its figures at each value of each sweep.
-        curves: epochs and the held-out figure after each, by scorer.
-        examples: a few of its lists with reasons.
+
+def evaluate_lists(
+    inputs: EvaluationInputs, plan: EvaluationPlan, progress: Progress
+) -> tuple[ListsRecord, pl.DataFrame]:
+    """Train and judge all systems of a plan.
+
+    Returns:
+        the record, and the figures of every user.
     """
+    started = time.perf_counter()
+    config = inputs.config
+    steps = plan.rerank if plan.rerank is not None else tuple(config.recommend.rerank)
+    lengths, seeds = tuple(sorted(set(plan.ks))), tuple(dict.fromkeys(plan.seeds))
+    plan = replace(plan, ks=lengths, seeds=seeds, rerank=steps)
+    threads = choose_threads(config.train.threads).count
+    with limited_threads(threads):
+        rounds = run(inputs, plan, progress)
+        record, people = summarise(rounds, plan, inputs.dataset), per_user(rounds)
+    return _finished(record, started, _reproduction(config, inputs.fingerprints, inputs.device, threads)), people
 
-    system: System
-    result: Result | None
-    weights: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    skipped: str = ""
-    swept: tuple[tuple[Result, ...], ...] = ()
-    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
-    examples: Sequence[Example] = ()
 
+def evaluate_ratings(
+    dataset: Dataset, config: Config, fingerprints: Mapping[str, str], plan: RatingsPlan, progress: Progress
+) -> RatingsRecord:
+    """Predict held-out ratings and measure the errors.
 
-@dataclass(frozen=True)
-class Round:
-    """All systems on one split, with one seed and fold.
-
-    Attributes:
-        seed: of split and fits.
-        holdout: what was held out.
-        test_set: what the systems were asked.
-        judged: the systems.
-        known: likes that the systems may learn from, CSR of shape ``(n_users, n_items)``.
-        categories: name of the attribute that sorts the items, or None.
-        by_text: whether lists are diverse by texts, not by categories.
+    Args:
+        dataset: the tables, with rows marked ``test`` where there are any.
+        config: settings.
+        fingerprints: of the dataset and the graph.
+        plan: what to evaluate.
+        progress: told where it is.
     """
+    started = time.perf_counter()
+    threads = choose_threads(config.train.threads).count
+    with limited_threads(threads):
+        record = summarise_ratings(*run_ratings(dataset, plan, progress), plan)
+    return _finished(record, started, _reproduction(config, fingerprints, "cpu", threads))
 
-    seed: int
-    holdout: Holdout
-    test_set: TestSet
-    judged: tuple[JudgedSystem, ...]
-    known: csr_array
-    categories: str | None
-    by_text: bool
+
+def evaluate_loop(inputs: EvaluationInputs, plan: SimulationPlan, progress: Progress) -> SimulationRecord:
+    """Run the feedback loop offline."""
+    started = time.perf_counter()
+    config = inputs.config
+    steps = plan.rerank if plan.rerank is not None else tuple(config.recommend.rerank)
+    plan = replace(plan, seeds=tuple(dict.fromkeys(plan.seeds)), rerank=steps)
+    threads = choose_threads(config.train.threads).count
+    with limited_threads(threads):
+        record = simulate(inputs, plan, progress)
+    return _finished(record, started, _reproduction(config, inputs.fingerprints, "cpu", threads))
+
+
+def _reproduction(config: Config, fingerprints: Mapping[str, str], device: str, threads: int) -> Reproduction:
+    settings = config.model_dump(mode="json", exclude={"language_models", "generators"})  # may hold a key
+    return Reproduction(
+        config=settings, data=dict(fingerprints), versions=package_versions(), device=device, threads=threads
+    )
+
+
+def _finished(record: R, started: float, how: Reproduction) -> R:
+    return record.model_copy(update={"seconds": round(time.perf_counter() - started, 2), "reproduce": how})
 
 
 def run(inputs: EvaluationInputs, plan: EvaluationPlan, progress: Progress = SILENT) -> list[Round]:
@@ -170,7 +196,7 @@ class _Judging:
         ranker, report = train(training, self.inputs.manager.registry("scorer"), settings, only=only, store=store)
         skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
         if system.alone is not None and system.alone not in ranker.weights:
-            yield JudgedSystem(system, None, skipped=skipped.get(system.alone, "it does not rank by itself"))
+            yield JudgedSystem(system.name, None, skipped=skipped.get(system.alone, "it does not rank by itself"))
             return
         size = settings.recommend.block_size
         full = system.name == FULL
@@ -186,7 +212,7 @@ class _Judging:
         curves = {r.name: r.curve for r in report.scorers if r.curve}
         draw = self.inputs.examples if full and self.config.seed == plan.seeds[0] else None
         examples = draw(self.factory.dataset, ranker, test_set, result.top) if draw else ()
-        yield JudgedSystem(system, result, dict(ranker.weights), seconds, "", tuple(swept), curves, examples)
+        yield JudgedSystem(system.name, result, dict(ranker.weights), seconds, "", tuple(swept), curves, examples)
         if steps is not None:
             as_ranked = judge(ranker, test_set, plan.ks, block_size=size)
-            yield JudgedSystem(replace(system, name=AS_RANKED), as_ranked, dict(ranker.weights), seconds)
+            yield JudgedSystem(AS_RANKED, as_ranked, dict(ranker.weights), seconds)

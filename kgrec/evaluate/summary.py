@@ -24,8 +24,8 @@ from kgrec.evaluate.lists_record import (
 )
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.plan import FULL, EvaluationPlan
-from kgrec.evaluate.run import JudgedSystem, Round
 from kgrec.evaluate.sweep import curves
+from kgrec.evaluate.test_set import JudgedSystem, Round
 from kgrec.evaluate.uplift import measure_uplift
 from kgrec.significance import bootstrap, compare, holm, over_seeds
 
@@ -45,12 +45,12 @@ def summarise(rounds: Sequence[Round], plan: EvaluationPlan, dataset: Dataset) -
     metric = plan.metric
     columns = list(zip(*(r.judged for r in rounds), strict=True))
     present = [column for column in columns if all(j.result for j in column)]
-    values = {c[0].system.name: _over_seeds(rounds, c, lambda j, _: _values(j, metric)) for c in present}
+    values = {c[0].name: _over_seeds(rounds, c, lambda j, _: _values(j, metric)) for c in present}
     full = values[FULL]
     overall = _compared(metric, ("", ""), full, {n: v for n, v in values.items() if n != FULL}, rng)
     slices, sliced = _sliced(rounds, present, plan, rng)
     destroyed = {name: values[name] for name in (WITHOUT_GRAPH, SHUFFLED_GRAPH) if name in values}
-    tops = {c[0].system.name: [j.result.top for j in c if j.result] for c in present}
+    tops = {c[0].name: [j.result.top for j in c if j.result] for c in present}
     return ListsRecord(
         plan=plan,
         data=_split_data(rounds),
@@ -81,7 +81,7 @@ def per_user(rounds: Sequence[Round]) -> pl.DataFrame:
         values = {m: _over_seeds(rounds, column, lambda j, _, m=m: _values(j, m)) for m in column[0].result.per_user}  # type: ignore[misc]
         tested = np.unique(np.concatenate([r.test_set.users for r in rounds]))
         figures = {m: pl.Series(v[tested], dtype=pl.Float32).fill_nan(None) for m, v in values.items()}
-        name = pl.lit(column[0].system.name, dtype=pl.String).alias("system")
+        name = pl.lit(column[0].name, dtype=pl.String).alias("system")
         tables.append(pl.DataFrame({"user": tested.astype(np.int32), **figures}).select(name, pl.all()))
     return pl.concat(tables, how="diagonal") if tables else pl.DataFrame()
 
@@ -106,7 +106,7 @@ def _split_data(rounds: Sequence[Round]) -> SplitData:
 
 
 def _figures(rounds: Sequence[Round], column: Column, rng: np.random.Generator) -> SystemFigures:
-    name = column[0].system.name
+    name = column[0].name
     results = [j.result for j in column if j.result]
     if len(results) < len(column):
         return SystemFigures(name=name, skipped=next(j.skipped for j in column if not j.result))
@@ -139,7 +139,7 @@ def _sliced(
             assert judged.result is not None
             return slice_ndcg(judged.result.top, rounds[k_round].test_set, cuts[k_round][part], k)
 
-        values = {column[0].system.name: _over_seeds(rounds, column, of) for column in present}
+        values = {column[0].name: _over_seeds(rounds, column, of) for column in present}
         figures += [
             SliceFigures(by=part[0], slice=part[1], system=name, metric=metric, interval=bootstrap(v, rng))
             for name, v in values.items()
@@ -175,7 +175,7 @@ def _uplift(
     log = rounds[0].test_set.log  # the splits that have one do not draw, so it is the same for all seeds
     if log is None:
         return None
-    lists = {c[0].system.name: [j.result.of_log for j in c if j.result] for c in present}
+    lists = {c[0].name: [j.result.of_log for j in c if j.result] for c in present}
     tops = {name: [top for top in of_seeds if top is not None] for name, of_seeds in lists.items()}
     return measure_uplift(log, tops, plan.ks, rng)
 
@@ -184,7 +184,7 @@ def _clicks(rounds: Sequence[Round], present: Sequence[Column], plan: Evaluation
     shown = rounds[0].test_set.showings  # the same for all seeds, as the log
     if shown is None:
         return None
-    found = {c[0].system.name: [j.result.of_showings for j in c if j.result] for c in present}
+    found = {c[0].name: [j.result.of_showings for j in c if j.result] for c in present}
     scores = {name: [one for one in of_seeds if one is not None] for name, of_seeds in found.items()}
     return measure_clicks(shown, scores, np.random.default_rng([plan.seeds[0], 17]))
 

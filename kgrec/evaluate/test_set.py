@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import metrics
 from kgrec.evaluate.clicks import Showings, per_user_standard
+from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.splits import Holdout
 from kgrec.evaluate.uplift import ShownLog
@@ -99,6 +100,54 @@ class Result:
     top: NDArray[np.int64]
     of_log: NDArray[np.int64] | None = None
     of_showings: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class JudgedSystem:
+    """A system on one split.
+
+    Attributes:
+        name: of the system.
+        result: its figures, or None when it could not be trained.
+        weights: of its scorers.
+        seconds: of training and judging.
+        skipped: why it could not be trained.
+        swept: its figures at each value of each sweep.
+        curves: epochs and the held-out figure after each, by scorer.
+        examples: a few of its lists with reasons.
+    """
+
+    name: str
+    result: Result | None
+    weights: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    skipped: str = ""
+    swept: tuple[tuple[Result, ...], ...] = ()
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+
+
+@dataclass(frozen=True)
+class Round:
+    """All systems on one split, with one seed and fold.
+
+    Attributes:
+        seed: of split and fits.
+        holdout: what was held out.
+        test_set: what the systems were asked.
+        judged: the systems.
+        known: likes that the systems may learn from, CSR of shape ``(n_users, n_items)``.
+        categories: name of the attribute that sorts the items, or None.
+        by_text: whether lists are diverse by texts, not by categories.
+    """
+
+    seed: int
+    holdout: Holdout
+    test_set: TestSet
+    judged: tuple[JudgedSystem, ...]
+    known: csr_array
+    categories: str | None
+    by_text: bool
 
 
 def make_test_set(
