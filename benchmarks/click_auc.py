@@ -23,11 +23,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 import kgrec
-from kgrec.evaluate.clicks import auc
+from kgrec.evaluate.impressions import PooledAuc
 from kgrec.ranking.fusion import standardise
 
 DRAWS = 2000
 K1, B = 1.2, 0.75
+
+
+def _auc(scores, clicked):
+    return float(PooledAuc(scores, clicked).of(np.ones((1, len(scores))))[0])
 
 
 def interval(
@@ -41,7 +45,7 @@ def interval(
     found = []
     for _ in range(DRAWS):
         rows = np.concatenate([own[user] for user in rng.integers(len(own), size=len(own))])
-        found.append([auc(one[rows], clicked[rows]) for one in scores])
+        found.append([_auc(one[rows], clicked[rows]) for one in scores])
     values = np.array(found)
     columns = [*values.T, values[:, 0] - values[:, 1]]
     return [(float(low), float(high)) for low, high in (np.nanquantile(one, [0.025, 0.975]) for one in columns)]
@@ -114,7 +118,7 @@ def main() -> None:
         "kgrec": hybrid(arguments.folder, arguments.overrides, asked),
         "BM25": bm25(tables["news"], tables["train"], asked),
     }
-    values = [auc(scores, clicked) for scores in systems.values()]
+    values = [_auc(scores, clicked) for scores in systems.values()]
     ends = interval(list(systems.values()), clicked, users)
     names, values = [*systems, "kgrec - BM25"], [*values, values[0] - values[1]]
     for name, value, (low, high) in zip(names, values, ends, strict=True):

@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from kgrec.data.dataset import Dataset
     from kgrec.data.split import Split
     from kgrec.evaluate.ablation import EvaluationInputs
-    from kgrec.evaluate.comparison import RunComparison
     from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan, TextPlan
     from kgrec.evaluate.records import KeptRun, RatingsRecord, SimulationRecord, TextsRecord
     from kgrec.evaluate.responses import FeedbackEvaluation
-    from kgrec.evaluate.runs import Runs
+    from kgrec.evaluate.runs import RunComparison, Runs
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
     from kgrec.generate.feedback.feedback import Feedback
@@ -647,7 +646,7 @@ class Project:
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.evaluate.examples import example_maker
+        from kgrec.evaluate.chart_data import example_maker
         from kgrec.evaluate.plan import EvaluationPlan
         from kgrec.evaluate.run import evaluate_lists
         from kgrec.ranking.train_stage import resolve_device

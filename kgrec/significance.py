@@ -187,6 +187,22 @@ def intervals(found: NDArray[np.float64], drawn: NDArray[np.float64], n: int) ->
     return [Interval(float(m), float(low), float(high), n) for m, low, high in zip(found, *ends, strict=True)]
 
 
+def ratio_gap(parts: NDArray[np.float64], drawn: NDArray[np.float64], n: int) -> tuple[Interval, Interval, Interval]:
+    """Return two ratios of sums over users and how far the first is above the second.
+
+    Args:
+        parts: numerator and denominator of the first and of the second, shape ``(4,)``.
+        drawn: the same of resamples, shape ``(draws, 4)``.
+        n: users.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.vstack([parts, drawn])
+        ratios = ratios[:, ::2] / ratios[:, 1::2]
+    figures = np.column_stack([ratios, ratios[:, 0] - ratios[:, 1]])
+    first, second, gap = intervals(figures[0], figures[1:], n)
+    return first, second, gap
+
+
 def share(
     part: NDArray[np.float64], whole: NDArray[np.float64], rng: np.random.Generator, *, draws: int = DRAWS
 ) -> Interval:

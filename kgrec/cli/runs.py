@@ -19,9 +19,8 @@ from kgrec.errors import CorruptArtifactError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.evaluate.comparison import RunComparison
     from kgrec.evaluate.records import KeptRun, RunRecord
-    from kgrec.evaluate.runs import Runs
+    from kgrec.evaluate.runs import RunComparison, Runs
 
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
 
@@ -193,7 +192,7 @@ def compare(
 
 def _show_comparison(found: RunComparison) -> None:
     from kgrec.cli.views import number
-    from kgrec.evaluate.comparison import PAIRED
+    from kgrec.evaluate.runs import PAIRED
     from kgrec.report.comparison import UNSURE, verdict
 
     out = console()

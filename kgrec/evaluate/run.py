@@ -17,7 +17,7 @@ from kgrec.data.impressions import inverse_propensities, times_shown
 from kgrec.data.item_features import item_categories, list_features
 from kgrec.data.split import like_weights
 from kgrec.evaluate.ablation import AblationInputs, EvaluationInputs, System, systems
-from kgrec.evaluate.clicks import held_showings
+from kgrec.evaluate.impressions import held_log, held_showings
 from kgrec.evaluate.lists_record import ListsRecord
 from kgrec.evaluate.plan import AS_RANKED, FULL, EvaluationPlan, RatingsPlan, SimulationPlan
 from kgrec.evaluate.ratings import run_ratings, summarise_ratings
@@ -27,7 +27,6 @@ from kgrec.evaluate.splits import fit_part, hold_out
 from kgrec.evaluate.summary import per_user, summarise
 from kgrec.evaluate.sweep import run_sweep, variants
 from kgrec.evaluate.test_set import JudgedSystem, Round, TestSet, judge, make_test_set
-from kgrec.evaluate.uplift import held_log
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.checkpoint import FitStore

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from kgrec.artifacts import read_json, write_json
-from kgrec.errors import CorruptArtifactError, NotFoundError, UserError
+from kgrec.errors import CorruptArtifactError, NotFoundError, UsageError, UserError
 from kgrec.evaluate.lists_record import ListsRecord
 from kgrec.evaluate.records import (
     FORMAT,
     KeptRun,
     RatingsRecord,
+    RecordModel,
     RunRecord,
     SimulationRecord,
+    Span,
     TextsRecord,
 )
+from kgrec.significance import Real, compare, holm
 from kgrec.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from kgrec.evaluate.comparison import RunComparison
 
 LATEST = "latest"
 """Names the last run; ``latest~1`` the one before it."""
@@ -92,8 +96,6 @@ class Runs:
         Raises:
             UsageError: they cannot be compared.
         """
-        from kgrec.evaluate.comparison import compare_runs
-
         return compare_runs(self.load(a), self.load(b))
 
     def export(self, to: str, out: Path, name: str = LATEST) -> Path:
@@ -152,3 +154,222 @@ def _read(file: Path) -> KeptRun[RunRecord]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CorruptArtifactError(f"{file} cannot be read: {where}: {first['msg']}", hint=again) from None
+
+
+PAIRED = "paired"
+"""Both runs asked the same users for the same likes: the difference is taken user by user."""
+
+APART = "intervals apart"
+TOUCHING = "intervals overlap"
+"""The runs asked different questions, so only the intervals of the two means can be held beside each other."""
+
+NO_INTERVAL = "no interval"
+
+
+class FigureDifference(RecordModel):
+    """A figure of a system in two runs.
+
+    Attributes:
+        system, metric: what.
+        a, b: mean, low and high in each run; low and high are NaN for figures of all lists together.
+        difference: of the means, ``b - a``.
+        low, high: interval of the difference where it is paired, else NaN.
+        p_holm: of the paired permutation test, corrected for all figures of the system; NaN where it is not paired.
+        effect: Cohen's d of the paired differences, NaN where it is not paired.
+        how: :data:`PAIRED`, :data:`APART`, :data:`TOUCHING` or :data:`NO_INTERVAL`.
+    """
+
+    system: str
+    metric: str
+    a: Span
+    b: Span
+    difference: Real
+    low: Real = math.nan
+    high: Real = math.nan
+    p_holm: Real = math.nan
+    effect: Real = math.nan
+    how: str = NO_INTERVAL
+
+
+class Change(RecordModel):
+    """A setting, fingerprint or version that differs; None stands for what a run does not name."""
+
+    what: str
+    a: Any
+    b: Any
+
+
+class RunComparison(RecordModel):
+    """Two runs beside each other.
+
+    Attributes:
+        a, b: names of the runs.
+        kind: lists or ratings.
+        paired: whether both asked the same users for the same likes and kept every user's figures.
+        why_not: why not, or the empty string.
+        figures: those that both have.
+        changed: settings, data, versions that differ.
+        only_a, only_b: systems that the other run does not have.
+    """
+
+    a: str
+    b: str
+    kind: str
+    paired: bool
+    why_not: str
+    figures: tuple[FigureDifference, ...]
+    changed: tuple[Change, ...]
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+
+
+def compare_runs(a: KeptRun[RunRecord], b: KeptRun[RunRecord]) -> RunComparison:
+    """Compare two runs.
+
+    Raises:
+        UsageError: they are the same run, of different kinds, of different splits, or have no figure in common.
+    """
+    one, other = _comparable(a, b)
+    systems_a, systems_b = _systems(one), _systems(other)
+    paired, why_not = _pairing(a, b)
+    figures = list(_figures(systems_a, systems_b, paired))
+    if not figures:
+        raise UsageError(f"{a.name} and {b.name} have no figure in common", hint="give both the same -k and scorers")
+    corrected = _corrected(figures)
+    return RunComparison(
+        a=a.name,
+        b=b.name,
+        kind=one.kind,
+        paired=paired is not None,
+        why_not=why_not,
+        figures=tuple(f.model_copy(update={"p_holm": p}) for f, p in zip(figures, corrected, strict=True)),
+        changed=tuple(_changes(one, other)),
+        only_a=tuple(name for name in systems_a if name not in systems_b),
+        only_b=tuple(name for name in systems_b if name not in systems_a),
+    )
+
+
+def _corrected(figures: Sequence[FigureDifference]) -> list[float]:
+    """Correct p-values by Holm's method, for all figures of the same system."""
+    found: dict[str, Iterator[float]] = {}
+    for system in dict.fromkeys(figure.system for figure in figures):
+        found[system] = iter(holm([figure.p_holm for figure in figures if figure.system == system]))
+    return [next(found[figure.system]) for figure in figures]
+
+
+Comparable = ListsRecord | RatingsRecord
+
+
+def _comparable(a: KeptRun[RunRecord], b: KeptRun[RunRecord]) -> tuple[Comparable, Comparable]:
+    if a.file.resolve() == b.file.resolve():
+        raise UsageError(f"both names mean the run {a.name}", hint="name two runs: kgrec compare latest~1 latest")
+    records: list[Comparable] = []
+    for run in (a, b):
+        if not isinstance(run.record, Comparable):
+            raise UsageError(f"{run.name} is a run of the kind {run.record.kind!r}, which cannot be compared")
+        records.append(run.record)
+    one, other = records
+    if one.kind != other.kind:
+        raise UsageError(
+            f"{a.name} judges {one.kind} and {b.name} judges {other.kind}",
+            hint="`kgrec runs` shows the kind of each run",
+        )
+    if one.plan.split != other.plan.split:
+        raise UsageError(
+            f"{a.name} holds out by {one.plan.split} and {b.name} by {other.plan.split}: "
+            "they answer different questions",
+            hint=f"kgrec evaluate --split {one.plan.split}",
+        )
+    return one, other
+
+
+def _systems(record: Comparable) -> dict[str, dict[str, Span]]:
+    """Return the figures of each system or predictor by name."""
+    if isinstance(record, RatingsRecord):
+        return {p.name: {"RMSE": p.rmse.span, "MAE": p.mae.span} for p in record.predictors}
+    return {s.name: {name: s.figure(name) for name in (*s.metrics, *s.overall)} for s in record.judged}
+
+
+def _pairing(a: KeptRun[RunRecord], b: KeptRun[RunRecord]) -> tuple[tuple[pl.DataFrame, pl.DataFrame] | None, str]:
+    """Return the figures of every user of both runs, or None and why they cannot be paired."""
+    if not isinstance(a.record, ListsRecord) or not isinstance(b.record, ListsRecord):
+        return None, "errors of single users are not kept for predicted ratings"
+    if a.record.data.test_set != b.record.data.test_set:
+        return None, "they asked different users or hid different likes: other data, share, seeds or feedback settings"
+    one, other = a.per_user(), b.per_user()
+    if one is None or other is None:
+        return None, "the figures of every user are not there any more"
+    return (one, other), ""
+
+
+def _figures(
+    a: Mapping[str, Mapping[str, Span]],
+    b: Mapping[str, Mapping[str, Span]],
+    users: tuple[pl.DataFrame, pl.DataFrame] | None,
+) -> Iterator[FigureDifference]:
+    rng = np.random.default_rng(17)
+    for system in (name for name in a if name in b):
+        joined = None if users is None else _of_system(users, system)
+        for metric in (name for name in a[system] if name in b[system]):
+            one, other = a[system][metric], b[system][metric]
+            found = FigureDifference(
+                system=system, metric=metric, a=one, b=other, difference=other[0] - one[0], how=_apart(one, other)
+            )
+            if joined is not None and metric in joined.columns and f"{metric}_b" in joined.columns:
+                values = [joined[name].cast(float).fill_null(math.nan).to_numpy() for name in (f"{metric}_b", metric)]
+                paired = compare(values[0], values[1], rng)
+                if paired.n:
+                    found = FigureDifference(
+                        system=system,
+                        metric=metric,
+                        a=one,
+                        b=other,
+                        difference=paired.difference,
+                        low=paired.low,
+                        high=paired.high,
+                        p_holm=paired.p,
+                        effect=paired.effect,
+                        how=PAIRED,
+                    )
+            yield found
+
+
+def _of_system(users: Sequence[pl.DataFrame], system: str) -> pl.DataFrame | None:
+    import polars as pl
+
+    one, other = (table.filter(pl.col("system") == system).drop("system") for table in users)
+    return one.join(other, on="user", how="inner", suffix="_b") if one.height and other.height else None
+
+
+def _apart(one: Span, other: Span) -> str:
+    if not all(math.isfinite(value) for value in (*one, *other)):
+        return NO_INTERVAL
+    return TOUCHING if one[1] <= other[2] and other[1] <= one[2] else APART
+
+
+def _changes(a: RunRecord, b: RunRecord) -> Iterator[Change]:
+    """Yield what differs in plan, settings, data and versions."""
+    one, other = _settings(a), _settings(b)
+    for name in dict.fromkeys((*one, *other)):
+        if one.get(name) != other.get(name):
+            yield Change(what=name, a=one.get(name), b=other.get(name))
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    kept = record.model_dump(mode="json", include={"plan", "reproduce"})
+    found, how = _flat("plan", kept["plan"]), record.reproduce
+    if how is None:
+        return found
+    data = {f"fingerprint of the {name}": value for name, value in how.data.items()}
+    versions = {f"version of {name}": value for name, value in how.versions.items()}
+    return {**found, **data, **_flat("", how.config), "device": how.device, "threads": how.threads, **versions}
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    """Return nested settings by their dotted names."""
+    if not isinstance(value, Mapping) or not value:
+        return {name: value} if name else {}
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        found |= _flat(f"{name}.{key}" if name else str(key), part)
+    return found

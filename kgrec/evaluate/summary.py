@@ -10,9 +10,8 @@ import polars as pl
 from kgrec.data.dataset import Dataset
 from kgrec.evaluate.ablation import SHUFFLED_GRAPH, WITHOUT_GRAPH, graph_utilisation
 from kgrec.evaluate.chart_data import chart_data, distribution, fingerprint
-from kgrec.evaluate.clicks import measure_clicks
-from kgrec.evaluate.debiased import compare_debiased
 from kgrec.evaluate.groups import group_gaps, make_slices, slice_ndcg
+from kgrec.evaluate.impressions import measure_clicks
 from kgrec.evaluate.lists_record import (
     Clicks,
     Comparison,
@@ -26,7 +25,7 @@ from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.plan import FULL, EvaluationPlan
 from kgrec.evaluate.sweep import curves
 from kgrec.evaluate.test_set import JudgedSystem, Round
-from kgrec.evaluate.uplift import measure_uplift
+from kgrec.evaluate.uplift import compare_debiased, measure_uplift
 from kgrec.significance import bootstrap, compare, holm, over_seeds
 
 Column = Sequence[JudgedSystem]

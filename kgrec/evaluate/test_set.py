@@ -16,11 +16,10 @@ from kgrec.data.item_features import first_seen
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.errors import DataError
 from kgrec.evaluate import metrics
-from kgrec.evaluate.clicks import Showings, per_user_standard
+from kgrec.evaluate.impressions import Showings, ShownLog, per_user_standard
 from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.splits import Holdout
-from kgrec.evaluate.uplift import ShownLog
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kgrec.evaluate.comparison import PAIRED, FigureDifference, RunComparison
+from kgrec.evaluate.runs import PAIRED, FigureDifference, RunComparison
 from kgrec.report import Bar, Section, bar_plot, details, facts, grid, page, paragraph, table
 from kgrec.report.blocks import change, span, text_of
 from kgrec.report.results import FALLING, SURE, meaning

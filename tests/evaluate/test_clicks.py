@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.evaluate.ablation import EvaluationInputs
-from kgrec.evaluate.clicks import Showings, auc, group_figures, measure_clicks
+from kgrec.evaluate.impressions import PooledAuc, Showings, group_figures, measure_clicks
 from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.evaluate.records import KeptRun
 from kgrec.evaluate.run import run
@@ -28,6 +28,11 @@ def drawn(seed, *, ties):
     groups = np.unique(rng.integers(0, n_groups, n), return_inverse=True)[1]
     scores = rng.integers(0, 4, n).astype(float) if ties else rng.random(n)
     return rng, scores, rng.random(n) < 0.4, groups
+
+
+def auc(scores, clicked, weights=None):
+    weights = np.ones(len(scores)) if weights is None else weights
+    return PooledAuc(scores, clicked).of(weights[None])[0]
 
 
 def auc_of_pairs(scores, clicked):

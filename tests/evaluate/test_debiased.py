@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
-from kgrec.evaluate.debiased import compare_debiased, weighed_ndcg, weighed_recall
 from kgrec.evaluate.metrics import accuracy
 from kgrec.evaluate.test_set import TestSet
+from kgrec.evaluate.uplift import compare_debiased, weighed_ndcg, weighed_recall
 from kgrec.ranking.top_k import top_k
 
 N_ITEMS = 7

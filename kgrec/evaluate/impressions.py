@@ -1,23 +1,29 @@
-"""Of what was shown, what was clicked: is it scored above the rest? The figures that news recommendation states.
+"""What was shown after training, where the data tells it, and whether what was clicked is scored above the rest.
 
-AUC over all showings together is the figure of DKN (Wang et al., WWW 2018); the means over what was shown together are
-those of MIND (Wu et al., *MIND: A Large-scale Dataset for News Recommendation*, ACL 2020).
+The figures are those that news recommendation states: AUC over all showings together is that of DKN (Wang et al., WWW
+2018), the means over what was shown together are those of MIND (Wu et al., *MIND: A Large-scale Dataset for News
+Recommendation*, ACL 2020).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.impressions import IMPRESSION
+from kgrec.data.impressions import IMPRESSION, as_observed
+from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.lists_record import Clicks
 from kgrec.evaluate.splits import Holdout
-from kgrec.significance import DRAWS, LEVEL, UNKNOWN, Interval
+from kgrec.ranking.training_inputs import TrainingInputs
+from kgrec.significance import DRAWS, UNKNOWN, Interval, intervals
 from kgrec.types import UserIndices
 
 LENGTHS = (5, 10)
@@ -25,6 +31,9 @@ LENGTHS = (5, 10)
 
 WORK = 1 << 31
 """Numbers touched for the interval of the pooled AUC, at most; where there are very many showings, fewer draws do."""
+
+MOST = 0.95
+"""Propensities are clipped from above, too: that little weight of what was not shown stays finite."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,20 +100,121 @@ def held_showings(dataset: Dataset, holdout: Holdout, weights: NDArray[np.float3
     return Showings(users, items, of_users.astype(np.int64), columns.astype(np.int64), groups, clicked, by)
 
 
-def auc(scores: Floats, clicked: NDArray[np.bool_], weights: Floats | None = None) -> float:
-    """Return how often a clicked showing stands above one that was not; a tie counts half. NaN without either.
+@dataclass(frozen=True)
+class ShownLog:
+    """What was shown after training, and what was liked then. Only items that were shown to somebody are in it.
+
+    Attributes:
+        users: who was shown something, shape ``(u,)``.
+        shown: what, boolean CSR of shape ``(u, n_items)``.
+        liked: what they liked, shown or not, boolean CSR of the same shape.
+        n_pairs: of each user, items that could be shown and were not known before, shape ``(u,)``.
+        masked: what they knew before, boolean CSR of the same shape.
+        history: what they were known to like, CSR of the same shape.
+        of_users, of_items: ``of_users[u] * of_items[i]`` is the propensity before clipping, shapes ``(u,)`` and
+            ``(n_items,)``.
+        clip: smallest propensity.
+    """
+
+    users: UserIndices
+    shown: csr_array
+    liked: csr_array
+    n_pairs: NDArray[np.int64]
+    masked: csr_array
+    history: csr_array
+    of_users: NDArray[np.float64]
+    of_items: NDArray[np.float64]
+    clip: float
+
+    def propensities(self, rows: NDArray[np.integer[Any]], items: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Return how likely each pair was to be shown, shape ``(p,)``.
+
+        ``shown(u) * shown(i) / shown`` by the margins of the log: who looks often is shown more, and what is promoted
+        is shown to more people; beyond that, showing is taken to be independent of what somebody would like.
+        """
+        return np.asarray(np.clip(self.of_users[rows] * self.of_items[items], self.clip, MOST))
+
+    @cached_property
+    def others(self) -> csr_array:
+        """What was liked and not shown, CSR of shape ``(u, n_items)``."""
+        return _without(self.liked, self.shown)
+
+
+def held_log(
+    dataset: Dataset, holdout: Holdout, weights: NDArray[np.float32], training: TrainingInputs, clip: float
+) -> ShownLog | None:
+    """Return what was shown after the fit part and what came of it; None where the data does not tell.
+
+    Args:
+        dataset: what was split.
+        holdout: how it was split.
+        weights: how much each row is a like, shape ``(n_rows,)``.
+        training: what the systems are trained on.
+        clip: smallest propensity.
+    """
+    later = holdout.later(dataset)
+    if later is None:
+        return None
+    rows = dataset.interactions.filter(pl.Series(later) & (pl.col("action") == IMPRESSION)).drop_nulls("item")
+    if rows.is_empty():
+        return None
+    places = (rows["user"].to_numpy().astype(np.int64), rows["item"].to_numpy().astype(np.int64))
+    shown = csr_array((np.ones(rows.height), places), shape=(dataset.n_users, dataset.n_items))
+    liked = interaction_matrix(to_events(dataset, later, weights), dataset.n_users, dataset.n_items)
+    return make_log(shown, liked, training.seen, as_observed(training.everything or training.fit), clip)
+
+
+def make_log(shown: csr_array, liked: csr_array, known: csr_array, history: csr_array, clip: float) -> ShownLog | None:
+    """Put the log together; None where it cannot tell an effect.
+
+    There must be likes of what was shown and likes of what was not.
+
+    Args:
+        shown: what was shown after training, shape ``(n_users, n_items)``.
+        liked: what was liked after training, same shape.
+        known: what was known before, same shape; such pairs do not count.
+        history: what was known to be liked before, same shape.
+        clip: smallest propensity.
+    """
+    users = np.flatnonzero(np.diff(shown.indptr)).astype(np.int64)
+    if not len(users):
+        return None
+    was_known = _ones(known[users])
+    offered = np.asarray(shown.sum(axis=0)).ravel() > 0
+    seen = _without(_ones(shown[users]), was_known)
+    good = _without(_ones(liked[users].multiply(offered[None, :])), was_known)
+    of_users, of_items = np.diff(seen.indptr).astype(np.float64), np.bincount(seen.indices, minlength=seen.shape[1])
+    liked_shown = int(good.multiply(seen).nnz)
+    if not liked_shown or liked_shown == good.nnz:
+        return None
+    n_known = np.diff(_ones(was_known.multiply(offered[None, :])).indptr).astype(np.int64)
+    n_pairs = int(offered.sum()) - n_known
+    shares = of_items / max(seen.nnz, 1)
+    return ShownLog(
+        users, seen, good, n_pairs, was_known.astype(np.bool_), csr_array(history[users]), of_users, shares, clip
+    )
+
+
+def _ones(matrix: Any) -> csr_array:
+    """Return 1 where a sparse matrix is not 0."""
+    found = csr_array(matrix)
+    found.sum_duplicates()
+    found.eliminate_zeros()
+    return csr_array((np.ones(found.nnz), found.indices, found.indptr), shape=found.shape)
+
+
+def _without(matrix: csr_array, other: csr_array) -> csr_array:
+    """Return the entries of ``matrix`` that ``other`` does not have; both hold ones only."""
+    return _ones(matrix - matrix.multiply(other))
+
+
+class PooledAuc:
+    """How often a clicked showing stands above one that was not; a tie counts half. One sort serves many weights.
 
     Args:
         scores: shape ``(s,)``.
         clicked: shape ``(s,)``.
-        weights: how often each showing counts, shape ``(s,)``, or None: once.
     """
-    counts = np.ones((1, len(scores))) if weights is None else weights[None, :]
-    return float(_Pooled(scores, clicked).of(counts)[0])
-
-
-class _Pooled:
-    """AUC of the same scores for many weights, from one sort."""
 
     def __init__(self, scores: Floats, clicked: NDArray[np.bool_]) -> None:
         self._order = np.argsort(scores, kind="stable")
@@ -113,7 +223,7 @@ class _Pooled:
         self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))  # of equal scores
 
     def of(self, weights: Floats) -> Floats:
-        """Return the figure for each row of ``weights``, shape ``(d, s)``."""
+        """Return the figure for each row of ``weights``, how often each showing counts, shape ``(d, s)``; or NaN."""
         weights = weights[:, self._order]
         hits = np.add.reduceat(weights * self._clicked, self._starts, axis=1)
         others = np.add.reduceat(weights * ~self._clicked, self._starts, axis=1)
@@ -186,21 +296,20 @@ def measure_clicks(shown: Showings, scores: Mapping[str, Sequence[Floats]], rng:
         found: dict[str, list[Floats]] = {}
         for values in seeds:
             known = np.where(np.isnan(values), -np.inf, values)
-            found.setdefault("auc", []).append(_pooled_draws(known, shown, counts))
+            pooled = PooledAuc(known, shown.clicked)
+            found.setdefault("auc", []).append(np.concatenate([pooled.of(row[None, shown.rows]) for row in counts]))
             figures = group_figures(known, shown.clicked, shown.groups)
             told = int(np.isfinite(figures["mrr"]).sum())
             for key, of_groups in figures.items():
                 found.setdefault(key, []).append(_mean_draws(of_groups, of_group, counts))
-        units = {"auc": n_users}
-        systems[name] = {k: _interval(np.mean(v, axis=0), units.get(k, told)) for k, v in found.items()}
+        means = {key: np.mean(values, axis=0)[:, None] for key, values in found.items()}
+        systems[name] = {
+            key: intervals(v[0], v[1:], n_users if key == "auc" else told)[0] if np.isfinite(v[0, 0]) else UNKNOWN
+            for key, v in means.items()
+        }
     return Clicks(
         users=n_users, shown=n_shown, clicked=int(shown.clicked.sum()), groups=told, by=shown.by, systems=systems
     )
-
-
-def _pooled_draws(scores: Floats, shown: Showings, counts: Floats) -> Floats:
-    pooled = _Pooled(scores, shown.clicked)
-    return np.concatenate([pooled.of(row[None, shown.rows]) for row in counts])
 
 
 def _mean_draws(values: Floats, of_group: Ints, counts: Floats) -> Floats:
@@ -209,13 +318,6 @@ def _mean_draws(values: Floats, of_group: Ints, counts: Floats) -> Floats:
     number = np.bincount(of_group[known], minlength=counts.shape[1])
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((counts @ total) / (counts @ number))
-
-
-def _interval(draws: Floats, n: int) -> Interval:
-    if not np.isfinite(draws[0]):
-        return UNKNOWN
-    low, high = np.nanquantile(draws[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(draws[0]), float(low), float(high), n)
 
 
 def per_user_standard(score: Callable[[UserIndices], NDArray[np.float32]], shown: Showings, block_size: int) -> Floats:
