@@ -21,6 +21,7 @@ import polars as pl
 from kgrec.artifacts import replacing
 from kgrec.data.dataset import read_table
 from kgrec.data.sources.files import check_utf8, read_text_bytes, suffix
+from kgrec.data.sources.limits import check_depth, check_entities
 from kgrec.errors import CorruptArtifactError, DataError
 
 STATEMENTS: Mapping[str, pl.DataType] = {
@@ -89,6 +90,10 @@ def read_rdf(path: Path, ending: str) -> pl.DataFrame:
             return _name_blanks(table)
         chunks = _oxigraph_rows(path, data, ending, suspect=table)
     else:
+        if ending in (".jsonld", ".hext"):
+            check_depth(path, data)
+        elif ending in (".rdf", ".owl", ".trix"):
+            check_entities(path, data)
         chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
         if _OXIGRAPH.get(ending) == "RDF_XML":
             _check_complete(path, data)

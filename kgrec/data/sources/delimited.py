@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_text_bytes
+from kgrec.data.sources.limits import exceeded, limit
 from kgrec.errors import ConfigError, DataError
 
 SEPARATORS = ",;|\t"
@@ -85,7 +87,9 @@ def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> tuple[l
     names = [name.strip() for name in next(rows, [])]
     if not any(names):
         raise DataError(f"{path}: the first line is blank", hint="the first line must name the columns")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if len(names) > limit("columns"):
+        raise exceeded(path, f"{len(names):,} columns", "columns")
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError(f"{path}: two columns are called {twice[0]!r}", hint="give each column its own name")
     return names, rows.line_num

@@ -6,8 +6,9 @@ import gzip
 import io
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
+from kgrec.data.sources.limits import exceeded, most_bytes
 from kgrec.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ COMPRESSIONS = (".gz", ".zst")
 LINE = "__line__"
 """Column with the 1-based line or row of the file."""
 
+_BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -151,19 +153,24 @@ def _decompress(path: Path, data: bytes) -> bytes:
     if ending not in COMPRESSIONS:
         return data
     try:
-        return gzip.decompress(data) if ending == ".gz" else _zstd(data)
+        return _gzip(path, data) if ending == ".gz" else _zstd(path, data)
     except (EOFError, zlib.error, ValueError, OSError) as error:
         raise DataError(
             f"{path} is not a complete {ending} file: {error}", hint="copy or download the file again"
         ) from None
 
 
-def _zstd(data: bytes) -> bytes:
+def _gzip(path: Path, data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        return _bounded(path, data, cast("BinaryIO", stream))
+
+
+def _zstd(path: Path, data: bytes) -> bytes:
     import zstandard
 
     try:
         with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
-            content: bytes = stream.read()
+            content = _bounded(path, data, stream)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
     # The streaming reader takes a cut-off frame for its end; the size in the frame's header tells.
@@ -171,3 +178,13 @@ def _zstd(data: bytes) -> bytes:
     if len(content) < size or (not content and size != 0):
         raise ValueError("the end is missing")
     return content
+
+
+def _bounded(path: Path, data: bytes, stream: BinaryIO) -> bytes:
+    """Read a decompressing stream, but no further than the limit."""
+    most, content = most_bytes(len(data)), bytearray()
+    while block := stream.read(_BLOCK):
+        content += block
+        if len(content) > most:
+            raise exceeded(path, f"grows to more than {len(content) // len(data):,} times its size", "expansion")
+    return bytes(content)

@@ -8,7 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_bytes, read_text_bytes
+from kgrec.data.sources.limits import check_depth, exceeded, limit
 from kgrec.errors import DataError
+
+_SEEN = 256 << 20
+"""Bytes in which keys are counted: a file with more of them has them at its beginning, too."""
 
 
 class JsonLinesSource(NamedByEnding):
@@ -27,6 +31,7 @@ class JsonLinesSource(NamedByEnding):
         """
         data = read_text_bytes(path)
         numbers = _object_lines(path, data)
+        _check_keys(path, data)
         try:
             table = pl.read_ndjson(data, infer_schema_length=None)
         except pl.exceptions.PolarsError as error:
@@ -53,6 +58,20 @@ def _object_lines(path: Path, data: bytes) -> pl.Series:
     return (~blank).arg_true().cast(pl.UInt32) + 1
 
 
+def _check_keys(path: Path, data: bytes) -> None:
+    """Make sure that the objects do not have too many different keys: each becomes a column of every line.
+
+    Raises:
+        DataError: they have.
+    """
+    if data.count(b'":') + data.count(b'" :') <= limit("columns"):
+        return
+    lines = pl.Series([data[:_SEEN]]).cast(pl.Binary).cast(pl.String, strict=False).str.split("\n").explode()
+    keys = lines.str.extract_all(r'"[^"\\]{0,200}"\s*:').explode().n_unique()
+    if keys > limit("columns"):
+        raise exceeded(path, f"{keys:,} different keys", "columns")
+
+
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if isinstance(kind, pl.List):
@@ -77,6 +96,9 @@ def _check_objects(path: Path, data: bytes) -> None:
             continue
         try:
             found = json.loads(line)
+        except RecursionError:
+            check_depth(path, line)
+            raise DataError(f"{path}: line {number} nests too deep", hint="flatten it") from None
         except ValueError as error:
             raise DataError(
                 f"{path}: line {number} is no JSON: {error}", hint="each line must be one JSON object"
