@@ -24,7 +24,7 @@ from scipy.sparse import csr_array, diags_array
 
 import kgrec
 from kgrec.evaluate.impressions import PooledAuc
-from kgrec.ranking.fusion import standardise
+from kgrec.ranking.score_stats import standardise
 
 DRAWS = 2000
 K1, B = 1.2, 0.75
@@ -96,7 +96,7 @@ def hybrid(folder: Path, overrides: list[str], asked: pl.DataFrame) -> NDArray[n
     items = np.array([ranker.item_positions[item] for item in asked["news_id"]], dtype=np.int64)
     distinct, row = np.unique(users, return_inverse=True)
     news, column = np.unique(items, return_inverse=True)
-    scores = standardise(ranker.fused(ranker.parts(distinct), distinct)[:, news])
+    scores = standardise(ranker.fused(distinct)[:, news])
     return np.asarray(scores[row, column], dtype=np.float64)
 
 

@@ -30,12 +30,13 @@ from kgrec.models.ease import EASE
 from kgrec.models.features import centred, graph_features
 from kgrec.models.gnn.scorer import GNN
 from kgrec.models.history import History
+from kgrec.models.ndcg import recall_ndcg
 from kgrec.models.threads import choose_threads, limited_threads
+from kgrec.models.top_k import top_k
 from kgrec.progress import SILENT
-from kgrec.ranking.cold import ColdItems, learn_height, merging
-from kgrec.ranking.fusion import standardise
+from kgrec.ranking.cold import ColdPlacement, learn_height, merging
+from kgrec.ranking.score_stats import standardise
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData
 
 K = 20
@@ -139,7 +140,7 @@ def beside(
     for name, scores in members.items():
         wide[name] = np.full(total.shape, np.nan, dtype=np.float32)
         wide[name][:, cold] = scores[users]
-    ColdItems(cold, tuple(members), height).place(parts, wide)
+    ColdPlacement(cold, tuple(members), height).place(parts, wide)
     fused = np.sum(list(parts.values()), axis=0)
     mask_seen(fused, csr_array(seen[users]))
     listed = top_k(fused, K)[0]

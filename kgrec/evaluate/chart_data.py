@@ -212,8 +212,7 @@ def _example(
     user = test_set.users[[row]].astype(np.int64)
     items = top[top >= 0][:SHOWN]
     user_id = str(ranker.user_ids[int(user[0])])
-    parts = ranker.parts(user)
-    fused = ranker.fused(parts, user)[0]
+    parts, (fused,) = ranker.split(user)
     found = ItemList(
         user_id,
         tuple(str(ranker.item_ids[item]) for item in items),

@@ -14,7 +14,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.evaluate.lists_record import Gap
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.test_set import TestSet
-from kgrec.ranking.top_k import hits, ndcg
+from kgrec.models.ndcg import hits, ndcg
 from kgrec.significance import BLOCK, DRAWS, bootstrap, holm, percentiles
 from kgrec.types import Mask
 

@@ -22,6 +22,7 @@ from kgrec.data.impressions import IMPRESSION, as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.lists_record import Clicks
 from kgrec.evaluate.splits import Holdout
+from kgrec.models.ndcg import discount, ideal_gain
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.significance import DRAWS, UNKNOWN, Interval, intervals
 from kgrec.types import UserIndices
@@ -257,9 +258,7 @@ def group_figures(scores: Floats, clicked: NDArray[np.bool_], groups: Ints) -> d
     found = {"group auc": _auc_by_group(scores, clicked, groups, size, hits)}
     found["mrr"] = total(1 / rank[clicked]) / np.maximum(hits, 1)
     for k in LENGTHS:
-        ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])[np.minimum(hits, k)]
-        gain = np.where(rank[clicked] <= k, 1 / np.log2(rank[clicked] + 1), 0)
-        found[f"ndcg@{k}"] = total(gain) / np.where(told, ideal, 1)
+        found[f"ndcg@{k}"] = total(discount(rank[clicked], k)) / np.where(told, ideal_gain(hits, k), 1)
     return {name: np.where(told, values, np.nan) for name, values in found.items()}
 
 
@@ -331,7 +330,7 @@ def per_user_standard(score: Callable[[UserIndices], NDArray[np.float32]], shown
         shown: what was shown.
         block_size: users at once.
     """
-    from kgrec.ranking.fusion import standardise
+    from kgrec.ranking.score_stats import standardise
 
     found = np.empty(len(shown.rows))
     order = np.argsort(shown.rows, kind="stable")

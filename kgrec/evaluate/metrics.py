@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.ranking.top_k import hits, ndcg, recall
+from kgrec.models.ndcg import hits, ndcg, recall
 from kgrec.types import Vectors
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from kgrec.evaluate.lists_record import SweepCurve, SweepPoint
 from kgrec.evaluate.plan import Sweep
 from kgrec.evaluate.records import Span
 from kgrec.evaluate.test_set import Result, TestSet, measure, score_blocks
+from kgrec.models.top_k import top_k, with_reserved
 from kgrec.plugin.manager import Registry
 from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import Reranker
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import NONE, Pipeline, build_one, parse
-from kgrec.ranking.top_k import top_k, with_reserved
 from kgrec.significance import NORMAL, bootstrap, jackknife, over_seeds
 
 MOST_VALUES = 1000

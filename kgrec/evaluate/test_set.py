@@ -20,10 +20,11 @@ from kgrec.evaluate.impressions import Showings, ShownLog, per_user_standard
 from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.splits import Holdout
+from kgrec.models.ndcg import hits
+from kgrec.models.top_k import top_k, with_reserved
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import hits, top_k, with_reserved
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.types import Mask, Scores, UserIndices, Vectors
 
@@ -242,7 +243,7 @@ def score_blocks(
     """
     for start in range(0, len(users), block_size):
         block = slice(start, start + block_size)
-        scores = ranker.fused(ranker.parts(users[block]), users[block])
+        scores = ranker.fused(users[block])
         mask_seen(scores, masked[block])
         yield block, scores
 
@@ -294,7 +295,7 @@ def judge(
         of_log = np.concatenate([listed(s, log.users[b], log.history[b], longest, steps) for b, s in blocks])
     of_showings = None
     if showings is not None:
-        of_showings = per_user_standard(lambda users: ranker.fused(ranker.parts(users), users), showings, block_size)
+        of_showings = per_user_standard(lambda users: ranker.fused(users), showings, block_size)
     return replace(result, per_user=per_user, of_log=of_log, of_showings=of_showings)
 
 

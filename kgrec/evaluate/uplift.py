@@ -23,7 +23,7 @@ from kgrec.evaluate.impressions import ShownLog
 from kgrec.evaluate.lists_record import DebiasedFigures, Effect, Uplift
 from kgrec.evaluate.metrics import PerUser
 from kgrec.evaluate.test_set import TestSet
-from kgrec.ranking.top_k import hits
+from kgrec.models.ndcg import discount, hits
 from kgrec.significance import ratio_gap, resampled
 
 Parts = tuple[PerUser, PerUser]
@@ -59,7 +59,7 @@ def weighed_ndcg(top: NDArray[np.int64], truth: csr_array, weights: NDArray[np.f
         weights: of a like of each item, shape ``(n_items,)``.
     """
     u, k = top.shape
-    discounts = 1.0 / np.log2(np.arange(k) + 2.0)
+    discounts = discount(np.arange(1, k + 1), k)
     part = (hits(top, truth) * weights[top] * discounts).sum(axis=1)
     rows, gains = np.repeat(np.arange(u), np.diff(truth.indptr)), weights[truth.indices]
     order = np.lexsort((-gains, rows))

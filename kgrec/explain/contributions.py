@@ -75,7 +75,7 @@ def decompose(
         ranker: whose scores these are.
         user: position at training, or None for somebody who was not there.
         items: positions at training, shape ``(i,)``.
-        parts: of :meth:`Ranker.parts` or :meth:`Ranker.parts_new` after :meth:`Ranker.fused`, shape ``(1, n_items)``.
+        parts: of :meth:`kgrec.ranking.ranker.Ranker.split`, each of shape ``(1, n_items)``.
         profile: of somebody who was not there; without it nothing can be split for them.
 
     Returns:

@@ -50,7 +50,7 @@ class Removal:
         profiles = [self._without(away) for away in sets]
         seen = csr_array(self.seen[np.zeros(len(sets), dtype=np.int64)])
         scores = np.zeros((len(sets), len(self.ranker.item_ids)), dtype=np.float32)
-        self.ranker.joint.fuse_new(profiles, seen, scores)
+        self.ranker.fusion.fuse(profiles, seen, scores)
         own = scores[:, self.item].copy()
         mask_seen(scores, seen)
         if self.allowed is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.models.ndcg import discount
 from kgrec.types import Events, Scores, TrainingData, UserIndices
 
 DECAYS = (1.0, 0.85, 0.7, 0.5)
@@ -100,5 +101,5 @@ def _gain(
         values = scores[whose, truth.indices]
         ranks = (reached[whose] > values[:, None]).sum(axis=1)
         hit = (ranks < reached.shape[1]) & np.isfinite(values) & (values >= reached.min(axis=1)[whose])
-        total += float((1 / np.log2(ranks[hit] + 2)).sum())
+        total += float(discount(ranks[hit] + 1, LENGTH).sum())
     return total

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from kgrec.models.ndcg import discount, ideal_gain
+
 
 class Validation:
     """Ranks all items but those in the user's training data.
@@ -46,8 +48,8 @@ class Validation:
         if not self.n_users:
             return 0.0
         unknown = (items == 0).all(1)
-        discount = 1 / torch.log2(torch.arange(2, self._k + 2, device=users.device, dtype=torch.float32))
-        ideal = torch.cat([discount.new_zeros(1), discount.cumsum(0)])
+        gains = torch.from_numpy(discount(np.arange(1, self._k + 1), self._k)).to(users)
+        ideal = torch.from_numpy(ideal_gain(np.arange(self._k + 1), self._k)).to(users)
         total = torch.zeros((), device=users.device)
         for block in self._blocks:
             scores = users[torch.from_numpy(block).to(users.device)] @ items.T
@@ -56,7 +58,7 @@ class Validation:
             liked = torch.zeros(scores.shape, dtype=torch.bool, device=users.device)
             liked[_cells(self._held_out, block)] = True
             hits = liked.gather(1, scores.topk(self._k, 1).indices)
-            total += ((hits * discount).sum(1) / ideal[liked.sum(1).clamp(max=self._k)]).sum()
+            total += ((hits * gains).sum(1) / ideal[liked.sum(1).clamp(max=self._k)]).sum()
         return float(total) / self.n_users
 
 

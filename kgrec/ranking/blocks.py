@@ -56,7 +56,7 @@ def rank_blocks(
     size = max(1, min(block_size, BUFFER // max(n_items, 1), len(asked)))
     buffers: SimpleQueue[Scores] = SimpleQueue()
     options = {"n": n, "allowed": allowed, "include_seen": include_seen, "reserved": reserved}
-    ranker.joint  # noqa: B018  prepared before the threads start
+    ranker.fusion.prepare()  # before the threads start
     starts = iter(range(0, len(asked), size))
 
     def known(block: slice) -> csr_array | None:
@@ -94,8 +94,5 @@ def _lists(
     seen: csr_array | None,
     options: Mapping[str, Any],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    if isinstance(whom, np.ndarray):
-        ranker.joint.fuse(whom, ranker.seen[whom], out)
-    else:
-        ranker.joint.fuse_new(whom, ranker.seen_new(whom), out)
+    ranker.fusion.fuse(whom, ranker.seen_at_training(whom), out)
     return ranker.rank_in_place(out, seen=seen, **options)

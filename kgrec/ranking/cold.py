@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.ranking.fusion import standardise
+from kgrec.models.ndcg import hits, ndcg
+from kgrec.models.top_k import top_k
+from kgrec.ranking.score_stats import standardise
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import hits, ndcg, top_k
 from kgrec.types import ItemIndices, Scores
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ NOISE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class ColdItems:
+class ColdPlacement:
     """Which items are cold, who scores them, and where their scores lie among those of the others.
 
     The scorers of warm items have nothing to say of an item that nobody touched: its score is their mean, and no list
@@ -54,33 +55,26 @@ class ColdItems:
     scale: float = SCALE
     weights: tuple[float, ...] = ()
 
-    def place(self, parts: dict[str, Scores], scores: Mapping[str, Scores]) -> None:
-        """Replace the cold items' columns of ``parts``, in place; they still sum to the fused score.
-
-        Args:
-            parts: each scorer's share of the fused score, shape ``(u, n_items)``; members are added.
-            scores: raw scores of those members that can score, same shape.
-        """
-        standing = self.standing({name: scores[name][:, self.items] for name in self.members if name in scores})
-        total = _sum(parts)
-        for part in parts.values():
-            part[:, self.items] = 0
-        level, unit, _ = self._places(total, standing)
-        for name, member in standing.items():
-            if name not in parts:
-                parts[name] = np.zeros_like(total)
-            parts[name][:, self.items] = level / len(standing) + unit * member
-
-    def place_fused(self, fused: Scores, scores: Mapping[str, Scores]) -> None:
-        """Replace the cold items' columns of fused scores, in place, as :meth:`place` does with their parts.
+    def place(self, fused: Scores, scores: Mapping[str, Scores], parts: dict[str, Scores] | None = None) -> None:
+        """Replace the cold items' columns of fused scores, in place.
 
         Args:
             fused: shape ``(u, n_items)``.
-            scores: raw scores that the members give to the cold items, shape ``(u, c)``.
+            scores: raw scores that the members give to the cold items, shape ``(u, c)``; members that cannot score may
+                be missing.
+            parts: each scorer's share of the fused score, shape ``(u, n_items)``, or None; replaced too, so that they
+                still sum to the fused score; members are added.
         """
         standing = self.standing(scores)
         level, unit, z = self._places(fused, standing)
         fused[:, self.items] = level + unit * z if standing else 0
+        if parts is None:
+            return
+        for part in parts.values():
+            part[:, self.items] = 0
+        for name, member in standing.items():
+            parts.setdefault(name, np.zeros_like(fused))[:, self.items] = level / len(standing) + unit * member
+        fused[:, self.items] = _sum({name: part[:, self.items] for name, part in parts.items()})
 
     def standing(self, scores: Mapping[str, Scores]) -> dict[str, Scores]:
         """Return the members' weighted standard scores.

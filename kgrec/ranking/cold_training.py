@@ -11,10 +11,10 @@ import numpy as np
 
 from kgrec.plugin.protocols import traits_of
 from kgrec.ranking.checkpoint import Figures, FitStore
-from kgrec.ranking.cold import ColdItems, Merging, budget, learn_height, merging
+from kgrec.ranking.cold import ColdPlacement, Merging, budget, learn_height, merging
 from kgrec.ranking.cold_weights import learn_weights
-from kgrec.ranking.fusion import standardise
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.score_stats import standardise
 from kgrec.ranking.selection import HeldOut, unusable
 from kgrec.types import ItemIndices, Scores, TrainingData
 
@@ -67,7 +67,7 @@ def add_cold(
     weights = _weights([*found, *_scoring_cold(judged, registry, "always")], material.fit, registry, fit, config.seed)
     if material.fit.rejected is None:
         weights |= dict.fromkeys(_scoring_cold(ranker.weights, registry, "fused"), 1.0)
-    cold = ColdItems(items, tuple(weights), 0.0, weights=tuple(weights.values()))
+    cold = ColdPlacement(items, tuple(weights), 0.0, weights=tuple(weights.values()))
     before = replace(ranker, scorers=dict(judged), seen=material.fit.matrix)  # nothing of what is held out
     parts = _merging(before, {**judged, **found}, cold, material.held_out, config.fusion.metric_k)
     height = learn_height(parts, budget(share, len(items), len(ranker.item_ids)))
@@ -120,11 +120,11 @@ def _items(scorers: Mapping[str, Any]) -> ItemIndices:
     return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
 
-def _merging(ranker: Ranker, scorers: Mapping[str, Scorer], among: ColdItems, held_out: HeldOut, k: int) -> Merging:
+def _merging(ranker: Ranker, scorers: Mapping[str, Scorer], among: ColdPlacement, held_out: HeldOut, k: int) -> Merging:
     blocks, items = [], among.items
     for block in held_out.blocks(256):
         users = held_out.users[block]
-        total = ranker.fused(ranker.parts(users), users)
+        total = ranker.fused(users)
         raw = {name: np.asarray(scorers[name].score(users)[:, items], dtype=np.float32) for name in among.members}
         cold: Scores = sum(among.standing(raw).values(), start=np.zeros((len(users), len(items)), dtype=np.float32))
         masked, truth = held_out.masked[block], held_out.truth[block]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.ranking.fusion import standardise
+from kgrec.ranking.score_stats import standardise
 from kgrec.types import Events, ItemIndices, TrainingData
 
 if TYPE_CHECKING:

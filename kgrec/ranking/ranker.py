@@ -14,24 +14,19 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
 from kgrec.models.sparse import take_rows
-from kgrec.plugin.protocols import NewUserScorer, Scorer
-from kgrec.ranking.cold import ColdItems
-from kgrec.ranking.fusion import by_user, standardise
-from kgrec.ranking.second_stage import PART, SecondStage
+from kgrec.models.top_k import top_k, with_reserved
+from kgrec.plugin.protocols import Scorer
+from kgrec.ranking.cold import ColdPlacement
+from kgrec.ranking.fusion import Asked, Fusion, Gate
+from kgrec.ranking.second_stage import SecondStage
 from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.top_k import top_k, with_reserved
-from kgrec.ranking.user_weights import Gate
-from kgrec.types import ItemIndices, Mask, Profile, Scores, UserIndices
+from kgrec.types import ItemIndices, Mask, Scores
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from kgrec.plugin.manager import Registry
-    from kgrec.ranking.batch import Joint
-
-FALLBACK = "popularity"
-"""Scores those of whom nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Ranker:
     scorers: Mapping[str, Scorer]
     weights: Mapping[str, float]
     summary: Mapping[str, Any] = field(default_factory=dict)
-    cold: ColdItems | None = None
+    cold: ColdPlacement | None = None
     gate: Gate | None = None
     stage: SecondStage | None = None
 
@@ -69,99 +64,37 @@ class Ranker:
         """Item id -> position."""
         return {key: k for k, key in enumerate(self.item_ids)}
 
-    @property
-    def asked(self) -> list[str]:
-        """Names of the scorers that have a say in any list."""
-        cold, stage = (self.cold.members if self.cold else ()), (self.stage.members if self.stage else ())
-        return list(dict.fromkeys([*self.weights, *cold, *stage]))
+    @cached_property
+    def fusion(self) -> Fusion:
+        """What makes one score of the scorers' scores."""
+        options: dict[str, Any] = {"gate": self.gate, "cold": self.cold, "stage": self.stage}
+        return Fusion(self.scorers, self.weights, len(self.item_ids), **options)
 
-    def parts(self, users: UserIndices) -> dict[str, Scores]:
-        """Return each scorer's share of the fused score, of shape ``(u, n_items)``, by its name.
+    def split(self, asked: Asked) -> tuple[dict[str, Scores], Scores]:
+        """Return each scorer's share of the fused score by its name, and their sum; each of shape ``(u, n_items)``.
 
         What the second stage adds is a part of its own, see :data:`kgrec.ranking.second_stage.PART`.
+
+        Args:
+            asked: positions of users at training, or profiles of people who came later.
         """
-        scores = {name: self.scorers[name].score(users) for name in self.asked}
-        return self._weighed(scores, take_rows(self.seen, users))
+        return self.fusion.split(asked, self.seen_at_training(asked))
 
-    def parts_new(self, profile: Profile) -> dict[str, Scores]:
-        """Return the same for somebody who was not there at training, of shape ``(1, n_items)``."""
-        able = {name: s for name in self.asked if isinstance(s := self.scorers[name], NewUserScorer)}
-        seen = self.seen_new([profile])
-        return self._weighed({name: s.score_new(profile)[None, :] for name, s in able.items()}, seen)
+    def fused(self, asked: Asked) -> Scores:
+        """Return the fused scores of users, or of people who came later, shape ``(u, n_items)``."""
+        return self.split(asked)[1]
 
-    def seen_new(self, profiles: Sequence[Profile]) -> csr_array:
-        """Return what the profiles name, CSR of shape ``(len(profiles), n_items)``."""
+    def seen_at_training(self, asked: Asked) -> csr_array:
+        """Return what users had seen at training, or what profiles name, CSR of shape ``(u, n_items)``."""
         from scipy.sparse import csr_array
 
-        items = [np.unique(profile.items[profile.items < len(self.item_ids)]) for profile in profiles]
+        if isinstance(asked, np.ndarray):
+            return take_rows(self.seen, asked)
+        items = [np.unique(profile.items[profile.items < len(self.item_ids)]) for profile in asked]
         starts = np.cumsum([0, *map(len, items)])
         indices = np.concatenate([np.zeros(0, dtype=np.int64), *items])
         parts = (np.ones(len(indices), dtype=np.bool_), indices, starts)
-        return csr_array(parts, shape=(len(profiles), len(self.item_ids)))
-
-    @cached_property
-    def joint(self) -> Joint:
-        """The same fusion for many users at once; :func:`kgrec.ranking.blocks.rank_blocks` uses it."""
-        from kgrec.ranking.batch import Joint
-
-        return Joint(
-            self.scorers,
-            self.weights,
-            gate=self.gate,
-            cold=self.cold,
-            stage=self.stage,
-            fallback=self.scorers[FALLBACK],
-            n_items=len(self.item_ids),
-        )
-
-    def _weighed(self, scores: Mapping[str, Scores], seen: csr_array) -> dict[str, Scores]:
-        """Standardise, weigh, nudge and put the cold items in their place; absent scorers' weights go to the others.
-
-        Args:
-            scores: of each scorer, shape ``(u, n_items)``.
-            seen: what the users have seen, CSR of the same shape.
-        """
-        scores = {name: np.asarray(given, dtype=np.float32) for name, given in scores.items()}
-        names = [name for name in self.weights if name in scores]
-        norm = sum(self.weights[name] for name in names)
-        gate, counts = self.gate or Gate(0.0, 1.0, {}), np.diff(seen.indptr)
-        weights = by_user(names, self.weights, gate, counts) / np.float32(norm)
-        parts = {name: standardise(scores[name], seen) for name in names}
-        standing: dict[str, Scores] = {}
-        if self.stage is not None:
-            looked_at = [name for name in self.stage.members if name in scores]
-            standing = {n: parts[n].copy() if n in parts else standardise(scores[n], seen) for n in looked_at}
-        for s, name in enumerate(names):
-            parts[name] *= weights[s][:, None]
-        if self.stage is not None and parts:
-            total = np.asarray(np.sum(list(parts.values()), axis=0), dtype=np.float32)
-            parts[PART] = self.stage.nudge(total, standing, seen)
-        if self.cold is not None:
-            self.cold.place(parts, scores)
-        return parts
-
-    def fused(self, parts: dict[str, Scores], users: UserIndices | None) -> Scores:
-        """Sum up ``parts``; rows in which no scorer has anything to say become the fallback's.
-
-        What the fallback contributes is added to ``parts``, so that they still sum to the fused score.
-        """
-        n_rows = len(users) if users is not None else 1
-        total = np.zeros((n_rows, len(self.item_ids)), dtype=np.float32)
-        for part in parts.values():
-            total += part
-        silent: Mask = np.logical_not(total.any(axis=1))
-        if silent.any():
-            standing_in = np.zeros_like(total)
-            standing_in[silent] = standardise(self._fallback(users, silent))
-            parts[FALLBACK] = parts[FALLBACK] + standing_in if FALLBACK in parts else standing_in
-            total += standing_in
-        return total
-
-    def _fallback(self, users: UserIndices | None, silent: Mask) -> Scores:
-        scorer = self.scorers[FALLBACK]
-        if users is None:
-            return np.asarray(scorer.score_new(Profile()), dtype=np.float32)[None, :]  # type: ignore[attr-defined]
-        return np.asarray(scorer.score(users[silent]), dtype=np.float32)
+        return csr_array(parts, shape=(len(asked), len(self.item_ids)))
 
     def rank(
         self,
@@ -258,7 +191,7 @@ class Ranker:
             scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
         indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
         matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
-        cold = ColdItems.from_state(document["cold"]) if document.get("cold") else None
+        cold = ColdPlacement.from_state(document["cold"]) if document.get("cold") else None
         gate = Gate(**document["gate"]) if document.get("gate") else None
         stage = SecondStage.load(folder) if document.get("second_stage") else None
         return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold, gate, stage)

@@ -41,7 +41,7 @@ class UserScores:
     Attributes:
         user: the user.
         allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
-        parts: of :meth:`kgrec.ranking.ranker.Ranker.parts`, each of shape ``(1, n_items)``.
+        parts: of :meth:`kgrec.ranking.ranker.Ranker.split`, each of shape ``(1, n_items)``.
         fused: shape ``(n_items,)``.
     """
 
@@ -115,10 +115,8 @@ class Recommender:
 
     def scores(self, user: UserRef, where: Sequence[tuple[str, str]] = ()) -> UserScores:
         """Score all items for a user, by scorer; ``where`` as in :meth:`allowed_items`."""
-        users = user.indices
-        parts = self.ranker.parts(users) if users is not None else self.ranker.parts_new(user.profile)
-        fused = self.ranker.fused(parts, users)[0]
-        return UserScores(user, self.allowed_items(where), parts, fused)
+        parts, fused = self.ranker.split(user.asked)
+        return UserScores(user, self.allowed_items(where), parts, fused[0])
 
     def recommend_many(self, users: Sequence[str] | None, order: Request, progress: Progress) -> pl.DataFrame:
         """Answer for many users what ``order`` asks for each; see :meth:`kgrec.project.Project.recommend_many`."""

@@ -1,4 +1,4 @@
-"""Mean and deviation of scores that are not written down: products of vectors, and sparse ones."""
+"""Standard scores: mean and deviation of each user's scores, also of those that are not written down."""
 
 from __future__ import annotations
 
@@ -21,6 +21,52 @@ GATHERED = 1 << 22
 
 DENSE = 40
 """Where more than one in so many scores is that of a seen item, writing all down is cheaper than picking these."""
+
+
+def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
+    """Return each row shifted to mean 0 and scaled to deviation 1; what a scorer cannot score becomes 0, the mean.
+
+    A row without spread (a user nothing is known of) becomes 0 throughout, so other scorers decide.
+
+    Args:
+        scores: shape ``(u, n_items)``, NaN where the scorer cannot score.
+        seen: items that do not count for mean and deviation, CSR of the same shape: what a scorer gives to the items
+            that it was fitted on differs from scorer to scorer, and none of them is ranked.
+    """
+    complete = bool(np.isfinite(scores.sum(axis=1)).all())  # one pass, no mask: nearly all scorers score everything
+    known = None if complete else np.isfinite(scores)
+    rows, columns = _known_places(seen, known)
+    filled = scores if known is None else np.where(known, scores, np.float32(0))
+    scored = np.full(len(scores), scores.shape[1]) if known is None else known.sum(axis=1)
+    count = np.maximum(scored - np.bincount(rows, minlength=len(scores)), 1)
+    total = filled.sum(axis=1) - np.bincount(rows, filled[rows, columns], len(scores))
+    mean = (total / count).astype(np.float32)[:, None]
+    centred = filled - mean
+    if known is not None:
+        centred[~known] = 0
+    apart = centred[rows, columns]
+    centred[rows, columns] = 0  # not subtracted afterwards: they may be larger than all others together
+    squares = np.vecdot(centred, centred)
+    centred[rows, columns] = apart
+    deviation = np.sqrt(np.maximum(squares, 0) / count)[:, None]
+    flat = is_flat(mean, deviation)
+    centred *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation)).astype(np.float32)
+    return np.asarray(centred, dtype=np.float32)
+
+
+def is_flat(mean: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which rows have no spread beyond rounding."""
+    return np.asarray(deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6), dtype=np.bool_)
+
+
+def _known_places(
+    seen: csr_array | None, known: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if seen is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+    kept = slice(None) if known is None else known[rows, seen.indices]
+    return rows[kept], seen.indices[kept].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError
-from kgrec.ranking.top_k import top_k
+from kgrec.models.top_k import top_k
 from kgrec.workspace import load_arrays, read_json, save_arrays, write_json
 
 if TYPE_CHECKING:
@@ -160,20 +160,6 @@ class SecondStage:
         ordered = [standing.get(name, nothing) for name in self.members]
         listed = describe(items, fused, ordered, counts, self.popularity)
         return np.asarray(np.float32(self.strength) * rise_by(self.trees, listed), dtype=np.float32)
-
-    def nudge(self, fused: Scores, standing: Mapping[str, Scores], seen: csr_array) -> Scores:
-        """Return what is added to the scores of all items: 0 for those that are no candidates, shape ``(u, n_items)``.
-
-        Args:
-            fused: shape ``(u, n_items)``; not changed in the end.
-            standing: standard scores by scorer, same shape.
-            seen: what the users have seen, CSR of the same shape.
-        """
-        items, best = self.candidates(fused, seen)
-        at = {name: np.take_along_axis(scores, np.maximum(items, 0), axis=1) for name, scores in standing.items()}
-        added = np.zeros_like(fused, dtype=np.float32)
-        add_at(added, items, self.rise(items, best, at, np.diff(seen.indptr)))
-        return added
 
     def save(self, folder: Path) -> None:
         """Write it as JSON and safetensors."""

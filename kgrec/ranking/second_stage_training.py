@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.ranking.candidates import collect
-from kgrec.ranking.fusion import by_user, learn_fusion
+from kgrec.models.ndcg import ndcg
+from kgrec.models.top_k import top_k
+from kgrec.ranking.fusion import Gate, by_user
+from kgrec.ranking.fusion_weights import collect, learn_fusion
 from kgrec.ranking.second_stage import (
     CANDIDATES,
     Listed,
@@ -26,13 +28,11 @@ from kgrec.ranking.second_stage import (
     popularity_of,
     rise_by,
 )
-from kgrec.ranking.top_k import ndcg, top_k
-from kgrec.ranking.user_weights import Gate
 
 if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.protocols import Scorer
-    from kgrec.ranking.fusion import Candidates
+    from kgrec.ranking.fusion_weights import Candidates
     from kgrec.ranking.training_inputs import TrainingInputs
 
 Mode = Literal["none", "lambdarank", "auto"]

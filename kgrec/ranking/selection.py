@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError
+from kgrec.models.ndcg import recall_ndcg
+from kgrec.models.top_k import top_k
 from kgrec.plugin.protocols import ConditionalScorer, GridScorer, RefittableScorer, Scorer
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress, Recording, Task
 from kgrec.ranking.checkpoint import Figures, FitStore
-from kgrec.ranking.top_k import recall_ndcg, top_k
 from kgrec.types import Scores, TrainingData, UserIndices
 
 if TYPE_CHECKING:

@@ -16,17 +16,16 @@ from kgrec.plugin.manager import Registry
 from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
 from kgrec.progress import SILENT, Progress
-from kgrec.ranking.candidates import collect
 from kgrec.ranking.checkpoint import Figures, FitStore
 from kgrec.ranking.cold_training import add_cold
-from kgrec.ranking.fusion import cross_fitted_ndcg, learn_fusion
-from kgrec.ranking.ranker import FALLBACK, Ranker
+from kgrec.ranking.fusion import FALLBACK, Gate
+from kgrec.ranking.fusion_weights import collect, cross_fitted_ndcg, learn_fusion
+from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
 from kgrec.ranking.selection import Selected, select, unusable
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.ranking.tuned import Tuned
-from kgrec.ranking.user_weights import Gate
 from kgrec.types import TrainingData
 
 

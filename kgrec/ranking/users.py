@@ -44,9 +44,9 @@ class UserRef:
     seen: csr_array = field(repr=False)
 
     @property
-    def indices(self) -> UserIndices | None:
-        """The position as scorers take it, shape ``(1,)``; None where there is none."""
-        return None if self.position is None else np.array([self.position], dtype=np.int64)
+    def asked(self) -> UserIndices | list[Profile]:
+        """What scorers are asked with: the position, shape ``(1,)``, or the profile."""
+        return [self.profile] if self.position is None else np.array([self.position], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class UserLookup:
             UserError: the request names neither a user nor a profile.
         """
         if request.profile is not None:
-            return UserRef("", None, -1, request.profile, self.ranker.seen_new([request.profile]))
+            return UserRef("", None, -1, request.profile, self.ranker.seen_at_training([request.profile]))
         if request.user_id is None:
             raise UserError("a request needs a user or a profile", hint="give a user id, --like ITEM or --profile TEXT")
         return self.find(request.user_id)

@@ -87,7 +87,7 @@ def test_how_high_items_stand_is_found_once_and_kept(project, monkeypatch):
 def test_best_ranks_are_the_places_in_the_users_lists(project):
     ranker = project.ranker
     users = np.arange(len(ranker.user_ids))
-    scores = ranker.fused(ranker.parts(users), users)
+    scores = ranker.fused(users)
     top, _ = ranker.rank(scores, 200, seen=ranker.seen, allowed=None)
     found = project.recommender.catalogue.best_ranks()
     for item in range(0, len(ranker.item_ids), 3):

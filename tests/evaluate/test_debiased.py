@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from kgrec.evaluate.metrics import accuracy
 from kgrec.evaluate.test_set import TestSet
 from kgrec.evaluate.uplift import compare_debiased, weighed_ndcg, weighed_recall
-from kgrec.ranking.top_k import top_k
+from kgrec.models.top_k import top_k
 
 N_ITEMS = 7
 SCORES = npst.arrays(np.float32, (3, N_ITEMS), elements=st.floats(0, 1, width=32), unique=True)

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
 from kgrec.evaluate.metrics import accuracy, auc, mae, rmse
-from kgrec.ranking.top_k import top_k
+from kgrec.models.top_k import top_k
 
 N_ITEMS = 9
 SCORES = npst.arrays(np.float32, (4, N_ITEMS), elements=st.floats(0, 1, width=32), unique=True)

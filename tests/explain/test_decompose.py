@@ -21,7 +21,7 @@ from kgrec.models.item_knn import ItemKNN
 from kgrec.models.popularity import Popularity
 from kgrec.models.transitions import Transitions
 from kgrec.plugin.protocols import Contribution
-from kgrec.ranking.cold import ColdItems
+from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.ranker import Ranker
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile, Triples
@@ -55,8 +55,7 @@ def ranker_of(data, scorers, cold=None):
 def check_sums(ranker, data):
     items = np.arange(data.n_items)
     for user in range(data.n_users):
-        parts = ranker.parts(np.array([user]))
-        total = ranker.fused(parts, np.array([user]))[0]
+        parts, (total,) = ranker.split(np.array([user]))
         split = decompose(ranker, user, items, parts)
         np.testing.assert_allclose([sum(p.value for p in own) for own in split], total, atol=1e-4)
         yield split
@@ -75,8 +74,7 @@ def test_parts_of_somebody_new_sum_to_the_score_too(data, name):
     ranker = ranker_of(data, {name: MAKERS[name]().fit(data, seed=1)})
     words = None if data.user_text is None else data.user_text[0]
     profile = Profile(np.array([0, 2]), np.array([1.0, 0.5], np.float32), text_vector=words)
-    parts = ranker.parts_new(profile)
-    total = ranker.fused(parts, None)[0]
+    parts, (total,) = ranker.split([profile])
     items = np.arange(data.n_items)
     kinds = set()
     for item, own in zip(items, decompose(ranker, None, items, parts, profile), strict=True):
@@ -89,7 +87,7 @@ def test_parts_of_somebody_new_sum_to_the_score_too(data, name):
 
 def test_parts_sum_to_the_score_of_a_fusion_with_cold_items(data):
     scorers = {name: MAKERS[name]().fit(data, seed=1) for name in ("ease", "content")}
-    cold = ColdItems(np.array([1, data.n_items - 1, 2]), ("content",), 0.3)
+    cold = ColdPlacement(np.array([1, data.n_items - 1, 2]), ("content",), 0.3)
     assert list(check_sums(ranker_of(data, scorers, cold), data))
 
 
@@ -112,14 +110,14 @@ def test_who_cannot_split_or_splits_wrongly_is_said_to_be_whole(data, kind):
     if kind is Silent:
         scorer = SimpleNamespace(score=scorer.score)
     ranker = ranker_of(data, {"a": scorer})
-    parts = ranker.parts(np.array([0]))
+    parts = ranker.split(np.array([0]))[0]
     (own,) = decompose(ranker, 0, np.array([3]), parts)
     assert [(p.kind, p.value) for p in own] == [(WHOLE, pytest.approx(float(parts["a"][0, 3])))]
 
 
 def test_what_the_second_stage_adds_is_a_part_of_its_own(data):
     ranker = ranker_of(data, {"a": Popularity().fit(data, seed=1)})
-    parts = ranker.parts(np.array([0]))
+    parts = ranker.split(np.array([0]))[0]
     parts["second-stage"] = np.full_like(parts["a"], 0.5)
     (own,) = decompose(ranker, 0, np.array([3]), parts)
     assert [(p.kind, p.value) for p in own if p.scorer == "second-stage"] == [(WHOLE, 0.5)]
@@ -130,12 +128,11 @@ def test_a_counterfactual_is_verified_and_minimal(data):
     ranker = ranker_of(data, {"ease": EASE().fit(data, seed=1)})
     row = data.matrix[[0]]
     profile = Profile(row.indices.astype(np.int64), row.data)
-    parts = ranker.parts_new(profile)
-    scores = ranker.fused(parts, None)[0]
+    (scores,) = ranker.fused([profile])
     scores[row.indices] = -np.inf
     item = int(np.argmax(scores))
     removal = Removal(ranker, profile, csr_array(row), item)
-    speaks = by_history(decompose(ranker, 0, np.array([item]), ranker.parts(np.array([0])))[0], data.n_items)
+    speaks = by_history(decompose(ranker, 0, np.array([item]), ranker.split(np.array([0]))[0])[0], data.n_items)
     found = counterfactual(removal, speaks, 1)
     if found is None:
         every = [np.array([one]) for one in profile.items]
@@ -150,7 +147,7 @@ def test_a_counterfactual_is_verified_and_minimal(data):
 def test_a_deletion_needs_enough_others(data):
     ranker = ranker_of(data, {"ease": EASE().fit(data, seed=1)})
     profile = Profile(np.array([0, 2, 3]), np.ones(3, np.float32))
-    removal = Removal(ranker, profile, ranker.seen_new([profile]), 4)
+    removal = Removal(ranker, profile, ranker.seen_at_training([profile]), 4)
     rng = np.random.default_rng(0)
     assert deletion(removal, np.array([0, 2]), rng) is None
     falls = deletion(removal, np.array([0]), rng, draws=3)

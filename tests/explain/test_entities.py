@@ -152,8 +152,7 @@ def test_the_parts_still_sum_to_the_score_and_survive_storing(data, fitted, name
     ranker = Ranker(*names, csr_array(data.matrix.astype(bool)), scorers, {name: 0.8, "popularity": 0.2})
     kinds, nodes = set(), set()
     for user in range(0, data.n_users, 5):
-        parts = ranker.parts(np.array([user]))
-        total = ranker.fused(parts, np.array([user]))[0]
+        parts, (total,) = ranker.split(np.array([user]))
         items = np.arange(data.n_items)
         for item, own in zip(items, decompose(ranker, user, items, parts), strict=True):
             told = through_entities(ranker, user, int(item), parts, own)

@@ -38,8 +38,8 @@ def explained():
         row = data.matrix[[position]]
         profile = Profile(row.indices.astype(np.int64), row.data)
         known = UserRef(user, position, position, profile, ranker.seen[[position]])
-        parts = ranker.parts(known.indices)
-        return UserScores(known, None, parts, ranker.fused(parts, known.indices)[0])
+        parts, (fused,) = ranker.split(known.asked)
+        return UserScores(known, None, parts, fused)
 
     return NoPaths(tables, None, Domain(name="generic", summary="any"), ranker), scores
 

@@ -61,8 +61,7 @@ def test_the_parts_still_sum_to_the_score(data, name):
     ranker = Ranker(*names, csr_array(data.matrix.astype(bool)), {name: scorer}, {name: 1.0})
     seen = set()
     for user in range(0, data.n_users, 3):
-        parts = ranker.parts(np.array([user]))
-        total = ranker.fused(parts, np.array([user]))[0]
+        parts, (total,) = ranker.split(np.array([user]))
         items = np.arange(data.n_items)
         for item, own in zip(items, decompose(ranker, user, items, parts), strict=True):
             terms = encoder.terms(TEXTS[item])

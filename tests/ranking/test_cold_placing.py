@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
-from kgrec.ranking.cold import ColdItems, Merging, budget, learn_height, merging
+from kgrec.ranking.cold import ColdPlacement, Merging, budget, learn_height, merging
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
@@ -68,10 +68,11 @@ def test_parts_sum_to_affine_scores_and_warm_items_keep_theirs():
     scores = {name: rng.normal(size=(3, 8)).astype(np.float32) for name in ("a", "b", "cold")}
     parts = {name: scores[name].copy() for name in ("a", "b")}
     before = parts["a"] + parts["b"]
-    cold = ColdItems(np.array([1, 4, 6, 7]), ("cold", "b"), height=1.5, scale=2.0)
-    cold.place(parts, scores)
+    cold = ColdPlacement(np.array([1, 4, 6, 7]), ("cold", "b"), height=1.5, scale=2.0)
+    total = before.copy()
+    cold.place(total, {name: scores[name][:, cold.items] for name in cold.members}, parts)
     assert set(parts) == {"a", "b", "cold"}
-    total = sum(parts.values())
+    np.testing.assert_allclose(sum(parts.values()), total, atol=1e-5)
     warm = [0, 2, 3, 5]
     np.testing.assert_allclose(total[:, warm], before[:, warm], rtol=1e-5)
     mean, deviation = before[:, warm].mean(axis=1), before[:, warm].std(axis=1)
@@ -83,7 +84,9 @@ def test_parts_sum_to_affine_scores_and_warm_items_keep_theirs():
 def test_nothing_known_of_a_user_leaves_cold_items_at_the_mean():
     scores = {"a": np.zeros((1, 4), dtype=np.float32), "cold": np.full((1, 4), np.nan, dtype=np.float32)}
     parts = {"a": scores["a"].copy()}
-    ColdItems(np.array([3]), ("cold",), height=9.0).place(parts, scores)
+    fused = parts["a"].copy()
+    ColdPlacement(np.array([3]), ("cold",), height=9.0).place(fused, {"cold": scores["cold"][:, [3]]}, parts)
+    assert not fused.any()
     assert not sum(parts.values()).any()
 
 
@@ -120,10 +123,10 @@ def test_training_places_cold_items_and_the_ranker_survives_saving(tmp_path):
     ranker.save(tmp_path)
     loaded = Ranker.load(tmp_path, registry)
     users = np.arange(8)
-    fused = ranker.fused(ranker.parts(users), users)
-    np.testing.assert_array_equal(loaded.fused(loaded.parts(users), users), fused)
+    fused = ranker.fused(users)
+    np.testing.assert_array_equal(loaded.fused(users), fused)
     assert fused[:, lost].std(axis=1).any()
-    new = ranker.parts_new(Profile(np.array([1, 2]), np.ones(2, dtype=np.float32)))
+    new = ranker.split([Profile(np.array([1, 2]), np.ones(2, dtype=np.float32))])[0]
     assert new["cold-items"][:, lost].any()
 
 

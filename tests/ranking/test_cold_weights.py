@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
-from kgrec.ranking.cold import ColdItems
+from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.cold_weights import FOLDS, hide, learn_weights
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
@@ -79,13 +79,13 @@ def test_weights_move_the_placed_scores():
     rng = np.random.default_rng(0)
     scores = {name: rng.normal(size=(2, 6)).astype(np.float32) for name in ("a", "b")}
     items = np.array([1, 3, 4])
-    cold = ColdItems(items, ("a", "b"), 0.0, weights=(2.0, 0.0))
+    cold = ColdPlacement(items, ("a", "b"), 0.0, weights=(2.0, 0.0))
     fused = rng.normal(size=(2, 6)).astype(np.float32)
-    cold.place_fused(fused, {name: part[:, items] for name, part in scores.items()})
+    cold.place(fused, {name: part[:, items] for name, part in scores.items()})
     assert (np.argsort(fused[:, items]) == np.argsort(scores["a"][:, items])).all()
-    assert ColdItems.from_state(cold.state()).weights == (2.0, 0.0)
+    assert ColdPlacement.from_state(cold.state()).weights == (2.0, 0.0)
     old = {key: value for key, value in cold.state().items() if key != "weights"}
-    assert ColdItems.from_state(old).standing(scores).keys() == {"a", "b"}
+    assert ColdPlacement.from_state(old).standing(scores).keys() == {"a", "b"}
 
 
 def trained(impressions):
@@ -123,4 +123,4 @@ def test_with_impressions_it_scores_cold_items_and_survives_saving(tmp_path):
     assert set(ranker.cold.members) <= set(ranker.scorers)
     ranker.save(tmp_path)
     loaded, users = Ranker.load(tmp_path, registry), np.arange(6)
-    np.testing.assert_array_equal(loaded.fused(loaded.parts(users), users), ranker.fused(ranker.parts(users), users))
+    np.testing.assert_array_equal(loaded.fused(users), ranker.fused(users))

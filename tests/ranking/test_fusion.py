@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from kgrec.ranking.fusion import Candidates, learn_weights, standardise
-from kgrec.ranking.top_k import top_k
+from kgrec.models.top_k import top_k
+from kgrec.ranking.fusion_weights import Candidates, learn_weights
+from kgrec.ranking.score_stats import standardise
 
 
 @given(npst.arrays(np.float32, (3, 8), elements=st.one_of(st.floats(-100, 100, width=32), st.just(np.nan))))

@@ -9,10 +9,10 @@ from scipy.sparse import csr_array
 
 from kgrec.models.popularity import Popularity
 from kgrec.plugin.manager import load_plugins
-from kgrec.ranking import user_weights as gates
-from kgrec.ranking.fusion import Candidates, by_user, cross_fitted_ndcg, learn_fusion, standardise
+from kgrec.ranking.fusion import FARTHEST, Gate, by_user
+from kgrec.ranking.fusion_weights import Candidates, conditional_logit, cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.user_weights import Gate, conditional_logit
+from kgrec.ranking.score_stats import standardise
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile
 
@@ -85,7 +85,7 @@ def test_levels_are_standard_and_end():
     levels = Gate.of(counts).levels(counts)
     assert levels.mean() == pytest.approx(0, abs=1e-6)
     assert levels.std() == pytest.approx(1, abs=1e-6)
-    assert Gate.of(counts).levels(np.array([10**9]))[0] == gates.FARTHEST
+    assert Gate.of(counts).levels(np.array([10**9]))[0] == FARTHEST
     assert np.isfinite(Gate.of(np.full(3, 5)).levels(np.array([5, 6]))).all()
 
 
@@ -121,13 +121,13 @@ def test_ranker_moves_the_weights_and_keeps_the_gate(tmp_path):
     ids = [str(k) for k in range(data.n_users)], [str(k) for k in range(data.n_items)]
     ranker = Ranker(*ids, seen, scorers, {"popularity": 1.0}, gate=gate)
     users = np.arange(data.n_users)
-    part = ranker.parts(users)["popularity"]
+    part = ranker.split(users)[0]["popularity"]
     expected = standardise(scorers["popularity"].score(users), seen) * (1 + 0.5 * gate.levels(counts))[:, None]
     np.testing.assert_allclose(part, expected, rtol=1e-5)
     row = data.matrix[[0]]
-    new = ranker.parts_new(Profile(row.indices.astype(np.int64), row.data))["popularity"]
+    new = ranker.split([Profile(row.indices.astype(np.int64), row.data)])[0]["popularity"]
     np.testing.assert_allclose(new[0], part[0], rtol=1e-5)
     ranker.save(tmp_path)
     loaded = Ranker.load(tmp_path, load_plugins([]).registry("scorer"))
     assert loaded.gate == gate
-    np.testing.assert_array_equal(loaded.parts(users)["popularity"], part)
+    np.testing.assert_array_equal(loaded.split(users)[0]["popularity"], part)

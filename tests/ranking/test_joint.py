@@ -16,11 +16,11 @@ from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking import score_stats as module
 from kgrec.ranking.blocks import rank_blocks
-from kgrec.ranking.cold import ColdItems
+from kgrec.ranking.cold import ColdPlacement
+from kgrec.ranking.fusion import Gate
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
-from kgrec.ranking.user_weights import Gate
 from kgrec.testing import toy_dataset, toy_training_data
 from kgrec.types import Profile
 
@@ -58,11 +58,11 @@ def made(**changes):
 
 def fused(ranker, users):
     out = np.full((len(users), N_ITEMS), np.nan, dtype=np.float32)
-    ranker.joint.fuse(users, ranker.seen[users], out)
+    ranker.fusion.fuse(users, ranker.seen[users], out)
     return out
 
 
-COLD = ColdItems(np.array([7, 8, 30]), ("content", "als"), height=0.7)
+COLD = ColdPlacement(np.array([7, 8, 30]), ("content", "als"), height=0.7)
 CASES = [
     {},
     {"gate": None},
@@ -80,7 +80,7 @@ def test_fused_scores_are_those_of_the_plain_way(changes, picked, monkeypatch):
     monkeypatch.setattr(module, "DENSE", picked)
     ranker = made(**changes)
     users = np.random.default_rng(0).permutation(N_USERS)
-    plain = ranker.fused(ranker.parts(users), users)
+    plain = ranker.fused(users)
     np.testing.assert_allclose(fused(ranker, users), plain, rtol=1e-5, atol=1e-5)
 
 
@@ -90,8 +90,8 @@ def test_so_are_those_of_people_who_came_later(changes):
     rng = np.random.default_rng(4)
     profiles = [Profile(rng.permutation(N_ITEMS)[:n], rng.random(n).astype(np.float32) + 0.5) for n in (3, 0, 12, 1)]
     out = np.empty((len(profiles), N_ITEMS), dtype=np.float32)
-    ranker.joint.fuse_new(profiles, ranker.seen_new(profiles), out)
-    plain = [ranker.fused(ranker.parts_new(profile), None)[0] for profile in profiles]
+    ranker.fusion.fuse(profiles, ranker.seen_at_training(profiles), out)
+    plain = [ranker.fused([profile])[0] for profile in profiles]
     np.testing.assert_allclose(out, plain, rtol=1e-5, atol=1e-5)
 
 
@@ -102,7 +102,7 @@ def test_lists_are_those_of_the_plain_way(include_seen, threads):
     users = np.random.default_rng(1).permutation(N_USERS)
     allowed = np.arange(N_ITEMS) % 3 > 0
     seen = ranker.seen[users]
-    scores = ranker.fused(ranker.parts(users), users)
+    scores = ranker.fused(users)
     best, values = ranker.rank(scores, 10, seen=seen, allowed=allowed, include_seen=include_seen)
     options = {"allowed": allowed, "include_seen": include_seen, "block_size": 9, "threads": threads}
     blocks = list(rank_blocks(ranker, users, 10, seen=seen, **options))
@@ -133,5 +133,5 @@ def test_the_trained_hybrid_with_cold_items_is_served_alike():
     assert ranker.cold is not None
     users = np.arange(len(found.user_ids))
     out = np.empty((len(users), len(found.item_ids)), dtype=np.float32)
-    ranker.joint.fuse(users, ranker.seen, out)
-    np.testing.assert_allclose(out, ranker.fused(ranker.parts(users), users), rtol=1e-4, atol=1e-4)
+    ranker.fusion.fuse(users, ranker.seen, out)
+    np.testing.assert_allclose(out, ranker.fused(users), rtol=1e-4, atol=1e-4)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from kgrec.errors import ConfigError, NotFoundError, PluginError, UsageError
+from kgrec.models.top_k import with_reserved
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.rerank.pipeline import build, parse, prepare
 from kgrec.ranking.rerank.steps import as_they_are, quota
-from kgrec.ranking.top_k import with_reserved
 from kgrec.testing import toy_candidates, toy_rerank_data
 
 REGISTRY = load_plugins().registry("re-ranker")

@@ -18,14 +18,14 @@ from kgrec.models.sparse import csr
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking import second_stage_training as training
-from kgrec.ranking.cold import ColdItems
-from kgrec.ranking.fusion import Candidates
+from kgrec.ranking.cold import ColdPlacement
+from kgrec.ranking.fusion import Gate
+from kgrec.ranking.fusion_weights import Candidates
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.second_stage import PART, describe, popularity_of, rise_by
 from kgrec.ranking.second_stage_training import Learner
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
-from kgrec.ranking.user_weights import Gate
 from kgrec.testing import toy_dataset, toy_training_data
 from kgrec.types import Profile
 
@@ -154,14 +154,13 @@ def training_material(users, truth, seen, data, scorers):
     return TrainingInputs(data, None, HeldOut(users, truth, seen), seen, list(map(str, users)), [])
 
 
-COLD = ColdItems(np.array([7, 8, 30]), ("content", "als"), height=0.7)
+COLD = ColdPlacement(np.array([7, 8, 30]), ("content", "als"), height=0.7)
 
 
 @pytest.mark.parametrize("cold", [None, COLD])
 def test_parts_add_up_and_only_the_best_are_nudged(ranker, cold):
     ranker, users = replace(ranker, cold=cold), np.arange(N_USERS)
-    parts = ranker.parts(users)
-    fused = ranker.fused(parts, users)
+    parts, fused = ranker.split(users)
     np.testing.assert_allclose(sum(parts.values()), fused, atol=1e-5)
     nudged = parts[PART] > 0
     assert nudged.sum(axis=1).max() <= 100
@@ -170,7 +169,7 @@ def test_parts_add_up_and_only_the_best_are_nudged(ranker, cold):
     assert not nudged[ranker.seen.toarray()].any()
     assert not nudged[5].any() or ranker.seen[[5]].nnz
     plain = replace(ranker, stage=None)
-    before = plain.fused(plain.parts(users), users)
+    before = plain.fused(users)
     if cold is None:
         np.testing.assert_allclose(fused - parts[PART], before, atol=1e-5)
 
@@ -181,13 +180,13 @@ def test_in_bulk_it_is_the_same(ranker, cold, weights):
     ranker = replace(ranker, cold=cold, weights=weights)
     users = np.random.default_rng(0).permutation(N_USERS)
     out = np.full((N_USERS, N_ITEMS), np.nan, dtype=np.float32)
-    ranker.joint.fuse(users, ranker.seen[users], out)
-    assert_nearly_all_close(out, ranker.fused(ranker.parts(users), users))
+    ranker.fusion.fuse(users, ranker.seen[users], out)
+    assert_nearly_all_close(out, ranker.fused(users))
     rng = np.random.default_rng(4)
     profiles = [Profile(rng.permutation(N_ITEMS)[:n], rng.random(n).astype(np.float32) + 0.5) for n in (3, 0, 12)]
     out = np.empty((len(profiles), N_ITEMS), dtype=np.float32)
-    ranker.joint.fuse_new(profiles, ranker.seen_new(profiles), out)
-    plain = [ranker.fused(ranker.parts_new(profile), None)[0] for profile in profiles]
+    ranker.fusion.fuse(profiles, ranker.seen_at_training(profiles), out)
+    plain = [ranker.fused([profile])[0] for profile in profiles]
     assert_nearly_all_close(out, np.array(plain))
 
 
@@ -203,13 +202,13 @@ def test_it_is_kept_as_text_and_read_again(ranker, tmp_path):
     read = Ranker.load(tmp_path, load_plugins([]).registry("scorer"))
     assert read.stage.members == ranker.stage.members
     users = np.arange(9)
-    np.testing.assert_allclose(read.parts(users)[PART], ranker.parts(users)[PART], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(read.split(users)[0][PART], ranker.split(users)[0][PART], rtol=1e-4, atol=1e-5)
 
 
 def test_damaged_trees_are_an_error(ranker):
     stage = replace(ranker.stage, models=("no tree at all",))
     with pytest.raises(CorruptArtifactError, match="second stage"):
-        replace(ranker, stage=stage).parts(np.arange(3))
+        replace(ranker, stage=stage).split(np.arange(3))
 
 
 def test_without_lightgbm_the_error_names_the_extra(ranker, monkeypatch):

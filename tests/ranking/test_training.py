@@ -150,8 +150,8 @@ def test_an_interrupted_training_does_not_fit_again(spied, tmp_path):
     second, _ = train(found, spied, config, only=["spy"], store=store)
     assert len(FITS) == done
     users = np.arange(5)
-    for name, part in first.parts(users).items():
-        np.testing.assert_array_equal(part, second.parts(users)[name])
+    for name, part in first.split(users)[0].items():
+        np.testing.assert_array_equal(part, second.split(users)[0][name])
     train(found, spied, config, only=["spy"], store=FitStore(tmp_path, "another run"))
     assert len(FITS) == 2 * done
 
@@ -166,7 +166,7 @@ def test_real_scorers_survive_saving_and_loading_and_are_the_same_for_a_seed(tmp
     users = np.arange(len(found.user_ids))
     for other in (again, loaded):
         assert other.weights == ranker.weights
-        np.testing.assert_array_equal(ranker.fused(ranker.parts(users), users), other.fused(other.parts(users), users))
+        np.testing.assert_array_equal(ranker.fused(users), other.fused(users))
     assert sum(ranker.weights.values()) == pytest.approx(1)
     assert {r.name for r in report.scorers} == set(NAMES)
 
@@ -189,8 +189,7 @@ def test_parts_sum_to_the_fused_score_also_for_somebody_nothing_is_known_of():
     ranker, _ = train(found, registry, config, only=NAMES)
     from kgrec.types import Profile
 
-    parts = ranker.parts_new(Profile())
-    fused = ranker.fused(parts, None)
+    parts, fused = ranker.split([Profile()])
     np.testing.assert_allclose(sum(parts.values()), fused, atol=1e-5)
     assert fused.any()
 

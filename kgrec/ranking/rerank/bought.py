@@ -6,9 +6,9 @@ from typing import Self
 
 import numpy as np
 
+from kgrec.models.ndcg import hits
 from kgrec.plugin.reranking import CandidateLists, RerankData
 from kgrec.ranking.rerank.steps import Order, ordered
-from kgrec.ranking.top_k import hits
 
 
 class Bought:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.ranking import ndcg as gain
-from kgrec.ranking.ndcg import Gain
+from kgrec.models import ndcg
+from kgrec.models.ndcg import CandidateNDCG
 
 
 def by_definition(fused, relevant, n_relevant, k):
@@ -28,7 +28,7 @@ def test_gain_is_that_of_the_definition(seed, n_users, n_candidates, k, ties):
     expected = by_definition(fused, relevant, n_relevant, k)
     with pytest.MonkeyPatch.context() as patch:
         for many in (0, 1_000):
-            patch.setattr(gain, "MANY_LIKES", many)
-            judge = Gain(relevant, n_relevant, k)
+            patch.setattr(ndcg, "MANY_LIKES", many)
+            judge = CandidateNDCG(relevant, n_relevant, k)
             assert judge.of(fused) == pytest.approx(expected)
             assert judge.of(fused) == pytest.approx(expected)  # buffers are used again

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
-from kgrec.ranking.top_k import hits, recall_ndcg, top_k
+from kgrec.models.ndcg import hits, recall_ndcg
+from kgrec.models.top_k import top_k
 
 SCORES = npst.arrays(
     np.float32,

@@ -1,4 +1,4 @@
-"""The best k of many scores, and how good they are; vectorised over users."""
+"""The best k of many scores, vectorised over users."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from kgrec.types import ItemIndices, Scores
 
 
@@ -88,57 +86,6 @@ def _sifted(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.float
     if crowded.any():
         positions[crowded], found[crowded] = _partitioned(scores[crowded], k)
     return positions, found
-
-
-def hits(top: NDArray[np.int64], truth: csr_array) -> NDArray[np.bool_]:
-    """Say which entries of ``top`` of shape ``(u, k)`` are nonzero in the rows of ``truth`` of shape ``(u, n)``."""
-    n_items = truth.shape[1]
-    rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
-    relevant = np.sort(rows * n_items + truth.indices)
-    keys = np.arange(len(top))[:, None] * n_items + np.where(top < 0, 0, top)
-    if len(relevant) == 0:
-        return np.zeros(top.shape, dtype=np.bool_)
-    found = relevant[np.minimum(np.searchsorted(relevant, keys), len(relevant) - 1)] == keys
-    return np.asarray(found & (top >= 0), dtype=np.bool_)
-
-
-def recall(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of each user's relevant items that are in the list, shape ``(u,)``; NaN where there are none.
-
-    Args:
-        hit: which places of the list hold a relevant item, shape ``(u, k)``.
-        relevant: how many items are relevant, shape ``(u,)``.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(relevant > 0, hit.sum(axis=1) / relevant, np.nan)
-
-
-def ndcg(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return NDCG (Järvelin and Kekäläinen 2002) of each user's list, shape ``(u,)``; NaN where nothing is relevant.
-
-    The binary gain is discounted by ``1 / log2(rank + 1)`` and divided by that of the best possible list of length
-    ``k``.
-
-    Args:
-        hit: which places of the list hold a relevant item, shape ``(u, k)``.
-        relevant: how many items are relevant, shape ``(u,)``.
-    """
-    k = hit.shape[1]
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(relevant, k)]
-    return np.asarray((hit @ discount) / ideal, dtype=np.float64)
-
-
-def recall_ndcg(top: NDArray[np.int64], truth: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return :func:`recall` and :func:`ndcg` at ``k`` of each user, both of shape ``(u,)``.
-
-    Args:
-        top: recommended items, best first, shape ``(u, k)``, -1 for none.
-        truth: relevant items, CSR of shape ``(u, n_items)``.
-    """
-    hit = hits(top, truth)
-    relevant = np.diff(truth.indptr).astype(np.int64)
-    return recall(hit, relevant), ndcg(hit, relevant)
 
 
 def with_reserved(
