@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.runs import RunComparison, Runs
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
-    from kgrec.generate.feedback.feedback import Feedback
+    from kgrec.generate.feedback.feedback import TextFeedback
     from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
     from kgrec.generate.lora.settings import LoraSettings
     from kgrec.generate.service import TextService
@@ -569,12 +569,12 @@ class Project:
         return finetune(self, order or FineTuneOptions(), settings or LoraSettings(seed=self.config.seed), progress)
 
     @cached_property
-    def feedback(self) -> Feedback:
+    def feedback(self) -> TextFeedback:
         """The texts on record and what readers did with them, in the folder ``feedback`` beside kgrec.toml."""
-        from kgrec.generate.feedback.feedback import Feedback
+        from kgrec.generate.feedback.feedback import TextFeedback
         from kgrec.generate.feedback.store import FeedbackStore
 
-        return Feedback(FeedbackStore(self.workspace.root), self.domain, self.manager, lambda: self.texts)
+        return TextFeedback(FeedbackStore(self.workspace.root), self.domain, self.manager, lambda: self.texts)
 
     def evaluate_feedback(self) -> FeedbackEvaluation:
         """Measure what readers did, by kind, language, model and variant, with intervals over readers."""

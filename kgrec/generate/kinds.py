@@ -1,10 +1,26 @@
-"""The kinds of text of a domain that states none of its own."""
+"""The kinds of text of a domain, the variants of prompts and phrases of each, and the choice among these."""
 
 from __future__ import annotations
 
-from kgrec.errors import NotFoundError
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kgrec.errors import NotFoundError, PluginError
+from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
+from kgrec.generate.feedback.exposures import exposures
+from kgrec.generate.prompts import check_prompt, short_hash
+from kgrec.generate.template import phrases_text
 from kgrec.languages import DEFAULT, every_language, get_language, languages
-from kgrec.plugin.domain import Domain, TextKind
+from kgrec.plugin.domain import Domain, PromptTemplate, TextKind
+from kgrec.plugin.generation import MAIN
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kgrec.config import GenerateConfig
+    from kgrec.generate.feedback.store import FeedbackStore
+    from kgrec.plugin.manager import PluginManager
 
 
 def _generic(name: str, summary: str, *, personal: bool = True) -> TextKind:
@@ -49,3 +65,121 @@ def cues_of(domain: Domain, code: str) -> dict[str, tuple[str, ...]]:
         labels = (f"{label} {{}}" if spaced else f"{label}{{}}",) if telling else ()
         found[relation.name] = (*labels, *domain.cues.get(code, {}).get(relation.name, ()))
     return found
+
+
+TEMPLATE = "template"
+FRESH = 60.0
+"""Seconds for which exposures are taken as they were: time alone makes some of them old enough to be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to ask for a kind of text.
+
+    Attributes:
+        name: ``main``, or as the plugin calls it.
+        version: of the prompt, or of the phrases where the template writes.
+        prompt: for a language model, or None.
+    """
+
+    name: str
+    version: str
+    prompt: PromptTemplate | None = None
+
+
+class Variants:
+    """The variants of a domain's kinds of text; what feedback tells of them is read when it is needed.
+
+    Args:
+        manager: the plugins, which give the prompts.
+        domain: whose kinds.
+        settings: how a variant is chosen, and by what reward.
+        store: the feedback on record.
+    """
+
+    def __init__(self, manager: PluginManager, domain: Domain, settings: GenerateConfig, store: FeedbackStore) -> None:
+        self._manager, self._domain, self._settings, self._store = manager, domain, settings, store
+        self._known: dict[tuple[str, str, bool], dict[str, Variant]] = {}
+        self._arms: dict[tuple[str, str, str], list[Arm]] = {}
+        self._exposed: tuple[object, float, pl.DataFrame] | None = None
+
+    def of(self, kind: TextKind, language: str, model: str) -> dict[str, Variant]:
+        """Return the variants of a kind in a language by name, the main one first.
+
+        Raises:
+            PluginError: a plugin names a prompt that it does not give.
+        """
+        by_template = model == TEMPLATE
+        key = (kind.name, language, by_template)
+        if key not in self._known:
+            found = self._phrases(kind, language) if by_template else self._prompts(kind, language)
+            self._known[key] = {variant.name: variant for variant in found}
+        return self._known[key]
+
+    def choose(
+        self, kind: TextKind, language: str, model: str, named: str | None, seed: int, about: tuple[str, ...]
+    ) -> Variant:
+        """Return the variant that writes a text.
+
+        Args:
+            kind: of the text.
+            language: of the text.
+            model: that is asked.
+            named: name of the variant somebody wants, or None.
+            seed: of the draw.
+            about: the user and the items: another text is another draw.
+
+        Raises:
+            NotFoundError: there is no variant of that name.
+        """
+        variants = self.of(kind, language, model)
+        if named is not None:
+            if named not in variants:
+                where = f"kind {kind.name!r} in {language!r}"
+                raise NotFoundError.of("variant", named, variants, where=where)
+            return variants[named]
+        if self._settings.variants == "first" or len(variants) == 1:
+            return variants[MAIN]
+        arms = self.arms(kind, language, model)
+        return variants[choose(arms, draw_key(seed, kind.name, language, model, *about)).name]
+
+    def arms(self, kind: TextKind, language: str, model: str) -> list[Arm]:
+        """Return the variants of a kind in a language, asked of a model, with what feedback tells of them."""
+        table = self._exposures()
+        key = (kind.name, language, model)
+        if key not in self._arms:
+            versions = {v.name: v.version for v in self.of(kind, language, model).values()}
+            asked = {"kind": kind.name, "language": language, "asked": model}
+            self._arms[key] = arms_of(table, versions, **asked, reward=self._settings.reward)
+        return self._arms[key]
+
+    def _exposures(self) -> pl.DataFrame:
+        now = time.time()
+        current = self._store.stamp()  # texts alone, which grow batch by batch, tell nothing of what readers like
+        if self._exposed is None or self._exposed[0] != current or now - self._exposed[1] > FRESH:
+            table = exposures(self._store, window_hours=self._settings.window_hours, now=now).table
+            self._exposed = (current, now, table)
+            self._arms.clear()
+        return self._exposed[2]
+
+    def _prompts(self, kind: TextKind, language: str) -> list[Variant]:
+        domain, task = self._domain.name, f"{kind.name}.{language}"
+        names = [name for name in self._manager.prompt_variants(domain, task) if name != MAIN]
+        found = []
+        for name in (MAIN, *names):
+            asked = task if name == MAIN else f"{task}@{name}"
+            prompt = self._manager.prompt_template(domain, asked)
+            if prompt is None and name != MAIN:
+                raise PluginError(f"a plugin names the prompt {asked!r} and does not give it", hint="add the file")
+            version = short_hash(prompt.text) if prompt else ""
+            found.append(Variant(name, version, check_prompt(prompt) if prompt else None))
+        return found
+
+    @staticmethod
+    def _phrases(kind: TextKind, language: str) -> list[Variant]:
+        start = f"{language}@"
+        named = {name[len(start) :]: target for name, target in kind.phrases.items() if name.startswith(start)}
+        main = kind.phrases.get(language)
+        files = {**({MAIN: main} if main else {}), **named}
+        found = [Variant(name, short_hash(phrases_text(target))) for name, target in files.items()]
+        return found if main else [Variant(MAIN, ""), *found]

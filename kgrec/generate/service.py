@@ -19,12 +19,11 @@ from kgrec.data.values import canonical_id
 from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
-from kgrec.generate.kinds import cues_of, kind_of
+from kgrec.generate.kinds import TEMPLATE, Variants, cues_of, kind_of
 from kgrec.generate.names import NameIndex
 from kgrec.generate.prompts import check_prompt
 from kgrec.generate.template import TONES
-from kgrec.generate.topics import Steering, foresight, merged, stressed
-from kgrec.generate.variants import TEMPLATE, Variants
+from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
 from kgrec.languages import get_language, languages
 from kgrec.plugin.domain import PromptTemplate
@@ -397,7 +396,7 @@ class TextService:
 
     @cached_property
     def _steering(self) -> Steering:
-        return Steering(foresight(self._recommender().users, self.config.seed), self.profiler)
+        return Steering(self._recommender().users, self.profiler, self.config.seed)
 
     @cached_property
     def names(self) -> NameIndex:

@@ -6,7 +6,7 @@ Steering chooses among facts and never adds one: the guards judge the text as th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 SCORER = "latent"
 
-Foresight = Callable[[str], tuple[ItemIndices, NDArray[np.float64]]]
-"""Names the real items near samples of a user: positions in the dataset, repeats allowed, and cosines, ``(k,)``."""
-
 SAMPLES = 32
 """Drawn for a user."""
 
@@ -44,65 +41,54 @@ STRESSED = ("entity", "attribute")
 """Types of facts that can be dwelt on."""
 
 
-@dataclass(frozen=True)
 class Steering:
-    """Turns samples into interests.
-
-    Attributes:
-        foresee: names the items.
-        profiler: knows what items have in common.
-    """
-
-    foresee: Foresight
-    profiler: Profiler
-
-    def interests(self, user_id: str, *, limit: int = N_INTERESTS) -> tuple[Interest, ...]:
-        """Return what the foreseen items have in common, strongest first; empty where nothing is foreseen."""
-        items, cosines = self.foresee(user_id)
-        kept = cosines > 0
-        if not kept.any():
-            return ()
-        places, whose = np.unique(items[kept], return_inverse=True)
-        weights: NDArray[np.float64] = np.bincount(whose, weights=cosines[kept]).astype(np.float64)
-        return tuple(self.profiler.shared(places, weights, limit=limit)[:limit])
-
-
-def foresight(users: UserLookup, seed: int) -> Foresight:
-    """Return the function that names the items that samples of a user lie near.
+    """Turns samples of what a user may turn to next into interests.
 
     Args:
         users: finds users in the numbering of the trained hybrid.
+        profiler: knows what items have in common.
         seed: of the samples.
 
     Raises:
         UserError: the hybrid was trained without the latent generator.
     """
-    ranker = users.ranker
-    scorer: Latent | None = ranker.scorers.get(SCORER)  # type: ignore[assignment]
-    if scorer is None:
-        raise UserError(
-            "the workspace has no latent generator",
-            hint="`kgrec train --set generate.steer=latent`; it needs items with texts",
-        )
-    generator = scorer
-    rows = users.item_rows()
-    gone = np.flatnonzero(rows < 0)
 
-    def foresee(user_id: str) -> tuple[ItemIndices, NDArray[np.float64]]:
+    def __init__(self, users: UserLookup, profiler: Profiler, seed: int) -> None:
+        scorer = users.ranker.scorers.get(SCORER)
+        if scorer is None:
+            raise UserError(
+                "the workspace has no latent generator",
+                hint="`kgrec train --set generate.steer=latent`; it needs items with texts",
+            )
+        self._generator: Latent = scorer  # type: ignore[assignment]
+        self._users, self._profiler, self._seed = users, profiler, seed
+        self._rows = users.item_rows()
+
+    def interests(self, user_id: str, *, limit: int = N_INTERESTS) -> tuple[Interest, ...]:
+        """Return what the items near the samples have in common, strongest first; empty where there are none."""
+        items, cosines = self._nearest(user_id)
+        kept = cosines > 0
+        if not kept.any():
+            return ()
+        places, whose = np.unique(items[kept], return_inverse=True)
+        weights: NDArray[np.float64] = np.bincount(whose, weights=cosines[kept]).astype(np.float64)
+        return tuple(self._profiler.shared(places, weights, limit=limit)[:limit])
+
+    def _nearest(self, user_id: str) -> tuple[ItemIndices, NDArray[np.float64]]:
+        """Return the items that samples of a user lie near: positions in the dataset, repeats allowed, and cosines."""
+        ranker, generator = self._users.ranker, self._generator
         position = ranker.user_positions.get(user_id)
         if position is None:
-            (profile,), seen = users.newcomers([user_id])
-            samples, known = generator.sample_new(profile, SAMPLES, seed=seed), seen.indices
+            (profile,), seen = self._users.newcomers([user_id])
+            samples, known = generator.sample_new(profile, SAMPLES, seed=self._seed), seen.indices
         else:
-            samples = generator.sample(np.array([position]), SAMPLES, seed=seed)[0]
+            samples = generator.sample(np.array([position]), SAMPLES, seed=self._seed)[0]
             known = ranker.seen[[position]].indices
-        without = np.concatenate([known, gone])
+        without = np.concatenate([known, np.flatnonzero(self._rows < 0)])
         items, cosines = decode(
             unit_rows(samples), lambda s: generator.nearest(s, NEAREST, without=without), generator.item_vectors
         )
-        return rows[items], cosines
-
-    return foresee
+        return self._rows[items], cosines
 
 
 def decode(

@@ -10,7 +10,7 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
-from kgrec.generate.feedback.feedback import Feedback
+from kgrec.generate.feedback.feedback import TextFeedback
 from kgrec.generate.kinds import BLURB, GENERIC
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import MAIN
@@ -97,7 +97,7 @@ def test_an_edit_is_kept_and_guards_say_what_they_have_against_it(project):
         project.feedback.record(text.text_id, "edited", text=f"{title} is a film directed by Brad Pitt.").faulty_edits
         == 1
     )
-    violations = project.feedback.store.events(["violations"])["violations"].to_list()
+    violations = project.feedback.store.events()["violations"].to_list()
     assert violations[0] == []
     assert any("Brad Pitt" in told for told in violations[1])
     assert project.feedback.accepted() == []
@@ -118,7 +118,7 @@ def test_what_readers_accept_becomes_pairs(project):
     assert all(pair.prompt for pair in pairs.values())
     feedback = project.feedback
     other = replace(project.domain, kinds=(replace(BLURB, name="poem"),))
-    assert Feedback(feedback.store, other, project.manager, lambda: project.texts).accepted() == []
+    assert TextFeedback(feedback.store, other, project.manager, lambda: project.texts).accepted() == []
 
 
 def events_of(texts, at, clicked):

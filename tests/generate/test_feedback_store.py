@@ -67,7 +67,7 @@ def test_events_are_kept_once_and_only_for_texts_on_record(tmp_path):
     assert store.add_events(rows) == (0, ["t9"])
     assert FeedbackStore(tmp_path).add_events(rows) == (0, ["t9"])
     assert store.stamp() == filled
-    found = store.events(["text_id", "value", "violations"])
+    found = store.events()
     assert found["text_id"].to_list() == ["t1", "t1", "t1", "t2"]
     assert found["value"].to_list() == [None, None, None, 4.0]
     store.add_events(events(("t1", "edited", "u1", 8, None, "x", None, ["claims: no", "“é”"])))

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kgrec.generate.feedback.store import FeedbackStore
+from kgrec.generate.feedback.store import TEXT_SCHEMA, FeedbackStore
 
-TEXT_FIELDS = ("text_id", "kind", "lang", "model", "asked", "variant", "version", "user_id", "fallback")
 OUTCOMES = ("unit", "shown", "clicked", "converted", "value", "dwell", "rating", "edited", "faulty")
-EVENT_FIELDS = ("text_id", "event", "user_id", "time", "value", "violations")
 HOUR = 3600
 NOBODY = "\0"
 """Stands for a reader who is not known."""
@@ -55,8 +53,8 @@ def exposures(store: FeedbackStore, *, window_hours: float, now: float) -> Expos
         window_hours: how long a reader has to react; 0: judged at once, and no reaction is too late.
         now: unix seconds.
     """
-    texts = store.texts(TEXT_FIELDS).rename({"user_id": "owner"})
-    events = store.events(EVENT_FIELDS).join(texts.select("text_id", "owner"), on="text_id")
+    texts = store.texts().rename({"user_id": "owner"})
+    events = store.events().drop("text", "event_id").join(texts.select("text_id", "owner"), on="text_id")
     events = events.with_columns(reader=pl.coalesce("user_id", "owner", pl.lit(NOBODY))).drop("user_id", "owner")
     window = int(window_hours * HOUR)
     shown = _shown(events.filter(pl.col("event") == "shown"), window, now)
@@ -68,7 +66,7 @@ def exposures(store: FeedbackStore, *, window_hours: float, now: float) -> Expos
     table = shown.join(_counts(other), on=EPISODE, how="left")
     pending = int((shown["n"].cast(pl.Int64) - shown["n_old"].cast(pl.Int64)).sum())
     judged = _spread(table.filter(pl.col("n_old") > 0)).join(texts, on="text_id", maintain_order="left")
-    names = [name for name in TEXT_FIELDS if name != "user_id"]
+    names = [name for name in TEXT_SCHEMA if name != "user_id"]
     return Exposures(judged.select(*names, *OUTCOMES), pending, unshown, late)
 
 

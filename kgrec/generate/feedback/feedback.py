@@ -15,9 +15,8 @@ from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
 from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
-from kgrec.generate.kinds import cues_of, kinds_of
+from kgrec.generate.kinds import TEMPLATE, cues_of, kinds_of
 from kgrec.generate.prompts import render
-from kgrec.generate.variants import TEMPLATE
 from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import MAIN
@@ -70,7 +69,7 @@ class AcceptedText:
     item_ids: tuple[str, ...] = ()
 
 
-class Feedback:
+class TextFeedback:
     """The texts on record (``generate.record``) and what readers did with them.
 
     Args:

@@ -11,11 +11,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from kgrec.artifacts import storage_errors
 from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
@@ -41,9 +42,8 @@ EVENT_SCHEMA: Mapping[str, pl.DataType] = {
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS texts (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, text_id TEXT NOT NULL UNIQUE, time INTEGER, text TEXT, kind TEXT, lang TEXT,
-    tone TEXT, model TEXT, asked TEXT, variant TEXT, version TEXT, prompt TEXT, user_id TEXT, item_ids TEXT, facts TEXT,
-    interests TEXT, topics TEXT, noun TEXT, seed INTEGER, repaired INTEGER, fallback INTEGER);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, text_id TEXT NOT NULL UNIQUE, kind TEXT, lang TEXT, model TEXT, asked TEXT,
+    variant TEXT, version TEXT, user_id TEXT, fallback INTEGER, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, text_id TEXT NOT NULL, event TEXT NOT NULL, user_id TEXT, time INTEGER,
     value REAL, text TEXT, event_id TEXT UNIQUE, violations TEXT);
@@ -144,24 +144,14 @@ class TextRecord:
             version=self.version,
         )
 
-    def row(self) -> tuple[Any, ...]:
-        """Return the record as SQLite keeps it: lists as JSON."""
-        values = asdict(self)
-        values["user_id"] = self.user_id or None
-        return tuple(json.dumps(v, ensure_ascii=False) if isinstance(v, tuple | list) else v for v in values.values())
 
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return the record that :meth:`row` tells."""
-        values = dict(zip(_TEXT_FIELDS, row, strict=True))
-        for name in ("item_ids", "interests", "topics"):
-            values[name] = tuple(json.loads(values[name]))
-        facts = [{**fact, "aliases": tuple(fact["aliases"])} for fact in json.loads(values["facts"])]
-        values["facts"] = tuple(Fact(**fact) for fact in facts)
-        return cls(**values | {name: bool(values[name]) for name in ("repaired", "fallback")})
+_RECORD = TypeAdapter(TextRecord)
 
-
-_TEXT_FIELDS = tuple(field.name for field in fields(TextRecord))
+TEXT_SCHEMA: Mapping[str, type[pl.DataType]] = {
+    **dict.fromkeys(("text_id", "kind", "lang", "model", "asked", "variant", "version", "user_id"), pl.String),
+    "fallback": pl.Boolean,
+}
+"""What of a text stands in columns of its own, to be counted by; see :class:`TextRecord`."""
 
 
 @dataclass
@@ -182,7 +172,10 @@ class FeedbackStore:
     def add_texts(self, texts: Iterable[TextRecord]) -> int:
         """Record texts; those on record already are left. Returns how many were new."""
         with self._changed() as db:
-            return _insert(db, "texts", _TEXT_FIELDS, (text.row() for text in texts))
+            rows = (
+                (*(getattr(text, name) for name in TEXT_SCHEMA), _RECORD.dump_json(text).decode()) for text in texts
+            )
+            return _insert(db, "texts", (*TEXT_SCHEMA, "record"), rows)
 
     def add_events(self, rows: pl.DataFrame) -> tuple[int, list[str]]:
         """Record events of texts on record; an event that is on record already is left.
@@ -200,15 +193,14 @@ class FeedbackStore:
             values = ((*row[:-1], None if row[-1] is None else json.dumps(row[-1])) for row in table.iter_rows())
             return _insert(db, "events", tuple(EVENT_SCHEMA), values), [one for one in ids if one not in known]
 
-    def texts(self, names: Sequence[str] = ("text_id",)) -> pl.DataFrame:
-        """Return fields of all texts, strings and flags, in the order of writing.
+    def texts(self) -> pl.DataFrame:
+        """Return the columns of :data:`TEXT_SCHEMA` of all texts, in the order of writing.
 
         Raises:
             CorruptArtifactError: the file is damaged.
         """
-        kinds = {"time": pl.Int64, "seed": pl.Int64, "repaired": pl.Boolean, "fallback": pl.Boolean}
-        rows = self._read(f"SELECT {', '.join(names)} FROM texts ORDER BY id")
-        return pl.DataFrame(rows, schema={name: kinds.get(name, pl.String) for name in names}, orient="row")
+        rows = self._read(f"SELECT {', '.join(TEXT_SCHEMA)} FROM texts ORDER BY id")
+        return pl.DataFrame(rows, schema=dict(TEXT_SCHEMA), orient="row")
 
     def records(self, ids: Iterable[str]) -> list[TextRecord]:
         """Return the texts of these ids that are on record, in the order of writing.
@@ -216,20 +208,17 @@ class FeedbackStore:
         Raises:
             CorruptArtifactError: the file is damaged.
         """
-        query = f"SELECT {', '.join(_TEXT_FIELDS)} FROM texts {_AMONG} ORDER BY id"
-        return [TextRecord.from_row(row) for row in self._read(query, (json.dumps(list(ids)),))]
+        rows = self._read(f"SELECT record FROM texts {_AMONG} ORDER BY id", (json.dumps(list(ids)),))
+        return [_RECORD.validate_json(record) for (record,) in rows]
 
-    def events(self, names: Sequence[str] = tuple(EVENT_SCHEMA)) -> pl.DataFrame:
-        """Return fields of all events, in the order of writing.
+    def events(self) -> pl.DataFrame:
+        """Return all events, columns of :data:`EVENT_SCHEMA`, in the order of writing.
 
         Raises:
             CorruptArtifactError: the file is damaged.
         """
-        rows = self._read(f"SELECT {', '.join(names)} FROM events ORDER BY id")
-        stored = {name: pl.String() if name == "violations" else EVENT_SCHEMA[name] for name in names}
-        found = pl.DataFrame(rows, schema=stored, orient="row")
-        if "violations" not in names:
-            return found
+        rows = self._read(f"SELECT {', '.join(EVENT_SCHEMA)} FROM events ORDER BY id")
+        found = pl.DataFrame(rows, schema={**EVENT_SCHEMA, "violations": pl.String()}, orient="row")
         return found.with_columns(pl.col("violations").str.json_decode(EVENT_SCHEMA["violations"]))
 
     def stamp(self) -> tuple[int, int]:
