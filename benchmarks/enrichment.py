@@ -64,7 +64,7 @@ class Arms:
         self.project = project = kgrec.open(folder, overrides=told)
         dataset, settings = project.dataset, project.config
         started = time.process_time()
-        written = project.enrich(folder / "keywords.csv", thin=thin)
+        written = project.texts.write_keywords(folder / "keywords.csv", thin=thin)
         seconds = round(time.process_time() - started, 1)
         named = pl.read_csv(folder / "keywords.csv", infer_schema=False)["item_id"].to_list()
         self.enriched = np.zeros(dataset.n_items, dtype=np.bool_)

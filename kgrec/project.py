@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan, TextPlan
-    from kgrec.evaluate.records import KeptRun, RatingsRecord, SimulationRecord, TextsRecord
+    from kgrec.evaluate.records import KeptRun, RatingsRecord, RunRecord, SimulationRecord, TextsRecord
     from kgrec.evaluate.responses import FeedbackEvaluation
     from kgrec.evaluate.runs import RunComparison, Runs
     from kgrec.explain.reasons import Explainer
@@ -52,16 +52,6 @@ if TYPE_CHECKING:
     from kgrec.ranking.users import UserLookup
     from kgrec.text.profile import Profiler, UserProfile
     from kgrec.text.vectors import TextVectors
-
-
-KNOWN_INTERESTS = 24
-"""Interests that :meth:`Project.user_info` tells."""
-
-LOADED = (
-    *("dataset", "graph", "ranker", "text_vectors", "text_inputs"),
-    *("explainer", "profiler", "texts", "users", "recommender", "ratings"),
-)
-"""Names of what :meth:`Project.forget` drops."""
 
 
 def open_project(
@@ -198,8 +188,9 @@ class Project:
 
     def forget(self) -> None:
         """Drop what was loaded, so that it is read again."""
-        for name in LOADED:
-            self.__dict__.pop(name, None)
+        for name, part in vars(type(self)).items():
+            if isinstance(part, cached_property):
+                vars(self).pop(name, None)
 
     def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:
         """Read the files, clean them and build the knowledge graph.
@@ -291,10 +282,7 @@ class Project:
             WorkspaceError: nothing was trained yet.
         """
         if isinstance(user, str):
-            defaults = self.config.recommend
-            seen = defaults.include_seen if include_seen is None else include_seen
-            steps = None if rerank is None else tuple(rerank)
-            user = Request(user, n or defaults.n, seen, tuple(where), rerank=steps, by=by)
+            user = replace(self._request(user, n, include_seen, where, rerank), by=by)
         if explain and user.by == "rating":
             raise UserError("reasons are told of lists by relevance", hint="ask for reasons without a list by rating")
         known = self.users.asked(user)
@@ -343,10 +331,20 @@ class Project:
         Returns:
             ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
         """
+        order = self._request(None, n, include_seen, where, rerank)
+        return self.recommender.recommend_many(users, order, progress)
+
+    def _request(
+        self,
+        user: str | None,
+        n: int | None,
+        include_seen: bool | None,
+        where: Sequence[tuple[str, str]],
+        rerank: Sequence[str] | None,
+    ) -> Request:
         defaults = self.config.recommend
         seen = defaults.include_seen if include_seen is None else include_seen
-        order = Request(None, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
-        return self.recommender.recommend_many(users, order, progress)
+        return Request(user, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
 
     def profile(self, *, text: str = "", like: Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.
@@ -370,34 +368,15 @@ class Project:
     def info(self) -> dict[str, Any]:
         """Return what the workspace holds and how fresh it is."""
         stages = self.workspace.stages()
-        facts: dict[str, Any] = {
-            "workspace": str(self.workspace.root),
-            "domain": self.config.domain,
-            "stages": stages,
-        }
-        if not stages:
-            facts["next"] = "kgrec build-graph"
-        elif "models" not in stages or stages["models"]["changed_since"]:
-            facts["next"] = "kgrec train"
-        if "models" in stages:
-            facts["scorers"] = self.ranker.summary.get("scorers", {})
-        return facts
+        facts = {"workspace": str(self.workspace.root), "domain": self.config.domain, "stages": stages}
+        stale = "models" not in stages or stages["models"]["changed_since"]
+        following = {"next": "kgrec train" if stages else "kgrec build-graph"} if stale else {}
+        scorers = {"scorers": self.ranker.summary.get("scorers", {})} if "models" in stages else {}
+        return {**facts, **following, **scorers}
 
     def user_info(self, user_id: str) -> dict[str, Any]:
-        """Return what is known of a user; terms and entities are the first of :meth:`interests`."""
-        profile = self.interests(user_id, limit=KNOWN_INTERESTS)
-        position = int(self.dataset.user_positions([profile.user_id])[0])
-        terms, entities = (
-            {one.name: round(one.weight, 3) for one in profile.interests if one.kind in kinds}
-            for kinds in (("term",), ("entity", "category"))
-        )
-        return {
-            "user_id": profile.user_id,
-            **self.dataset.user_facts(position),
-            "terms": terms,
-            "entities": entities,
-            "own_words": " ".join(profile.own_words),
-        }
+        """Return what is known of a user, as JSON values; terms and entities are the first of :meth:`interests`."""
+        return self.profiler.facts(user_id)
 
     @cached_property
     def profiler(self) -> Profiler:
@@ -468,51 +447,6 @@ class Project:
 
         items = [item] if isinstance(item, str) else list(item)
         return self.texts.generate(user, items, n, GenerateOptions(**options), watch)
-
-    def enrich(self, out: str | Path, *, thin: int = 20, limit: int = 8) -> int:
-        """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
-
-        Training reads the file where ``text.keywords`` names it. Keywords are no facts and never stated.
-
-        Args:
-            out: the file, .csv with the columns ``item_id`` and ``keywords``.
-            thin: texts of fewer words get keywords.
-            limit: keywords an item.
-
-        Returns:
-            How many items got some.
-        """
-        from kgrec.generate.keywords import write_keywords
-
-        parts = (self.dataset, self.graph, self.config, self.domain)
-        return write_keywords(*parts, Path(out), thin=thin, limit=limit)
-
-    def generate_all(
-        self,
-        out: str | Path,
-        *,
-        n: int = 1,
-        users: Sequence[str] | None = None,
-        progress: Progress = SILENT,
-        **options: Any,
-    ) -> int:
-        """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
-
-        What the file already holds of the same kind and language is not written again.
-
-        Args:
-            out: the file, ``.jsonl``; it grows batch by batch.
-            n: recommended items a user.
-            users: ids; None for all.
-            progress: told where it is.
-            options: as of :meth:`generate`.
-
-        Returns:
-            How many texts were written now.
-        """
-        from kgrec.generate.service import GenerateOptions
-
-        return self.texts.generate_all(Path(out), n, users, GenerateOptions(**options), progress)
 
     def evaluate_texts(
         self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
@@ -608,20 +542,6 @@ class Project:
     def _scores(self, user: str) -> UserScores:
         """Score all items for a user, by scorer."""
         return self.recommender.scores(self.users.find(user, with_likes=True))
-
-    def draw_explanation(self, explanation: Explanation, out: str | Path) -> Path:
-        """Draw the paths of an explanation as .svg or .html.
-
-        Raises:
-            UserError: it has no paths.
-        """
-        from kgrec.explain.why import picture
-        from kgrec.graph.drawing import draw
-
-        heading = f"{explanation.label} for {explanation.user_id}"
-        lines = (explanation.sentence, *(path.told() for path in explanation.paths))
-        draw(picture(explanation), Path(out), heading=heading, lines=lines)
-        return Path(out)
 
     def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:
         """Measure by deletion whether explanations name what the lists of the trained models rest on.
@@ -720,23 +640,18 @@ class Project:
 
         return Runs.of(self.workspace)
 
-    def write_report(self, out: str | Path, name: str = "latest") -> Path:
-        """Write the page of a run: one HTML file that stands alone.
+    def write_report(self, out: str | Path, found: KeptRun[RunRecord] | RunComparison | str = "latest") -> Path:
+        """Write the page of a run, or of two runs beside each other: one HTML file that stands alone.
 
         Args:
             out: the file.
-            name: see :meth:`kgrec.evaluate.runs.Runs.load`.
+            found: a run or its name, see :meth:`kgrec.evaluate.runs.Runs.load`; or what ``runs.compare`` found.
         """
-        from kgrec.report import write_page
-        from kgrec.report.run_page import report_page
-
-        write_page(Path(out), report_page(self.runs.load(name)))
-        return Path(out)
-
-    def write_comparison(self, out: str | Path, comparison: RunComparison) -> Path:
-        """Write the page of two runs beside each other, as :meth:`kgrec.evaluate.runs.Runs.compare` found them."""
+        from kgrec.evaluate.comparison import RunComparison
         from kgrec.report import write_page
         from kgrec.report.comparison import comparison_page
+        from kgrec.report.run_page import report_page
 
-        write_page(Path(out), comparison_page(comparison))
+        run = self.runs.load(found) if isinstance(found, str) else found
+        write_page(Path(out), comparison_page(run) if isinstance(run, RunComparison) else report_page(run))
         return Path(out)

@@ -150,7 +150,7 @@ def evaluate(
     run.data([document], show)
     run.say(f"all figures are in {found.file}" + (f" and in {out}" if out else ""))
     if html is not None:
-        project.write_report(html, str(found.file))
+        project.write_report(html, found)
         run.say(f"the page is {html}")
     run.timings({"evaluation": found.record.seconds})
 

@@ -58,7 +58,7 @@ def explain(
         raise UsageError(f"{out.name} names no drawing", hint="end it with .svg or .html")
     found = run.project.explain(user, item, n=number, counterfactual=counterfactual)
     if out is not None:
-        run.project.draw_explanation(found, out)
+        found.draw(out)
         run.say(f"paths drawn into {out}")
     run.data([found.to_dict()], lambda: _show(found))
 

@@ -113,8 +113,10 @@ def _for_all(
         raise UsageError("--all excludes USER and --item", hint="leave them out")
     if out is None:
         raise UsageError("--all needs a file", hint="give --out FILE.jsonl")
+    from kgrec.generate.service import GenerateOptions
+
     with run.progress() as progress:
-        written = run.project.generate_all(out, n=number, progress=progress, **wanted)
+        written = run.project.texts.generate_all(out, GenerateOptions(**wanted), n=number, progress=progress)
     run.say(f"{cell(written)} texts written to {out}")
 
 
@@ -236,6 +238,6 @@ def enrich(
 
     Training reads the file where kgrec.toml says text.keywords = "FILE". Keywords are no facts; no text states them.
     """
-    written = run.project.enrich(out, thin=thin, limit=limit)
+    written = run.project.texts.write_keywords(out, thin=thin, limit=limit)
     run.say(f"keywords of {cell(written)} items written to {out}")
     run.say(f'next: [text] keywords = "{out.name}" in kgrec.toml, then kgrec train{run.workspace_option}')

@@ -108,7 +108,7 @@ def show(
     found = run.project.runs.load(name)
     if html is not None:
         options.check_files(None, html)
-        run.project.write_report(html, str(found.file))
+        run.project.write_report(html, found)
         run.say(f"the page of {found.name} is in {html}")
         return
     run.data([found.record.to_dict()], lambda: _show(found))
@@ -182,7 +182,7 @@ def compare(
     options.check_files(out, html)
     found = run.project.runs.compare(run_a, run_b)
     if html is not None:
-        run.project.write_comparison(html, found)
+        run.project.write_report(html, found)
     if out is not None:
         write_records([found.to_dict()], Format.json, out)
     run.data([found.to_dict()], lambda: _show_comparison(found))

@@ -53,7 +53,7 @@ def simulate(
         write_records([document], Format.json, out)
     run.data([document], lambda: show_loop(found.record))
     if html is not None:
-        run.project.write_report(html, str(found.file))
+        run.project.write_report(html, found)
         run.say(f"the page is {html}")
     run.say(f"all rounds are in {found.file}" + (f" and in {out}" if out else ""))
     run.timings({"simulation": found.record.seconds})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,17 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return asdict(self)
+
+    def draw(self, out: str | Path) -> None:
+        """Draw the paths as .svg or .html.
+
+        Raises:
+            UserError: there are none.
+        """
+        from kgrec.graph.drawing import draw
+
+        lines = (self.sentence, *(path.told() for path in self.paths))
+        draw(picture(self), Path(out), heading=f"{self.label} for {self.user_id}", lines=lines)
 
 
 def explain(

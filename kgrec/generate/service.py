@@ -198,12 +198,31 @@ class TextService:
         requests = list(self._requests(kind, user_id, chunks, reasons, asked))
         return self._written(writer, requests, [user_id] * len(requests), asked, watch)
 
+    def write_keywords(self, out: str | Path, *, thin: int = 20, limit: int = 8) -> int:
+        """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
+
+        Training reads the file where ``text.keywords`` names it. Keywords are no facts and never stated.
+
+        Args:
+            out: the file, .csv with the columns ``item_id`` and ``keywords``.
+            thin: texts of fewer words get keywords.
+            limit: keywords an item.
+
+        Returns:
+            How many items got some.
+        """
+        from kgrec.generate.keywords import write_keywords
+
+        parts = (self.dataset, self.graph, self.config, self.domain)
+        return write_keywords(*parts, Path(out), thin=thin, limit=limit)
+
     def generate_all(
         self,
-        out: Path,
-        n: int,
-        users: Sequence[str] | None,
-        options: GenerateOptions,
+        out: str | Path,
+        options: GenerateOptions = GenerateOptions(),
+        *,
+        n: int = 1,
+        users: Sequence[str] | None = None,
         progress: Progress = SILENT,
     ) -> int:
         """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
@@ -212,9 +231,9 @@ class TextService:
 
         Args:
             out: the file, ``.jsonl``; it grows batch by batch.
+            options: what is asked for.
             n: texts a user.
             users: ids; None for all.
-            options: what is asked for.
             progress: told where it is.
 
         Returns:
@@ -224,6 +243,7 @@ class TextService:
             UsageError: the file is not named ``.jsonl``.
             UserError: its folder does not exist, or it holds something else.
         """
+        out = Path(out)
         if out.suffix != ".jsonl":
             raise UsageError(f"{out.name!r}: texts are written as JSON lines", hint="--out FILE.jsonl")
         if not out.parent.is_dir():

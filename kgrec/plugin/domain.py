@@ -6,9 +6,11 @@ from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from kgrec.languages import DEFAULT, get_language
+if TYPE_CHECKING:
+    from kgrec.languages import Language
+
 
 ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
 """Every action that kgrec knows; a source's own words are mapped onto these."""
@@ -60,6 +62,8 @@ class RelationType:
 
     def reason_in(self, code: str) -> str:
         """Return how a reason words the relation in a language, or nothing."""
+        from kgrec.languages import DEFAULT
+
         return self.reasons.get(code, self.reason if code == DEFAULT else "")
 
 
@@ -141,11 +145,11 @@ class TextKind:
 
     def longest(self, code: str) -> int:
         """Return how long a text in a language may be."""
-        return self.max_length.get(code, get_language(code).length.longest)
+        return self.max_length.get(code, _pack(code).length.longest)
 
     def shortest(self, code: str) -> int:
         """Return how long a text in a language must be."""
-        return self.min_length.get(code, get_language(code).length.shortest)
+        return self.min_length.get(code, _pack(code).length.shortest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +199,11 @@ class Domain:
 
     def noun(self, code: str) -> str:
         """Return what an item is called in a language."""
-        return self.item_noun.get(code) or get_language(code).noun
+        return self.item_noun.get(code) or _pack(code).noun
 
     def verbs_in(self, code: str, *, before_names: bool = False) -> dict[str, str]:
         """Return what a user did, by action, in a language; before the name of an item, or anywhere."""
-        language = get_language(code)
+        language = _pack(code)
         common = {**language.verbs, **(language.verbs_before_names if before_names else {})}
         own = self.verbs_before_names.get(code, {}) if before_names else {}
         return {**common, **self.verbs.get(code, {}), **own}
@@ -278,3 +282,9 @@ def default_prompt(task: str) -> PromptTemplate | None:
     kind, _, language = task.rpartition(".")
     name = kind if kind in ("repair", "personal") else "default"
     return read_prompt("kgrec.languages", f"{language}/prompts/{name}.txt", f"{name}.{language}")
+
+
+def _pack(code: str) -> Language:
+    from kgrec.languages import get_language  # here, so that the help of the command line needs no pydantic
+
+    return get_language(code)

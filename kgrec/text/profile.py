@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,6 +42,9 @@ LONGEST_SEARCH = 40
 """Characters of a search that is an interest."""
 
 N_INTERESTS = 12
+
+KNOWN_INTERESTS = 24
+"""Interests that :meth:`Profiler.facts` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,22 @@ class Profiler:
         self._weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
         self._rows = dataset.interactions.filter(pl.col("split") != "test")
         self._scale = _rating_scale(self._rows)
+
+    def facts(self, user_id: str) -> dict[str, Any]:
+        """Return what the tables hold of a user and the first interests, as JSON values."""
+        profile = self.profile(user_id, limit=KNOWN_INTERESTS)
+        position = int(self._dataset.user_positions([profile.user_id])[0])
+        terms, entities = (
+            {one.name: round(one.weight, 3) for one in profile.interests if one.kind in kinds}
+            for kinds in (("term",), ("entity", "category"))
+        )
+        return {
+            "user_id": profile.user_id,
+            **self._dataset.user_facts(position),
+            "terms": terms,
+            "entities": entities,
+            "own_words": " ".join(profile.own_words),
+        }
 
     def profile(
         self, user_id: str, *, limit: int = N_INTERESTS, terms: bool = True, evidence: bool = True

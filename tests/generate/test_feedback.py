@@ -12,6 +12,7 @@ from kgrec.cli.app import main
 from kgrec.errors import ConfigError, DataError, NotFoundError, PluginError
 from kgrec.generate.feedback.feedback import TextFeedback
 from kgrec.generate.kinds import BLURB, GENERIC
+from kgrec.generate.service import GenerateOptions
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import MAIN
 from kgrec.testing import toy_workspace
@@ -235,6 +236,6 @@ def test_files_bad_rows_and_the_page(folder, tmp_path, capfd):
 
 
 def test_a_batch_is_recorded_too(project, tmp_path):
-    project.generate_all(tmp_path / "all.jsonl", kind="summary")
+    project.texts.generate_all(tmp_path / "all.jsonl", GenerateOptions("summary"))
     written = {json.loads(line)["text_id"] for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()}
     assert set(project.feedback.store.texts()["text_id"]) == written

@@ -7,8 +7,9 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import NotFoundError, UsageError, UserError
-from kgrec.project import KNOWN_INTERESTS
+from kgrec.generate.service import GenerateOptions
 from kgrec.testing import toy_workspace
+from kgrec.text.profile import KNOWN_INTERESTS
 
 
 @pytest.fixture(scope="module")
@@ -116,20 +117,20 @@ def test_info_profile_and_texts_agree_on_a_user(project):
 
 def test_all_is_taken_up_where_it_stopped(project, tmp_path):
     out = tmp_path / "texts.jsonl"
-    assert project.generate_all(out, kind="blurb", users=["u01", "u02", "u03"]) == 3
+    assert project.texts.generate_all(out, GenerateOptions("blurb"), users=["u01", "u02", "u03"]) == 3
     whole = out.read_text(encoding="utf-8")
     lines = whole.splitlines(keepends=True)
     out.write_text("".join(lines[:1]) + lines[1][:30], encoding="utf-8")  # interrupted in the middle of a line
-    assert project.generate_all(out, kind="blurb", users=["u01", "u02", "u03"]) == 2
+    assert project.texts.generate_all(out, GenerateOptions("blurb"), users=["u01", "u02", "u03"]) == 2
     again = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {row["text"] for row in again} == {json.loads(line)["text"] for line in lines}
-    assert project.generate_all(out, kind="summary") == project.dataset.n_items
-    assert project.generate_all(out, kind="summary") == 0
+    assert project.texts.generate_all(out, GenerateOptions("summary")) == project.dataset.n_items
+    assert project.texts.generate_all(out, GenerateOptions("summary")) == 0
     with pytest.raises(UsageError, match="JSON lines"):
-        project.generate_all(tmp_path / "texts.csv")
+        project.texts.generate_all(tmp_path / "texts.csv")
     (tmp_path / "other.jsonl").write_text('{"a": 1}\n{"b": 2}\n', encoding="utf-8")
     with pytest.raises(UserError, match="something else"):
-        project.generate_all(tmp_path / "other.jsonl", kind="summary")
+        project.texts.generate_all(tmp_path / "other.jsonl", GenerateOptions("summary"))
 
 
 def test_the_command_line(folder, tmp_path, capfd):

@@ -70,11 +70,11 @@ def test_training_reads_the_file_and_no_text_states_it(folder, capfd):
 
 def test_what_is_held_out_changes_nothing(folder, tmp_path):
     project = kgrec.open(folder, overrides=TOY)
-    project.enrich(tmp_path / "a.csv", thin=50)
-    project.enrich(tmp_path / "b.csv", thin=50)
+    project.texts.write_keywords(tmp_path / "a.csv", thin=50)
+    project.texts.write_keywords(tmp_path / "b.csv", thin=50)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with pytest.raises(UserError, match="does not exist"):
-        project.enrich(tmp_path / "none" / "a.csv")
+        project.texts.write_keywords(tmp_path / "none" / "a.csv")
 
 
 def test_a_file_of_something_else(tmp_path):
