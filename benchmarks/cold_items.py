@@ -34,15 +34,22 @@ from kgrec.models.ndcg import recall_ndcg
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.models.top_k import top_k
 from kgrec.progress import SILENT
+from kgrec.project import Project
 from kgrec.ranking.cold import ColdPlacement, learn_height, merging
 from kgrec.ranking.score_stats import standardise
 from kgrec.ranking.selection import mask_seen
+from kgrec.ranking.text_inputs import TextInputs
 from kgrec.types import Scores, TrainingData
 
 K = 20
 SHARE = 0.2
 TUNING_DRAW = 0
 BUDGET = 0.02
+
+
+def text_inputs(project: Project) -> TextInputs:
+    """Return what encodes the texts of a workspace."""
+    return TextInputs(project.workspace, project.config, project.manager, project.domain, lambda: project.graph)
 
 
 def load(name: str, encoder: str | None) -> tuple[TrainingData, csr_array, bool]:
@@ -55,7 +62,7 @@ def load(name: str, encoder: str | None) -> tuple[TrainingData, csr_array, bool]
     dataset, settings = project.dataset, project.config
     weights = like_weights(dataset, settings.feedback, project.domain)
     split = split_validation(dataset, weights, settings.train, settings.seed)
-    texts = project.text_inputs.encode(dataset, split, SILENT)
+    texts = text_inputs(project).encode(dataset, split, SILENT)
     events = to_events(dataset, np.ones(dataset.interactions.height, dtype=np.bool_), weights)
     matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
     rows = pl.read_csv(prepared.test, separator="\t", infer_schema=False)

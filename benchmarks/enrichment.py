@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 from bench import built
 from click_auc import auc
-from cold_items import load
+from cold_items import load, text_inputs
 from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -77,11 +77,11 @@ class Arms:
         kept = dataset.interactions["split"].to_numpy() != "test"
         events = to_events(dataset, kept, weights)
         matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-        self.vectors = {"plain": project.text_inputs.encode(dataset, split, SILENT).items}
+        self.vectors = {"plain": text_inputs(project).encode(dataset, split, SILENT).items}
         enriched = kgrec.open(folder, overrides=[*told, "text.keywords=keywords.csv"])
-        self.vectors["keywords"] = enriched.text_inputs.encode(dataset, split, SILENT).items
+        self.vectors["keywords"] = text_inputs(enriched).encode(dataset, split, SILENT).items
         if template:
-            self.vectors["whole"] = kgrec.open(folder).text_inputs.encode(dataset, split, SILENT).items
+            self.vectors["whole"] = text_inputs(kgrec.open(folder)).encode(dataset, split, SILENT).items
         self.data = TrainingData(matrix, events, None, self.vectors["plain"])
         fit, kept_back = (to_events(dataset, mask, weights) for mask in (split.fit, split.validation))
         self.less = TrainingData(interaction_matrix(fit, *matrix.shape), fit, None, self.vectors["plain"])

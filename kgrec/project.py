@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kgrec.data.dataset import Dataset
-    from kgrec.data.split import Split
-    from kgrec.evaluate.ablation import EvaluationInputs
+    from kgrec.evaluate.evaluator import Evaluator
     from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan, TextPlan
@@ -47,10 +46,9 @@ if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.ratings import PredictedRating, RatingService
     from kgrec.ranking.recommend import Recommender, UserScores
-    from kgrec.ranking.text_inputs import TextInputs
     from kgrec.ranking.training import TrainReport
     from kgrec.ranking.users import UserLookup
-    from kgrec.text.profile import Profiler, UserProfile
+    from kgrec.text.profile import Profiler
     from kgrec.text.vectors import TextVectors
 
 
@@ -144,13 +142,6 @@ class Project:
         from kgrec.text.vectors import TextVectors
 
         return TextVectors.load(self.workspace.folder("text"))
-
-    @cached_property
-    def text_inputs(self) -> TextInputs:
-        """What is encoded of items and users."""
-        from kgrec.ranking.text_inputs import TextInputs
-
-        return TextInputs(self.workspace, self.config, self.manager, self.domain, lambda: self.graph)
 
     @cached_property
     def users(self) -> UserLookup:
@@ -375,12 +366,12 @@ class Project:
         return {**facts, **following, **scorers}
 
     def user_info(self, user_id: str) -> dict[str, Any]:
-        """Return what is known of a user, as JSON values; terms and entities are the first of :meth:`interests`."""
+        """Return what is known of a user, as JSON values; with the first interests."""
         return self.profiler.facts(user_id)
 
     @cached_property
     def profiler(self) -> Profiler:
-        """What describes users, for :meth:`interests`, :meth:`user_info` and texts."""
+        """What describes users: interests and the events that say so."""
         from kgrec.graph.item_entities import item_entities
         from kgrec.text.item_text import item_texts
         from kgrec.text.profile import Profiler
@@ -404,18 +395,6 @@ class Project:
         known = (self.dataset, self.graph, self.profiler)
         store = self.feedback.store
         return TextService(self.config, self.manager, self.workspace, *known, lambda: self.recommender, store)
-
-    def interests(self, user_id: str, *, limit: int = 12) -> UserProfile:
-        """Return what a user is interested in, with the events that say so.
-
-        Args:
-            user_id: the user's id.
-            limit: interests at most.
-
-        Raises:
-            NotFoundError: the user is unknown.
-        """
-        return self.profiler.profile(user_id, limit=limit)
 
     def generate(
         self,
@@ -566,59 +545,22 @@ class Project:
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.evaluate.chart_data import example_maker
         from kgrec.evaluate.plan import EvaluationPlan
-        from kgrec.evaluate.run import evaluate_lists
-        from kgrec.ranking.train_stage import resolve_device
-        from kgrec.ranking.tune_stage import tuned_config
 
-        plan = plan or EvaluationPlan()
-        # Options tuned on all of the data know what another split hides; what files mark as test they never saw.
-        config, scorers = self.config, self.manager.registry("scorer")
-        if plan.split == "given":
-            config = tuned_config(config, self.workspace, scorers, progress)
-        inputs = replace(
-            self._evaluation_inputs(config, progress),
-            device=resolve_device(device or self.config.train.device),
-            examples=example_maker(self.graph, self.domain, self.config, plan.examples),
-        )
-        return self.runs.keep(*evaluate_lists(inputs, plan, progress))
+        return self.runs.keep(*self._evaluator().lists(plan or EvaluationPlan(), device, progress))
 
-    def _evaluation_inputs(self, config: Config, progress: Progress) -> EvaluationInputs:
-        """Return what is evaluated on, rows marked ``test`` included."""
-        from kgrec.data.dataset import Dataset
-        from kgrec.evaluate.ablation import EvaluationInputs
+    def _evaluator(self) -> Evaluator:
+        from kgrec.evaluate.evaluator import Evaluator
 
-        def encoded(dataset: Dataset, split: Split, names: bool) -> tuple[Vectors | None, Vectors | None]:
-            vectors = self.text_inputs.encode(dataset, split, progress, entity_names=names)
-            return (vectors.items if vectors.items.any() else None, vectors.users if vectors.users.any() else None)
-
-        triples = self.graph.triples(min_entity_degree=config.graph.min_entity_degree)
-        return EvaluationInputs(
-            dataset=Dataset.load(self.workspace.folder("dataset")),
-            config=config,
-            domain=self.domain,
-            manager=self.manager,
-            triples=triples if len(triples) else None,
-            encode=encoded,
-            fingerprints=self._fingerprints(),
-        )
-
-    def _fingerprints(self) -> dict[str, str]:
-        manifest = self.workspace.manifest()
-        return {name: manifest[name].fingerprint for name in ("dataset", "graph")}
+        return Evaluator(self.workspace, self.config, self.domain, self.manager, self.graph)
 
     def evaluate_ratings(
         self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT
     ) -> KeptRun[RatingsRecord]:
         """Predict held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
-        from kgrec.data.dataset import Dataset
         from kgrec.evaluate.plan import RatingsPlan
-        from kgrec.evaluate.run import evaluate_ratings
 
-        dataset = Dataset.load(self.workspace.folder("dataset"))
-        plan = plan or RatingsPlan()
-        return self.runs.keep(evaluate_ratings(dataset, self.config, self._fingerprints(), plan, progress))
+        return self.runs.keep(self._evaluator().ratings(plan or RatingsPlan(), progress))
 
     def simulate(self, plan: SimulationPlan | None = None, *, progress: Progress = SILENT) -> KeptRun[SimulationRecord]:
         """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept.
@@ -628,10 +570,8 @@ class Project:
             progress: told where it is.
         """
         from kgrec.evaluate.plan import SimulationPlan
-        from kgrec.evaluate.run import evaluate_loop
 
-        inputs = self._evaluation_inputs(self.config, progress)
-        return self.runs.keep(evaluate_loop(inputs, plan or SimulationPlan(), progress))
+        return self.runs.keep(self._evaluator().loop(plan or SimulationPlan(), progress))
 
     @cached_property
     def runs(self) -> Runs:
@@ -647,7 +587,7 @@ class Project:
             out: the file.
             found: a run or its name, see :meth:`kgrec.evaluate.runs.Runs.load`; or what ``runs.compare`` found.
         """
-        from kgrec.evaluate.comparison import RunComparison
+        from kgrec.evaluate.runs import RunComparison
         from kgrec.report import write_page
         from kgrec.report.comparison import comparison_page
         from kgrec.report.run_page import report_page

@@ -175,7 +175,7 @@ def profile(
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many interests.")] = 12,
 ) -> None:
     """Show what a user is interested in, and which events say so."""
-    found = run.project.interests(user, limit=number)
+    found = run.project.profiler.profile(user, limit=number)
     run.data(profile_records(found), lambda: _show_profile(found))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
 
@@ -62,7 +62,6 @@ class EvaluationInputs:
         encode: makes text vectors.
         device: ``"cpu"`` or ``"cuda"``.
         examples: makes examples of lists with reasons, or None.
-        fingerprints: of the dataset and the graph.
     """
 
     dataset: Dataset
@@ -73,7 +72,6 @@ class EvaluationInputs:
     encode: Encode
     device: str = "cpu"
     examples: MakeExamples | None = None
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

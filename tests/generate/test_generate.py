@@ -87,7 +87,7 @@ def test_a_model_without_key_or_file_is_no_catastrophe(project, monkeypatch):
 
 
 def test_an_interest_names_its_events(project):
-    profile = project.interests("u03")
+    profile = project.profiler.profile("u03")
     assert profile.interests
     entity = next(i for i in profile.interests if i.kind in ("entity", "category"))
     assert entity.evidence
@@ -101,7 +101,7 @@ def test_info_profile_and_texts_agree_on_a_user(project):
     """There is one engine; texts leave out words of texts, which state nothing of an item."""
     for user in project.dataset.users["user_id"].to_list():
         known, told = project.user_info(user), project.texts.profile(user)
-        found = project.interests(user, limit=KNOWN_INTERESTS)
+        found = project.profiler.profile(user, limit=KNOWN_INTERESTS)
         named = {(one.kind, one.name): round(one.weight, 3) for one in found.interests}
         assert known["terms"] == {name: weight for (kind, name), weight in named.items() if kind == "term"}
         assert known["entities"] == {
