@@ -35,7 +35,7 @@ ASKED = {
     "kgrec/models/threads.py": "functions of the operating system",
     "kgrec/plugin/manager.py": "functions of a plugin's module, which may be anything",
     "kgrec/settings.py": "type hints",
-    "kgrec/text/encoders/transformer.py": "settings of a model of transformers",
+    "kgrec/text/encoders/pretrained.py": "settings of a model of transformers",
 }
 """Files that ask things for what they may lack, and why no protocol can say it: the things are not kgrec's."""
 
