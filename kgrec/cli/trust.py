@@ -44,7 +44,10 @@ def host(
     url: Annotated[str, typer.Argument(metavar="URL", help="Its address, such as https://host/v1.")],
     variable: Annotated[str, typer.Argument(metavar="[VARIABLE]", help="Whose value it gets; none: texts only.")] = "",
 ) -> None:
-    """Allow a host to get texts, and the value of a variable of the environment."""
+    """Allow a host to get texts, and the value of a variable.
+
+    The variable is one of the environment, such as the key of an endpoint.
+    """
     Consent.load().allow(hosts=[(origin(url), variable)])
     run.say(f"{origin(url)} may get texts" + (f" and the value of ${variable}" if variable else ""))
 

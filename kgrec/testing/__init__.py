@@ -12,39 +12,14 @@ A subclass names the thing under test; pytest runs the rest::
 import pytest
 
 # Plain asserts in a library explain nothing unless pytest is told before the modules are imported.
-pytest.register_assert_rewrite(
-    *(
-        f"kgrec.testing.{name}"
-        for name in (
-            "contract",
-            "scorers",
-            "texts",
-            "linkers",
-            "sources",
-            "domains",
-            "generation",
-            "plugins",
-            "rerankers",
-        )
-    )
-)
+pytest.register_assert_rewrite(*(f"kgrec.testing.{name}" for name in ("generation", "plugins", "scorers", "sources")))
 
-from kgrec.testing.contract import Contract, untouched_random_state  # noqa: E402
-from kgrec.testing.domains import DomainContract  # noqa: E402
-from kgrec.testing.generation import (  # noqa: E402
-    GeneratorContract,
-    GuardContract,
-    LanguageModelContract,
-    toy_request,
-)
-from kgrec.testing.linkers import EntityLinkerContract  # noqa: E402
-from kgrec.testing.plugins import CommandsContract, PluginContract  # noqa: E402
-from kgrec.testing.rerankers import RerankerContract, toy_candidates, toy_rerank_data  # noqa: E402
-from kgrec.testing.scorers import ScorerContract  # noqa: E402
-from kgrec.testing.sources import DataSourceContract  # noqa: E402
-from kgrec.testing.tables import toy_dataset, toy_tables, toy_workspace  # noqa: E402
-from kgrec.testing.texts import TextEncoderContract  # noqa: E402
-from kgrec.testing.toys import (  # noqa: E402
+# ruff: noqa: E402
+from kgrec.testing.generation import GeneratorContract, GuardContract, LanguageModelContract, toy_request
+from kgrec.testing.plugins import CommandsContract, Contract, DomainContract, PluginContract, untouched_random_state
+from kgrec.testing.scorers import RerankerContract, ScorerContract, toy_candidates, toy_rerank_data
+from kgrec.testing.sources import DataSourceContract, EntityLinkerContract, TextEncoderContract
+from kgrec.testing.toys import (
     TOYS,
     Toy,
     checkerboard,
@@ -52,7 +27,10 @@ from kgrec.testing.toys import (  # noqa: E402
     hot_cold,
     own_words_toy,
     text_toy,
+    toy_dataset,
+    toy_tables,
     toy_training_data,
+    toy_workspace,
     trending,
 )
 

@@ -124,7 +124,7 @@ ERRORS = ("entity", "number", "negation", "relation", "other item", "reader", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
+class PlantedText:
     """A text to be judged: ``error`` names what was planted, and is empty for a text without error."""
 
     request: TextRequest
@@ -147,7 +147,7 @@ def lines_of(domain: str, language: str) -> tuple[Line, ...]:
     return parse_phrases(FRAMES[domain, language], f"{domain}.{language}").sections[0].lines
 
 
-def planted(requests: Sequence[TextRequest], lines: Sequence[Line], count: int, *, seed: int) -> list[Planted]:
+def planted(requests: Sequence[TextRequest], lines: Sequence[Line], count: int, *, seed: int) -> list[PlantedText]:
     """Make ``count`` texts with a planted error and as many without.
 
     Args:
@@ -157,8 +157,8 @@ def planted(requests: Sequence[TextRequest], lines: Sequence[Line], count: int, 
         seed: of items, sentences and errors.
     """
     draw = random.Random(seed)
-    wrong: list[Planted] = []
-    right: list[Planted] = []
+    wrong: list[PlantedText] = []
+    right: list[PlantedText] = []
     tries = 0
     while min(len(wrong), len(right)) < count and tries < 400 * count:
         tries += 1
@@ -170,14 +170,14 @@ def planted(requests: Sequence[TextRequest], lines: Sequence[Line], count: int, 
         error = ERRORS[tries % len(ERRORS)]
         text = _write(request, request.facts, line)
         if len(right) < count:
-            right.append(Planted(request, text, ""))
+            right.append(PlantedText(request, text, ""))
         false = _PLANTERS[error](_Case(request, line, text, requests), draw) if len(wrong) < count else ""
         if false and false != text:
-            wrong.append(Planted(request, false, error))
+            wrong.append(PlantedText(request, false, error))
     return [*wrong, *right]
 
 
-def judge(texts: Sequence[Planted], check: Callable[[TextRequest, str], Sequence[Violation]]) -> dict[str, float]:
+def judge(texts: Sequence[PlantedText], check: Callable[[TextRequest, str], Sequence[Violation]]) -> dict[str, float]:
     """Return ``recall``, ``precision``, and the recall of each kind of error."""
     caught = [bool(check(row.request, row.text)) for row in texts]
     wrong = [flag for flag, row in zip(caught, texts, strict=True) if row.error]

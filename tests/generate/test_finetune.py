@@ -11,7 +11,7 @@ from kgrec.generate.finetune import FineTuneOptions, texts_of
 from kgrec.generate.lora.settings import LoraSettings
 from kgrec.progress import SILENT
 from kgrec.testing import toy_workspace
-from kgrec.testing.tiny_model import tiny_model
+from kgrec.testing.generation import tiny_model
 
 pytest.importorskip("peft", reason="peft is not installed")
 QUICK = LoraSettings(steps=2, check_every=1, batch_size=2, max_tokens=2000, judged=6)

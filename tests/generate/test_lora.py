@@ -16,7 +16,7 @@ from kgrec.generate.models.tuned import TunedModel
 from kgrec.languages import get_language
 from kgrec.progress import _Silent
 from kgrec.testing import LanguageModelContract
-from kgrec.testing.tiny_model import tiny_model
+from kgrec.testing.generation import tiny_model
 
 peft = pytest.importorskip("peft", reason="peft is not installed")
 SETTINGS = LoraSettings(steps=12, check_every=4, batch_size=4, learning_rate=2e-2, warmup=2, patience=0, dropout=0.1)

