@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from kgrec.data.dataset import Dataset
     from kgrec.evaluate.evaluator import Evaluator
-    from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.lists_record import ListsRecord
     from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan, TextPlan
     from kgrec.evaluate.records import KeptRun, RatingsRecord, RunRecord, SimulationRecord, TextsRecord
     from kgrec.evaluate.responses import FeedbackEvaluation
     from kgrec.evaluate.runs import RunComparison, Runs
+    from kgrec.explain.faithfulness import Faithfulness
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
     from kgrec.generate.feedback.feedback import TextFeedback
@@ -530,7 +530,7 @@ class Project:
             items: first ones of each list.
             seed: draws users and random removals; None: as in kgrec.toml.
         """
-        from kgrec.evaluate.faithfulness import faithfulness
+        from kgrec.explain.faithfulness import faithfulness
 
         seed = self.config.seed if seed is None else seed
         return faithfulness(self.explainer, self._scores, users=users, items=items, seed=seed)

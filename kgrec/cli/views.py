@@ -11,9 +11,9 @@ from kgrec.evaluate.plan import AS_RANKED
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kgrec.evaluate.faithfulness import Faithfulness
     from kgrec.evaluate.lists_record import Clicks, Comparison, DebiasedFigures, Effect, Gap, ListsRecord, Uplift
     from kgrec.evaluate.records import RatingsComparison, RatingsRecord, SimulationRecord, Span
+    from kgrec.explain.faithfulness import Faithfulness
 
 SIGNIFICANT = 0.05
 """Corrected p-values up to this are called a difference."""

@@ -64,7 +64,7 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
     if threshold is None:
         return weight.astype(np.float32)
     too_low = ((rows["action"] == "rate") & (rows["value"] < threshold)).fill_null(False).to_numpy()
-    pairs = _pairs(dataset)
+    pairs = pair_numbers(dataset)
     disliked = np.isin(pairs, np.unique(pairs[too_low & (pairs >= 0)]))
     return np.where(disliked, np.float32(0), weight).astype(np.float32)
 
@@ -101,7 +101,7 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
         ConfigError: ``train.split = "time"`` and the data has no times.
     """
     rows = dataset.interactions
-    pairs = _pairs(dataset)
+    pairs = pair_numbers(dataset)
     train = (rows["split"] == "train").to_numpy()
     liked = (weights > 0) & (pairs >= 0)
     rng = np.random.default_rng([seed, 2])
@@ -227,7 +227,7 @@ def seen_matrix(dataset: Dataset) -> csr_array:
     return pair_matrix(rows, dataset).astype(np.bool_)
 
 
-def _pairs(dataset: Dataset) -> NDArray[np.int64]:
+def pair_numbers(dataset: Dataset) -> NDArray[np.int64]:
     """Return a number for each row's user and item, -1 where there is no item, shape ``(n_rows,)``."""
     rows = dataset.interactions
     items = rows["item"].cast(pl.Int64).fill_null(-1).to_numpy()

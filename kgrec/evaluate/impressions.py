@@ -22,7 +22,7 @@ from kgrec.data.impressions import IMPRESSION, as_observed
 from kgrec.data.split import interaction_matrix, to_events
 from kgrec.evaluate.lists_record import Clicks
 from kgrec.evaluate.splits import Holdout
-from kgrec.models.ndcg import discount, ideal_gain
+from kgrec.models.ndcg import ndcg
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.significance import DRAWS, UNKNOWN, Interval, intervals
 from kgrec.types import UserIndices
@@ -252,13 +252,12 @@ def group_figures(scores: Floats, clicked: NDArray[np.bool_], groups: Ints) -> d
     rank[order] = np.arange(len(scores)) - (np.cumsum(size) - size)[groups[order]] + 1
     told = (hits > 0) & (hits < size)
 
-    def total(values: Floats) -> Floats:
-        return np.asarray(np.bincount(groups[clicked], values, n_groups), dtype=np.float64)
-
     found = {"group auc": _auc_by_group(scores, clicked, groups, size, hits)}
-    found["mrr"] = total(1 / rank[clicked]) / np.maximum(hits, 1)
-    for k in LENGTHS:
-        found[f"ndcg@{k}"] = total(discount(rank[clicked], k)) / np.where(told, ideal_gain(hits, k), 1)
+    found["mrr"] = np.bincount(groups[clicked], 1 / rank[clicked], n_groups) / np.maximum(hits, 1)
+    near = clicked & (rank <= max(LENGTHS))
+    hit = np.zeros((n_groups, max(LENGTHS)), dtype=np.bool_)
+    hit[groups[near], rank[near] - 1] = True
+    found |= {f"ndcg@{k}": ndcg(hit[:, :k], hits) for k in LENGTHS}
     return {name: np.where(told, values, np.nan) for name, values in found.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kgrec.config import FeedbackConfig, TrainConfig
 from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import IMPRESSION
-from kgrec.data.split import like_weights, split_validation
+from kgrec.data.split import like_weights, pair_numbers, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.evaluate.plan import FOLDS, FRACTION, K_FOLD
 from kgrec.plugin.domain import Domain
@@ -107,13 +107,13 @@ def hold_out(
     if name != "given":
         rows = dataset.interactions.filter(pl.col("split") != "test").with_columns(split=pl.lit("train"))
         dataset = replace(dataset, interactions=rows)
-    weights = like_weights(dataset, feedback, domain)
-    liked = (weights > 0) & dataset.interactions["item"].is_not_null().to_numpy()
+    pairs = pair_numbers(dataset)
+    liked = (like_weights(dataset, feedback, domain) > 0) & (pairs >= 0)
     if name == K_FOLD:
-        fit, test = hold_out_fold(dataset, pair_numbers(dataset), liked, fold, folds, seed)
+        fit, test = hold_out_fold(dataset, pairs, liked, fold, folds, seed)
         split = Holdout(name, fit, test, facts={"fold": fold + 1, "folds": folds})
     else:
-        split = CUTS[name](dataset, liked, fraction, seed)
+        split = CUTS[name](_Rows(dataset, liked, pairs, fraction, seed))
     if not (split.fit & liked).any() or not split.test.any():
         part = "test" if (split.fit & liked).any() else "fit"
         raise DataError(f"split {name!r} leaves no like to {part} on", hint="try another --split or --fraction")
@@ -136,10 +136,9 @@ def check(dataset: Dataset, split: Holdout, liked: Mask) -> tuple[str, ...]:
     Raises:
         DataError: something of the test part is in the fit part.
     """
-    rows, pairs = dataset.interactions, pair_numbers(dataset)
-    fit, test = rows.filter(pl.Series(split.fit)), rows.filter(pl.Series(split.test))
-    known = split.fit & done(dataset)
-    _hold(not bool(np.isin(pairs[split.test], pairs[known]).any()), "a pair of user and item is in both parts")
+    rows = _Rows(dataset, liked, pair_numbers(dataset))
+    fit, test = (dataset.interactions.filter(pl.Series(mask)) for mask in (split.fit, split.test))
+    _hold(not (split.test & rows.known_in(split.fit)).any(), "a pair of user and item is in both parts")
     held = ["no pair of user and item is both fitted and tested on"]
     if split.name == "time":
         _hold(fit["time"].null_count() == 0, "a row without a time is fitted on")
@@ -158,98 +157,103 @@ def check(dataset: Dataset, split: Holdout, liked: Mask) -> tuple[str, ...]:
     return tuple(held)
 
 
-def done(dataset: Dataset) -> Mask:
-    """Return in which rows a user did something, rather than being shown something, shape ``(n_rows,)``."""
-    return (dataset.interactions["action"] != IMPRESSION).to_numpy()
-
-
-def pair_numbers(dataset: Dataset) -> NDArray[np.int64]:
-    """Return a number for each row's user and item, -1 where there is no item, shape ``(n_rows,)``."""
-    rows = dataset.interactions
-    items = rows["item"].cast(pl.Int64).fill_null(-1).to_numpy()
-    pairs = rows["user"].cast(pl.Int64).to_numpy() * max(dataset.n_items, 1) + items
-    return np.where(items < 0, np.int64(-1), pairs)
-
-
 def _hold(condition: bool, leak: str) -> None:
     if not condition:
         raise DataError(f"the split leaks: {leak}")
 
 
-def _ratio(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
-    return _per_user("ratio", dataset, liked, fraction, seed, "ratio")
+@dataclass(frozen=True)
+class _Rows:
+    """What is split.
+
+    Attributes:
+        dataset: the interactions.
+        liked: which rows are likes of an item, shape ``(n_rows,)``.
+        pairs: a number for each row's user and item, shape ``(n_rows,)``.
+        fraction: share that is held out.
+        seed: of the random choices.
+    """
+
+    dataset: Dataset
+    liked: Mask
+    pairs: NDArray[np.int64]
+    fraction: float = FRACTION
+    seed: int = 0
+
+    def known_in(self, part: Mask) -> Mask:
+        """Return which rows are of a pair with which the user did something in a part, shape ``(n_rows,)``."""
+        did = (self.dataset.interactions["action"] != IMPRESSION).to_numpy()  # rather than being shown it
+        return np.isin(self.pairs, self.pairs[part & did])
+
+    def times(self, name: str) -> pl.Series:
+        """Return the times; a split that needs them is refused where there are none."""
+        times = self.dataset.interactions["time"]
+        if not times.count():
+            raise ConfigError(f"split {name!r} needs times, and the interactions have none", hint="take --split ratio")
+        return times
+
+    def per_user(self, name: str, kind: Literal["ratio", "time"], fraction: float) -> Holdout:
+        """Cut as validation is cut, but from every user who likes enough."""
+        most = max(self.dataset.n_users, 1)
+        config = TrainConfig(validation_fraction=fraction, split=kind, max_validation_users=most)
+        split = split_validation(self.dataset, self.liked.astype(np.float32), config, self.seed + _SEED_SHIFT)
+        return Holdout(name, split.fit, split.validation)
+
+    def draw(self, positions: NDArray[np.int64], size: int) -> Mask:
+        """Mark a share of the users or items with likes, shape ``(size,)``."""
+        present = np.unique(positions[self.liked])
+        rng = np.random.default_rng([self.seed, _SEED_SHIFT])
+        drawn = np.zeros(size, dtype=np.bool_)
+        drawn[rng.permutation(present)[: max(1, round(self.fraction * len(present)))]] = bool(len(present))
+        return drawn
 
 
-def _leave_last(dataset: Dataset, liked: Mask, _: float, seed: int) -> Holdout:
-    _needs_times(dataset, "leave-last")
-    return _per_user("leave-last", dataset, liked, LAST_ONLY, seed, "time")
+def _ratio(rows: _Rows) -> Holdout:
+    return rows.per_user("ratio", "ratio", rows.fraction)
 
 
-def _per_user(name: str, dataset: Dataset, liked: Mask, fraction: float, seed: int, kind: Any) -> Holdout:
-    """Cut as validation is cut, but from everybody who likes enough."""
-    everybody = max(dataset.n_users, 1)
-    config = TrainConfig(validation_fraction=fraction, split=kind, max_validation_users=everybody)
-    split = split_validation(dataset, liked.astype(np.float32), config, seed + _SEED_SHIFT)
-    return Holdout(name, split.fit, split.validation)
+def _leave_last(rows: _Rows) -> Holdout:
+    rows.times("leave-last")
+    return rows.per_user("leave-last", "time", LAST_ONLY)
 
 
-def _time(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:  # noqa: ARG001
+def _time(rows: _Rows) -> Holdout:
     """Rows without a time are in neither part: they may have come later."""
-    _needs_times(dataset, "time")
-    times = dataset.interactions["time"]
-    known = times.is_not_null().to_numpy()
-    at = times.fill_null(0).to_numpy()
-    if not (known & liked).any():
+    times = rows.times("time")
+    known, at = times.is_not_null().to_numpy(), times.fill_null(0).to_numpy()
+    if not (known & rows.liked).any():
         raise ConfigError('split "time" needs likes with a time, and there are none', hint="take --split ratio")
-    moment = int(np.quantile(at[known & liked], 1 - fraction, method="higher"))
+    moment = int(np.quantile(at[known & rows.liked], 1 - rows.fraction, method="higher"))
     fit = known & (at < moment)
-    pairs = pair_numbers(dataset)
-    test = known & (at >= moment) & liked & ~np.isin(pairs, pairs[fit & done(dataset)])
+    test = known & (at >= moment) & rows.liked & ~rows.known_in(fit)
     return Holdout("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
 
 
-def _given(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:  # noqa: ARG001
-    marked = (dataset.interactions["split"] == "test").to_numpy()
+def _given(rows: _Rows) -> Holdout:
+    marked = (rows.dataset.interactions["split"] == "test").to_numpy()
     if not marked.any():
         raise ConfigError(
             "no rows are marked for testing",
             hint='give a file of [[data.interactions]] split = "test" and build again, or take --split ratio',
         )
-    pairs = pair_numbers(dataset)
-    repeated = np.isin(pairs, pairs[~marked & done(dataset)])
-    return Holdout(
-        "given", ~marked, marked & liked & ~repeated, facts={"known_before": int((marked & liked & repeated).sum())}
-    )
+    likes, repeated = marked & rows.liked, rows.known_in(~marked)
+    return Holdout("given", ~marked, likes & ~repeated, facts={"known_before": int((likes & repeated).sum())})
 
 
-def _cold_item(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
-    items = dataset.interactions["item"].cast(pl.Int64).fill_null(-1).to_numpy()
-    cold = _draw(items[liked], dataset.n_items, fraction, seed)
+def _cold_item(rows: _Rows) -> Holdout:
+    items = rows.dataset.interactions["item"].cast(pl.Int64).fill_null(-1).to_numpy()
+    cold = rows.draw(items, rows.dataset.n_items)
     among = np.where(items < 0, False, cold[items])
-    return Holdout("cold-item", ~among, among & liked, cold, {"cold_items": int(cold.sum())})
+    return Holdout("cold-item", ~among, among & rows.liked, cold, {"cold_items": int(cold.sum())})
 
 
-def _cold_user(dataset: Dataset, liked: Mask, fraction: float, seed: int) -> Holdout:
-    users = dataset.interactions["user"].cast(pl.Int64).to_numpy()
-    cold = _draw(users[liked], dataset.n_users, fraction, seed)
-    return Holdout("cold-user", ~cold[users], cold[users] & liked, None, {"cold_users": int(cold.sum())})
+def _cold_user(rows: _Rows) -> Holdout:
+    users = rows.dataset.interactions["user"].cast(pl.Int64).to_numpy()
+    cold = rows.draw(users, rows.dataset.n_users)
+    return Holdout("cold-user", ~cold[users], cold[users] & rows.liked, None, {"cold_users": int(cold.sum())})
 
 
-def _draw(positions: NDArray[np.int64], size: int, fraction: float, seed: int) -> Mask:
-    """Mark a share of those among ``positions``, shape ``(size,)``."""
-    present = np.unique(positions)
-    rng = np.random.default_rng([seed, _SEED_SHIFT])
-    cold = np.zeros(size, dtype=np.bool_)
-    cold[rng.permutation(present)[: max(1, round(fraction * len(present)))]] = bool(len(present))
-    return cold
-
-
-def _needs_times(dataset: Dataset, name: str) -> None:
-    if not dataset.interactions["time"].count():
-        raise ConfigError(f"split {name!r} needs times, and the interactions have none", hint="take --split ratio")
-
-
-CUTS: Mapping[str, Callable[[Dataset, Mask, float, int], Holdout]] = {
+CUTS: Mapping[str, Callable[[_Rows], Holdout]] = {
     "ratio": _ratio,
     "leave-last": _leave_last,
     "time": _time,
@@ -263,36 +267,14 @@ PROTOCOLS = (*CUTS, K_FOLD)
 """Names of all protocols."""
 
 
-def fold_of_pairs(
-    pairs: NDArray[np.int64], users: NDArray[np.int64], n_folds: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Deal each user's pairs out to the folds, at random and as evenly as they go, shape ``(p,)``.
-
-    A user's folds differ by one pair at most; a user with fewer pairs than there are folds is tested in as many.
-
-    Args:
-        pairs: distinct pairs of user and item, shape ``(p,)``.
-        users: whose they are, shape ``(p,)``.
-        n_folds: parts.
-        rng: draws the order, and at which fold each user's dealing starts.
-    """
-    dealt = (
-        pl.DataFrame({"place": np.arange(len(pairs)), "user": users, "draw": rng.random(len(pairs))})
-        .sort("user", "draw")
-        .with_columns(rank=pl.int_range(pl.len()).over("user"))
-        .sort("place")
-    )
-    starts = rng.integers(n_folds, size=int(users.max(initial=-1)) + 1)
-    folds: NDArray[np.int64] = (dealt["rank"].to_numpy() + starts[users]) % n_folds
-    return folds
-
-
 def hold_out_fold(
     dataset: Dataset, pairs: NDArray[np.int64], liked: Mask, fold: int, n_folds: int, seed: int
 ) -> tuple[Mask, Mask]:
     """Return which rows are fitted on and which are tested on in one fold, each of shape ``(n_rows,)``.
 
-    All of the user's rows on a held-out item leave the fit part, not just the like.
+    Each user's liked pairs are dealt out to the folds at random and as evenly as they go: a user's folds differ by one
+    pair at most, and a user with fewer pairs than there are folds is tested in as many. All of the user's rows on a
+    held-out item leave the fit part, not just the like.
 
     Args:
         dataset: the interactions.
@@ -309,6 +291,13 @@ def hold_out_fold(
         raise UsageError(f"there is no fold {fold} of {n_folds}", hint="give at least two --folds")
     known, first = np.unique(pairs[liked], return_index=True)
     users = dataset.interactions["user"].cast(pl.Int64).to_numpy()[liked][first]
-    folds = fold_of_pairs(known, users, n_folds, np.random.default_rng([seed, 17]))
-    held = np.isin(pairs, known[folds == fold])
+    rng = np.random.default_rng([seed, 17])
+    dealt = (
+        pl.DataFrame({"place": np.arange(len(known)), "user": users, "draw": rng.random(len(known))})
+        .sort("user", "draw")
+        .with_columns(rank=pl.int_range(pl.len()).over("user"))
+        .sort("place")
+    )
+    starts = rng.integers(n_folds, size=int(users.max(initial=-1)) + 1)
+    held = np.isin(pairs, known[(dealt["rank"].to_numpy() + starts[users]) % n_folds == fold])
     return ~held, held & liked

@@ -13,11 +13,10 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import MissingExtraError, UsageError
-from kgrec.evaluate.export import curves, export_run, scalars, settings
 from kgrec.evaluate.lists_record import LearningCurve
 from kgrec.evaluate.plan import EvaluationPlan, RatingsPlan, SimulationPlan
 from kgrec.evaluate.records import SimulationRecord
-from kgrec.evaluate.runs import APART, PAIRED, TOUCHING, compare_runs
+from kgrec.evaluate.runs import APART, PAIRED, TOUCHING, compare_runs, curves, export_run, scalars, settings
 from kgrec.report.comparison import comparison_page
 from kgrec.testing import toy_workspace
 

@@ -6,7 +6,7 @@ import pytest
 
 from kgrec.cli.views import show_faithfulness
 from kgrec.data.dataset import Dataset
-from kgrec.evaluate.faithfulness import faithfulness
+from kgrec.explain.faithfulness import faithfulness
 from kgrec.explain.reasons import Explainer
 from kgrec.models.item_knn import ItemKNN
 from kgrec.plugin.domain import Domain

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from kgrec.evaluate.records import RecordModel
 from kgrec.explain.contributions import by_history, decompose
 from kgrec.explain.counterfactual import Removal, deletion
 from kgrec.explain.reasons import Explainer, Route, fidelity, type_diversity
@@ -18,7 +19,8 @@ NAMED = 3
 """Items of the history that an explanation names: those that contribute most."""
 
 
-class Faithfulness(RecordModel):
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
     """The deletion test and the quality of the paths, means over users with 95 % intervals.
 
     Attributes:
@@ -37,6 +39,10 @@ class Faithfulness(RecordModel):
     popularity: Interval
     diversity: Interval
     users: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
 
 
 def faithfulness(
@@ -59,16 +65,8 @@ def faithfulness(
     rows = [_of_user(explainer, scores(user), items, rng) for user in ids]
     figures = np.array(rows, dtype=np.float64).reshape(len(ids), 6)
     named, random, found, recency, popularity, diversity = (bootstrap(column, rng) for column in figures.T)
-    return Faithfulness(
-        named=named,
-        random=random,
-        margin=compare(figures[:, 0], figures[:, 1], rng),
-        fidelity=found,
-        recency=recency,
-        popularity=popularity,
-        diversity=diversity,
-        users=len(ids),
-    )
+    margin = compare(figures[:, 0], figures[:, 1], rng)
+    return Faithfulness(named, random, margin, found, recency, popularity, diversity, len(ids))
 
 
 def _of_user(explainer: Explainer, known: UserScores, items: int, rng: np.random.Generator) -> tuple[float, ...]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
-from kgrec.data.split import like_weights
+from kgrec.data.split import like_weights, pair_numbers
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
-from kgrec.evaluate.splits import PROTOCOLS, Holdout, check, fit_part, hold_out, hold_out_fold, pair_numbers
+from kgrec.evaluate.splits import PROTOCOLS, Holdout, check, fit_part, hold_out, hold_out_fold
 from kgrec.evaluate.test_set import make_test_set
 from kgrec.plugin.domain import Domain
 from kgrec.ranking.training_inputs import prepare
