@@ -27,7 +27,7 @@ from kgrec.evaluate.plan import AS_RANKED, SimulationPlan
 from kgrec.evaluate.records import SimulationRecord
 from kgrec.evaluate.splits import fit_part, hold_out
 from kgrec.evaluate.test_set import listed, score_blocks
-from kgrec.models.svd import randomised_svd
+from kgrec.models.sparse import randomised_svd
 from kgrec.plugin.manager import Registry
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.ranker import Ranker

@@ -13,11 +13,8 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from kgrec.models import recency, sparse
-from kgrec.models.by_factor import ByFactor
-from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
-from kgrec.models.factorise import factorise
-from kgrec.models.features import graph_features, with_graph_rows
-from kgrec.models.fold_in import FoldIn
+from kgrec.models.factors import ByFactor, FoldIn, factorise
+from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
 from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution

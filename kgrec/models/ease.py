@@ -17,8 +17,7 @@ from scipy.sparse import csr_array, vstack
 
 from kgrec.errors import DataError
 from kgrec.models import sparse
-from kgrec.models.entity_contributions import strongest
-from kgrec.models.features import centred, graph_features, with_graph_rows
+from kgrec.models.features import centred, graph_features, strongest, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.models.threads import limited_threads

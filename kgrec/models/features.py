@@ -1,4 +1,4 @@
-"""The knowledge graph as features of items, and the features as pseudo-users of the linear scorers."""
+"""The knowledge graph as features of items, as pseudo-users of the linear scorers, and what scores owe to entities."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, vstack
 
 from kgrec.models import sparse
+from kgrec.plugin.protocols import EntityContribution
 from kgrec.types import Triples
 
 MAX_SHARE = 0.5
 """A feature that more than this share of the items has tells next to nothing and costs the most."""
+MOST = 10
+"""Entities that are told of each item; what comes through others stays where it is."""
+
+MOST_NUMBERS = 1 << 23
+"""A model keeps at most so many numbers for this (32 MiB): they are read with it, whether or not somebody asks why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +118,27 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows to length 1; rows of length 0 stay as they are."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(norms > 1e-6, norms, 1.0)).astype(np.float32)
+
+
+def strongest(
+    sources: NDArray[np.int64], entities: NDArray[np.int64], values: NDArray[np.float64]
+) -> list[EntityContribution]:
+    """Return the shares of the :data:`MOST` entities with the largest sums, one for each source and entity.
+
+    Args:
+        sources: of each share, see :class:`EntityContribution`, shape ``(e,)``; a pair may stand there several times.
+        entities: node of the graph of each, same shape.
+        values: same shape.
+    """
+    found, place = np.unique(entities, return_inverse=True)
+    total = np.bincount(place, weights=values, minlength=len(found))
+    kept = np.zeros(len(found), dtype=np.bool_)
+    kept[np.argsort(-np.abs(total), kind="stable")[:MOST]] = True
+    told = kept[place]
+    pairs, which = np.unique(np.stack([sources, entities])[:, told], axis=1, return_inverse=True)
+    sums = np.bincount(which, weights=values[told], minlength=pairs.shape[1])
+    return [
+        EntityContribution(int(source), int(entity), float(value))
+        for source, entity, value in zip(*pairs, sums, strict=True)
+        if value
+    ]

@@ -13,11 +13,10 @@ from scipy.sparse import csr_array, diags_array, vstack
 
 from kgrec.models import sparse
 from kgrec.models.ease import DENSE_WEIGHTS, KEPT
-from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
-from kgrec.models.features import graph_features, with_graph_rows
+from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
-from kgrec.models.svd import randomised_svd
+from kgrec.models.sparse import randomised_svd
 from kgrec.plugin.protocols import EntityContribution
 from kgrec.types import TrainingData
 

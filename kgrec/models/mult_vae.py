@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models.adam import AdamTraining
 from kgrec.models.neural import (
     BatchSize,
     Dropout,
@@ -22,7 +21,7 @@ from kgrec.models.neural import (
     Patience,
     parameters,
 )
-from kgrec.models.training_loop import Arrays, TrainingState
+from kgrec.models.training_loop import AdamTraining, Arrays, TrainingState
 from kgrec.types import Profile, TrainingData, UserIndices
 
 if TYPE_CHECKING:

@@ -18,11 +18,9 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info
 
 from kgrec.models import recency
-from kgrec.models.adam import AdamTraining
-from kgrec.models.fingerprint import fingerprint
 from kgrec.models.history import History
 from kgrec.models.threads import limited_threads
-from kgrec.models.training_loop import Arrays, Schedule, TrainingState, run
+from kgrec.models.training_loop import AdamTraining, Arrays, Schedule, TrainingState, fingerprint, run
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Traits
 from kgrec.progress import SILENT, Progress

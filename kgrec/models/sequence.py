@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 from scipy.sparse import csr_array
 
 from kgrec.models import recency
-from kgrec.models.adam import AdamTraining
 from kgrec.models.features import centred, principal_axes
 from kgrec.models.neural import (
     EMPTY,
@@ -30,7 +29,7 @@ from kgrec.models.neural import (
     parameters,
     windows,
 )
-from kgrec.models.training_loop import Arrays, TrainingState
+from kgrec.models.training_loop import AdamTraining, Arrays, TrainingState
 from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
 
 if TYPE_CHECKING:

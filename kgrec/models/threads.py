@@ -1,4 +1,4 @@
-"""How many threads numerical libraries get: chosen, not left to chance.
+"""How many threads numerical libraries get, and how they get memory: chosen, not left to chance.
 
 Two threads that share a core with other work spin at each barrier and end up many times slower than one, so what counts
 is what the machine has free, not what it has.
@@ -6,6 +6,7 @@ is what the machine has free, not what it has.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -13,6 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Names of the two settings in malloc.h of the GNU C library."""
+
+KEPT = 128 << 20
+"""Free bytes that stay with the process."""
+
+LARGEST = 32 << 20
+"""Arrays up to so many bytes are made of what was kept; the library allows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +90,16 @@ def limited_threads(count: int) -> Iterator[None]:
     finally:
         if torch and before is not None:
             torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> bool:
+    """Let large arrays be made of memory that this process has already, and say whether that could be arranged.
+
+    The GNU C library fetches large arrays from the system and gives them back at once. The system clears each page when
+    it is touched, which can take longer than the computation that fills it; a training makes thousands of such arrays.
+    Nothing happens where there is another C library.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and bool(mallopt(MMAP_THRESHOLD, LARGEST)) and bool(mallopt(TRIM_THRESHOLD, KEPT))

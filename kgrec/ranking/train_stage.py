@@ -12,8 +12,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.split import like_weights, split_validation
 from kgrec.errors import UserError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
-from kgrec.models.memory import keep_freed_memory
-from kgrec.models.threads import choose_threads, limited_threads
+from kgrec.models.threads import choose_threads, keep_freed_memory, limited_threads
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
 from kgrec.ranking import tune_stage as tuning

@@ -30,6 +30,11 @@ def test_the_page_of_commands_is_current():
     assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python tools/cli_page.py"
 
 
+def test_the_options_of_scorers_are_current():
+    page = load("scorers_page")
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python tools/scorers_page.py"
+
+
 def test_every_setting_says_what_it_means():
     page = load("configuration_page").render()
     rows = [line for line in page.splitlines() if line.startswith("| `")]

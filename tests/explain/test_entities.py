@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 import kgrec
 from kgrec.explain.contributions import decompose, through_entities
-from kgrec.models import entity_contributions as through
+from kgrec.models import features as through
 from kgrec.models.als import ALS
 from kgrec.models.ease import EASE
 from kgrec.models.features import with_graph_rows

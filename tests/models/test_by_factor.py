@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from kgrec.models import by_factor
-from kgrec.models.by_factor import ByFactor
+from kgrec.models import factors
+from kgrec.models.factors import ByFactor
 
 
-@pytest.mark.parametrize("n_users", [0, 1, by_factor.FEW, by_factor.FEW + 1])
-@pytest.mark.parametrize("small", [0, by_factor.SMALL])
+@pytest.mark.parametrize("n_users", [0, 1, factors.FEW, factors.FEW + 1])
+@pytest.mark.parametrize("small", [0, factors.SMALL])
 def test_scores_are_the_products(monkeypatch, n_users, small):
-    monkeypatch.setattr(by_factor, "SMALL", small)
+    monkeypatch.setattr(factors, "SMALL", small)
     rng = np.random.default_rng(n_users)
     users, items = (rng.standard_normal((n, 7)).astype(np.float32) for n in (n_users, 50))
     vectors = ByFactor(items)

@@ -12,8 +12,8 @@ from kgrec.models import ease
 from kgrec.models.als import ALS, WideALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE, Ridge, gram, pruned, solve
+from kgrec.models.factors import FoldIn
 from kgrec.models.features import centred, graph_features, with_graph_rows
-from kgrec.models.fold_in import FoldIn
 from kgrec.models.history import History, strength
 from kgrec.models.item_knn import ItemKNN
 from kgrec.models.popularity import Popularity

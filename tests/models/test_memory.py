@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from kgrec.models.memory import keep_freed_memory
+from kgrec.models.threads import keep_freed_memory
 
 def work():
     arrays = [np.ones(4_000_000, dtype=np.float32) for _ in range(5)]  # together more than the library would keep

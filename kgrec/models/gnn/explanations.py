@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
-from kgrec.models.entity_contributions import MOST_NUMBERS, strongest
+from kgrec.models.features import MOST_NUMBERS, strongest
 from kgrec.plugin.protocols import BEYOND, WORDS, Contribution, EntityContribution, TextShare
 from kgrec.types import ItemIndices, Vectors
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import NodeStorage
 
-from kgrec.models.factorise import factorise
+from kgrec.models.factors import factorise
 from kgrec.models.gnn.graph import Graph
 from kgrec.models.gnn.layers import Adjacency, ConvStack, Layers, LinearConv, Start
 from kgrec.types import Vectors

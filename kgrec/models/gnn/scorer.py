@@ -13,11 +13,10 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from kgrec.models import recency
-from kgrec.models.by_factor import ByFactor
-from kgrec.models.fingerprint import fingerprint
+from kgrec.models.factors import ByFactor
 from kgrec.models.gnn.explanations import Messages, UserParts
 from kgrec.models.history import History
-from kgrec.models.training_loop import Schedule
+from kgrec.models.training_loop import Schedule, fingerprint
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from kgrec.models.adam import AdamTraining
 from kgrec.models.gnn.explanations import Messages
 from kgrec.models.gnn.graph import Graph, training_graph
 from kgrec.models.gnn.layers import Layers, csr_matrix
 from kgrec.models.gnn.model import Masks, Network, NetworkOptions, collective_start, ridge
 from kgrec.models.history import History
 from kgrec.models.threads import limited_threads
-from kgrec.models.training_loop import Arrays, Schedule, TrainingState, run
+from kgrec.models.training_loop import AdamTraining, Arrays, Schedule, TrainingState, run
 from kgrec.models.validation import Validation
 from kgrec.progress import SILENT, Progress
 from kgrec.types import TrainingData, Vectors
