@@ -29,8 +29,8 @@ from datasets import data_folder
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset
 from kgrec.graph.catalogue import catalogue_facts
 from kgrec.graph.facts import describe
-from kgrec.graph.linking.gazetteer import GazetteerLinker
-from kgrec.graph.linking.vocabulary import Vocabulary, build_vocabulary
+from kgrec.graph.gazetteer import GazetteerLinker
+from kgrec.graph.linking import Vocabulary, build_vocabulary
 from kgrec.graph.schema import build_schema
 from kgrec.plugin import Domain, RelationType
 from kgrec.text.tokens import name_key

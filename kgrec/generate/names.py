@@ -10,7 +10,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, TypeVar
 
 from kgrec.errors import PluginError
-from kgrec.graph.linking.names import name_variants
+from kgrec.graph.linking import name_variants
 from kgrec.languages import DEFAULT, get_language
 from kgrec.plugin.generation import Fact, NameMention
 from kgrec.text.sanitize import plain

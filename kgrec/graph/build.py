@@ -18,7 +18,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.graph.catalogue import catalogue_facts
 from kgrec.graph.facts import FACTS, Facts, describe, merge, relation_types_of, rename_entities, same_entities
 from kgrec.graph.imports import Importer
-from kgrec.graph.linking.vocabulary import build_vocabulary
+from kgrec.graph.linking import build_vocabulary
 from kgrec.graph.mentions import MentionFinder, extract_facts, item_texts
 from kgrec.graph.schema import MENTIONS, Schema, build_schema
 from kgrec.graph.tables import EDGES, NODES, GraphTables

@@ -10,7 +10,7 @@ import polars as pl
 from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.data.values import as_text
 from kgrec.graph.facts import EDGE_KEY, FACTS, NAMES, TYPES, Facts, merge, shape
-from kgrec.graph.linking.names import normal_name
+from kgrec.graph.linking import normal_name
 from kgrec.graph.schema import Schema, attribute_relation
 from kgrec.plugin.domain import Domain, RelationType
 

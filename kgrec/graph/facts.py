@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from kgrec.data.dataset import Dataset
-from kgrec.graph.linking.names import normal_name
+from kgrec.graph.linking import normal_name
 from kgrec.graph.schema import Schema
 
 FACTS: Mapping[str, pl.DataType] = {

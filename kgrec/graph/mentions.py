@@ -20,8 +20,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.errors import PluginError
 from kgrec.graph.catalogue import provenance_columns
 from kgrec.graph.facts import EDGE_KEY, FACTS, Facts, shape
-from kgrec.graph.linking.names import name_variants
-from kgrec.graph.linking.vocabulary import Vocabulary, digest, link_texts
+from kgrec.graph.linking import Vocabulary, digest, link_texts, name_variants
 from kgrec.graph.schema import MENTIONS, Schema
 from kgrec.plugin.domain import RelationType, TextPattern
 from kgrec.plugin.manager import PluginManager

@@ -9,9 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
-from kgrec.graph.tables import GraphTables
-
-KINDS = ("user", "item", "entity")
+from kgrec.graph.tables import KINDS, GraphTables
 
 
 @dataclass(frozen=True)

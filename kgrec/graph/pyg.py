@@ -9,18 +9,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.graph.tables import KINDS, GraphTables
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch_geometric.data import HeteroData
 
-    from kgrec.graph.tables import GraphTables
     from kgrec.types import Vectors
 
 Ints = NDArray[np.int64]
-
-KINDS = ("user", "item", "entity")
-"""Kinds of nodes, in the order in which they are numbered where all nodes have one numbering."""
 
 LIKES = "likes"
 """Name of the edge type between users and items that a model learns."""

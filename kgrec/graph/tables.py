@@ -15,6 +15,9 @@ from kgrec.data.dataset import read_table
 from kgrec.types import Triples
 from kgrec.workspace import read_json, storage_errors, write_json
 
+KINDS = ("user", "item", "entity")
+"""Kinds of nodes, in the order in which they are numbered where all nodes have one numbering."""
+
 NODES: Mapping[str, pl.DataType] = {
     "kind": pl.String(),
     "index": pl.UInt32(),

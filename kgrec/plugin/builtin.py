@@ -27,9 +27,7 @@ def kgrec_data_sources() -> list[Spec]:
 @hookimpl
 def kgrec_entity_linkers() -> list[Spec]:
     """Offer the gazetteer linker."""
-    return [
-        Spec("gazetteer", "kgrec.graph.linking.gazetteer:GazetteerLinker", "labels and aliases, longest match, en + zh")
-    ]
+    return [Spec("gazetteer", "kgrec.graph.gazetteer:GazetteerLinker", "labels and aliases, longest match, en + zh")]
 
 
 @hookimpl

@@ -6,7 +6,7 @@ kgrec.toml (``[scorers.als]``, ``[encoders.transformers]``...); an option that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -94,6 +94,20 @@ class EntityLinker(Protocol):
 
     def link(self, texts: Sequence[str]) -> list[Link]:
         """Return all links, ordered by text and start; spans of one text do not overlap."""
+        ...
+
+
+@runtime_checkable
+class IncrementalLinker(Protocol):
+    """A linker whose links of a text depend on nothing but the names that stand in it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names version and options."""
+        ...
+
+    def containing(self, texts: Sequence[str], names: Iterable[str]) -> list[bool]:
+        """Say which texts contain one of ``names``."""
         ...
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.graph.linking.gazetteer import GazetteerLinker
-from kgrec.graph.linking.names import name_variants
+from kgrec.graph.gazetteer import GazetteerLinker
+from kgrec.graph.linking import name_variants
 from kgrec.plugin.protocols import EntityLinker, Gazetteer
 from kgrec.text.tokens import fold, name_key, tokenize
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from kgrec.data.sources.delimited import CsvSource, RecBoleSource, TsvSource
 from kgrec.data.sources.typed import JsonLinesSource, ParquetSource
-from kgrec.graph.linking.gazetteer import GazetteerLinker
+from kgrec.graph.gazetteer import GazetteerLinker
 from kgrec.testing import DataSourceContract, EntityLinkerContract
 
 

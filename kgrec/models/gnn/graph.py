@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch_geometric.data import HeteroData
 
-from kgrec.graph.pyg import KINDS, LIKES, add_edges
+from kgrec.graph.pyg import LIKES, add_edges
+from kgrec.graph.tables import KINDS
 from kgrec.types import Triples, Vectors
 
 Ints = NDArray[np.int64]

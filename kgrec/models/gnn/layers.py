@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch_geometric import nn as pyg
 from torch_geometric.nn import MessagePassing
 
-from kgrec.graph.pyg import KINDS
+from kgrec.graph.tables import KINDS
 from kgrec.models.gnn.graph import Graph
 
 HEADS = 4

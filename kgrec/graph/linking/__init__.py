@@ -1,1 +1,0 @@
-"""Entity linking: which known entities a text mentions."""
