@@ -90,25 +90,25 @@ def kgrec_scorers() -> list[Spec]:
 @hookimpl
 def kgrec_rerankers() -> list[Spec]:
     """Offer the re-rankers."""
-    rooms = "kgrec.ranking.rerank"
+    rerank = "kgrec.ranking.rerank"
     return [
-        Spec("mmr", f"{rooms}.mmr:MMR", "unlike each other: maximal marginal relevance"),
-        Spec("dpp", f"{rooms}.dpp:DPP", "unlike each other: determinantal point process"),
-        Spec("spread", f"{rooms}.spread:Spread", "unlike each other on the whole; the surest stay, the tail varies"),
-        Spec("calibrated", f"{rooms}.calibrated:Calibrated", "categories in the shares of the user's history"),
-        Spec("popularity", f"{rooms}.popularity:LessPopular", "less of what everybody knows"),
-        Spec("reach", f"{rooms}.reach:Reach", "items get to the few who would like them best"),
-        Spec("long-tail", f"{rooms}.long_tail:LongTail", "a share of the places for the long tail"),
-        Spec("fair", f"{rooms}.fair:FairExposure", "exposure by provider or another attribute; least shares"),
-        Spec("user-fair", f"{rooms}.user_fair:UserFair", "groups of users get what others get"),
-        Spec("novelty", f"{rooms}.novelty:Novelty", "unlike what the user knows"),
-        Spec("serendipity", f"{rooms}.novelty:Serendipity", "relevant, unexpected and not popular"),
-        Spec("fresh", f"{rooms}.fresh:Fresh", "new items first; old ones dropped"),
-        Spec("rules", f"{rooms}.rules:Rules", "pin, block and boost"),
-        Spec("cap", f"{rooms}.cap:Cap", "at most so many of a brand or another attribute"),
-        Spec("bought", f"{rooms}.bought:Bought", "drops what was bought once, or its whole kind"),
-        Spec("explore", f"{rooms}.explore:Explore", "a share of the places for what is outside the bubble"),
-        Spec("by-score", f"{rooms}.by_score:ByScore", "what the others chose, by its score"),
+        Spec("mmr", f"{rerank}.diversity:MMR", "unlike each other: maximal marginal relevance"),
+        Spec("dpp", f"{rerank}.diversity:DPP", "unlike each other: determinantal point process"),
+        Spec("spread", f"{rerank}.diversity:Spread", "unlike on the whole; the surest stay, the tail varies"),
+        Spec("calibrated", f"{rerank}.diversity:Calibrated", "categories in the shares of the user's history"),
+        Spec("popularity", f"{rerank}.novelty:LessPopular", "less of what everybody knows"),
+        Spec("reach", f"{rerank}.novelty:Reach", "items get to the few who would like them best"),
+        Spec("long-tail", f"{rerank}.novelty:LongTail", "a share of the places for the long tail"),
+        Spec("fair", f"{rerank}.fairness:FairExposure", "exposure by provider or another attribute; least shares"),
+        Spec("user-fair", f"{rerank}.fairness:UserFair", "groups of users get what others get"),
+        Spec("novelty", f"{rerank}.novelty:Novelty", "unlike what the user knows"),
+        Spec("serendipity", f"{rerank}.novelty:Serendipity", "relevant, unexpected and not popular"),
+        Spec("fresh", f"{rerank}.rules:Fresh", "new items first; old ones dropped"),
+        Spec("rules", f"{rerank}.rules:Rules", "pin, block and boost"),
+        Spec("cap", f"{rerank}.rules:Cap", "at most so many of a brand or another attribute"),
+        Spec("bought", f"{rerank}.rules:Bought", "drops what was bought once, or its whole kind"),
+        Spec("explore", f"{rerank}.novelty:Explore", "a share of the places for what is outside the bubble"),
+        Spec("by-score", f"{rerank}.rules:ByScore", "what the others chose, by its score"),
     ]
 
 

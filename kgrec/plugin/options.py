@@ -64,6 +64,8 @@ def _told(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"there is no option {name!r}"
+    if first["type"] == "missing":
+        return f"the option {name!r} is missing"
     if first["type"] == "value_error":
         return str(first["msg"]).removeprefix("Value error, ")
     message = str(first["msg"]).removeprefix("Input should be ")

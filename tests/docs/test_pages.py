@@ -30,9 +30,12 @@ def test_the_page_of_commands_is_current():
     assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python tools/cli_page.py"
 
 
-def test_the_options_of_scorers_are_current():
-    page = load("scorers_page")
-    assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python tools/scorers_page.py"
+@pytest.mark.parametrize("kind", ["scorer", "re-ranker"])
+def test_the_pages_of_options_are_current_and_say_what_each_means(kind):
+    tool = load("options_page")
+    page = tool.render(kind)
+    assert tool.PAGES[kind][0].read_text(encoding="utf-8") == page, "run python tools/options_page.py"
+    assert not [line for line in page.splitlines() if line.startswith("| `") and line.rstrip().endswith("|  |")]
 
 
 def test_every_setting_says_what_it_means():

@@ -2,22 +2,10 @@
 
 from typing import ClassVar
 
-from kgrec.ranking.rerank.bought import Bought
-from kgrec.ranking.rerank.by_score import ByScore
-from kgrec.ranking.rerank.calibrated import Calibrated
-from kgrec.ranking.rerank.cap import Cap
-from kgrec.ranking.rerank.dpp import DPP
-from kgrec.ranking.rerank.explore import Explore
-from kgrec.ranking.rerank.fair import FairExposure
-from kgrec.ranking.rerank.fresh import Fresh
-from kgrec.ranking.rerank.long_tail import LongTail
-from kgrec.ranking.rerank.mmr import MMR
-from kgrec.ranking.rerank.novelty import Novelty, Serendipity
-from kgrec.ranking.rerank.popularity import LessPopular
-from kgrec.ranking.rerank.reach import Reach
-from kgrec.ranking.rerank.rules import Rules
-from kgrec.ranking.rerank.spread import Spread
-from kgrec.ranking.rerank.user_fair import UserFair
+from kgrec.ranking.rerank.diversity import DPP, MMR, Calibrated, Spread
+from kgrec.ranking.rerank.fairness import FairExposure, UserFair
+from kgrec.ranking.rerank.novelty import Explore, LessPopular, LongTail, Novelty, Reach, Serendipity
+from kgrec.ranking.rerank.rules import Bought, ByScore, Cap, Fresh, Rules
 from kgrec.testing import RerankerContract
 
 STRENGTH = {"strength": 0.0}

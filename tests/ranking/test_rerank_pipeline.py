@@ -12,8 +12,8 @@ from scipy.sparse import csr_array
 from kgrec.errors import ConfigError, NotFoundError, PluginError, UsageError
 from kgrec.models.top_k import with_reserved
 from kgrec.plugin.manager import load_plugins
+from kgrec.ranking.rerank.base import as_they_are, quota
 from kgrec.ranking.rerank.pipeline import build, parse, prepare
-from kgrec.ranking.rerank.steps import as_they_are, quota
 from kgrec.testing import toy_candidates, toy_rerank_data
 
 REGISTRY = load_plugins().registry("re-ranker")
@@ -236,7 +236,7 @@ def test_words_of_the_command_line():
         build(["mrm:0.3"], REGISTRY, {})
     with pytest.raises(UsageError, match="not of the form"):
         parse("mmr:0.3,text", REGISTRY)
-    with pytest.raises(ConfigError, match="strength must lie between 0 and 1"):
+    with pytest.raises(ConfigError, match="strength must be less than or equal to 1, not 3"):
         build(["mmr:3"], REGISTRY, {})
     with pytest.raises(NotFoundError, match="unknown re-ranker 'nmr'"):
         build([], REGISTRY, {"nmr": {}})

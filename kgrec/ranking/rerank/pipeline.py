@@ -14,7 +14,7 @@ from kgrec.plugin.manager import Registry
 from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import Reranker, ReservingReranker
 from kgrec.plugin.reranking import CandidateLists, RerankData
-from kgrec.ranking.rerank.steps import Order
+from kgrec.ranking.rerank.base import Order
 from kgrec.types import ItemIndices, UserIndices
 
 if TYPE_CHECKING:

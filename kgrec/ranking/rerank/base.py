@@ -1,14 +1,17 @@
-"""What several re-rankers do in the same way; all of it row by row of arrays of shape ``(u, c)``."""
+"""What several re-rankers share: options, bases of classes, and steps that work row by row on arrays ``(u, c)``."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.reranking import CandidateLists, RerankData
 
 if TYPE_CHECKING:
@@ -21,15 +24,23 @@ GATHERED = 1 << 20
 """Numbers of vectors gathered at once, so that they stay in the cache while a list is built."""
 
 
-def fraction(name: str, value: float) -> float:
-    """Return ``value`` if it lies between 0 and 1.
+def strength(default: float) -> Any:
+    """Return the field of a strength."""
+    return Field(default, ge=0, le=1, description="how much it counts against relevance; 0 changes nothing")
 
-    Raises:
-        ValueError: it does not; the message names the option.
-    """
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value}")
-    return float(value)
+
+class StrengthOptions(Options):
+    """Options of a re-ranker that weighs relevance against something else."""
+
+    strength: float = strength(0.1)
+
+
+class LikenessOptions(StrengthOptions):
+    """Options of a re-ranker that compares items."""
+
+    by: Literal["auto", "text", "category", "graph"] = Field(
+        "auto", description="what makes items alike; auto: the first of text, category, graph that the data has"
+    )
 
 
 def as_they_are(items: NDArray[np.int64]) -> Order:
@@ -55,27 +66,6 @@ def scaled(values: NDArray[np.floating], present: NDArray[np.bool_]) -> NDArray[
     span = np.where(high > low, high - low, 1.0)
     with np.errstate(invalid="ignore"):
         return np.where(present, (values - low) / span, 0.0).astype(np.float32)
-
-
-def blended(
-    lists: CandidateLists,
-    bonus: NDArray[np.floating] | NDArray[np.bool_],
-    strength: float,
-    *,
-    relevance: NDArray[np.float32] | None = None,
-) -> Order:
-    """Order by ``(1 - strength) * relevance + strength * bonus``; a bonus lies between 0 and 1, shape ``(u, c)``.
-
-    Args:
-        lists: the candidates.
-        bonus: of each candidate.
-        strength: between 0, which changes nothing, and 1.
-        relevance: of each candidate; None for their scores brought to [0, 1].
-    """
-    if strength == 0:
-        return as_they_are(lists.items)
-    known = lists.relevance() if relevance is None else relevance
-    return ordered((1 - strength) * known + strength * bonus, lists.items >= 0)
 
 
 def completed(chosen: NDArray[np.int64], items: NDArray[np.int64]) -> Order:
@@ -182,19 +172,56 @@ def rarity(counts: NDArray[np.floating]) -> NDArray[np.float32]:
     return rare
 
 
-class ByLikeness:
-    """A step that weighs relevance against how alike items are.
+class Greedy:
+    """Lists that are filled place by place with the best of what is left.
 
-    Args:
-        strength: how much likeness counts against relevance; 0 changes nothing.
-        by: vectors that tell likeness, see :meth:`kgrec.plugin.reranking.RerankData.vectors`.
+    Attributes:
+        rows: of the users, shape ``(u,)``.
+        open: candidates that are not taken yet, shape ``(u, c)``.
+        chosen: columns, shape ``(u, n)``, -1 for none.
     """
 
-    def __init__(self, *, strength: float, by: str) -> None:
-        self.strength = fraction("strength", strength)
-        self.by = by
+    def __init__(self, lists: CandidateLists) -> None:
+        u, c = lists.items.shape
+        self.rows, self.open = np.arange(u), lists.items >= 0
+        self.chosen = np.full((u, min(lists.n, c)), -1, dtype=np.int64)
+
+    def take(self, place: int, value: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Fill a place by the largest value, shape ``(u, c)`` -> columns, and where one was left; shapes ``(u,)``."""
+        best = np.where(self.open, value, -np.inf).argmax(axis=1)
+        taken = self.open[self.rows, best]
+        self.chosen[:, place] = np.where(taken, best, -1)
+        self.open[self.rows, best] = False
+        return best, taken
+
+
+class Blended(Configured, ABC):
+    """A re-ranker that orders by ``(1 - strength) * relevance + strength * bonus``."""
+
+    Options: ClassVar[type[BaseModel]] = StrengthOptions
+
+    def rerank(self, lists: CandidateLists) -> Order:
+        """Return the new order, shape ``(u, c)``."""
+        if self.options.strength == 0:
+            return as_they_are(lists.items)
+        relevance, strength = self.relevance(lists), self.options.strength
+        return ordered((1 - strength) * relevance + strength * self.bonus(lists), lists.items >= 0)
+
+    def relevance(self, lists: CandidateLists) -> NDArray[np.float32]:
+        """Return how relevant each candidate is, between 0 and 1, shape ``(u, c)``."""
+        return lists.relevance()
+
+    @abstractmethod
+    def bonus(self, lists: CandidateLists) -> NDArray[np.floating] | NDArray[np.bool_]:
+        """Return what else speaks for each candidate, between 0 and 1, shape ``(u, c)``."""
+
+
+class ByLikeness(Configured):
+    """A re-ranker that compares items by vectors."""
+
+    Options: ClassVar[type[BaseModel]] = LikenessOptions
 
     def prepare(self, data: RerankData) -> Self:
         """Take the vectors."""
-        self._vectors = data.vectors(self.by)
+        self._vectors = data.vectors(self.options.by)
         return self
