@@ -24,8 +24,8 @@ An option that a table gives is not tried with other values; `kgrec train --tune
 RERANKERS = """
 ## Options
 
-In kgrec.toml they stand in the re-ranker's table, `[rerankers.mmr]`; on the command line behind its name, where the first one needs no name:
-`--rerank mmr:0.3,by=text`.
+In kgrec.toml they stand in the re-ranker's table, `[rerankers.mmr]`; on the command line behind its name, where the
+first one needs no name: `--rerank mmr:0.3,by=text`.
 """
 PAGES = {"scorer": (DOCS / "scorers.md", SCORERS), "re-ranker": (DOCS / "reranking.md", RERANKERS)}
 """Kind of part -> page that lists its options, and what stands before them."""
