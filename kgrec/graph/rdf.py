@@ -28,7 +28,7 @@ BLOCK_ROWS = 200_000
 """Rows turned into text at once."""
 
 STATEMENT = ("head", "relation", "tail", "provenance")
-_TYPE = f"<{RDF}type>"
+TYPE = f"<{RDF}type>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ def provenance_iri(provenance: str, base_iri: str) -> str:
 def node_lines(nodes: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
     """Yield the lines that describe nodes."""
     frame = nodes.select("kind", "type", "key", "label", "aliases").with_columns(node=node_iris(nodes, base_iri))
-    yield _line(frame, pl.col("node"), _TYPE, type_iris(frame["kind"], base_iri))
+    yield triple_lines(frame, "node", TYPE, type_iris(frame["kind"], base_iri))
     typed = frame.filter(pl.col("type").is_not_null() & (pl.col("type") != pl.col("kind")))
-    yield _line(typed, pl.col("node"), _TYPE, type_iris(typed["type"], base_iri))
-    yield _line(frame, pl.col("node"), f"<{RDFS}label>", literal("label"))
+    yield triple_lines(typed, "node", TYPE, type_iris(typed["type"], base_iri))
+    yield triple_lines(frame, "node", f"<{RDFS}label>", literal("label"))
     # An entity's key is its IRI or the end of it; the ids of users and items are what other tables are joined on.
-    yield _line(frame.filter(pl.col("kind") != "entity"), pl.col("node"), f"<{NAMESPACE}key>", literal("key"))
+    yield triple_lines(frame.filter(pl.col("kind") != "entity"), "node", f"<{NAMESPACE}key>", literal("key"))
     named = frame.filter(pl.col("aliases").list.len() > 0).explode("aliases").drop_nulls("aliases")
-    yield _line(named, pl.col("node"), f"<{SKOS}altLabel>", literal("aliases"))
+    yield triple_lines(named, "node", f"<{SKOS}altLabel>", literal("aliases"))
 
 
 def statement_lines(
@@ -117,10 +117,10 @@ def detail_lines(rows: pl.DataFrame, nodes: pl.Series, relations: pl.Series, bas
         edge = pl.format("<{}edge/{}/{}/{}/{}>", pl.lit(base_iri), "rk", "hk", "tk", "moment")
         frame = frame.with_columns(edge=edge)
         for name, column in (("head", "h"), ("relation", "r"), ("tail", "t")):
-            yield _line(frame, pl.col("edge"), f"<{NAMESPACE}{name}>", pl.col(column))
-        yield _line(frame, pl.col("edge"), f"<{NAMESPACE}weight>", float_literal("weight"))
+            yield triple_lines(frame, "edge", f"<{NAMESPACE}{name}>", pl.col(column))
+        yield triple_lines(frame, "edge", f"<{NAMESPACE}weight>", float_literal("weight"))
         timed = frame.drop_nulls("time")
-        yield _line(timed, pl.col("edge"), f"<{NAMESPACE}time>", date_literal("time"))
+        yield triple_lines(timed, "edge", f"<{NAMESPACE}time>", date_literal("time"))
 
 
 def header_lines(kg: GraphTables, options: RdfOptions) -> pl.Series:
@@ -128,7 +128,7 @@ def header_lines(kg: GraphTables, options: RdfOptions) -> pl.Series:
     graph = f"<{options.base_iri}graph>"
     told = {"interactions": options.interactions, "details": options.details}
     about = [
-        f"{graph} {_TYPE} <{VOID}Dataset> .",
+        f"{graph} {TYPE} <{VOID}Dataset> .",
         f'{graph} <{VOID}uriSpace> "{options.base_iri}" .',
         *(f'{graph} <{NAMESPACE}{name}> "{str(on).lower()}"^^<{XSD}boolean> .' for name, on in told.items()),
     ]
@@ -197,10 +197,19 @@ def _paths(terms: pl.Series, start: str) -> pl.Series:
     return frame.select(pl.when(own).then(pl.col("inner").str.strip_prefix(start)).otherwise("encoded").alias("p"))["p"]
 
 
-def _line(frame: pl.DataFrame, subject: pl.Expr, predicate: str, value: pl.Expr | pl.Series) -> pl.Series:
+def triple_lines(frame: pl.DataFrame, subject: str, predicate: str, value: pl.Expr | pl.Series | str) -> pl.Series:
+    """Return a line a row.
+
+    Args:
+        frame: the rows.
+        subject: column of IRI terms.
+        predicate: an IRI term.
+        value: terms, or one term for all rows.
+    """
     if isinstance(value, pl.Series):
         frame, value = frame.with_columns(value.alias("__value__")), pl.col("__value__")
-    return frame.select(pl.format("{} " + predicate + " {} .", subject, value).alias("line"))["line"]
+    term = pl.lit(value) if isinstance(value, str) else value
+    return frame.select(pl.format("{} " + predicate + " {} .", subject, term).alias("line"))["line"]
 
 
 _UNSAFE = r"[^A-Za-z0-9._~:\-\p{L}\p{N}]"
@@ -321,17 +330,17 @@ def relation_lines(kg: GraphTables, base_iri: str) -> pl.Series:
     types = types.filter(~types.is_in(["entity", "item", "user"]))
     classes = pl.DataFrame({"type": types, "class": type_iris(types, base_iri)})
     parts = [
-        _lines(frame, "forward", f"<{RDF}type>", pl.lit(f"<{OWL}ObjectProperty>")),
-        _lines(frame, "forward", f"<{RDF}type>", pl.lit(f"<{NAMESPACE}Relation>")),
-        _lines(frame, "forward", f"<{RDFS}subPropertyOf>", pl.col("parent")),
-        _lines(frame.drop_nulls("label"), "forward", f"<{RDFS}label>", literal("label")),
-        _lines(inverse, "forward", f"<{OWL}inverseOf>", pl.col("backward")),
-        _lines(inverse, "backward", f"<{RDF}type>", pl.lit(f"<{OWL}ObjectProperty>")),
-        _lines(inverse, "backward", f"<{OWL}inverseOf>", pl.col("forward")),
-        _lines(inverse_labelled, "backward", f"<{RDFS}label>", literal("inverse_label")),
-        _lines(classes, "class", f"<{RDF}type>", pl.lit(f"<{OWL}Class>")),
-        _lines(classes, "class", f"<{RDFS}subClassOf>", pl.lit(f"<{NAMESPACE}Entity>")),
-        _lines(classes, "class", f"<{RDFS}label>", literal("type")),
+        triple_lines(frame, "forward", TYPE, f"<{OWL}ObjectProperty>"),
+        triple_lines(frame, "forward", TYPE, f"<{NAMESPACE}Relation>"),
+        triple_lines(frame, "forward", f"<{RDFS}subPropertyOf>", pl.col("parent")),
+        triple_lines(frame.drop_nulls("label"), "forward", f"<{RDFS}label>", literal("label")),
+        triple_lines(inverse, "forward", f"<{OWL}inverseOf>", pl.col("backward")),
+        triple_lines(inverse, "backward", TYPE, f"<{OWL}ObjectProperty>"),
+        triple_lines(inverse, "backward", f"<{OWL}inverseOf>", pl.col("forward")),
+        triple_lines(inverse_labelled, "backward", f"<{RDFS}label>", literal("inverse_label")),
+        triple_lines(classes, "class", TYPE, f"<{OWL}Class>"),
+        triple_lines(classes, "class", f"<{RDFS}subClassOf>", f"<{NAMESPACE}Entity>"),
+        triple_lines(classes, "class", f"<{RDFS}label>", literal("type")),
     ]
     # A relation may be its own inverse, or two may be each other's.
     return pl.concat(parts).unique(maintain_order=True)
@@ -339,7 +348,3 @@ def relation_lines(kg: GraphTables, base_iri: str) -> pl.Series:
 
 def _asset(name: str) -> str:
     return files("kgrec.graph").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _lines(frame: pl.DataFrame, subject: str, predicate: str, value: pl.Expr) -> pl.Series:
-    return frame.select(pl.format("{} " + predicate + " {} .", pl.col(subject), value).alias("line"))["line"]

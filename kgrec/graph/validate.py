@@ -21,6 +21,7 @@ import polars as pl
 
 from kgrec.errors import DataError
 from kgrec.graph.rdf import (
+    TYPE,
     RdfOptions,
     date_literal,
     float_literal,
@@ -31,10 +32,11 @@ from kgrec.graph.rdf import (
     relation_iris,
     relation_lines,
     shapes_turtle,
+    triple_lines,
     type_iris,
 )
 from kgrec.graph.tables import GraphTables
-from kgrec.graph.vocabulary import NAMESPACE, RDF, RDFS
+from kgrec.graph.vocabulary import NAMESPACE, RDFS
 
 if TYPE_CHECKING:
     from rdflib import Graph
@@ -252,7 +254,6 @@ def _named(shapes: Graph, shape: object) -> str:
     return text.rsplit("#", 1)[-1].rsplit("/", 1)[-1]
 
 
-_TYPE = f"<{RDF}type>"
 _EDGE_CLASSES = {
     "interaction": "Interaction",
     "catalogue": "Fact",
@@ -301,11 +302,11 @@ def representatives(kg: GraphTables, nodes: pl.DataFrame, edges: pl.DataFrame, b
 def _nodes(rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
     rows = rows.with_columns(node=pl.format("<urn:kgrec:n:{}>", "profile"))
     yield from _classes(rows, "node", "kind", "type", base_iri)
-    yield _lines(rows.filter("label_seen"), "node", f"<{RDFS}label>", literal("label"))
+    yield triple_lines(rows.filter("label_seen"), "node", f"<{RDFS}label>", literal("label"))
     keyed = rows.filter("key_seen")
-    yield _lines(keyed, "node", f"<{NAMESPACE}key>", literal("key"))
+    yield triple_lines(keyed, "node", f"<{NAMESPACE}key>", literal("key"))
     twice = keyed.filter(~pl.col("alone")).with_columns(pl.concat_str("key", pl.lit(" (again)")).alias("key"))
-    yield _lines(twice, "node", f"<{NAMESPACE}key>", literal("key"))
+    yield triple_lines(twice, "node", f"<{NAMESPACE}key>", literal("key"))
 
 
 def _edges(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Series]:
@@ -319,27 +320,27 @@ def _edges(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Se
         edge_class=pl.col("provenance").replace_strict(own, default=f"<{NAMESPACE}Edge>", return_dtype=pl.String),
         whence=pl.col("provenance").replace_strict(whence, default=None, return_dtype=pl.String),
     )
-    yield _lines(rows, "e", _TYPE, pl.col("edge_class"))
+    yield triple_lines(rows, "e", TYPE, pl.col("edge_class"))
     for name, value in (("head", "h"), ("relation", "r"), ("tail", "t")):
-        yield _lines(rows, "e", f"<{NAMESPACE}{name}>", pl.col(value))
+        yield triple_lines(rows, "e", f"<{NAMESPACE}{name}>", pl.col(value))
     yield rows.select(pl.format("{} {} {} .", "h", "r", "t").alias("line"))["line"]
-    yield _lines(rows.drop_nulls("weight"), "e", f"<{NAMESPACE}weight>", float_literal("weight"))
-    yield _lines(rows.drop_nulls("time"), "e", f"<{NAMESPACE}time>", date_literal("time"))
-    yield _lines(rows.drop_nulls("whence"), "e", f"<{NAMESPACE}provenance>", pl.col("whence"))
+    yield triple_lines(rows.drop_nulls("weight"), "e", f"<{NAMESPACE}weight>", float_literal("weight"))
+    yield triple_lines(rows.drop_nulls("time"), "e", f"<{NAMESPACE}time>", date_literal("time"))
+    yield triple_lines(rows.drop_nulls("whence"), "e", f"<{NAMESPACE}provenance>", pl.col("whence"))
     for part, end in (("h", "head"), ("t", "tail")):
         there = rows.drop_nulls(f"{end}_kind")
         yield from _classes(there, part, f"{end}_kind", f"{end}_type", base_iri)
         # Nodes have their own representatives: these are nothing but ends.
-        yield _lines(there, part, f"<{RDFS}label>", pl.lit('"end"'))
-        yield _lines(there, part, f"<{NAMESPACE}key>", pl.lit('"end"'))
+        yield triple_lines(there, part, f"<{RDFS}label>", '"end"')
+        yield triple_lines(there, part, f"<{NAMESPACE}key>", '"end"')
 
 
 def _classes(rows: pl.DataFrame, node: str, kind: str, type_: str, base_iri: str) -> Iterator[pl.Series]:
     # Every class is stated: pyshacl would else have to reason for each node anew.
-    yield _lines(rows, node, _TYPE, pl.lit(f"<{NAMESPACE}Node>"))
-    yield _lines(rows.with_columns(c=type_iris(rows[kind], base_iri)), node, _TYPE, pl.col("c"))
+    yield triple_lines(rows, node, TYPE, f"<{NAMESPACE}Node>")
+    yield triple_lines(rows, node, TYPE, type_iris(rows[kind], base_iri))
     typed = rows.drop_nulls(type_)
-    yield _lines(typed.with_columns(c=type_iris(typed[type_], base_iri)), node, _TYPE, pl.col("c"))
+    yield triple_lines(typed, node, TYPE, type_iris(typed[type_], base_iri))
 
 
 def _bounds(shapes: Graph, path: str) -> list[float]:
@@ -369,7 +370,3 @@ def _side(values: pl.Series, bounds: list[float]) -> pl.Series:
 def _numbered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     distinct = frame.select(keys).unique(maintain_order=True).with_row_index("profile")
     return frame.join(distinct, on=keys, how="left", nulls_equal=True, maintain_order="left")
-
-
-def _lines(rows: pl.DataFrame, subject: str, predicate: str, value: pl.Expr) -> pl.Series:
-    return rows.select(pl.format("{} " + predicate + " {} .", subject, value).alias("line"))["line"]
