@@ -169,7 +169,7 @@ def assemble(parts: Sequence[Part], cleaning: CleaningConfig, *, seed: int, prev
         cleaning: the rules.
         seed: of the numbering.
         previous: the dataset that was there before an append. If something in it would no longer be there, its
-            numbering cannot be kept: everything is numbered anew and the report says ``renumbered``.
+            numbering cannot be kept: everything gets new numbers and the report says ``renumbered``.
     """
     ledger = Ledger()
     items, item_attributes = _catalogue(parts, "items", ledger)

@@ -41,7 +41,7 @@ def rejected_matrix(
     """Return what each user was shown and did not like: 1 a pair, float32 CSR ``(n_users, n_items)``, sorted indices.
 
     A pair is rejected if a row of ``mask`` is an impression of it, or, with ``feedback.low_ratings_reject``, a rating
-    below the threshold, and no row of ``mask`` is a like of it. So a click makes good for the impression it came from.
+    below the threshold, and no row of ``mask`` is a like of it. So a click cancels the impression it came from.
 
     Args:
         dataset: the interactions.

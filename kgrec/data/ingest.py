@@ -106,7 +106,7 @@ def ingest(
         domain: the domain in force.
         manager: the plugins in use.
         root: folder that the files' paths are relative to.
-        progress: hears of each file.
+        progress: told of each file.
         previous: the result that stands; its files are not read again where their settings are the same, and its users
             and items keep their positions.
         now: unix seconds that count as the present; later times are impossible.

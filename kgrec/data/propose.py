@@ -1,4 +1,4 @@
-"""Writes a kgrec.toml for files that nobody has described yet."""
+"""Writes a first kgrec.toml for files, by looking at them."""
 
 from __future__ import annotations
 

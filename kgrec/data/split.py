@@ -27,7 +27,7 @@ MIN_LIKES = 3
 
 ENOUGH_STRONG = 1_000
 """Pairs with the heaviest action (purchases beside views) from which on only they are held out: a shop wants to know
-what will be bought, and settings that are best at foretelling clicks need not be best at that."""
+what will be bought, and settings that predict clicks best need not be best at that."""
 
 MAX_EVENTS_A_PAIR = 2.0
 """Summed weights of a user and an item are cut off at so many times the heaviest event: a page that reloads itself a
@@ -208,7 +208,7 @@ def liked_pairs(
 
 
 def share_of_returns(dataset: Dataset) -> float:
-    """Return the share of the training events by which a user did again what he had done to the item before.
+    """Return the share of the training events that repeat an earlier action of the same user on the same item.
 
     Events that cleaning dropped as repeated count, too: they happened.
     """

@@ -57,7 +57,7 @@ def draw(shown: Neighbourhood, path: Path, *, heading: str = "", lines: Sequence
         shown: what is drawn.
         path: the file.
         heading: of a page; a picture has none.
-        lines: what a page says in words under the heading, for whoever cannot see all of the drawing.
+        lines: what a page says in words under the heading, for readers who cannot see all of the drawing.
 
     Raises:
         UsageError: the suffix is another.

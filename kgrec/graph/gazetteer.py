@@ -37,12 +37,12 @@ class GazetteerLinker:
     Args:
         threshold: mentions that score less are not returned. The workspace's ``[linking] threshold`` applies as well.
         min_length: names with fewer letters are not looked for; a name in Chinese needs two characters.
-        case: ``auto`` weighs capitals where a text has both cases, ``ignore`` never, ``require`` wants the very
-            spelling.
+        case: ``auto`` weighs capitals where a text has both cases, ``ignore`` never, ``require`` accepts the exact
+            spelling only.
         types: entity types in the order of preference when a name is ambiguous. Others follow; then entities of no
             particular type; titles of items come last, being the most often ordinary words.
         full_names: entity types of which a single word is not enough, unless it stands in quotation marks, because
-            it is more often somebody else's first name or an ordinary word.
+            it is more often another person's first name or an ordinary word.
 
     Raises:
         ValueError: an option is out of range.

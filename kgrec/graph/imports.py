@@ -267,7 +267,7 @@ def split_rdf(statements: pl.DataFrame, source: str) -> Parsed:
 
 
 def local_names(facts: pl.DataFrame) -> pl.DataFrame:
-    """Name entities by the end of their IRI, for want of a label: ``.../Tom_Hanks`` reads "Tom Hanks"."""
+    """Name entities by the end of their IRI where they have no label: ``.../Tom_Hanks`` reads "Tom Hanks"."""
     keys = pl.concat(
         [facts.filter(pl.col(f"{end}_kind") == "entity").select(key=end) for end in ("head", "tail")]
     ).unique()

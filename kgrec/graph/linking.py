@@ -47,7 +47,7 @@ def name_variants(name: str) -> list[str]:
     bare, others = name, []
     while (match := _PARENTHESIS.search(bare)) and match.start() > 0:
         inside = match.group(1).strip()
-        # What else stands in parentheses is a year, a number in a series or a remark such as "film".
+        # What else stands in parentheses is a year, a number in a series or a remark of one word.
         if len(inside.split()) > 1 and not _YEAR.search(inside):
             others.append(inside)
         bare = bare[: match.start()]
@@ -290,7 +290,7 @@ def _load(cache: Path, maker: str) -> tuple[pl.DataFrame, pl.DataFrame] | None:
 
 
 def _store(cache: Path, maker: str, links: pl.DataFrame, signatures: pl.DataFrame) -> None:
-    # The mark goes first and comes last: whoever is interrupted between leaves no cache, not a wrong one.
+    # The mark goes first and comes last: an interrupted write leaves no cache, not a wrong one.
     (cache / "links.json").unlink(missing_ok=True)
     with storage_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Edges from item texts: mentions of entities and of other items, and relations that texts state in words.
 
 A pattern of the domain yields an edge only when what it captures names exactly one known entity (of the type the
-relation leads to, where there is one of that type). New entities are never made from text: a capture that nobody knows
-is more often half a sentence than a name.
+relation leads to, where there is one of that type). New entities are never made from text: an unknown capture is
+more often half a sentence than a name.
 """
 
 from __future__ import annotations

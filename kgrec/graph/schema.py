@@ -42,9 +42,9 @@ def action_relation(action: str) -> RelationType:
 def readable(foreign: str) -> str:
     """Return how the foreign name of a relation reads.
 
-    >>> names = ("http://dbpedia.org/ontology/musicComposer", "film.film.actor", "dbo:associatedBand", "7")
+    >>> names = ("http://dbpedia.org/ontology/musicComposer", "people.person.nationality", "dbo:associatedBand", "7")
     >>> [readable(name) for name in names]
-    ['music composer', 'film actor', 'associated band', 'relation 7']
+    ['music composer', 'person nationality', 'associated band', 'relation 7']
     """
     local = unquote(foreign.rstrip("/#")) if "://" in foreign else foreign
     local = re.split(r"[/#:]", local)[-1]
@@ -57,8 +57,8 @@ def readable(foreign: str) -> str:
 def relation_name(foreign: str) -> str:
     """Return the name of a relation that no type of the domain claims; equal for equal input, whatever else there is.
 
-    >>> relation_name("film.film.actor"), relation_name("http://example.org/like")
-    ('film_film_actor', 'graph_like')
+    >>> relation_name("people.person.nationality"), relation_name("http://example.org/like")
+    ('people_person_nationality', 'graph_like')
     """
     words = foreign if "://" in foreign or foreign.count(".") < 2 else foreign.replace(".", " ")
     name = readable(words).replace(" ", "_")
@@ -96,7 +96,7 @@ class Schema:
         return (self.types[known[0]], known[1]) if known else None
 
     def resolve(self, names: Iterable[str]) -> pl.DataFrame:
-        """Find the relations that foreign names stand for; a name that nobody claims becomes a relation of its own.
+        """Find the relations that foreign names stand for; an unknown name becomes a relation of its own.
 
         Returns:
             Columns ``foreign``, ``relation``, ``swapped`` (head and tail change places).

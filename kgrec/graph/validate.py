@@ -336,7 +336,7 @@ def _edges(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> Iterator[pl.Se
 
 
 def _classes(rows: pl.DataFrame, node: str, kind: str, type_: str, base_iri: str) -> Iterator[pl.Series]:
-    # Every class is stated: pyshacl would else have to reason for each node anew.
+    # Every class is stated: otherwise pyshacl would have to infer it for each node.
     yield triple_lines(rows, node, TYPE, f"<{NAMESPACE}Node>")
     yield triple_lines(rows, node, TYPE, type_iris(rows[kind], base_iri))
     typed = rows.drop_nulls(type_)
