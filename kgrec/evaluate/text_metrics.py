@@ -20,7 +20,7 @@ from kgrec.generate.drafts import coverage
 from kgrec.generate.names import display
 from kgrec.generate.service import TextService
 from kgrec.generate.writer import Writer
-from kgrec.languages import get_language, pieces
+from kgrec.languages.language import get_language, pieces
 from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
 from kgrec.significance import UNKNOWN, Interval, bootstrap

@@ -10,7 +10,7 @@ import polars as pl
 
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, Domain, RelationType
 from kgrec.types import Reason
 

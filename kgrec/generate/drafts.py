@@ -10,7 +10,7 @@ from itertools import combinations
 
 from kgrec.generate.names import spans_of
 from kgrec.generate.template import PERSONAL, phrases_of
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.generation import TextRequest, Violation
 from kgrec.text.tokens import tokenize
 

@@ -16,7 +16,7 @@ from kgrec.generate.names import display, shortener
 from kgrec.graph.item_entities import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking import name_variants
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.generation import Fact
 from kgrec.text.profile import TOO_COMMON, Touched, UserProfile

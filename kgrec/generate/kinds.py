@@ -11,7 +11,8 @@ from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
 from kgrec.generate.feedback.exposures import exposures
 from kgrec.generate.prompts import check_prompt, short_hash
 from kgrec.generate.template import phrases_text
-from kgrec.languages import DEFAULT, every_language, get_language, languages
+from kgrec.languages import DEFAULT, languages
+from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.domain import Domain, PromptTemplate, TextKind
 from kgrec.plugin.generation import MAIN
 

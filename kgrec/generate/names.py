@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from kgrec.errors import PluginError
 from kgrec.graph.linking import name_variants
-from kgrec.languages import DEFAULT, get_language
+from kgrec.languages import DEFAULT
+from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, NameMention
 from kgrec.text.sanitize import plain
 from kgrec.text.tokens import Tokens, is_unspaced, name_key, token_span, tokenize

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kgrec.errors import PluginError, did_you_mean
-from kgrec.languages import Language, get_language
+from kgrec.languages.language import Language, get_language
 from kgrec.plugin.domain import PromptTemplate, default_prompt
 from kgrec.plugin.generation import Fact, Interest, SmallModel, TextRequest, Violation
 from kgrec.plugin.protocols import LanguageModel

@@ -25,7 +25,8 @@ from kgrec.generate.prompts import check_prompt
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
-from kgrec.languages import get_language, languages
+from kgrec.languages import languages
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress

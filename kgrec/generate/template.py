@@ -25,7 +25,7 @@ from functools import cache
 from importlib.resources import files
 
 from kgrec.errors import PluginError
-from kgrec.languages import LISTED, Language, beside, get_language
+from kgrec.languages.language import LISTED, Language, beside, get_language
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.text.tokens import words

@@ -18,7 +18,7 @@ from kgrec.errors import DataError, did_you_mean
 from kgrec.graph.facts import EDGE_KEY, FACTS, NAMES, TYPES, Facts, shape
 from kgrec.graph.rdf_reader import RdfCache, rdf_suffix
 from kgrec.graph.schema import Schema
-from kgrec.languages import every_language
+from kgrec.languages.language import every_language
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import SILENT, Progress

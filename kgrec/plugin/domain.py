@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from kgrec.languages import DEFAULT
+
 if TYPE_CHECKING:
-    from kgrec.languages import Language
+    from kgrec.languages.language import Language
 
 
 ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
@@ -62,8 +64,6 @@ class RelationType:
 
     def reason_in(self, code: str) -> str:
         """Return how a reason words the relation in a language, or nothing."""
-        from kgrec.languages import DEFAULT
-
         return self.reasons.get(code, self.reason if code == DEFAULT else "")
 
 
@@ -285,6 +285,6 @@ def default_prompt(task: str) -> PromptTemplate | None:
 
 
 def _pack(code: str) -> Language:
-    from kgrec.languages import get_language  # here, so that the help of the command line needs no pydantic
+    from kgrec.languages.language import get_language  # here, so that the help of the command line needs no pydantic
 
     return get_language(code)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kgrec.generate.template import Line, parse_phrases, slot_values
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 
 FRAMES: Mapping[tuple[str, str], str] = {

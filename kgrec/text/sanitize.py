@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cache
 
-from kgrec.languages import every_language
+from kgrec.languages.language import every_language
 from kgrec.text.tokens import sentences
 
 LONGEST_NAME = 160

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from kgrec.languages import every_language
+from kgrec.languages.language import every_language
 from kgrec.text.tokens import cut, han
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")

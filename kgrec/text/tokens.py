@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kgrec.languages import HAN, every_language
+from kgrec.languages.language import HAN, every_language
 
 if TYPE_CHECKING:
     import jieba

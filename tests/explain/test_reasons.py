@@ -13,7 +13,8 @@ from kgrec.explain.reasons import Explainer
 from kgrec.explain.wording import Wording
 from kgrec.graph.paths import Path
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
-from kgrec.languages import DEFAULT, every_language
+from kgrec.languages import DEFAULT
+from kgrec.languages.language import every_language
 from kgrec.plugin.domain import Domain, RelationType
 from kgrec.plugin.protocols import Contribution
 from kgrec.ranking.users import UserRef

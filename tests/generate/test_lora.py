@@ -13,7 +13,7 @@ from kgrec.errors import CorruptArtifactError, DataError, MissingExtraError, Mod
 from kgrec.generate.lora.pairs import TextPair, part_of, shortened, split_items, without_leaks
 from kgrec.generate.lora.settings import LoraSettings
 from kgrec.generate.models.tuned import TunedModel
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.progress import _Silent
 from kgrec.testing import LanguageModelContract
 from kgrec.testing.generation import tiny_model

@@ -11,7 +11,8 @@ from kgrec.errors import PluginError
 from kgrec.generate.kinds import GENERIC, cues_of, kinds_of
 from kgrec.generate.template import TemplateGenerator, load_phrases, parse_phrases
 from kgrec.generate.writer import Writer
-from kgrec.languages import get_language, languages
+from kgrec.languages import languages
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.manager import load_plugins

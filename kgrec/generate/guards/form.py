@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from kgrec.generate.guards.patterns import patterns_of
 from kgrec.generate.names import COVER, masked, spans_of
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.tokens import han, sentences, tokenize, words
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.names import COVER, Span, covers, masked, spans_of, told_key
-from kgrec.languages import HAN, every_language
+from kgrec.languages.language import HAN, every_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.tokens import han, name_key, tagged, words
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kgrec.generate.names import covers, spans_of
-from kgrec.languages import every_language, get_language
+from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 
 _JOINED = re.compile(r"-?([A-Za-z]+)")

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from kgrec.generate.names import COVER, ONE
 from kgrec.generate.template import load_phrases
-from kgrec.languages import Language, get_language, table
+from kgrec.languages import table
+from kgrec.languages.language import Language, get_language
 from kgrec.plugin.domain import TextKind
 from kgrec.plugin.generation import TextRequest
 from kgrec.text.tokens import han, words

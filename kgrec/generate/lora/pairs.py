@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from kgrec.errors import DataError
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.text.tokens import sentences
 
 Part = Literal["train", "validation", "held-out"]
