@@ -114,6 +114,10 @@ class Dataset:
         """
         return _positions("item", ids, self._item_positions)
 
+    def find_item(self, item_id: str) -> int | None:
+        """Return the position of an item, or None where there is no such item."""
+        return self._item_positions.get(item_id)
+
     def user_facts(self, position: int) -> dict[str, Any]:
         """Return what the tables hold of the user at ``position``, as JSON values.
 

@@ -236,8 +236,7 @@ class FactBook:
     def _of_reason(self, profile: UserProfile, reason: Reason) -> list[Fact]:
         if reason.kind not in ("path", "similar") or not reason.nodes:
             return []
-        start = reason.nodes[0]
-        position = self._dataset._item_positions.get(start)
+        position = self._dataset.find_item(reason.nodes[0])
         touched = profile.history.get(position) if position is not None else None
         title = self.title(position) if position is not None else ""
         if position is None or touched is None or not title:

@@ -187,11 +187,6 @@ def _shared(request: TextRequest) -> Sequence[Interest]:
 class PromptGenerator:
     """Writes by a language model; without one it writes nothing."""
 
-    @property
-    def name(self) -> str:
-        """Always ``prompt``."""
-        return "prompt"
-
     def write(self, requests: Sequence[TextRequest], *, model: LanguageModel | None, seed: int) -> list[str]:
         """Return a draft for each request; see :class:`kgrec.plugin.protocols.Generator`.
 

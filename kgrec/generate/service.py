@@ -29,6 +29,7 @@ from kgrec.languages import languages
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
+from kgrec.plugin.options import option_defaults
 from kgrec.progress import SILENT, Progress
 from kgrec.text.profile import Profiler, UserProfile
 from kgrec.types import ItemList, Request
@@ -135,7 +136,7 @@ class TextService:
         """Name of a generator or model -> why it cannot be used."""
         self._books: dict[str, FactBook] = {}
         self._explainers: dict[str, Explainer] = {}
-        self._generators: dict[str, Generator | None] = {}
+        self._drafters: dict[str, tuple[Generator | None, LanguageModel | None]] = {}
         self._models: dict[str, LanguageModel | None] = {}
         self._scores: UserScores | None = None
 
@@ -472,6 +473,11 @@ class TextService:
             UsageError: the prompt generator is named without a language model.
             ConfigError: an option is unknown or unusable.
         """
+        if named not in self._drafters:
+            self._drafters[named] = self._drafter(named)
+        return self._drafters[named]
+
+    def _drafter(self, named: str) -> tuple[Generator | None, LanguageModel | None]:
         name, _, rest = named.partition(":")
         generators, models = self.manager.registry("generator"), self.manager.registry("language model")
         if name == TEMPLATE:
@@ -489,9 +495,7 @@ class TextService:
         if rest and model is None:
             self.notes[named] = self.notes[rest]
             return None, None
-        if name not in self._generators:
-            self._generators[name] = self._made(generators[name], self.config.generators.get(name), "generators", named)
-        return self._generators[name], model
+        return self._made(generators[name], self.config.generators.get(name, {}), "generators", named), model
 
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
@@ -512,16 +516,16 @@ class TextService:
             name, colon, which = named.partition(":")
             spec = self.manager.registry("language model")[name]
             options = dict(self.config.language_models.get(name, {}))
-            if colon:
-                options[{"smollm2": "path", "recorded": "file", "tuned": "folder"}.get(name, "model")] = which
-            elif name == "tuned":
-                options.setdefault("folder", str(self.workspace.artifacts / TUNED))
-            self._models[named] = self._made(spec, options, "language_models", named)
+            if name == "tuned" and not colon:
+                options.setdefault("model", str(self.workspace.artifacts / TUNED))
+            self._models[named] = self._made(spec, options, "language_models", named, which)
         return self._models[named]
 
-    def _made(self, spec: Spec, options: dict[str, Any] | None, tables: str, named: str) -> Any:
-        """Build a part, or say in :attr:`notes` what it lacks and return None."""
+    def _made(self, spec: Spec, options: dict[str, Any], tables: str, named: str, first: str = "") -> Any:
+        """Build a part, its first option ``first`` where it is given, or say in :attr:`notes` what it lacks."""
         try:
+            if first:
+                options = {**options, next(iter(option_defaults(spec.load())), "model"): first}
             return spec.build(options, table=f"{tables}.{spec.name}")
         except (ConfigError, ConsentError):
             raise

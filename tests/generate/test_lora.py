@@ -55,7 +55,7 @@ class TestTuned(LanguageModelContract):
         type(self).folder = str(tuned.folder)
 
     def make(self):
-        return TunedModel(folder=self.folder)
+        return TunedModel(model=self.folder)
 
 
 def test_held_out_texts_become_likelier(tuned):
@@ -68,7 +68,7 @@ def test_held_out_texts_become_likelier(tuned):
 
 
 def test_the_published_model_is_the_one_that_was_judged(tuned):
-    model = TunedModel(folder=str(tuned.folder))
+    model = TunedModel(model=str(tuned.folder))
     found = model.log_likelihood([p.prompt for p in tuned.held_out], [p.text for p in tuned.held_out])
     assert np.allclose(found, -np.array(tuned.after), atol=1e-4)
     record = json.loads((tuned.folder / "tuning.json").read_text())
@@ -97,9 +97,9 @@ def test_it_can_be_lengthened(base, tuned, tmp_path):
     from kgrec.generate.lora.train import tune
 
     tune(base, toy_pairs(), tmp_path, replace(SETTINGS, steps=4))
-    short = TunedModel(folder=str(tmp_path)).name
+    short = TunedModel(model=str(tmp_path)).name
     longer = tune(base, toy_pairs(), tmp_path, SETTINGS)
-    assert TunedModel(folder=str(tmp_path)).name != short  # or what another model wrote would be taken for its texts
+    assert TunedModel(model=str(tmp_path)).name != short  # or what another model wrote would be taken for its texts
     assert longer.after == pytest.approx(tuned.after, abs=1e-6)
     done = tune(base, toy_pairs(), tmp_path, SETTINGS)
     assert done.state.step == 12
@@ -155,7 +155,7 @@ def test_models_that_are_not_there(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="cannot be loaded"):
         tune(str(tmp_path), toy_pairs(), tmp_path / "out", SETTINGS)
     with pytest.raises(ModelError, match="holds no tuned model"):
-        TunedModel(folder=str(tmp_path))
+        TunedModel(model=str(tmp_path))
     with pytest.raises(ValueError, match="must name"):
         TunedModel()
     monkeypatch.setattr(bases.importlib.util, "find_spec", lambda name: None)

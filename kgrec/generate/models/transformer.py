@@ -12,16 +12,17 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kgrec.errors import MissingExtraError, ModelError
-from kgrec.generate.models.common import Sampling, first_line, valid_json
-from kgrec.plugin.options import Configured
+from kgrec.generate.models.common import first_line, valid_json
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.encoders.pretrained import quiet_loading
 
 FEATURE = "a transformers language model"
 
 
-class LoadOptions(Sampling):
+class LoadOptions(Options):
     """How a transformers model is loaded and asked."""
 
+    model: str = Field("", description="folder, or name on the hub; of a tuned model the folder of its adapters")
     dtype: Literal["float32", "bfloat16", "int8"] = Field(
         "float32",
         description="bfloat16: half the memory, slower on CPUs without it; int8: linear layers but the last, CPU only; "
@@ -32,12 +33,13 @@ class LoadOptions(Sampling):
         False, description="let torch compile the layers; takes minutes on a CPU before the first word"
     )
     batch_size: int = Field(8, ge=1, description="prompts at once")
+    temperature: float = Field(0.7, ge=0, description="0 always takes the likeliest token")
+    top_p: float = Field(0.9, gt=0, le=1, description="tokens are drawn from the likeliest that make up so much")
 
 
 class TransformersOptions(LoadOptions):
     """Options of ``[language_models.transformers]``."""
 
-    model: str = Field("", description="folder, or name on the hub; required")
     gguf_file: str | None = Field(None, description="name of a GGUF file in that folder, where the weights are in one")
     adapter: str | None = Field(None, description="folder with adapters of peft, which are merged into the weights")
     chat: bool | None = Field(
