@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -164,7 +163,7 @@ def atomic(file: Path) -> Iterator[IO[bytes]]:
         UserError: the folder does not exist.
         StorageError: no space left, or not writable.
     """
-    from kgrec.workspace import storage_errors
+    from kgrec.artifacts import replacing, storage_errors
 
     if not file.parent.is_dir():
         raise UserError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")
@@ -174,12 +173,5 @@ def atomic(file: Path) -> Iterator[IO[bytes]]:
         with storage_errors(file), file.open("wb") as stream:
             yield stream
         return
-    file = file.resolve()
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with storage_errors(file):
-        try:
-            with aside.open("wb") as stream:
-                yield stream
-            aside.replace(file)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(file.resolve()) as aside, aside.open("wb") as stream:
+        yield stream

@@ -6,7 +6,6 @@ Nothing here imports torch before a training starts.
 from __future__ import annotations
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.artifacts import load_arrays, replacing, save_arrays
 from kgrec.errors import CorruptArtifactError
 from kgrec.progress import SILENT, Progress
 from kgrec.types import TrainingData
-from kgrec.workspace import load_arrays, save_arrays, storage_errors
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -152,14 +151,8 @@ def _save(training: Training, state: TrainingState, best: Arrays | None, schedul
     arrays["state"] = np.array([state.epoch, state.best_epoch, state.stale, best is not None], dtype=np.int64)
     arrays["metrics"] = np.array([state.best_metric, *state.metrics], dtype=np.float64)
     arrays["fingerprint"] = np.frombuffer(f"kgrec {schedule.fingerprint}".encode(), dtype=np.uint8)
-    with storage_errors(schedule.checkpoint):
-        schedule.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        aside = schedule.checkpoint.with_name(f".{schedule.checkpoint.name}.{os.getpid()}")
-        try:
-            save_arrays(aside, arrays)
-            aside.replace(schedule.checkpoint)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(schedule.checkpoint) as aside:
+        save_arrays(aside, arrays)
 
 
 def _resume(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kgrec.artifacts import storage_errors
+from kgrec.artifacts import replacing
 from kgrec.errors import UserError
 from kgrec.languages import DEFAULT
 from kgrec.report.blocks import templates
@@ -53,13 +52,8 @@ def write_page(file: Path, html: str) -> None:
         raise UserError(f"the folder {file.parent} does not exist", hint=f"mkdir -p {file.parent}")
     if file.is_dir():
         raise UserError(f"{file} is a folder", hint="name a file in it")
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with storage_errors(file):
-        try:
-            aside.write_text(html, encoding="utf-8")
-            aside.replace(file)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(file) as aside:
+        aside.write_text(html, encoding="utf-8")
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:

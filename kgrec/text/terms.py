@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -14,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.artifacts import load_arrays, save_arrays, storage_errors
+from kgrec.artifacts import load_arrays, replacing, save_arrays
 from kgrec.errors import CorruptArtifactError
 from kgrec.text.cache import hash_texts
 from kgrec.text.tokens import term_table
@@ -86,14 +85,8 @@ class TermIndex:
     def _save(self, file: Path, key: NDArray[np.uint8]) -> None:
         parts = {name: getattr(self.matrix, name) for name in ("data", "indices", "indptr")}
         terms = np.frombuffer("\n".join(self.terms.to_list()).encode(), dtype=np.uint8)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
-        with storage_errors(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                save_arrays(aside, {**parts, "idf": self.idf, "terms": terms, "key": key})
-                aside.replace(file)
-            finally:
-                aside.unlink(missing_ok=True)
+        with replacing(file) as aside:
+            save_arrays(aside, {**parts, "idf": self.idf, "terms": terms, "key": key})
 
     @classmethod
     def _load(cls, file: Path, key: NDArray[np.uint8]) -> TermIndex | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.artifacts import storage_errors
+from kgrec.artifacts import replacing
 from kgrec.errors import CorruptArtifactError, UsageError
 from kgrec.generate.lora.pairs import Part, TextPair
 
@@ -69,15 +68,9 @@ def save(folder: Path, mark: str, state: State, tensors: Mapping[str, torch.Tens
     """
     from safetensors.torch import save_file
 
-    file = folder / FILE
-    aside = folder / f".{FILE}.{os.getpid()}"
-    with storage_errors(file):
-        try:
-            whole = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-            save_file(whole, str(aside), metadata={"mark": mark, "state": json.dumps(asdict(state))})
-            aside.replace(file)
-        finally:
-            aside.unlink(missing_ok=True)
+    with replacing(folder / FILE) as aside:
+        whole = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+        save_file(whole, str(aside), metadata={"mark": mark, "state": json.dumps(asdict(state))})
 
 
 def load(folder: Path, mark: str) -> tuple[State, dict[str, torch.Tensor]] | None:
