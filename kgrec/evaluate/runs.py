@@ -7,7 +7,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -230,30 +230,33 @@ def compare_runs(a: KeptRun[RunRecord], b: KeptRun[RunRecord]) -> RunComparison:
     """
     one, other = _comparable(a, b)
     systems_a, systems_b = _systems(one), _systems(other)
-    paired, why_not = _pairing(a, b)
-    figures = list(_figures(systems_a, systems_b, paired))
+    users, why_not = _pairing(a, b)
+    rng = np.random.default_rng(17)
+    figures: list[FigureDifference] = []
+    for system in (name for name in systems_a if name in systems_b):
+        joined = None if users is None else _joined(users, system)
+        found = [
+            _difference(system, metric, (figure, systems_b[system][metric]), joined, rng)
+            for metric, figure in systems_a[system].items()
+            if metric in systems_b[system]
+        ]
+        corrected = holm([figure.p_holm for figure in found])
+        figures += [f.model_copy(update={"p_holm": p}) for f, p in zip(found, corrected, strict=True)]
     if not figures:
         raise UsageError(f"{a.name} and {b.name} have no figure in common", hint="give both the same -k and scorers")
-    corrected = _corrected(figures)
+    settings_a, settings_b = _settings(one), _settings(other)
+    pairs = {name: (settings_a.get(name), settings_b.get(name)) for name in (*settings_a, *settings_b)}
     return RunComparison(
         a=a.name,
         b=b.name,
         kind=one.kind,
-        paired=paired is not None,
+        paired=users is not None,
         why_not=why_not,
-        figures=tuple(f.model_copy(update={"p_holm": p}) for f, p in zip(figures, corrected, strict=True)),
-        changed=tuple(_changes(one, other)),
+        figures=tuple(figures),
+        changed=tuple(Change(what=name, a=old, b=new) for name, (old, new) in pairs.items() if old != new),
         only_a=tuple(name for name in systems_a if name not in systems_b),
         only_b=tuple(name for name in systems_b if name not in systems_a),
     )
-
-
-def _corrected(figures: Sequence[FigureDifference]) -> list[float]:
-    """Correct p-values by Holm's method, for all figures of the same system."""
-    found: dict[str, Iterator[float]] = {}
-    for system in dict.fromkeys(figure.system for figure in figures):
-        found[system] = iter(holm([figure.p_holm for figure in figures if figure.system == system]))
-    return [next(found[figure.system]) for figure in figures]
 
 
 Comparable = ListsRecord | RatingsRecord
@@ -301,57 +304,30 @@ def _pairing(a: KeptRun[RunRecord], b: KeptRun[RunRecord]) -> tuple[tuple[pl.Dat
     return (one, other), ""
 
 
-def _figures(
-    a: Mapping[str, Mapping[str, Span]],
-    b: Mapping[str, Mapping[str, Span]],
-    users: tuple[pl.DataFrame, pl.DataFrame] | None,
-) -> Iterator[FigureDifference]:
-    rng = np.random.default_rng(17)
-    for system in (name for name in a if name in b):
-        joined = None if users is None else _of_system(users, system)
-        for metric in (name for name in a[system] if name in b[system]):
-            one, other = a[system][metric], b[system][metric]
-            found = FigureDifference(
-                system=system, metric=metric, a=one, b=other, difference=other[0] - one[0], how=_apart(one, other)
-            )
-            if joined is not None and metric in joined.columns and f"{metric}_b" in joined.columns:
-                values = [joined[name].cast(float).fill_null(math.nan).to_numpy() for name in (f"{metric}_b", metric)]
-                paired = compare(values[0], values[1], rng)
-                if paired.n:
-                    found = FigureDifference(
-                        system=system,
-                        metric=metric,
-                        a=one,
-                        b=other,
-                        difference=paired.difference,
-                        low=paired.low,
-                        high=paired.high,
-                        p_holm=paired.p,
-                        effect=paired.effect,
-                        how=PAIRED,
-                    )
-            yield found
-
-
-def _of_system(users: Sequence[pl.DataFrame], system: str) -> pl.DataFrame | None:
+def _joined(users: tuple[pl.DataFrame, pl.DataFrame], system: str) -> pl.DataFrame:
+    """Return the figures of the users whom both runs tested, those of the second with ``_b`` behind their names."""
     import polars as pl
 
     one, other = (table.filter(pl.col("system") == system).drop("system") for table in users)
-    return one.join(other, on="user", how="inner", suffix="_b") if one.height and other.height else None
+    return one.join(other, on="user", how="inner", suffix="_b")
 
 
-def _apart(one: Span, other: Span) -> str:
-    if not all(math.isfinite(value) for value in (*one, *other)):
-        return NO_INTERVAL
-    return TOUCHING if one[1] <= other[2] and other[1] <= one[2] else APART
-
-
-def _changes(a: RunRecord, b: RunRecord) -> Iterator[Change]:
-    """Yield what differs in plan, settings, data and versions."""
-    one, other = _settings(a), _settings(b)
-    for name in dict.fromkeys((*one, *other)):
-        if one.get(name) != other.get(name):
-            yield Change(what=name, a=one.get(name), b=other.get(name))
+def _difference(
+    system: str, metric: str, figures: tuple[Span, Span], users: pl.DataFrame | None, rng: np.random.Generator
+) -> FigureDifference:
+    one, other = figures
+    how = NO_INTERVAL
+    if all(math.isfinite(value) for value in (*one, *other)):
+        how = TOUCHING if one[1] <= other[2] and other[1] <= one[2] else APART
+    found = FigureDifference(system=system, metric=metric, a=one, b=other, difference=other[0] - one[0], how=how)
+    if users is None or metric not in users.columns or f"{metric}_b" not in users.columns:
+        return found
+    before, after = (users[n].cast(float).fill_null(math.nan).to_numpy() for n in (metric, f"{metric}_b"))
+    paired = compare(after, before, rng)
+    if not paired.n:
+        return found
+    update = {"difference": paired.difference, "low": paired.low, "high": paired.high, "effect": paired.effect}
+    return found.model_copy(update={**update, "p_holm": paired.p, "how": PAIRED})
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

@@ -308,16 +308,8 @@ def measure(top: NDArray[np.int64], test_set: TestSet, ks: Sequence[int]) -> Res
         ks: lengths at which accuracy is taken; the rest is taken at ``k``.
     """
     k = top.shape[1]
-    overall = {
-        f"coverage@{k}": metrics.coverage(top, test_set.n_candidates),
-        f"gini@{k}": metrics.gini(top, test_set.n_candidates),
-    }
-    return Result({**accuracy(top, test_set.truth, ks), **_list_figures(top, test_set)}, overall, top)
-
-
-def _list_figures(top: NDArray[np.int64], test_set: TestSet) -> dict[str, PerUser]:
-    k = top.shape[1]
     found = {
+        **accuracy(top, test_set.truth, ks),
         f"novelty@{k}": metrics.novelty(top, test_set.popularity, test_set.n_fit_users),
         f"popularity@{k}": metrics.recommended_popularity(top, test_set.popularity),
         f"lift@{k}": metrics.popularity_lift(top, test_set.popularity, test_set.history),
@@ -329,4 +321,5 @@ def _list_figures(top: NDArray[np.int64], test_set: TestSet) -> dict[str, PerUse
         found[f"diversity@{k}"] = metrics.diversity(top, test_set.features)
     if test_set.categories is not None:
         found[f"miscalibration@{k}"] = metrics.miscalibration(top, test_set.history, test_set.categories)
-    return found
+    of_all = {"coverage": metrics.coverage, "gini": metrics.gini}
+    return Result(found, {f"{name}@{k}": of(top, test_set.n_candidates) for name, of in of_all.items()}, top)

@@ -9,9 +9,9 @@ from scipy.sparse import csr_array
 from kgrec.config import Config
 from kgrec.data.item_features import item_categories, list_features
 from kgrec.evaluate.ablation import EvaluationInputs, graph_utilisation, shuffle_tails, systems
+from kgrec.evaluate.evaluator import run
 from kgrec.evaluate.groups import head, make_slices, slice_ndcg
 from kgrec.evaluate.plan import EvaluationPlan
-from kgrec.evaluate.run import run
 from kgrec.evaluate.summary import summarise
 from kgrec.evaluate.test_set import TestSet
 from kgrec.plugin.domain import Domain

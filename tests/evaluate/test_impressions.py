@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.evaluate.ablation import EvaluationInputs
+from kgrec.evaluate.evaluator import run
 from kgrec.evaluate.impressions import PooledAuc, Showings, group_figures, measure_clicks
 from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.evaluate.records import KeptRun
-from kgrec.evaluate.run import run
 from kgrec.evaluate.summary import summarise
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins

@@ -12,10 +12,10 @@ from kgrec.config import Config
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.impressions import times_shown
 from kgrec.evaluate.ablation import EvaluationInputs
+from kgrec.evaluate.evaluator import run
 from kgrec.evaluate.impressions import make_log
 from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.evaluate.records import KeptRun
-from kgrec.evaluate.run import run
 from kgrec.evaluate.summary import summarise
 from kgrec.evaluate.uplift import average_effect, effect_on_lists, naive_difference
 from kgrec.plugin.domain import Domain
