@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -13,6 +14,8 @@ from kgrec.evaluate.plan import TextPlan
 from kgrec.evaluate.text_metrics import groups_of
 from kgrec.evaluate.text_quality import jobs_of, scoring_model
 from kgrec.generate.kinds import kind_of
+from kgrec.plugin import Spec, hookimpl
+from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.protocols import ScoringModel
 from kgrec.report.texts import quality_page
 from kgrec.testing import toy_workspace
@@ -52,12 +55,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def project(folder):
-    project = kgrec.open(folder)
-    project.texts._models["recorded"] = Parrot()
-    return project
+    return kgrec.open(folder, manager=load_plugins([EntryPoint("parrot", __name__, "kgrec")]))
 
 
-PLAN = TextPlan(users=12, variants=ALL, model="recorded", candidates=2)
+@hookimpl
+def kgrec_language_models():
+    return [Spec("parrot", f"{__name__}:Parrot", "names the title")]
+
+
+PLAN = TextPlan(users=12, variants=ALL, model="parrot", candidates=2)
 
 
 def test_readers_of_a_group_are_all_recommended_the_item(project):
@@ -95,7 +101,7 @@ def test_figures_tell_a_liar_from_the_template(project):
 
 
 def test_what_is_written_is_not_written_again(project):
-    model = project.texts.model("recorded")
+    model = project.texts.model("parrot")
     plan = replace(PLAN, variants=("few-shot",), seed=7)
     first = project.evaluate_texts(plan)
     asked = model.asked
