@@ -133,16 +133,6 @@ def _places(
     return low
 
 
-def rmse(predicted: NDArray[np.float64], actual: NDArray[np.float64]) -> float:
-    """Root mean square error of ratings: ``sqrt(mean((predicted - actual)²))``; pairs with a NaN are left out."""
-    return float(np.sqrt(np.nanmean((predicted - actual) ** 2)))
-
-
-def mae(predicted: NDArray[np.float64], actual: NDArray[np.float64]) -> float:
-    """Mean absolute error of ratings: ``mean(|predicted - actual|)``; pairs with a NaN are left out."""
-    return float(np.nanmean(np.abs(predicted - actual)))
-
-
 def _defined(values: NDArray[np.float64], relevant: NDArray[np.int64]) -> PerUser:
     return np.where(relevant > 0, values, np.nan)
 

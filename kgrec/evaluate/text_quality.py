@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -282,14 +283,7 @@ class _Variant:
         spent, made = (time.perf_counter() - started) / len(asked), self._since(before)
         for k, ((job, _), text) in enumerate(zip(asked, texts, strict=True)):
             share = None if made is None else made // len(asked) + (k < made % len(asked))
-            yield Written(
-                variant=self.name,
-                user_id=job.user_id,
-                item_ids=job.item_ids,
-                text=text,
-                seconds=spent,
-                tokens=share,
-            )
+            yield self._written(job, text, spent, tokens=share)
 
     def _guarded(self, asked: Sequence[tuple[Job, TextRequest]]) -> Iterator[Written]:
         before, started = self._counted(), time.perf_counter()
@@ -297,18 +291,14 @@ class _Variant:
         found = writer.write([request for _, request in asked], seed=self.plan.seed)
         spent, made = (time.perf_counter() - started) / len(asked), self._since(before)
         for (job, _), text in zip(asked, found, strict=True):
-            yield Written(
-                variant=self.name,
-                user_id=job.user_id,
-                item_ids=job.item_ids,
-                text=text.text,
-                seconds=spent,
-                tokens=made if len(asked) == 1 else None,
-                repaired=text.repaired,
-                fallback=text.fallback,
-                refused=tuple(f"{v.guard}: {v.message}" for v in text.violations),
-                note=text.note,
-            )
+            became = {"repaired": text.repaired, "fallback": text.fallback, "note": text.note}
+            refused = tuple(f"{v.guard}: {v.message}" for v in text.violations)
+            tokens = made if len(asked) == 1 else None
+            yield self._written(job, text.text, spent, tokens=tokens, refused=refused, **became)
+
+    def _written(self, job: Job, text: str, seconds: float, **more: Any) -> Written:
+        ids = job.item_ids
+        return Written(variant=self.name, user_id=job.user_id, item_ids=ids, text=text, seconds=seconds, **more)
 
     def _counted(self) -> int | None:
         return self.model.written_tokens if isinstance(self.model, CountingModel) else None

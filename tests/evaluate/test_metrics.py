@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy.sparse import csr_array
 
-from kgrec.evaluate.metrics import accuracy, auc, mae, rmse
+from kgrec.evaluate.metrics import accuracy, auc
 from kgrec.models.top_k import top_k
 
 N_ITEMS = 9
@@ -61,9 +61,3 @@ def test_short_lists_are_not_rewarded():
     assert found["precision@1"][0] == 1
     assert found["precision@3"][0] == pytest.approx(1 / 3)
     assert found["ndcg@3"][0] == 1
-
-
-def test_errors_of_ratings():
-    predicted, actual = np.array([3.0, 5.0, np.nan]), np.array([4.0, 3.0, 1.0])
-    assert rmse(predicted, actual) == pytest.approx(np.sqrt(2.5))
-    assert mae(predicted, actual) == pytest.approx(1.5)
