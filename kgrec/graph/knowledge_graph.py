@@ -49,12 +49,6 @@ class KnowledgeGraph(GraphTables):
 
         return to_pyg(self, None if self._learning is None else self._learning())
 
-    def stats(self) -> dict[str, Any]:
-        """Count nodes and edges by kind, type, relation and provenance; see :func:`kgrec.graph.tables.stats`."""
-        from kgrec.graph.tables import stats
-
-        return stats(self)
-
     def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
         """Run a SPARQL query on the RDF store; see :func:`kgrec.graph.query.run_query`.
 

@@ -7,7 +7,7 @@ from polars.testing import assert_frame_equal
 
 from kgrec.data.dataset import AttributeInfo
 from kgrec.errors import NotFoundError
-from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables, stats
+from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.plugin.manager import load_plugins
 
 
@@ -164,7 +164,7 @@ def test_the_same_input_gives_the_same_graph(workshop):
 def test_a_dataset_without_text_attributes_or_events(workshop):
     graph = workshop.build(workshop.make_dataset([{"item_id": "a"}]))
     assert graph.edges.height == 0
-    assert stats(graph)["isolated_items"] == 1
+    assert graph.stats()["isolated_items"] == 1
 
 
 def test_saved_and_loaded(workshop, tmp_path):
@@ -176,7 +176,7 @@ def test_saved_and_loaded(workshop, tmp_path):
 
 
 def test_stats_count_what_is_there(workshop):
-    found = stats(workshop.build(workshop.films()))
+    found = workshop.build(workshop.films()).stats()
     assert found["nodes_by_kind"] == {"entity": 6, "item": 5, "user": 2}
     assert found["entities_by_type"] == {"person": 5, "genre": 1}
     assert found["edges_by_provenance"] == {"catalogue": 9, "interaction": 4, "mention": 3, "pattern": 2}
