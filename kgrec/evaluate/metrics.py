@@ -29,7 +29,18 @@ LOWEST = np.float32(np.finfo(np.float32).min)
 
 
 def accuracy(top: NDArray[np.int64], truth: csr_array, ks: Sequence[int]) -> dict[str, PerUser]:
-    """Return all figures of this module that need no scores, by name and length of the list: ``ndcg@10``.
+    """Return how right lists are, by name and length of the list: ``ndcg@10``.
+
+    ========= ==============================================================================================
+    ndcg      :func:`kgrec.models.ndcg.ndcg`
+    recall    :func:`kgrec.models.ndcg.recall`
+    precision ``sum of rel(i) / k``; a list shorter than ``k`` is still divided by ``k`` (TREC: ``P_k``)
+    f1        harmonic mean ``2 P R / (P + R)`` of precision and recall, 0 without a hit (van Rijsbergen 1979)
+    map       mean of AP@k: ``1 / R * sum over i <= k of rel(i) * precision@i`` (TREC: ``map_cut_k``); some
+              libraries divide by ``min(R, k)`` instead, which is larger for users with ``R > k``
+    mrr       mean of ``1 / rank`` of the first hit, 0 without one (Voorhees 1999; TREC: ``recip_rank``)
+    hit       1 if any place holds a relevant item, else 0 (TREC: ``success_k``)
+    ========= ==============================================================================================
 
     Args:
         top: recommended items, best first, shape ``(u, k)`` with ``k >= max(ks)``, -1 for none.
@@ -41,47 +52,18 @@ def accuracy(top: NDArray[np.int64], truth: csr_array, ks: Sequence[int]) -> dic
     found: dict[str, PerUser] = {}
     for k in ks:
         within = hit[:, :k]
-        found |= {
-            f"ndcg@{k}": ndcg(within, relevant),
-            f"recall@{k}": recall(within, relevant),
-            f"precision@{k}": precision(within, relevant),
-            f"f1@{k}": f1(within, relevant),
-            f"map@{k}": average_precision(within, relevant),
-            f"mrr@{k}": reciprocal_rank(within, relevant),
-            f"hit@{k}": hit_rate(within, relevant),
+        n_hits, any_hit = within.sum(axis=1), within.any(axis=1)
+        values = {
+            "ndcg": ndcg(within, relevant),
+            "recall": recall(within, relevant),
+            "precision": n_hits / k,
+            "f1": 2 * n_hits / (k + relevant),
+            "map": (within * np.cumsum(within, axis=1) / np.arange(1, k + 1)).sum(axis=1) / np.maximum(relevant, 1),
+            "mrr": any_hit / (1.0 + within.argmax(axis=1)),
+            "hit": any_hit.astype(np.float64),
         }
+        found |= {f"{name}@{k}": np.where(relevant > 0, of_users, np.nan) for name, of_users in values.items()}
     return found
-
-
-def precision(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
-    """Precision@k: ``sum of rel(i) / k``; a list shorter than ``k`` is still divided by ``k`` (TREC: ``P_k``)."""
-    return _defined(hit.mean(axis=1, dtype=np.float64), relevant)
-
-
-def f1(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
-    """F1@k: harmonic mean of precision and recall, ``2 P R / (P + R)``, 0 without a hit (van Rijsbergen 1979)."""
-    return _defined(2 * hit.sum(axis=1) / (hit.shape[1] + relevant), relevant)
-
-
-def average_precision(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
-    """AP@k, whose mean is MAP: ``1 / R * sum over i <= k of rel(i) * precision@i`` (TREC: ``map_cut_k``).
-
-    Some libraries divide by ``min(R, k)`` instead; their figure is larger for users with ``R > k``.
-    """
-    places = np.arange(1, hit.shape[1] + 1)
-    total = (hit * np.cumsum(hit, axis=1) / places).sum(axis=1)
-    return _defined(total / np.maximum(relevant, 1), relevant)
-
-
-def reciprocal_rank(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
-    """RR@k, whose mean is MRR: ``1 / rank`` of the first hit, 0 without one (Voorhees 1999; TREC: ``recip_rank``)."""
-    first = hit.argmax(axis=1).astype(np.float64)
-    return _defined(np.asarray(hit.any(axis=1) / (1.0 + first), dtype=np.float64), relevant)
-
-
-def hit_rate(hit: NDArray[np.bool_], relevant: NDArray[np.int64]) -> PerUser:
-    """Hit@k: 1 if any place holds a relevant item, else 0 (TREC: ``success_k``)."""
-    return _defined(np.asarray(hit.any(axis=1), dtype=np.float64), relevant)
 
 
 def auc(scores: Scores, truth: csr_array) -> PerUser:
@@ -131,10 +113,6 @@ def _places(
         high = np.where((low < high) & ~right, middle, high)
         low = np.where(right, middle + 1, low)
     return low
-
-
-def _defined(values: NDArray[np.float64], relevant: NDArray[np.int64]) -> PerUser:
-    return np.where(relevant > 0, values, np.nan)
 
 
 STECK_ALPHA = 0.01
