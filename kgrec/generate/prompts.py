@@ -1,12 +1,14 @@
-"""Prompts: files with strict placeholders, filled with fenced data; the generator that asks a model by them."""
+"""Prompts and answers: strict placeholders filled with fenced data, and the generator that asks a model by them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from kgrec.errors import PluginError, did_you_mean
 from kgrec.languages.language import Language, get_language
@@ -33,6 +35,8 @@ _CHAT = re.compile(
     r"|#{2,}|`{3,}|<{2,}|>{2,}|\b(?:system|assistant|user|human|facts|text|task)\s*[:：]\s*",
     re.IGNORECASE,
 )
+_QUOTES = {'"': '"', "“": "”", "'": "'", "「": "」"}
+_FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
 def fence(value: str) -> str:
@@ -182,6 +186,39 @@ def _shared(request: TextRequest) -> Sequence[Interest]:
     found = [interest for interest in request.interests if interest.name.casefold() in told]
     rank = {topic: k for k, topic in enumerate(request.topics)}
     return sorted(found, key=lambda interest: rank.get(interest.name, len(rank)))
+
+
+def first_line(text: str) -> str:
+    r"""Return the first line that says something, without quotation marks around all of it.
+
+    >>> first_line('\n "A quiet film."\nFacts: more')
+    'A quiet film.'
+    """
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    if len(line) > 2 and _QUOTES.get(line[0]) == line[-1] and line[0] not in line[1:-1]:
+        line = line[1:-1].strip()
+    return line
+
+
+def valid_json(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the JSON object in ``text`` that meets ``schema``, or the empty string.
+
+    >>> valid_json('Here: {"text": "x"} bye', {"type": "object", "required": ["text"]})
+    '{"text": "x"}'
+    """
+    import jsonschema
+
+    fenced = _FENCED.search(text)
+    body = fenced.group(1) if fenced else text
+    start = body.find("{")
+    if start < 0:
+        return ""
+    try:
+        found, _ = json.JSONDecoder().raw_decode(body[start:])
+        jsonschema.validate(found, dict(schema))
+    except (ValueError, RecursionError, jsonschema.ValidationError):
+        return ""
+    return json.dumps(found, ensure_ascii=False)
 
 
 class PromptGenerator:

@@ -11,7 +11,7 @@ from functools import partial
 
 from kgrec.errors import DataError, GuardRefusedError, KgrecError, MissingExtraError, ModelError, PluginError
 from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
-from kgrec.generate.prompts import PromptGenerator, version_of
+from kgrec.generate.prompts import PromptGenerator, first_line, version_of
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.domain import PromptTemplate, default_prompt
 from kgrec.plugin.generation import GeneratedText, TextRequest, Violation
@@ -24,25 +24,8 @@ Watch = Callable[[str], None]
 """Told the pieces of a draft as they are made."""
 
 
-@dataclass(slots=True)
-class _Drafts:
-    """What a model wrote for one request, and what guards say of it."""
-
-    texts: list[str] = field(default_factory=list)
-    problems: list[list[Violation]] = field(default_factory=list)
-
-    def add(self, text: str, problems: list[Violation]) -> None:
-        self.texts.append(text)
-        self.problems.append(problems)
-
-    def passed(self) -> list[str]:
-        """Return the drafts that guards let pass, and what else passed, each once."""
-        return list(dict.fromkeys(t for t, found in zip(self.texts, self.problems, strict=True) if t and not found))
-
-    def nearest(self) -> tuple[str, list[Violation]]:
-        """Return the draft with the fewest faults."""
-        rows = [(len(found), k) for k, (t, found) in enumerate(zip(self.texts, self.problems, strict=True)) if t]
-        return (self.texts[min(rows)[1]], self.problems[min(rows)[1]]) if rows else ("", [])
+_Drafts = list[tuple[str, list[Violation]]]
+"""What was written for one request, and what guards say of each text."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +99,12 @@ class Writer:
 
     def _drafts(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> tuple[list[_Drafts], str]:
         """Return drafts of each request, and why there are none where the model failed."""
-        drafts = [_Drafts() for _ in requests]
+        drafts: list[_Drafts] = [[] for _ in requests]
         note = ""
         if self.generator is None or not requests:
             return drafts, note
         for number in range(self.candidates):
-            open_ = [k for k, made in enumerate(drafts) if not any(settled(requests[k], t) for t in made.passed())]
+            open_ = [k for k, made in enumerate(drafts) if not any(settled(requests[k], t) for t in _passed(made))]
             if not open_:
                 break
             try:
@@ -131,10 +114,10 @@ class Writer:
                 break
             for k, text in zip(open_, texts, strict=True):
                 found = self.check(requests[k], text) if text else []
-                drafts[k].add(text, found)
+                drafts[k].append((text, found))
                 if found and (shorter := shortened(text, requests[k], partial(self.check, requests[k]))):
-                    drafts[k].add(shorter, [])
-        return drafts, note if not any(made.texts for made in drafts) else ""
+                    drafts[k].append((shorter, []))
+        return drafts, "" if any(drafts) else note
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
         assert self.generator is not None
@@ -156,10 +139,10 @@ class Writer:
         self, request: TextRequest, made: _Drafts, user: str, seed: int, note: str, spent: float, allow_fallback: bool
     ) -> GeneratedText:
         started = time.perf_counter()
-        text, judged = self._best(request, made.passed())
-        faults = [] if text else [found for problems in made.problems for found in problems]
+        text, judged = self._best(request, _passed(made))
+        faults = [] if text else [found for _, problems in made for found in problems]
         repaired = False
-        if not text and made.texts and self.repair:
+        if not text and made and self.repair:
             text, further = self._repaired(request, made, seed)
             faults += further
             repaired = bool(text)
@@ -207,7 +190,7 @@ class Writer:
 
     def _repaired(self, request: TextRequest, made: _Drafts, seed: int) -> tuple[str, list[Violation]]:
         template = self.repair_prompts.get(request.language)
-        draft, problems = made.nearest()
+        draft, problems = min(((t, found) for t, found in made if t), key=lambda row: len(row[1]), default=("", []))
         if template is None or not draft or self.model is None or not isinstance(self.generator, PromptGenerator):
             return "", []
         try:
@@ -243,6 +226,11 @@ class Writer:
         return version_of(template) if template else ""
 
 
+def _passed(made: _Drafts) -> list[str]:
+    """Return the texts that guards let pass, each once."""
+    return list(dict.fromkeys(text for text, problems in made if text and not problems))
+
+
 class _Watched:
     """A streaming model that tells somebody else what it says."""
 
@@ -261,8 +249,6 @@ class _Watched:
         seed: int,
         schema: Mapping[str, object] | None = None,  # noqa: ARG002
     ) -> list[str]:
-        from kgrec.generate.models.common import first_line
-
         answers = []
         for prompt in prompts:
             text = ""

@@ -63,12 +63,15 @@ def test_what_is_kept_of_a_text(project):
     project.generate("u03")
     assert project.feedback.store.texts()["text_id"].to_list() == [text.text_id]
     (record,) = project.feedback.store.records([text.text_id])
-    assert record.text == text.text
-    assert (record.user_id, record.kind, record.lang, record.tone) == ("u03", "blurb", "en", "neutral")
-    assert (record.model, record.asked, record.variant) == ("template", "template", "main")
-    assert record.item_ids == text.item_ids
-    assert record.facts == text.facts
-    assert record.version
+    assert record.text == text
+    assert (text.user_id, text.kind, text.language, text.model, text.variant) == (
+        "u03",
+        "blurb",
+        "en",
+        "template",
+        "main",
+    )
+    assert (record.tone, record.asked, bool(record.version)) == ("neutral", "template", True)
     assert (record.seed, abs(record.time - time.time()) < 600) == (project.config.seed, True)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kgrec.generate.feedback.exposures import exposures
 from kgrec.generate.feedback.feedback import accepted_records
 from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
+from kgrec.plugin.generation import GeneratedText
 
 HOUR = 3600
 NOW = 1_700_000_000
@@ -16,10 +17,10 @@ OLD = NOW - 100 * HOUR
 
 def filled(tmp_path, texts, *rows):
     store = FeedbackStore(tmp_path)
-    made = {"kind": "blurb", "lang": "en", "tone": "neutral", "model": "m", "asked": "m", "variant": "main"}
-    made |= {"version": "1", "prompt": None, "text": "As written.", "noun": "film", "time": OLD, "seed": 1}
-    made |= dict.fromkeys(("item_ids", "facts", "interests", "topics"), ()) | {"repaired": False, "fallback": False}
-    store.add_texts([TextRecord(text_id=key, user_id=user, **made) for key, user in texts.items()])
+    written = [
+        GeneratedText("As written.", "blurb", "en", "m", user or "", (), (), text_id=key) for key, user in texts.items()
+    ]
+    store.add_texts(TextRecord(text, OLD, "m", "1", "neutral", "film", (), 1) for text in written)
     names = list(EVENT_SCHEMA)
     table = [dict.fromkeys(names) | dict(zip(names, row, strict=False)) for row in rows]
     store.add_events(pl.DataFrame(table, schema=EVENT_SCHEMA))

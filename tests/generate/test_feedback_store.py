@@ -21,9 +21,10 @@ from kgrec.testing import toy_request
 
 
 def record(text_id="t1", user="u1"):
-    (text,) = Writer(()).write([toy_request()], seed=1, user_ids=[user])
-    made = TextRecord.of(text, toy_request(topics=("Space",)), asked="template", seed=1, now=1e9)
-    return replace(made, text_id=text_id)
+    request = toy_request(topics=("Space",))
+    (text,) = Writer(()).write([request], seed=1, user_ids=[user])
+    made = TextRecord.of(text, request, asked="template", seed=1, now=1e9)
+    return replace(made, text=replace(made.text, text_id=text_id))
 
 
 def events(*rows):
@@ -39,10 +40,11 @@ def test_a_text_comes_back_as_it_was(tmp_path):
     store = FeedbackStore(tmp_path)
     assert (ids(store), store.records(["t1"]), store.events().height) == ([], [], 0)
     assert not store.file.parent.exists()  # reading makes nothing
-    assert store.add_texts([record()]) == 1
+    made = record()
+    assert store.add_texts([made]) == 1
     assert store.add_texts([record()]) == 0
     (read,) = store.records(["t1", "t2"])
-    assert read == record()
+    assert read == made
     request = read.request(BLURB)
     assert request.topics == ("Space",)
     assert request.facts == toy_request().facts

@@ -71,7 +71,7 @@ def test_compiled_layers_write_the_same(monkeypatch):
 
 def test_writing_ends_with_the_first_line(tmp_path):
     """What would follow it is thrown away: not to write it changes no answer."""
-    from kgrec.generate.models.common import first_line
+    from kgrec.generate.prompts import first_line
 
     model = TransformersModel(model=tiny_model(tmp_path, spread=0.3), temperature=1.5)
     prompts = [f"Facts: a film by {name}\nText:" for name in ("Ada", "Ben", "Cy", "Di", "Eva", "Finn")]

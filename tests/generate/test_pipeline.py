@@ -9,9 +9,8 @@ import pytest
 from kgrec.errors import DataError, GuardRefusedError, PluginError
 from kgrec.generate.drafts import scores
 from kgrec.generate.kinds import kinds_of
-from kgrec.generate.models.common import first_line, valid_json
 from kgrec.generate.models.recorded import RecordedModel, prompt_key
-from kgrec.generate.prompts import check_prompt, default_prompt, render, version_of
+from kgrec.generate.prompts import check_prompt, default_prompt, first_line, render, valid_json, version_of
 from kgrec.generate.writer import Writer, text_id
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.manager import load_plugins

@@ -171,18 +171,19 @@ class TextFeedback:
         for record, text, why in accepted_records(self.store, faulty_edits=faulty_edits):
             prompt = self._prompt_of(record)
             if prompt is not None:
-                told = (record.kind, record.lang, record.text_id, why, record.model, record.item_ids)
+                was = record.text
+                told = (was.kind, was.language, was.text_id, why, was.model, was.item_ids)
                 found.append(AcceptedText(prompt, text, *told))
         return found
 
     def _prompt_of(self, record: TextRecord) -> str | None:
         """Return the prompt that a text on record answers; of a text by the template, the one a model would get."""
-        kind = kinds_of(self._domain).get(record.kind)
+        kind = kinds_of(self._domain).get(record.text.kind)
         if kind is None:
             return None
-        variants = self._texts().variants.of(kind, record.lang, "model")
-        chosen = variants.get(record.variant) if record.asked != TEMPLATE else None
-        prompt = (chosen or variants[MAIN]).prompt or default_prompt(f"{kind.name}.{record.lang}")
+        variants = self._texts().variants.of(kind, record.text.language, "model")
+        chosen = variants.get(record.text.variant) if record.asked != TEMPLATE else None
+        prompt = (chosen or variants[MAIN]).prompt or default_prompt(f"{kind.name}.{record.text.language}")
         return render(prompt, record.request(kind)) if prompt else None
 
     def _stored(self, raw: pl.DataFrame, where: str, columns: Mapping[str, str]) -> FeedbackReport:
@@ -208,7 +209,7 @@ class TextFeedback:
         edits = events.filter(pl.col("event") == "edited")
         if not edits.height:
             return events
-        records = {record.text_id: record for record in self.store.records(edits["text_id"])}
+        records = {record.text.text_id: record for record in self.store.records(edits["text_id"])}
         writer = Writer(self._texts().guards())
         found = {
             line: self._objections(writer, records[text_id], text)
@@ -222,14 +223,14 @@ class TextFeedback:
         return events.drop("violations").join(told, on=LINE, how="left", maintain_order="left")
 
     def _objections(self, writer: Writer, record: TextRecord, text: str) -> list[str]:
-        kind = kinds_of(self._domain).get(record.kind)
+        kind = kinds_of(self._domain).get(record.text.kind)
         if kind is None:
             return []
         request = replace(
             record.request(kind),
             known=self._texts().names,
-            cues=cues_of(self._domain, record.lang),
-            private=(record.user_id,) if record.user_id else (),
+            cues=cues_of(self._domain, record.text.language),
+            private=(record.text.user_id,) if record.text.user_id else (),
         )
         return [f"{found.guard}: {found.message}" for found in writer.check(request, text)]
 
@@ -271,8 +272,8 @@ def accepted_records(store: FeedbackStore, *, faulty_edits: bool = False) -> lis
     if not faulty_edits:
         chosen = chosen.filter(~((pl.col("why") == "edited") & pl.col("faulty")))
     found = {text_id: (edit, why) for text_id, edit, why in chosen.select("text_id", "edit", "why").iter_rows()}
-    records = [(record, *found[record.text_id]) for record in store.records(found)]
-    return [(record, record.text if edit is None else edit, why) for record, edit, why in records]
+    records = [(record, *found[record.text.text_id]) for record in store.records(found)]
+    return [(record, record.text.text if edit is None else edit, why) for record, edit, why in records]
 
 
 def _now() -> float:

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from kgrec.artifacts import storage_errors
 from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
 from kgrec.plugin.domain import TextKind
-from kgrec.plugin.generation import Fact, GeneratedText, Interest, TextRequest
+from kgrec.plugin.generation import GeneratedText, Interest, TextRequest
 
 FILE = Path("feedback", "feedback.sqlite")
 """Beside kgrec.toml, not among the artifacts: it cannot be made again."""
@@ -60,89 +60,54 @@ _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_
 
 @dataclass(frozen=True, slots=True)
 class TextRecord:
-    """How a text came to be, as far as it is kept: enough to judge, edit and learn from it later.
+    """A text and how it came to be: enough to judge, edit and learn from it later.
 
     Attributes:
-        text_id, text, kind, lang, item_ids, facts, topics, repaired, fallback: of the text.
+        text: as written.
         time: unix seconds.
-        tone, noun: of the request; ``interests`` are their names.
-        model: who wrote it.
-        asked: who was asked to; the template may have stepped in.
-        variant, version: of the prompt (or phrases) that was asked by.
-        prompt: name and version of the model's prompt, or None.
-        user_id: the reader, or None.
+        asked: the generator or model that was asked; the template may have stepped in.
+        version: of the prompt (or phrases) that was asked by.
+        tone, noun: of the request.
+        interests: of the request, their names.
         seed: of the draw.
     """
 
-    text_id: str
+    text: GeneratedText
     time: int
-    text: str
-    kind: str
-    lang: str
-    tone: str
-    model: str
     asked: str
-    variant: str
     version: str
-    prompt: str | None
-    user_id: str | None
-    item_ids: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    interests: tuple[str, ...]
-    topics: tuple[str, ...]
+    tone: str
     noun: str
+    interests: tuple[str, ...]
     seed: int
-    repaired: bool
-    fallback: bool
 
     @classmethod
     def of(cls, text: GeneratedText, request: TextRequest, *, asked: str, seed: int, now: float | None = None) -> Self:
-        """Return the record of a text.
-
-        Args:
-            text: as written.
-            request: what was wanted.
-            asked: the model that was asked.
-            seed: of the draw.
-            now: unix seconds; None: the present.
-        """
-        return cls(
-            text_id=text.text_id,
-            time=int(time.time() if now is None else now),
-            text=text.text,
-            kind=text.kind,
-            lang=text.language,
-            tone=request.tone,
-            model=text.model,
-            asked=asked,
-            variant=request.variant,
-            version=request.version,
-            prompt=text.prompt or None,
-            user_id=text.user_id or None,
-            item_ids=text.item_ids,
-            facts=text.facts,
-            interests=tuple(interest.name for interest in request.interests),
-            topics=request.topics,
-            noun=request.noun,
-            seed=seed,
-            repaired=text.repaired,
-            fallback=text.fallback,
-        )
+        """Return the record of a text that answers ``request``, asked of ``asked``; ``now`` is the present if None."""
+        at = int(time.time() if now is None else now)
+        names = tuple(interest.name for interest in request.interests)
+        return cls(text, at, asked, request.version, request.tone, request.noun, names, seed)
 
     def request(self, kind: TextKind) -> TextRequest:
         """Return the request that the text answered, as far as the record holds it."""
         return TextRequest(
             kind=kind,
-            facts=self.facts,
-            language=self.lang,
+            facts=self.text.facts,
+            language=self.text.language,
             tone=self.tone,
             interests=tuple(Interest("entity", name, "", 0.0, 0) for name in self.interests),
-            topics=self.topics,
+            topics=self.text.topics,
             noun=self.noun,
-            item_ids=self.item_ids,
-            variant=self.variant,
+            item_ids=self.text.item_ids,
+            variant=self.text.variant,
             version=self.version,
         )
+
+    def row(self) -> tuple[str | bool | None, ...]:
+        """Return the values of :data:`TEXT_SCHEMA`, then all of the record as JSON."""
+        text, document = self.text, _RECORD.dump_json(self).decode()
+        by_prompt = (text.model, self.asked, text.variant, self.version)
+        return text.text_id, text.kind, text.language, *by_prompt, text.user_id or None, text.fallback, document
 
 
 _RECORD = TypeAdapter(TextRecord)
@@ -151,7 +116,7 @@ TEXT_SCHEMA: Mapping[str, type[pl.DataType]] = {
     **dict.fromkeys(("text_id", "kind", "lang", "model", "asked", "variant", "version", "user_id"), pl.String),
     "fallback": pl.Boolean,
 }
-"""What of a text stands in columns of its own, to be counted by; see :class:`TextRecord`."""
+"""Columns that texts are counted by; see :class:`TextRecord` and its text."""
 
 
 @dataclass
@@ -172,10 +137,7 @@ class FeedbackStore:
     def add_texts(self, texts: Iterable[TextRecord]) -> int:
         """Record texts; those on record already are left. Returns how many were new."""
         with self._changed() as db:
-            rows = (
-                (*(getattr(text, name) for name in TEXT_SCHEMA), _RECORD.dump_json(text).decode()) for text in texts
-            )
-            return _insert(db, "texts", (*TEXT_SCHEMA, "record"), rows)
+            return _insert(db, "texts", (*TEXT_SCHEMA, "record"), (text.row() for text in texts))
 
     def add_events(self, rows: pl.DataFrame) -> tuple[int, list[str]]:
         """Record events of texts on record; an event that is on record already is left.

@@ -20,7 +20,7 @@ from pydantic import Field, SecretStr
 
 from kgrec.consent import NO_SECRET, Consent, ask_on_terminal, origin
 from kgrec.errors import ModelError
-from kgrec.generate.models.common import first_line, valid_json
+from kgrec.generate.prompts import first_line, valid_json
 from kgrec.plugin.options import Configured, Options
 
 SYSTEM = (

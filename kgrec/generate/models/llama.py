@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, ModelError
-from kgrec.generate.models.common import first_line, valid_json
+from kgrec.generate.prompts import first_line, valid_json
 from kgrec.plugin.options import Configured, Options
 from kgrec.text.encoders.pretrained import check_sha256, package_folder
 

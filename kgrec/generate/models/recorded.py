@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from kgrec.errors import DataError, ModelError
-from kgrec.generate.models.common import valid_json
+from kgrec.generate.prompts import valid_json
 from kgrec.plugin.options import Configured, Options
 
 

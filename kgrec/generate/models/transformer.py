@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kgrec.errors import MissingExtraError, ModelError
-from kgrec.generate.models.common import first_line, valid_json
+from kgrec.generate.prompts import first_line, valid_json
 from kgrec.plugin.options import Configured, Options
 from kgrec.text.encoders.pretrained import quiet_loading
 
