@@ -36,19 +36,7 @@ AGREE = 2
 def write_keywords(
     dataset: Dataset, graph: KnowledgeGraph, config: Config, domain: Domain, out: Path, *, thin: int, limit: int
 ) -> int:
-    """Write keywords of items with thin texts: words that items near them in graph and training likes agree on.
-
-    Args:
-        dataset: the tables.
-        graph: the knowledge graph.
-        config: settings; ``text``, ``feedback``, ``train``, ``graph`` and ``seed`` are read.
-        domain: the domain in force.
-        out: the file, .csv with the columns ``item_id`` and ``keywords``.
-        thin: texts of fewer words get keywords.
-        limit: keywords an item.
-
-    Returns:
-        How many items got some.
+    """Write keywords of items with thin texts; see :meth:`kgrec.generate.service.TextService.write_keywords`.
 
     Raises:
         UserError: the folder of the file does not exist.
