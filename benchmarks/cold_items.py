@@ -32,13 +32,12 @@ from kgrec.models.gnn.scorer import GNN
 from kgrec.models.history import History
 from kgrec.models.ndcg import recall_ndcg
 from kgrec.models.threads import choose_threads, limited_threads
-from kgrec.models.top_k import top_k
+from kgrec.models.top_k import mask_seen, top_k
 from kgrec.progress import SILENT
 from kgrec.project import Project
 from kgrec.ranking.cold import ColdPlacement, learn_height, merging
 from kgrec.ranking.score_stats import standardise
-from kgrec.ranking.selection import mask_seen
-from kgrec.ranking.text_inputs import TextInputs
+from kgrec.ranking.training_inputs import TextInputs
 from kgrec.types import Scores, TrainingData
 
 K = 20

@@ -33,10 +33,9 @@ from kgrec.data.split import interaction_matrix, like_weights, split_validation,
 from kgrec.models.content import Content
 from kgrec.models.item_knn import ItemKNN
 from kgrec.models.ndcg import recall_ndcg
-from kgrec.models.top_k import top_k
+from kgrec.models.top_k import mask_seen, top_k
 from kgrec.progress import SILENT
 from kgrec.ranking.score_stats import standardise
-from kgrec.ranking.selection import mask_seen
 from kgrec.types import Scores, TrainingData, Vectors
 
 DRAWS = 2_000

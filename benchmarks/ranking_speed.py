@@ -18,7 +18,8 @@ import numpy as np
 
 import kgrec
 from kgrec.project import Project
-from kgrec.ranking.blocks import rank_blocks
+from kgrec.ranking.lists import rank_blocks
+from kgrec.ranking.ranker import ListRules
 
 BLOCK = 512
 
@@ -39,12 +40,10 @@ def side_by_side(project: Project, n: int, blocks: int) -> None:
         users = np.sort(rng.choice(n_users, min(BLOCK, n_users), replace=False))
         started = time.process_time()
         scores = ranker.fused(users)
-        best, values = ranker.rank(scores, n, seen=ranker.seen[users], allowed=None)
+        best, values = ranker.rank(scores, ListRules(n), ranker.seen[users])
         plain.append(time.process_time() - started)
         started = time.process_time()
-        [(_, found, theirs)] = rank_blocks(
-            ranker, users, n, seen=ranker.seen[users], allowed=None, block_size=len(users)
-        )
+        [(_, found, theirs)] = rank_blocks(ranker, users, ListRules(n), seen=ranker.seen[users], block_size=len(users))
         fast.append(time.process_time() - started)
         equal.append(float((best == found).mean()))
         off = max(off, float(np.nanmax(np.abs(values - theirs) / np.maximum(np.abs(values), 1))))

@@ -232,7 +232,7 @@ class Project:
             MissingExtraError: ``tune`` is given and Optuna is not installed.
         """
         from kgrec.consent import check_paths
-        from kgrec.ranking.train_stage import train
+        from kgrec.ranking.training import train_workspace
         from kgrec.ranking.training_inputs import TrainOptions
 
         check_paths(self.config, self.workspace.root)
@@ -241,7 +241,7 @@ class Project:
             device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit
         )
         self.forget()
-        report = train(self.workspace, self.config, self.manager, order, progress)
+        report = train_workspace(self.workspace, self.config, self.manager, order, progress)
         self.forget()
         return report
 

@@ -9,7 +9,7 @@ import pytest
 
 import kgrec
 from kgrec.errors import NotFoundError, UserError, WorkspaceError
-from kgrec.ranking.text_inputs import TextInputs
+from kgrec.ranking.training_inputs import TextInputs
 from kgrec.testing import toy_tables, toy_workspace
 from kgrec.types import Request
 

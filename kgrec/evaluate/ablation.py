@@ -22,7 +22,7 @@ from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager, Registry
 from kgrec.plugin.protocols import Reranker, traits_of
 from kgrec.plugin.reranking import AUDIENCE
-from kgrec.ranking.best_ranks import best_ranks
+from kgrec.ranking.lists import best_ranks
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import Pipeline

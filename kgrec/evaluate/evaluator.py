@@ -34,12 +34,11 @@ from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import SILENT, Progress
-from kgrec.ranking.checkpoint import FitStore
+from kgrec.ranking.fitting import FitStore, Fitter
 from kgrec.ranking.rerank.pipeline import build
-from kgrec.ranking.text_inputs import TextInputs
-from kgrec.ranking.train_stage import resolve_device
-from kgrec.ranking.training import train, wanted
-from kgrec.ranking.tune_stage import tuned_config
+from kgrec.ranking.training import resolve_device, train, wanted
+from kgrec.ranking.training_inputs import TextInputs
+from kgrec.ranking.tuned import tuned_config
 from kgrec.types import Vectors
 from kgrec.workspace import Workspace, package_versions
 
@@ -240,7 +239,8 @@ class _Judging:
         data = f"{system.graph}-{system.text}"
         store = FitStore(None if self.folder is None else self.folder / data, data)
         only = list(system.scorers) if system.scorers else None
-        ranker, report = train(training, self.inputs.manager.registry("scorer"), settings, only=only, store=store)
+        fitter = Fitter(settings, store=store)
+        ranker, report = train(training, self.inputs.manager.registry("scorer"), fitter, only=only)
         skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
         if system.alone is not None and system.alone not in ranker.weights:
             yield JudgedSystem(system.name, None, skipped=skipped.get(system.alone, "it does not rank by itself"))

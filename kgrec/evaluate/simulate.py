@@ -30,6 +30,7 @@ from kgrec.evaluate.test_set import listed, score_blocks
 from kgrec.models.sparse import randomised_svd
 from kgrec.plugin.manager import Registry
 from kgrec.progress import SILENT, Progress
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline, build
 from kgrec.ranking.training import train, wanted
@@ -146,7 +147,7 @@ def simulate(inputs: EvaluationInputs, plan: SimulationPlan, progress: Progress 
             training = factory.make("true", text=True)
             data = training.everything or training.fit
             world = _world(inputs, config, dataset, data, plan)
-            ranker, _ = train(training, scorers, config, only=wanted(scorers, config, plan.only))
+            ranker, _ = train(training, scorers, Fitter(config), only=wanted(scorers, config, plan.only))
             for name, steps in named.items():
                 task.note(f"seed {seed}, {name}")
 

@@ -21,10 +21,9 @@ from kgrec.evaluate.lists_record import Example
 from kgrec.evaluate.metrics import PerUser, accuracy, auc
 from kgrec.evaluate.splits import Holdout
 from kgrec.models.ndcg import hits
-from kgrec.models.top_k import top_k, with_reserved
+from kgrec.models.top_k import mask_seen, top_k, with_reserved
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.rerank.pipeline import Pipeline
-from kgrec.ranking.selection import mask_seen
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.types import Mask, Scores, UserIndices, Vectors
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.ranking.selection import mask_seen
+from kgrec.models.top_k import mask_seen
 from kgrec.types import ItemIndices, Mask, Profile
 
 if TYPE_CHECKING:

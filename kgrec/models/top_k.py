@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from kgrec.types import ItemIndices, Scores
 
 
@@ -106,3 +108,9 @@ def with_reserved(
     added = np.isfinite(own) & ~there
     items = np.where(added, reserved, -1)
     return np.concatenate([best, items], axis=1), np.concatenate([values, np.where(added, own, -np.inf)], axis=1)
+
+
+def mask_seen(scores: Scores, seen: csr_array) -> None:
+    """Set to -inf, in place, the scores at the nonzeros of ``seen``; both of shape ``(u, n_items)``."""
+    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+    scores[rows, seen.indices] = -np.inf

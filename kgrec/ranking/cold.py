@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.models.ndcg import hits, ndcg
-from kgrec.models.top_k import top_k
+from kgrec.models.top_k import mask_seen, top_k
 from kgrec.ranking.score_stats import standardise
-from kgrec.ranking.selection import mask_seen
 from kgrec.types import ItemIndices, Scores
 
 if TYPE_CHECKING:

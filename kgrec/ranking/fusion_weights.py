@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.models.ndcg import CandidateNDCG, hits
-from kgrec.models.top_k import top_k
+from kgrec.models.top_k import mask_seen, top_k
 from kgrec.ranking.fusion import Gate, by_user
 from kgrec.ranking.score_stats import standardise
-from kgrec.ranking.selection import HeldOut, mask_seen
+from kgrec.ranking.training_inputs import HeldOut
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

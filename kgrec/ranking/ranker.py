@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import read_table
 from kgrec.models.sparse import take_rows
-from kgrec.models.top_k import top_k, with_reserved
+from kgrec.models.top_k import mask_seen, top_k, with_reserved
 from kgrec.plugin.protocols import Scorer
 from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.fusion import Asked, Fusion, Gate
 from kgrec.ranking.second_stage import SecondStage
-from kgrec.ranking.selection import mask_seen
 from kgrec.types import ItemIndices, Mask, Scores
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
@@ -27,6 +26,24 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from kgrec.plugin.manager import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What may stand in a list.
+
+    Attributes:
+        n: length of the list.
+        allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
+        include_seen: do not leave out what the user knows. Where training found that users hardly ever return to an
+            item, these are lowered by the range of the row's scores, so that they come after all others.
+        reserved: items that are added, where they may be recommended and are not among the best, or None.
+    """
+
+    n: int
+    allowed: Mask | None = None
+    include_seen: bool = False
+    reserved: ItemIndices | None = None
 
 
 @dataclass(frozen=True)
@@ -97,49 +114,24 @@ class Ranker:
         return csr_array(parts, shape=(len(asked), len(self.item_ids)))
 
     def rank(
-        self,
-        scores: Scores,
-        n: int,
-        *,
-        seen: csr_array | None,
-        allowed: Mask | None,
-        include_seen: bool = False,
-        reserved: ItemIndices | None = None,
+        self, scores: Scores, rules: ListRules, seen: csr_array | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return positions and scores of the best ``n`` items of each row, -1 and -inf where there are fewer.
+        """Return positions and scores of each row's best items, shape ``(u, n)``, -1 and -inf where there are fewer.
 
         Args:
-            scores: fused, shape ``(u, n_items)``; not changed.
-            n: length of the lists.
+            scores: fused, shape ``(u, n_items)``; overwritten.
+            rules: what may stand in the lists; reserved items add a column each.
             seen: items the users know, CSR of the same shape, or None.
-            allowed: items that may be recommended, shape ``(n_items,)``, or None for all.
-            include_seen: do not leave out ``seen``. Where training found that users hardly ever return to an item,
-                these are lowered by the range of the row's scores, so that they come after all others.
-            reserved: items that are added, one column each, where they may be recommended and are not among the best.
         """
-        options: dict[str, Any] = {"seen": seen, "allowed": allowed, "include_seen": include_seen, "reserved": reserved}
-        return self.rank_in_place(scores.copy(), n, **options)
-
-    def rank_in_place(
-        self,
-        scores: Scores,
-        n: int,
-        *,
-        seen: csr_array | None,
-        allowed: Mask | None,
-        include_seen: bool = False,
-        reserved: ItemIndices | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Do as :meth:`rank`, but overwrite ``scores``."""
-        if seen is not None and not include_seen:
+        if seen is not None and not rules.include_seen:
             mask_seen(scores, seen)
         elif seen is not None and self.summary.get("seen_last", False):
             rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
             scores[rows, seen.indices] -= (np.ptp(scores, axis=1) + 1e-3)[rows]
-        if allowed is not None:
-            scores[:, ~allowed] = -np.inf
-        best, values = top_k(scores, n)
-        return (best, values) if reserved is None else with_reserved(scores, best, values, reserved)
+        if rules.allowed is not None:
+            scores[:, ~rules.allowed] = -np.inf
+        best, values = top_k(scores, rules.n)
+        return (best, values) if rules.reserved is None else with_reserved(scores, best, values, rules.reserved)
 
     def save(self, folder: Path) -> None:
         """Write everything as parquet, safetensors and JSON."""

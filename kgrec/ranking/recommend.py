@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,8 +19,8 @@ from kgrec.models.threads import choose_threads
 from kgrec.plugin.manager import Registry
 from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import Progress
-from kgrec.ranking.best_ranks import best_ranks
-from kgrec.ranking.blocks import rank_blocks
+from kgrec.ranking.lists import best_ranks, rank_blocks
+from kgrec.ranking.ranker import ListRules
 from kgrec.ranking.rerank.data import Catalogue
 from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
 from kgrec.ranking.users import UserLookup, UserRef
@@ -94,13 +94,7 @@ class Recommender:
         else:
             known = self.scores(user, request.where)
         steps = self._pipeline(request.rerank)
-        options: dict[str, Any] = {
-            "seen": user.seen,
-            "allowed": known.allowed,
-            "include_seen": request.include_seen,
-            "reserved": None if steps is None else steps.reserved,
-        }
-        best, values = ranker.rank(known.fused[None], _candidates(steps, request.n), **options)
+        best, values = ranker.rank(known.fused[None], _rules(request, known.allowed, steps), user.seen)
         if steps is not None:
             rows = np.array([user.row], dtype=np.int64)
             best, values = steps.apply(best, values, rows, self._likes(user), request.n)
@@ -131,14 +125,9 @@ class Recommender:
         values = np.zeros((len(wanted), n), dtype=np.float32)
         steps = self._pipeline(order.rerank)
         rows = np.zeros(0, dtype=np.int64) if steps is None else dataset.user_positions(wanted)
-        options: dict[str, Any] = {
-            "n": _candidates(steps, n),
-            "allowed": self.allowed_items(order.where),
-            "include_seen": order.include_seen,
-            "reserved": None if steps is None else steps.reserved,
-            "block_size": self.config.recommend.block_size,
-            "threads": choose_threads(self.config.train.threads).count,
-        }
+        rules = _rules(order, self.allowed_items(order.where), steps)
+        threads = choose_threads(self.config.train.threads).count
+        options = {"block_size": self.config.recommend.block_size, "threads": threads}
         with progress.task("recommending", total=len(wanted)) as task:
 
             def take(places: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
@@ -148,11 +137,12 @@ class Recommender:
                 task.advance(len(places))
 
             known = positions[early]
-            for block, found, scores in rank_blocks(ranker, known, seen=self.users.seen_by_all()[known], **options):
+            seen = self.users.seen_by_all()[known]
+            for block, found, scores in rank_blocks(ranker, known, rules, seen=seen, **options):
                 take(early[block], found, scores)
             if later:
-                profiles, known_items = self.users.newcomers(later)
-                for block, found, scores in rank_blocks(ranker, profiles, seen=known_items, **options):
+                profiles, seen = self.users.newcomers(later)
+                for block, found, scores in rank_blocks(ranker, profiles, rules, seen=seen, **options):
                     take(late[block], found, scores)
         places, ranks = np.nonzero(best >= 0)
         return pl.DataFrame(
@@ -276,6 +266,8 @@ class Recommender:
         return csr_array(entries, shape=(1, likes.shape[1]))
 
 
-def _candidates(steps: Pipeline | None, n: int) -> int:
-    """Return how many of a user's best items are looked for where ``n`` are shown."""
-    return n if steps is None else max(n, steps.candidates)
+def _rules(request: Request, allowed: Mask | None, steps: Pipeline | None) -> ListRules:
+    """Return what may stand in a list, or among the candidates where it is re-ranked."""
+    if steps is None:
+        return ListRules(request.n, allowed, request.include_seen)
+    return ListRules(max(request.n, steps.candidates), allowed, request.include_seen, steps.reserved)

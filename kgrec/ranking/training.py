@@ -1,32 +1,38 @@
-"""Fit every scorer, learn the fusion on held-out likes, and fit again on everything."""
+"""Train the hybrid: fit every scorer, learn the fusion on held-out likes, fit again on everything, publish it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kgrec.config import Config
-from kgrec.errors import NotFoundError
-from kgrec.plugin.manager import Registry
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import like_weights, split_validation
+from kgrec.errors import NotFoundError, UserError
+from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.models.threads import choose_threads, keep_freed_memory, limited_threads
+from kgrec.plugin.manager import PluginManager, Registry
 from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
-from kgrec.progress import SILENT, Progress
-from kgrec.ranking.checkpoint import Figures, FitStore
+from kgrec.progress import Progress
+from kgrec.ranking import tuned
 from kgrec.ranking.cold_training import add_cold
+from kgrec.ranking.fitting import FitStore, Fitter, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
 from kgrec.ranking.fusion_weights import collect, cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
-from kgrec.ranking.selection import Selected, select, unusable
-from kgrec.ranking.training_inputs import TrainingInputs
+from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
 from kgrec.ranking.tuned import Tuned
 from kgrec.types import TrainingData
+from kgrec.workspace import Workspace, package_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,16 @@ class ScorerResult:
     skipped: str = ""
     curve: tuple[tuple[int, float], ...] = ()
 
+    def summary(self) -> dict[str, Any]:
+        """Return what is kept beside the models, JSON values."""
+        return {
+            "options": dict(self.options),
+            "weight": self.weight,
+            "recall": _json_number(self.recall),
+            "ndcg": _json_number(self.ndcg),
+            "seconds": self.seconds,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
@@ -76,29 +92,117 @@ class TrainReport:
     second_stage: StageResult | None = None
 
 
+def train_workspace(
+    workspace: Workspace, config: Config, manager: PluginManager, order: TrainOptions, progress: Progress
+) -> TrainReport:
+    """Encode texts, fit the scorers, learn the fusion; see :meth:`kgrec.project.Project.train`.
+
+    Dataset and graph are read when the workspace is held, for another process may have rebuilt them. Fits that are done
+    are kept in the cache until training ends, so an interrupted run resumes where it stopped.
+    """
+    config = config.model_copy(update={"train": config.train.model_copy(update={"refit": order.refit})})
+    workspace.info("graph")
+    registry = manager.registry("scorer")
+    for name in order.only or config.train.scorers or ():
+        registry[name]  # a misspelt name is an error now, not after the texts are encoded
+    if order.tune is not None:
+        tuned.check_search()
+    started = time.perf_counter()
+    chosen = resolve_device(order.device)
+    threads = choose_threads(config.train.threads)
+    keep_freed_memory()
+    domain = manager.domain(config.domain)
+    with workspace.locked(), limited_threads(threads.count):
+        dataset = Dataset.load(workspace.folder("dataset")).without_test()
+        graph = KnowledgeGraph(workspace.folder("graph"), config.graph.base_iri)
+        weights = like_weights(dataset, config.feedback, domain)
+        split = split_validation(dataset, weights, config.train, config.seed)
+        vectors = TextInputs(workspace, config, manager, domain, lambda: graph).encode(dataset, split, progress)
+        with workspace.publish("text", "models", seed=config.seed) as (text, models):
+            vectors.save(text.folder)
+            text.facts["encoder"] = vectors.encoder
+            encoded = time.perf_counter()
+            text.started, text.ended, models.started = started, encoded, encoded
+            inputs = prepare(
+                dataset,
+                config,
+                domain,
+                triples=graph.triples(min_entity_degree=config.graph.min_entity_degree),
+                item_text=vectors.items if vectors.items.any() else None,
+                user_text=vectors.users if vectors.users.any() else None,
+                device=chosen,
+            )
+            key = _run_key(workspace, config, chosen)
+            found = tuned.search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)
+            store = FitStore(workspace.cache / "training", key)
+            ranker, report = train(inputs, registry, Fitter(found.config, progress, store), only=order.only)
+            ranker.save(models.folder)
+            facts = {
+                "device": chosen,
+                "threads": threads.count,
+                "threads_because": threads.why,
+                "encoder": vectors.encoder,
+                "likes": int(inputs.fit.matrix.nnz),
+                "held_out": int(inputs.held_out.truth.nnz),
+                "refit": "yes" if inputs.everything is not None else "no",
+                **({"tuned": ", ".join(found.used)} if found.used else {}),
+            }
+            models.facts.update({"weights": dict(ranker.weights), **facts})
+        store.clear()
+    seconds = {"texts": round(encoded - started, 2), **found.seconds, **report.seconds}
+    return replace(report, seconds=seconds, facts=facts, tuned=found.tuned)
+
+
+def _run_key(workspace: Workspace, config: Config, device: str) -> str:
+    """Hash everything that a fit depends on besides scorer and options."""
+    manifest = workspace.manifest()
+    named = config.text.keywords
+    file = workspace.root / named if named else None
+    keywords = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() if file and file.is_file() else ""
+    parts = [
+        {name: manifest[name].fingerprint for name in ("dataset", "graph")},
+        config.model_dump(mode="json", include={"seed", "feedback", "graph", "text", "recommend", "debias"}),
+        config.train.model_dump(mode="json", include={"validation_fraction", "split", "max_validation_users"}),
+        config.fusion.metric_k,
+        keywords,
+        device,
+        package_versions(),
+    ]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def resolve_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: CUDA was asked for and there is none.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError("there is no CUDA device", hint="use --device auto or cpu; `kgrec doctor` shows what is here")
+    return "cuda" if available else "cpu"
+
+
 def train(
-    material: TrainingInputs,
-    registry: Registry,
-    config: Config,
-    *,
-    only: Sequence[str] | None = None,
-    progress: Progress = SILENT,
-    store: FitStore = FitStore(None),
+    inputs: TrainingInputs, registry: Registry, fitter: Fitter, *, only: Sequence[str] | None = None
 ) -> tuple[Ranker, TrainReport]:
     """Fit the scorers, choose their settings and weights on the held-out likes, refit on everything.
 
     Args:
-        material: the data.
+        inputs: the data.
         registry: the scorers on offer.
-        config: settings; ``seed``, ``fusion`` and ``scorers`` are read.
+        fitter: fits them; of its settings ``seed``, ``fusion``, ``recommend`` and ``scorers`` are read.
         only: names of the scorers to use, or None for those of :func:`wanted`.
-        progress: told where it is.
-        store: keeps fits for an interrupted training.
 
     Raises:
         NotFoundError: ``only``, ``train.scorers``, ``scorers`` or ``fusion.weights`` name a scorer that there is not.
         MissingExtraError: ``fusion.second_stage`` is asked for and LightGBM is not installed.
     """
+    config = fitter.config
     if config.fusion.second_stage != "none":
         import_lightgbm()  # that it is missing is an error now, not after the fits
     started = time.perf_counter()
@@ -106,17 +210,20 @@ def train(
         if name not in registry:  # a slip of the pen would otherwise change nothing and say nothing
             raise NotFoundError.of("scorer", name, registry, where="kgrec.toml")
     names = wanted(registry, config, only)
-    specs, skipped = _usable(registry, names, material.fit)
-    selected = _select_all(specs, material, config, progress, store)
+    specs, skipped = _usable(registry, names, inputs.fit)
+    selected = []
+    with fitter.progress.task("fitting scorers", total=len(specs)) as task:
+        for spec in specs:
+            task.note(spec.name)
+            selected.append(fitter.select(spec, inputs.fit, inputs.held_out, task))
     fitted = time.perf_counter()
-    weights, gate, fused_ndcg = _learn(selected, material, config)
+    weights, gate, fused_ndcg = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
-    stage, stage_result = add_second_stage(judged, (weights, gate), material, config)
+    stage, stage_result = add_second_stage(judged, (weights, gate), inputs, config)
     fused = time.perf_counter()
     used = {*weights, *(stage.members if stage else ()), FALLBACK}
     used |= {s.name for s in selected if traits_of(s.scorer).kept}
-    kept = [s for s in selected if s.name in used]
-    scorers, refit_seconds = _refit(kept, material, registry, config, progress, store)
+    scorers, refit_seconds = _refit([s for s in selected if s.name in used], inputs, registry, fitter)
     results = [
         ScorerResult(
             s.name,
@@ -139,23 +246,13 @@ def train(
     summary = {
         "k": report.k,
         "fused_ndcg": _json_number(fused_ndcg),
-        "seen_last": material.seen_last,
+        "seen_last": inputs.seen_last,
         **({} if stage_result is None else {"second_stage": stage_result.state()}),
-        "scorers": {
-            r.name: {
-                "options": dict(r.options),
-                "weight": r.weight,
-                "recall": _json_number(r.recall),
-                "ndcg": _json_number(r.ndcg),
-                "seconds": r.seconds,
-            }
-            for r in results
-        },
+        "scorers": {r.name: r.summary() for r in results},
     }
-    ranker = Ranker(
-        material.user_ids, material.item_ids, material.seen, scorers, weights, summary, gate=gate, stage=stage
-    )
-    return add_cold(ranker, judged, material, registry, config, names=names, progress=progress, store=store), report
+    numbering = (inputs.user_ids, inputs.item_ids, inputs.seen)
+    ranker = Ranker(*numbering, scorers, weights, summary, gate=gate, stage=stage)
+    return add_cold(ranker, judged, inputs, registry, names, fitter), report
 
 
 def wanted(registry: Registry, config: Config, only: Sequence[str] | None = None) -> list[str]:
@@ -186,41 +283,18 @@ def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tup
     return specs, skipped
 
 
-def _select_all(
-    specs: Sequence[Spec], material: TrainingInputs, config: Config, progress: Progress, store: FitStore
-) -> list[Selected]:
-    selected = []
-    with progress.task("fitting scorers", total=len(specs)) as task:
-        for spec in specs:
-            task.note(spec.name)
-            selected.append(
-                select(
-                    spec,
-                    material.fit,
-                    material.held_out,
-                    given=config.scorers.get(spec.name, {}),
-                    k=config.fusion.metric_k,
-                    seed=config.seed,
-                    progress=progress,
-                    task=task,
-                    store=store,
-                )
-            )
-    return selected
-
-
 def _learn(
-    selected: Sequence[Selected], material: TrainingInputs, config: Config
+    selected: Sequence[Selected], inputs: TrainingInputs, config: Config
 ) -> tuple[dict[str, float], Gate | None, float]:
     """Return weights, how they move with the user, and what the fusion is worth on users it was not learned on."""
-    names, held_out = [s.name for s in selected], material.held_out
+    names, held_out = [s.name for s in selected], inputs.held_out
     fixed = {name: weight for name, weight in config.fusion.weights.items() if name in names and weight > 0}
     if fixed:
         return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, None, float("nan")
     if config.fusion.method == "equal" or not len(held_out.users):
         return {name: 1.0 / len(names) for name in names}, None, float("nan")
-    candidates = collect({s.name: s.scorer for s in selected}, held_out, material.fit.matrix)
-    counts = np.diff(material.seen.indptr)[held_out.users]
+    candidates = collect({s.name: s.scorer for s in selected}, held_out, inputs.fit.matrix)
+    counts = np.diff(inputs.seen.indptr)[held_out.users]
     rng = np.random.default_rng([config.seed, 7])
     k, max_members = config.fusion.metric_k, config.fusion.max_members
     weights, gate = learn_fusion(names, candidates, counts, k=k, max_members=max_members, rng=rng)
@@ -229,37 +303,20 @@ def _learn(
 
 
 def _refit(
-    wanted: Sequence[Selected],
-    material: TrainingInputs,
-    registry: Registry,
-    config: Config,
-    progress: Progress,
-    store: FitStore,
+    chosen: Sequence[Selected], inputs: TrainingInputs, registry: Registry, fitter: Fitter
 ) -> tuple[dict[str, Scorer], dict[str, float]]:
-    if material.everything is None:
-        return {s.name: s.scorer for s in wanted}, {}
-    scorers: dict[str, Scorer] = {}
-    seconds: dict[str, float] = {}
-    everything = replace(material.everything, validation=None)
-    with progress.task("fitting on all data", total=len(wanted)) as task:
-        for chosen in wanted:
-            task.note(chosen.name)
-            spec = registry[chosen.name]
-            fit = partial(_fit_all, spec, chosen.refit_options, everything, config.seed, progress, store)
-            scorer, found = store.fitted(spec, chosen.refit_options, "everything", fit)
-            scorers[chosen.name] = scorer
-            seconds[chosen.name] = found["seconds"]
+    """Return the scorers fitted on all data, and the seconds of each."""
+    if inputs.everything is None:
+        return {s.name: s.scorer for s in chosen}, {}
+    scorers, seconds = {}, {}
+    everything = replace(inputs.everything, validation=None)
+    with fitter.progress.task("fitting on all data", total=len(chosen)) as task:
+        for one in chosen:
+            task.note(one.name)
+            fitted = fitter.fit(registry[one.name], one.refit_options, everything, "everything")
+            scorers[one.name], seconds[one.name] = fitted
             task.advance()
     return scorers, seconds
-
-
-def _fit_all(
-    spec: Spec, options: dict[str, Any], data: TrainingData, seed: int, progress: Progress, store: FitStore
-) -> tuple[Scorer, Figures]:
-    started = time.perf_counter()
-    built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
-    scorer = store.equip(built, spec.name, "everything", progress).fit(data, seed=seed)
-    return scorer, {"seconds": time.perf_counter() - started}
 
 
 def _json_number(value: float) -> float | None:

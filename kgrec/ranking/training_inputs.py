@@ -1,13 +1,14 @@
-"""From tables, graph and text vectors to what training works on: the split, the matrices, who is judged."""
+"""What training works on: texts as models see them, the split, the matrices, what is held out to judge by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
@@ -23,11 +24,16 @@ from kgrec.data.split import (
     to_events,
 )
 from kgrec.errors import DataError
+from kgrec.graph.item_entities import item_labels
+from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.plugin.domain import Domain
-from kgrec.ranking.selection import HeldOut
-from kgrec.text.item_text import item_texts
+from kgrec.plugin.manager import PluginManager
+from kgrec.progress import Progress
+from kgrec.text.item_text import item_texts, read_keywords
 from kgrec.text.terms import TermIndex
-from kgrec.types import TrainingData, Triples, Vectors
+from kgrec.text.vectors import TextVectors, encode_dataset
+from kgrec.types import Mask, TrainingData, Triples, UserIndices, Vectors
+from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -48,6 +54,25 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the scorers are judged on.
+
+    Attributes:
+        users: positions of the users with held-out likes, shape ``(u,)``.
+        truth: their held-out likes, CSR of shape ``(u, n_items)``.
+        masked: what they are known to have seen, CSR of the same shape; never ranked.
+    """
+
+    users: UserIndices
+    truth: csr_array
+    masked: csr_array
+
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Iterate over slices of at most ``size`` users."""
+        return (slice(start, start + size) for start in range(0, len(self.users), size))
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingInputs:
     """What training works on.
 
@@ -55,7 +80,7 @@ class TrainingInputs:
         fit: the fit part.
         everything: fit part and held-out likes together, or None when the held-out part must stay unseen (because the
             files themselves mark it).
-        held_out: whom the scorers are judged on.
+        held_out: what the scorers are judged on.
         seen: every interaction, CSR of shape ``(n_users, n_items)``.
         user_ids, item_ids: the numbering.
         seen_last: users hardly ever return to an item, so what they know comes last where it is recommended at all.
@@ -70,6 +95,50 @@ class TrainingInputs:
     seen_last: bool = False
 
 
+@dataclass(frozen=True)
+class TextInputs:
+    """What is encoded of items and users.
+
+    Attributes:
+        workspace: holds the cache of vectors and the file of keywords.
+        config: settings; ``text`` is read.
+        manager: knows the encoders.
+        domain: the domain in force; brings the template of item texts.
+        graph: loads the knowledge graph, which names the items' entities.
+    """
+
+    workspace: Workspace
+    config: Config
+    manager: PluginManager
+    domain: Domain
+    graph: Callable[[], KnowledgeGraph]
+
+    def encode(self, dataset: Dataset, split: Split, progress: Progress, *, entity_names: bool = True) -> TextVectors:
+        """Encode all items, and the users' own words as far as the fit part holds them.
+
+        Args:
+            dataset: the tables, or a part of them.
+            split: of the rows of ``dataset``.
+            progress: told where it is.
+            entity_names: items' texts may name the entities that the graph connects them with.
+        """
+        return encode_dataset(
+            dataset,
+            self.config.text,
+            self.manager,
+            self.domain,
+            entity_labels=item_labels(self.graph()) if entity_names else None,
+            keywords=self._keywords(dataset),
+            rows=pl.Series(split.fit),
+            cache_dir=self.workspace.cache / "text",
+            progress=progress,
+        )
+
+    def _keywords(self, dataset: Dataset) -> list[str]:
+        named = self.config.text.keywords
+        return read_keywords(self.workspace.root / named, dataset.items["item_id"]) if named else []
+
+
 def prepare(
     dataset: Dataset,
     config: Config,
@@ -80,7 +149,7 @@ def prepare(
     user_text: Vectors | None,
     device: str,
 ) -> TrainingInputs:
-    """Cut off the held-out likes and arrange the rest for the scorers.
+    """Hold out some likes and arrange the rest for the scorers.
 
     Args:
         dataset: the cleaned tables.
@@ -92,27 +161,39 @@ def prepare(
         device: ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        DataError: nobody likes anything.
+        DataError: nothing counts as a like.
     """
     weights = like_weights(dataset, config.feedback, domain)
     split = split_validation(dataset, weights, config.train, config.seed)
     marked = bool((dataset.interactions["split"] == "validation").any())
-    rejections = _Rejections.of(dataset, config, domain, texts=item_text is not None)
-    fit = _training_data(dataset, split.fit, weights, triples, item_text, user_text, device, rejections)
+    threshold = like_threshold(dataset, config.feedback)
+    may_reject = config.feedback.low_ratings_reject or bool((dataset.interactions["action"] == IMPRESSION).any())
+    terms = None  # what users turned down is learned from words, too
+    if item_text is not None and may_reject:
+        words = item_texts(dataset, None, config.text.item_template, domain)
+        terms = TermIndex.build(words, min_items=2).matrix
+
+    def arranged(rows: Mask) -> TrainingData:
+        events = to_events(dataset, rows, weights)
+        matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
+        data = TrainingData(matrix, events, triples, item_text, user_text, None, device)
+        data = debiased(data, config.debias, times_shown(dataset, rows))
+        rejected = rejected_matrix(dataset, rows, weights, config.feedback, threshold)
+        return replace(data, rejected=rejected, item_terms=terms) if rejected.nnz else data
+
+    fit = arranged(split.fit)
     if fit.matrix.nnz == 0:
         raise DataError(
             "no interaction counts as a like, so there is nothing to learn from",
             hint="look at feedback.like_threshold and feedback.action_weights (`kgrec info --config`)",
         )
     seen_last = share_of_returns(dataset) < RARE_RETURNS
-    held_out = _held_out(dataset, split, weights, include_seen=config.recommend.include_seen and not seen_last)
-    everything = None
-    if not marked or config.train.refit:
-        rows = np.ones(dataset.interactions.height, dtype=np.bool_)
-        everything = _training_data(dataset, rows, weights, triples, item_text, user_text, device, rejections)
+    include_seen = config.recommend.include_seen and not seen_last
+    held_out, validation = _held_out(dataset, split, weights, include_seen=include_seen)
+    refit = not marked or config.train.refit
     return TrainingInputs(
-        fit=replace(fit, validation=_spread(held_out, fit.matrix.shape)),
-        everything=everything,
+        fit=replace(fit, validation=validation),
+        everything=arranged(np.ones(dataset.interactions.height, dtype=np.bool_)) if refit else None,
         held_out=held_out,
         seen=seen_matrix(dataset),
         user_ids=dataset.users["user_id"].to_list(),
@@ -121,46 +202,10 @@ def prepare(
     )
 
 
-def _training_data(
-    dataset: Dataset,
-    rows: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    weights: np.ndarray[tuple[int], np.dtype[np.float32]],
-    triples: Triples | None,
-    item_text: Vectors | None,
-    user_text: Vectors | None,
-    device: str,
-    rejections: _Rejections,
-) -> TrainingData:
-    events = to_events(dataset, rows, weights)
-    matrix = interaction_matrix(events, dataset.n_users, dataset.n_items)
-    data = TrainingData(matrix, events, triples, item_text, user_text, None, device)
-    data = debiased(data, rejections.config.debias, times_shown(dataset, rows))
-    rejected = rejected_matrix(dataset, rows, weights, rejections.config.feedback, rejections.threshold)
-    return replace(data, rejected=rejected, item_terms=rejections.terms) if rejected.nnz else data
-
-
-@dataclass(frozen=True, slots=True)
-class _Rejections:
-    """What is needed to know what users turned down, and to learn from it."""
-
-    config: Config
-    threshold: float | None
-    terms: csr_array | None
-
-    @classmethod
-    def of(cls, dataset: Dataset, config: Config, domain: Domain, *, texts: bool) -> _Rejections:
-        """Index the words of the items where there are texts and something may have been rejected."""
-        marked = config.feedback.low_ratings_reject or bool((dataset.interactions["action"] == IMPRESSION).any())
-        terms = None
-        if texts and marked:
-            words = item_texts(dataset, None, config.text.item_template, domain)
-            terms = TermIndex.build(words, min_items=2).matrix
-        return cls(config, like_threshold(dataset, config.feedback), terms)
-
-
 def _held_out(
-    dataset: Dataset, split: Split, weights: np.ndarray[tuple[int], np.dtype[np.float32]], *, include_seen: bool
-) -> HeldOut:
+    dataset: Dataset, split: Split, weights: NDArray[np.float32], *, include_seen: bool
+) -> tuple[HeldOut, csr_array]:
+    """Return what is held out, and the same likes as a matrix of all users."""
     from scipy.sparse import csr_array
 
     truth = interaction_matrix(to_events(dataset, split.validation, weights), dataset.n_users, dataset.n_items)
@@ -170,14 +215,4 @@ def _held_out(
     else:
         known = ~split.validation & (dataset.interactions["split"] == "train").to_numpy()
         masked = seen_matrix(replace(dataset, interactions=dataset.interactions.filter(pl.Series(known))))
-    return HeldOut(users, csr_array(truth[users]), csr_array(masked[users]))
-
-
-def _spread(held_out: HeldOut, shape: tuple[int, int]) -> csr_array:
-    """Return the held-out likes as a matrix of all users."""
-    from scipy.sparse import csr_array
-
-    counts = np.zeros(shape[0], dtype=np.int64)
-    counts[held_out.users] = np.diff(held_out.truth.indptr)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    return csr_array((held_out.truth.data, held_out.truth.indices, indptr), shape=shape)
+    return HeldOut(users, csr_array(truth[users]), csr_array(masked[users])), truth

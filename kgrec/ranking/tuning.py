@@ -1,26 +1,26 @@
-"""Search for better options of the scorers, as long as there is time; what was tried is kept and continued later."""
+"""Search for better options of the scorers by Optuna, as long as there is time; what was tried is kept for later."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import MissingExtraError, UserError
+from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
 from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import TunableScorer
-from kgrec.plugin.space import Space
+from kgrec.plugin.space import Choice, Range, Real, Space
 from kgrec.progress import Progress, StopTraining, Task
 from kgrec.ranking import tuned
-from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.selection import fit_and_judge, option_sets, unusable
-from kgrec.ranking.trials import distribution, quiet_optuna, storage
+from kgrec.ranking.fitting import Fitter, unusable
 from kgrec.ranking.tuned import Tuned
+from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -34,17 +34,19 @@ if TYPE_CHECKING:
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
 """What a solver raises that cannot cope with the options drawn for it."""
 
+JOURNAL = "trials.jsonl"
+"""Everything that was tried, in the format of Optuna's journal, one JSON value a line."""
+
 
 def tune(
-    material: TrainingInputs,
+    inputs: TrainingInputs,
     registry: Registry,
-    config: Config,
+    fitter: Fitter,
     *,
     names: Sequence[str],
     minutes: float,
     folder: Path,
     made_from: str,
-    progress: Progress,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Tuned]:
     """Try options of the scorers for ``minutes``, keep the best of each in ``folder`` and return them.
@@ -57,14 +59,13 @@ def tune(
     No fit begins that would outlast the time if it took as long as the longest of its scorer; others are let finish.
 
     Args:
-        material: the data.
+        inputs: the data.
         registry: the scorers on offer.
-        config: settings; ``seed``, ``fusion.metric_k`` and ``scorers`` are read: what it gives is not tuned.
+        fitter: fits them and is told of every trial; what its settings give for ``scorers`` is not tuned.
         names: scorers to tune; those without a space, and those that the data cannot feed, are left out.
         minutes: how long.
         folder: keeps the trials and what was found; another call continues.
         made_from: hash of data and settings: trials of another one are not comparable.
-        progress: told of every trial.
         clock: seconds, for tests.
 
     Raises:
@@ -72,57 +73,57 @@ def tune(
         UserError: nothing can be tuned, or nobody can be judged.
         CorruptArtifactError: the record of the trials is damaged.
     """
-    if not len(material.held_out.users):
+    if not len(inputs.held_out.users):
         raise UserError("there are no held-out likes to tune on", hint="users need at least two likes")
     deadline = clock() + 60 * minutes
     with quiet_optuna():
         record = storage(folder)
         studies = [
-            _Search(registry[name], material, config, record, made_from)
+            _Search(registry[name], inputs, fitter, record, made_from)
             for name in dict.fromkeys(names)
-            if _space(registry[name], material, config)
+            if _space(registry[name], inputs, fitter.config)
         ]
         if not studies:
             raise UserError("none of the scorers has options to tune", hint="kgrec.toml may have fixed all of them")
         found = tuned.load(folder)
-        with progress.task("tuning", total=60 * minutes) as task:
+        with fitter.progress.task("tuning", total=60 * minutes) as task:
             while ready := [s for s in studies if s.longest <= deadline - clock()]:
                 started = clock()
                 search = min(ready, key=lambda s: s.spent)
-                search.step(_Listener(progress, deadline, clock), task)
+                search.step(_Listener(fitter.progress, deadline, clock), task)
                 task.advance(clock() - started)
                 if best := search.best():
                     found[best.name] = best
                     tuned.save(folder, found.values())
         if late := [s.name for s in studies if s.best() is None]:
-            progress.log(
+            fitter.progress.log(
                 f"too little time to get past the own settings of {', '.join(late)}: --tune again goes on there"
             )
         return [best for s in studies if (best := s.best())]
 
 
-def _space(spec: Spec, material: TrainingInputs, config: Config) -> Space:
+def _space(spec: Spec, inputs: TrainingInputs, config: Config) -> Space:
     """Return what may be tuned of a scorer; nothing where it cannot be used."""
     try:
         cls = spec.load()
     except MissingExtraError:
         return {}
-    if not issubclass(cls, TunableScorer) or unusable(spec, material.fit):
+    if not issubclass(cls, TunableScorer) or unusable(spec, inputs.fit):
         return {}
     given = config.scorers.get(spec.name, {})
-    return {name: span for name, span in cls.space(material.fit).items() if name not in given}
+    return {name: span for name, span in cls.space(inputs.fit).items() if name not in given}
 
 
 class _Search:
     """The study of one scorer."""
 
     def __init__(
-        self, spec: Spec, material: TrainingInputs, config: Config, record: JournalStorage, made_from: str
+        self, spec: Spec, inputs: TrainingInputs, fitter: Fitter, record: JournalStorage, made_from: str
     ) -> None:
         self.name = spec.name
-        self._spec, self._material, self._config, self._made_from = spec, material, config, made_from
-        self._space = _space(spec, material, config)
-        self._own = option_sets(spec, material.fit, config.scorers.get(spec.name, {}))
+        self._spec, self._inputs, self._config, self._made_from = spec, inputs, fitter.config, made_from
+        self._space = _space(spec, inputs, fitter.config)
+        self._own = fitter.option_sets(spec, inputs.fit)
         self._base = {name: value for name, value in self._own[0].items() if name not in self._space}
         self._study = self._open(record)
         done = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
@@ -198,9 +199,8 @@ class _Search:
         self._study.tell(trial, value, state=ended)
 
     def _figures(self, options: dict[str, Any], listener: _Listener) -> dict[str, Any]:
-        data, held_out, k = self._material.fit, self._material.held_out, self._config.fusion.metric_k
-        seed = self._config.seed
-        return fit_and_judge(self._spec, options, data, held_out, k, seed, listener, FitStore(None))[1]
+        fitter = Fitter(self._config, listener)  # keeps nothing: what is tried is judged once
+        return fitter.judged(self._spec, options, self._inputs.fit, self._inputs.held_out)[1]
 
     def _finished(self) -> list[Any]:
         import optuna
@@ -251,3 +251,67 @@ class _Listener:
             self.trial.report(value, step)
             if self.trial.should_prune():
                 raise StopTraining
+
+
+def distribution(span: Range) -> Any:
+    """Return a range in Optuna's words."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(span, Choice):
+        return CategoricalDistribution(span.values)
+    if isinstance(span, Real):
+        return FloatDistribution(span.low, span.high, log=span.log)
+    return IntDistribution(span.low, span.high, log=span.log)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Import Optuna and keep it from writing a line a trial to stderr.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError.of("--tune", "tune") from None
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def storage(folder: Path) -> JournalStorage:
+    """Open the record of the trials; a last line that a dying process left unfinished is dropped.
+
+    Raises:
+        CorruptArtifactError: it is damaged.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    class Unlocked(JournalFileOpenLock):
+        """The workspace's lock is held, and a lock of a process that was killed would stay."""
+
+        def acquire(self) -> bool:
+            return True
+
+        def release(self) -> None:
+            return None
+
+    file = folder / JOURNAL
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            content = file.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            if whole != content:
+                file.write_bytes(whole)
+    try:
+        return JournalStorage(JournalFileBackend(str(file), lock_obj=Unlocked(str(file))))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptArtifactError(f"{file} is damaged: {error}", hint="`kgrec train --reset-tuning`") from None

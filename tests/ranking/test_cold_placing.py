@@ -10,6 +10,7 @@ from kgrec.config import Config
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.cold import ColdPlacement, Merging, budget, learn_height, merging
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
@@ -112,7 +113,7 @@ def with_cold(share):
     domain = Domain(name="generic", summary="")
     found = prepare(dataset, config, domain, triples=None, item_text=text, user_text=None, device="cpu")
     registry = load_plugins([]).registry("scorer")
-    ranker, _ = train(found, registry, config, only=["popularity", "ease", "cold-items"])
+    ranker, _ = train(found, registry, Fitter(config), only=["popularity", "ease", "cold-items"])
     return ranker, registry, lost
 
 

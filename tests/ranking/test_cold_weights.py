@@ -11,7 +11,8 @@ from kgrec.config import Config
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.cold import ColdPlacement
-from kgrec.ranking.cold_weights import FOLDS, hide, learn_weights
+from kgrec.ranking.cold_training import FOLDS, hide, learn_weights
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
@@ -102,7 +103,11 @@ def trained(impressions):
     config = Config.model_validate({"recommend": {"cold_share": 1.0}})
     found = prepare(dataset, config, domain, triples=None, item_text=text, user_text=None, device="cpu")
     registry = load_plugins([]).registry("scorer")
-    return found, registry, *train(found, registry, config, only=["popularity", "content", "feedback", "cold-items"])
+    return (
+        found,
+        registry,
+        *train(found, registry, Fitter(config), only=["popularity", "content", "feedback", "cold-items"]),
+    )
 
 
 def test_without_impressions_nothing_of_it_takes_part():

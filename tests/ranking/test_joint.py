@@ -15,10 +15,11 @@ from kgrec.models.sparse import csr
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking import score_stats as module
-from kgrec.ranking.blocks import rank_blocks
 from kgrec.ranking.cold import ColdPlacement
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.fusion import Gate
-from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.lists import rank_blocks
+from kgrec.ranking.ranker import ListRules, Ranker
 from kgrec.ranking.training import train
 from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset, toy_training_data
@@ -103,9 +104,9 @@ def test_lists_are_those_of_the_plain_way(include_seen, threads):
     allowed = np.arange(N_ITEMS) % 3 > 0
     seen = ranker.seen[users]
     scores = ranker.fused(users)
-    best, values = ranker.rank(scores, 10, seen=seen, allowed=allowed, include_seen=include_seen)
-    options = {"allowed": allowed, "include_seen": include_seen, "block_size": 9, "threads": threads}
-    blocks = list(rank_blocks(ranker, users, 10, seen=seen, **options))
+    best, values = ranker.rank(scores, ListRules(10, allowed, include_seen), seen)
+    rules = ListRules(10, allowed, include_seen)
+    blocks = list(rank_blocks(ranker, users, rules, seen=seen, block_size=9, threads=threads))
     assert [block.start for block, _, _ in blocks] == list(range(0, N_USERS, 9))
     np.testing.assert_array_equal(np.concatenate([found for _, found, _ in blocks]), best)
     np.testing.assert_allclose(np.concatenate([v for _, _, v in blocks]), values, rtol=1e-5, atol=1e-5)
@@ -115,9 +116,8 @@ def test_an_error_in_a_thread_is_not_swallowed():
     ranker = made()
     ranker.scorers["content"]._vectors = None
     users = np.arange(N_USERS)
-    options = {"seen": None, "allowed": None, "block_size": 9, "threads": 3}
     with pytest.raises((AttributeError, TypeError)):
-        list(rank_blocks(ranker, users, 10, **options))
+        list(rank_blocks(ranker, users, ListRules(10), seen=None, block_size=9, threads=3))
 
 
 def test_the_trained_hybrid_with_cold_items_is_served_alike():
@@ -129,7 +129,7 @@ def test_the_trained_hybrid_with_cold_items_is_served_alike():
     domain = Domain(name="generic", summary="")
     found = prepare(dataset, config, domain, triples=None, item_text=text, user_text=None, device="cpu")
     registry = load_plugins([]).registry("scorer")
-    ranker, _ = train(found, registry, config, only=["popularity", "ease", "als", "gnn", "cold-items"])
+    ranker, _ = train(found, registry, Fitter(config), only=["popularity", "ease", "als", "gnn", "cold-items"])
     assert ranker.cold is not None
     users = np.arange(len(found.user_ids))
     out = np.empty((len(users), len(found.item_ids)), dtype=np.float32)

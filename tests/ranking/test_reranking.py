@@ -6,6 +6,7 @@ import pytest
 import kgrec
 from kgrec.errors import ConfigError, NotFoundError
 from kgrec.evaluate.plan import EvaluationPlan
+from kgrec.ranking.ranker import ListRules
 from kgrec.testing import toy_workspace
 from kgrec.types import Request
 
@@ -88,7 +89,7 @@ def test_best_ranks_are_the_places_in_the_users_lists(project):
     ranker = project.ranker
     users = np.arange(len(ranker.user_ids))
     scores = ranker.fused(users)
-    top, _ = ranker.rank(scores, 200, seen=ranker.seen, allowed=None)
+    top, _ = ranker.rank(scores, ListRules(200), ranker.seen)
     found = project.recommender.catalogue.best_ranks()
     for item in range(0, len(ranker.item_ids), 3):
         places = np.sort(np.nonzero(top == item)[1] + 1)[:10]

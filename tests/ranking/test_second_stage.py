@@ -19,6 +19,7 @@ from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking import second_stage_training as training
 from kgrec.ranking.cold import ColdPlacement
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.fusion import Gate
 from kgrec.ranking.fusion_weights import Candidates
 from kgrec.ranking.ranker import Ranker
@@ -148,8 +149,7 @@ def ranker():
 
 
 def training_material(users, truth, seen, data, scorers):
-    from kgrec.ranking.selection import HeldOut
-    from kgrec.ranking.training_inputs import TrainingInputs
+    from kgrec.ranking.training_inputs import HeldOut, TrainingInputs
 
     return TrainingInputs(data, None, HeldOut(users, truth, seen), seen, list(map(str, users)), [])
 
@@ -224,7 +224,7 @@ def _toy(**settings):
     config = Config.model_validate(settings)
     domain = Domain(name="generic", summary="")
     data = prepare(toy_dataset(), config, domain, triples=None, item_text=None, user_text=None, device="cpu")
-    return data, load_plugins([]).registry("scorer"), config
+    return data, load_plugins([]).registry("scorer"), Fitter(config)
 
 
 def test_training_says_what_it_found_and_keeps_all_that_is_looked_at(monkeypatch, tmp_path):

@@ -11,9 +11,9 @@ from kgrec.errors import ConfigError, DataError, NotFoundError
 from kgrec.plugin.domain import ACTIONS, Domain
 from kgrec.plugin.manager import Owned, Registry, load_plugins
 from kgrec.plugin.spec import Spec
-from kgrec.ranking.blocks import rank_blocks
-from kgrec.ranking.checkpoint import FitStore
-from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.fitting import FitStore, Fitter
+from kgrec.ranking.lists import rank_blocks
+from kgrec.ranking.ranker import ListRules, Ranker
 from kgrec.ranking.training import train, wanted
 from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
@@ -80,7 +80,7 @@ def pairs(matrix):
 
 def test_no_held_out_pair_is_fitted_on_and_all_are_refitted_on(spied):
     found, config = material()
-    train(found, spied, config, only=["spy"])
+    train(found, spied, Fitter(config), only=["spy"])
     held = pairs(found.fit.validation)
     assert held
     assert len(held) == found.held_out.truth.nnz
@@ -95,7 +95,7 @@ def test_no_held_out_pair_is_fitted_on_and_all_are_refitted_on(spied):
 
 def test_settings_are_chosen_on_the_held_out_likes_and_refitted_with_what_was_found(spied):
     found, config = material()
-    _, report = train(found, spied, config, only=["spy"])
+    _, report = train(found, spied, Fitter(config), only=["spy"])
     result = next(r for r in report.scorers if r.name == "spy")
     assert result.options == {"sharpness": 2.0}
     assert [sharpness for sharpness, _ in FITS] == [-1.0, 1.0, 2.0]
@@ -103,7 +103,7 @@ def test_settings_are_chosen_on_the_held_out_likes_and_refitted_with_what_was_fo
 
 def test_options_of_the_user_are_laid_over_the_grid_and_lists_are_tried(spied):
     found, config = material(scorers={"spy": {"sharpness": [0.5, 3.0]}}, fusion={"weights": {"spy": 1}})
-    train(found, spied, config, only=["spy"])
+    train(found, spied, Fitter(config), only=["spy"])
     assert {sharpness for sharpness, _ in FITS[:2]} == {0.5, 3.0}
     assert len(FITS) == 3
 
@@ -111,7 +111,7 @@ def test_options_of_the_user_are_laid_over_the_grid_and_lists_are_tried(spied):
 def test_no_value_to_try(spied):
     found, config = material(scorers={"spy": {"sharpness": []}})
     with pytest.raises(ConfigError, match=r"\[scorers.spy\]: sharpness is an empty list"):
-        train(found, spied, config, only=["spy"])
+        train(found, spied, Fitter(config), only=["spy"])
 
 
 def test_rows_marked_validation_are_never_fitted_on(spied):
@@ -122,7 +122,7 @@ def test_rows_marked_validation_are_never_fitted_on(spied):
     split = pl.Series(np.where(marks, "validation", "train"))
     marked = replace(dataset, interactions=dataset.interactions.with_columns(split=split))
     found, config = material(marked)
-    train(found, spied, config, only=["spy"])
+    train(found, spied, Fitter(config), only=["spy"])
     assert found.everything is None
     held = pairs(found.fit.validation)
     assert all(not pairs(data.matrix) & held for _, data in FITS)
@@ -135,7 +135,7 @@ def test_rows_marked_validation_are_fitted_on_in_the_end_where_that_is_asked_for
     split = pl.Series(np.where(np.arange(dataset.interactions.height) % 5 == 0, "validation", "train"))
     marked = replace(dataset, interactions=dataset.interactions.with_columns(split=split))
     found, config = material(marked, train={"refit": True})
-    train(found, spied, config, only=["spy"])
+    train(found, spied, Fitter(config), only=["spy"])
     held = pairs(found.fit.validation)
     chosen, last = FITS[:-1], FITS[-1][1]
     assert all(not pairs(data.matrix) & held for _, data in chosen)  # settings and weights are chosen as ever
@@ -145,22 +145,22 @@ def test_rows_marked_validation_are_fitted_on_in_the_end_where_that_is_asked_for
 def test_an_interrupted_training_does_not_fit_again(spied, tmp_path):
     found, config = material()
     store = FitStore(tmp_path, "run")
-    first, _ = train(found, spied, config, only=["spy"], store=store)
+    first, _ = train(found, spied, Fitter(config, store=store), only=["spy"])
     done = len(FITS)
-    second, _ = train(found, spied, config, only=["spy"], store=store)
+    second, _ = train(found, spied, Fitter(config, store=store), only=["spy"])
     assert len(FITS) == done
     users = np.arange(5)
     for name, part in first.split(users)[0].items():
         np.testing.assert_array_equal(part, second.split(users)[0][name])
-    train(found, spied, config, only=["spy"], store=FitStore(tmp_path, "another run"))
+    train(found, spied, Fitter(config, store=FitStore(tmp_path, "another run")), only=["spy"])
     assert len(FITS) == 2 * done
 
 
 def test_real_scorers_survive_saving_and_loading_and_are_the_same_for_a_seed(tmp_path):
     registry = load_plugins([]).registry("scorer")
     found, config = material()
-    ranker, report = train(found, registry, config, only=NAMES)
-    again, _ = train(found, registry, config, only=NAMES)
+    ranker, report = train(found, registry, Fitter(config), only=NAMES)
+    again, _ = train(found, registry, Fitter(config), only=NAMES)
     ranker.save(tmp_path)
     loaded = Ranker.load(tmp_path, registry)
     users = np.arange(len(found.user_ids))
@@ -174,10 +174,10 @@ def test_real_scorers_survive_saving_and_loading_and_are_the_same_for_a_seed(tmp
 def test_seen_items_are_not_recommended_and_lists_are_full():
     registry = load_plugins([]).registry("scorer")
     found, config = material()
-    ranker, _ = train(found, registry, config, only=NAMES)
+    ranker, _ = train(found, registry, Fitter(config), only=NAMES)
     users = np.arange(len(found.user_ids))
     seen = pairs(found.seen)
-    for block, best, values in rank_blocks(ranker, users, 5, seen=ranker.seen, allowed=None, block_size=7):
+    for block, best, values in rank_blocks(ranker, users, ListRules(5), seen=ranker.seen, block_size=7):
         assert best.shape == (len(users[block]), 5)
         assert np.all(np.diff(values, axis=1) <= 0)
         assert not {(int(u), int(i)) for u, row in zip(users[block], best, strict=True) for i in row} & seen
@@ -186,7 +186,7 @@ def test_seen_items_are_not_recommended_and_lists_are_full():
 def test_parts_sum_to_the_fused_score_also_for_somebody_nothing_is_known_of():
     registry = load_plugins([]).registry("scorer")
     found, config = material()
-    ranker, _ = train(found, registry, config, only=NAMES)
+    ranker, _ = train(found, registry, Fitter(config), only=NAMES)
     from kgrec.types import Profile
 
     parts, fused = ranker.split([Profile()])
@@ -205,7 +205,7 @@ def test_nothing_liked_is_an_error_that_says_where_to_look():
 def test_settings_of_a_scorer_that_there_is_not_are_an_error(settings):
     data, config = material(**settings)
     with pytest.raises(NotFoundError, match=r"'eas' in kgrec\.toml") as error:
-        train(data, load_plugins([]).registry("scorer"), config, only=["popularity"])
+        train(data, load_plugins([]).registry("scorer"), Fitter(config), only=["popularity"])
     assert "ease" in error.value.hint
 
 
@@ -214,12 +214,12 @@ def test_what_is_known_comes_last_only_where_users_hardly_return(seen_last, firs
     seen = csr_array(np.array([[True, True, False, False]]))
     ranker = Ranker(["u"], list("abcd"), seen, {}, {}, {"seen_last": seen_last})
     scores = np.array([[9.0, 8.0, 2.0, -5.0]], dtype=np.float32)
-    best, values = ranker.rank(scores, 4, seen=seen, allowed=None, include_seen=True)
+    best, values = ranker.rank(scores.copy(), ListRules(4, include_seen=True), seen)
     assert best[0, 0] == first
     assert sorted(best[0].tolist()) == [0, 1, 2, 3]
     assert (np.diff(values[0]) <= 0).all()
     assert best[0, :2].tolist() == ([2, 3] if seen_last else [0, 1])
-    left_out, _ = ranker.rank(scores, 4, seen=seen, allowed=None)
+    left_out, _ = ranker.rank(scores.copy(), ListRules(4), seen)
     assert left_out[0].tolist() == [2, 3, -1, -1]
 
 

@@ -13,9 +13,9 @@ from kgrec.plugin.manager import Owned, Registry, load_plugins
 from kgrec.plugin.space import Real
 from kgrec.progress import SILENT
 from kgrec.ranking import tuned
+from kgrec.ranking.fitting import Fitter
 from kgrec.ranking.training_inputs import prepare
-from kgrec.ranking.trials import JOURNAL
-from kgrec.ranking.tuning import tune
+from kgrec.ranking.tuning import JOURNAL, tune
 from kgrec.testing import toy_dataset
 
 DOMAIN = Domain(name="generic", summary="")
@@ -109,12 +109,11 @@ def search(tmp_path):
         best = tune(
             found,
             registry,
-            config,
+            Fitter(config),
             names=["blend", "popularity"],
             minutes=minutes,
             folder=tmp_path / "tuning",
             made_from=made_from,
-            progress=SILENT,
             clock=CLOCK,
         )
         return best, found

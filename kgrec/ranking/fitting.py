@@ -1,0 +1,232 @@
+"""Fit scorers: each with the settings that rank the held-out likes best; fits that are done are kept until the end."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgrec.config import Config
+from kgrec.errors import ConfigError, CorruptArtifactError
+from kgrec.models.ndcg import recall_ndcg
+from kgrec.models.top_k import mask_seen, top_k
+from kgrec.plugin.protocols import (
+    ConditionalScorer,
+    GridScorer,
+    RefittableScorer,
+    ResumableScorer,
+    Scorer,
+    WatchedScorer,
+)
+from kgrec.plugin.spec import Spec
+from kgrec.progress import SILENT, Progress, Recording, Task
+from kgrec.ranking.training_inputs import HeldOut
+from kgrec.types import TrainingData
+from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
+
+Figures = dict[str, Any]
+"""What is kept beside a fitted scorer: JSON values."""
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A scorer with the settings chosen for it.
+
+    Attributes:
+        name: the scorer's.
+        scorer: fitted on the fit part.
+        options: what it was built with.
+        refit_options: options for fitting on all data; the same, with what fitting found out (the number of epochs).
+        recall, ndcg: on the held-out likes, NaN when there are none.
+        seconds: of all the settings tried.
+        tried: the settings tried and their NDCG.
+        curve: epochs and the held-out figure after each, of a scorer that trains by epochs.
+    """
+
+    name: str
+    scorer: Scorer
+    options: Options
+    refit_options: Options
+    recall: float
+    ndcg: float
+    seconds: float
+    tried: tuple[tuple[Options, float], ...] = field(default=())
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitStore:
+    """Fitted scorers on disk, from which an interrupted training resumes.
+
+    Attributes:
+        folder: where; None keeps nothing.
+        run: hash of everything that a fit depends on besides scorer and options: data, split, seed, versions.
+    """
+
+    folder: Path | None
+    run: str = ""
+
+    def fitted(
+        self, spec: Spec, options: Options, part: str, fit: Callable[[], tuple[Scorer, Figures]]
+    ) -> tuple[Scorer, Figures]:
+        """Return the kept scorer and figures of an earlier, interrupted run, or those of ``fit()``, which are kept.
+
+        Args:
+            spec: the scorer.
+            options: it is built with.
+            part: what it is fitted on: ``"fit"`` or ``"everything"``.
+            fit: fits it.
+        """
+        if self.folder is None:
+            return fit()
+        document = json.dumps([self.run, spec.target, options, part], sort_keys=True, default=str)
+        base = self.folder / hashlib.blake2b(document.encode(), digest_size=12).hexdigest()
+        arrays, figures = base.with_suffix(".safetensors"), base.with_suffix(".json")
+        if figures.exists():
+            try:
+                return spec.build(options).load_state(load_arrays(arrays)), read_json(figures)
+            except CorruptArtifactError:  # written by a process that died; the fit is simply done again
+                figures.unlink(missing_ok=True)
+        scorer, found = fit()
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        save_arrays(arrays, scorer.state())
+        write_json(figures, found)  # last: its presence says that the arrays are whole
+        return scorer, found
+
+    def equip(self, scorer: Scorer, name: str, part: str, progress: Progress) -> Scorer:
+        """Tell a scorer that trains by epochs where to keep its state and what to tell of them."""
+        if self.folder is not None and isinstance(scorer, ResumableScorer):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scorer.checkpoint = self.folder / f"{name}-{part}-epochs.safetensors"
+        if isinstance(scorer, WatchedScorer):
+            scorer.progress = progress
+        return scorer
+
+    def clear(self) -> None:
+        """Forget everything; for when the training is done."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitter:
+    """Fits scorers.
+
+    Attributes:
+        config: settings; ``seed``, ``fusion.metric_k`` and ``scorers`` are read.
+        progress: told of the fits, and of the epochs of those that train by epochs.
+        store: keeps fits for an interrupted training.
+    """
+
+    config: Config
+    progress: Progress = SILENT
+    store: FitStore = FitStore(None)
+
+    def select(self, spec: Spec, data: TrainingData, held_out: HeldOut, task: Task) -> Selected:
+        """Fit a scorer with each of its settings and keep the one with the best NDCG@k on the held-out likes.
+
+        Args:
+            spec: the scorer.
+            data: the fit part.
+            held_out: what it is judged on; where that is nothing, the first settings are taken.
+            task: told of every fit.
+        """
+        candidates = self.option_sets(spec, data)
+        if not len(held_out.users):
+            candidates = candidates[:1]
+        best: Selected | None = None
+        tried: list[tuple[Options, float]] = []
+        seconds = 0.0
+        for options in candidates:
+            scorer, found = self.store.fitted(spec, options, "fit", partial(self.judged, spec, options, data, held_out))
+            tried.append((options, found["ndcg"]))
+            seconds += found["seconds"]
+            task.advance(1 / len(candidates))
+            task.note(f"{spec.name} {len(tried)}/{len(candidates)}")
+            if best is None or found["ndcg"] > best.ndcg:
+                refit = {**options, **found["refit"]}
+                curve = tuple((int(epoch), float(value)) for epoch, value in found.get("curve", ()))
+                best = Selected(spec.name, scorer, options, refit, found["recall"], found["ndcg"], 0.0, curve=curve)
+        assert best is not None  # a scorer has at least one set of options
+        return replace(best, seconds=round(seconds, 2), tried=tuple(tried))
+
+    def option_sets(self, spec: Spec, data: TrainingData) -> list[Options]:
+        """Return the settings worth trying: the scorer's own grid under what kgrec.toml says.
+
+        An option that is given as a list in kgrec.toml is tried with each of its values.
+
+        Raises:
+            ConfigError: such a list is empty.
+        """
+        cls, given = spec.load(), self.config.scorers.get(spec.name, {})
+        own = cls.grid(data) if issubclass(cls, GridScorer) else [{}]
+        lists = {name: value for name, value in given.items() if isinstance(value, list)}
+        for name, values in lists.items():
+            if not values:
+                hint = "give one value, or some to try"
+                raise ConfigError(f"[scorers.{spec.name}]: {name} is an empty list", hint=hint)
+        fixed = {name: value for name, value in given.items() if name not in lists}
+        products = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+        sets: list[Options] = []
+        for base, product in itertools.product(own, products):
+            options = {**base, **fixed, **product}
+            if options not in sets:
+                sets.append(options)
+        return sets
+
+    def judged(self, spec: Spec, options: Options, data: TrainingData, held_out: HeldOut) -> tuple[Scorer, Figures]:
+        """Fit a scorer -> it with recall, NDCG, seconds, learning curve, and what its refit needs."""
+        recording = Recording(self.progress)
+        started = time.perf_counter()
+        scorer = self._fitted(spec, options, data, "fit", recording)
+        recall, ndcg = judge(scorer, held_out, k=self.config.fusion.metric_k)
+        seconds = time.perf_counter() - started
+        refit = scorer.refit_options() if isinstance(scorer, RefittableScorer) else {}
+        return scorer, {"recall": recall, "ndcg": ndcg, "seconds": seconds, "refit": refit, "curve": recording.points}
+
+    def fit(self, spec: Spec, options: Options, data: TrainingData, part: str) -> tuple[Scorer, float]:
+        """Fit a scorer on a part of the data, which has a name, or take what is kept of it -> it, and the seconds."""
+
+        def fit() -> tuple[Scorer, Figures]:
+            started = time.perf_counter()
+            scorer = self._fitted(spec, options, data, part, self.progress)
+            return scorer, {"seconds": time.perf_counter() - started}
+
+        scorer, found = self.store.fitted(spec, options, part, fit)
+        return scorer, found["seconds"]
+
+    def _fitted(self, spec: Spec, options: Options, data: TrainingData, part: str, progress: Progress) -> Scorer:
+        built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
+        return self.store.equip(built, spec.name, part, progress).fit(data, seed=self.config.seed)
+
+
+def unusable(spec: Spec, data: TrainingData) -> str:
+    """Return why a scorer cannot be fitted on the data, or the empty string."""
+    cls = spec.load()
+    return cls.unusable(data) if issubclass(cls, ConditionalScorer) else ""
+
+
+def judge(scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512) -> tuple[float, float]:
+    """Return mean recall@k and NDCG@k of a scorer alone on the held-out likes."""
+    figures: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for block in held_out.blocks(block_size):
+        scores = np.array(scorer.score(held_out.users[block]), dtype=np.float32)
+        mask_seen(scores, held_out.masked[block])
+        figures.append(recall_ndcg(top_k(scores, k)[0], held_out.truth[block]))
+    if not figures:
+        return float("nan"), float("nan")
+    recall, ndcg = (float(np.nanmean(np.concatenate(values))) for values in zip(*figures, strict=True))
+    return recall, ndcg
