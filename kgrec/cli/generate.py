@@ -68,7 +68,7 @@ def generate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Write to FILE; with --all a .jsonl that can be taken up again."
+            "--out", "-o", metavar="FILE", help="Write to FILE; with --all a .jsonl that a later run resumes."
         ),
     ] = None,
 ) -> None:
@@ -91,7 +91,7 @@ def generate(
         _for_all(run, user, item, number, out, wanted)
         return
     if user is None and not item:
-        raise UsageError("for whom, or about what?", hint="give a USER, --item ITEM, or --all --out FILE.jsonl")
+        raise UsageError("missing USER or --item ITEM", hint="or give --all --out FILE.jsonl")
     live = run.for_people and out is None and sys.stderr.isatty() and not run.quiet
     watch = _draft if live else None
     texts = run.project.generate(user, item=tuple(item or ()), n=number, watch=watch, **wanted)

@@ -38,7 +38,7 @@ def feedback(
     ] = None,
     text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="The new text of an edit.")] = None,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="USER", help="Who it was; by default for whom the text was written.")
+        str | None, typer.Option("--user", metavar="USER", help="Who it was; by default the user of the text.")
     ] = None,
     files: Annotated[
         list[Path] | None,

@@ -75,7 +75,7 @@ class Writer:
         Args:
             requests: what is wanted.
             seed: another seed gives other texts.
-            user_ids: for whom, one a request; for the record only.
+            user_ids: the readers, one a request; for the record only.
             watch: told the pieces of the first draft, where the model can be watched and there is one request.
             allow_fallback: let the template step in; otherwise a text that does not pass is an error.
 
