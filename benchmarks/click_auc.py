@@ -30,7 +30,8 @@ DRAWS = 2000
 K1, B = 1.2, 0.75
 
 
-def _auc(scores, clicked):
+def auc(scores: NDArray[np.float64], clicked: NDArray[np.bool_]) -> float:
+    """Return how often a clicked showing stands above one that was not; a tie counts half."""
     return float(PooledAuc(scores, clicked).of(np.ones((1, len(scores))))[0])
 
 
@@ -45,7 +46,7 @@ def interval(
     found = []
     for _ in range(DRAWS):
         rows = np.concatenate([own[user] for user in rng.integers(len(own), size=len(own))])
-        found.append([_auc(one[rows], clicked[rows]) for one in scores])
+        found.append([auc(one[rows], clicked[rows]) for one in scores])
     values = np.array(found)
     columns = [*values.T, values[:, 0] - values[:, 1]]
     return [(float(low), float(high)) for low, high in (np.nanquantile(one, [0.025, 0.975]) for one in columns)]
@@ -118,7 +119,7 @@ def main() -> None:
         "kgrec": hybrid(arguments.folder, arguments.overrides, asked),
         "BM25": bm25(tables["news"], tables["train"], asked),
     }
-    values = [_auc(scores, clicked) for scores in systems.values()]
+    values = [auc(scores, clicked) for scores in systems.values()]
     ends = interval(list(systems.values()), clicked, users)
     names, values = [*systems, "kgrec - BM25"], [*values, values[0] - values[1]]
     for name, value, (low, high) in zip(names, values, ends, strict=True):
