@@ -128,10 +128,10 @@ def replacing(file: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
-def write_json(file: Path, document: Any) -> None:
-    """Replace ``file`` by ``document`` atomically."""
+def write_json(file: Path, document: Any, *, indent: int | None = 1) -> None:
+    """Replace ``file`` by ``document`` atomically; without ``indent`` it is written faster, for programs only."""
     with replacing(file) as aside, aside.open("w", encoding="utf-8") as stream:
-        json.dump(document, stream, ensure_ascii=False, indent=1)
+        stream.write(json.dumps(document, ensure_ascii=False, indent=indent))
 
 
 def read_json(file: Path) -> Any:
@@ -249,10 +249,30 @@ def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
     Raises:
         CorruptArtifactError: missing or damaged.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
+    with _reading(file):
         return dict(load_file(str(file)))
+
+
+def load_slice(file: Path, name: str, start: int, stop: int) -> NDArray[np.generic]:
+    """Read a part of one array written by :func:`save_arrays`.
+
+    Raises:
+        CorruptArtifactError: missing or damaged.
+    """
+    from safetensors import safe_open
+
+    with _reading(file), safe_open(str(file), framework="np") as opened:
+        found: NDArray[np.generic] = opened.get_slice(name)[start:stop]
+        return found
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec train` again") from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from kgrec.data.cards import Cards
     from kgrec.data.dataset import Dataset
     from kgrec.evaluate.evaluator import Evaluator
     from kgrec.evaluate.lists_record import ListsRecord
@@ -108,6 +109,13 @@ class Project:
         from kgrec.data.dataset import Dataset
 
         return Dataset.load(self.workspace.folder("dataset")).without_test()
+
+    @cached_property
+    def cards(self) -> Cards:
+        """What is shown of items and users, read without the tables."""
+        from kgrec.data.cards import Cards
+
+        return Cards(self.workspace.folder("dataset"))
 
     @cached_property
     def graph(self) -> KnowledgeGraph:
@@ -353,8 +361,12 @@ class Project:
 
     def titles(self, item_ids: Sequence[str]) -> list[str]:
         """Return what to show for items: the title, or the id where there is none."""
-        titles = self.dataset.items["title"].gather(self.dataset.item_positions(list(item_ids))).to_list()
-        return [title or key for title, key in zip(titles, item_ids, strict=True)]
+        if "ranker" in vars(self) and not self.workspace.stale("models"):  # it is loaded, and numbers them alike
+            known = self.ranker.item_positions
+            rows = [known[key] for key in item_ids]
+        else:
+            rows = self.dataset.item_positions(list(item_ids)).tolist()
+        return [self.cards.title(row) or key for row, key in zip(rows, item_ids, strict=True)]
 
     def info(self) -> dict[str, Any]:
         """Return what the workspace holds and how fresh it is."""
@@ -509,9 +521,9 @@ class Project:
             NotFoundError: the user or the item is unknown.
             WorkspaceError: nothing was trained yet.
         """
-        from kgrec.data.values import canonical_id
         from kgrec.explain.contributions import ItemTerms
         from kgrec.explain.why import explain
+        from kgrec.types import canonical_id
 
         stale = self.workspace.stale("models")  # then the graph's nodes have moved
         terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -244,3 +245,8 @@ class TrainingData:
     def n_items(self) -> int:
         """Number of items in the vocabulary."""
         return int(self.matrix.shape[1])
+
+
+def canonical_id(text: str) -> str:
+    """Return an id that a person gave as ids of files are kept: trimmed and NFC."""
+    return unicodedata.normalize("NFC", text).strip()

@@ -219,13 +219,10 @@ def _whom(project: Project, user: str | None) -> str:
     """Say in a line for whom the list is."""
     if user is None:
         return "somebody who is not in the data"
-    dataset = project.dataset
-    position = int(dataset.user_positions([user])[0])
-    count = int((dataset.interactions["user"] == position).sum())
-    row = dataset.users.row(position, named=True)
-    known = [clean(row.pop("description") or "").rstrip(".。")]
-    attributes = project.dataset.user_attributes
-    known += [f"{words(name)} {cell(value)}" for name, value in row.items() if value and name in attributes]
+    row = project.users.find(user).row
+    facts, count = project.cards.user(row), project.cards.interactions(row)
+    known = [clean(facts.pop("description", "")).rstrip(".。")]
+    known += [f"{words(name)} {cell(value)}" for name, value in facts.items() if value]
     about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
     return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from kgrec.progress import Progress
     from kgrec.project import Project
 
-UNUSED = ("ctypeslib", "f2py", "ma", "polynomial", "testing")
-"""Modules of numpy that nothing here uses; scipy asks for each of them, which is a tenth of the start."""
+UNUSED = tuple(f"numpy.{name}" for name in ("ctypeslib", "f2py", "ma", "polynomial", "testing"))
+"""Modules that nothing here uses; scipy asks numpy for each of its modules, which is a tenth of the start."""
 
 WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
 _PANEL = "Common options"
@@ -106,7 +106,7 @@ class CommandLineRun:
     @cached_property
     def project(self) -> Project:
         """The open workspace."""
-        _import_later("numpy", UNUSED)
+        _import_later(UNUSED)
         from kgrec.project import open_project
 
         return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
@@ -145,20 +145,19 @@ class CommandLineRun:
             write_records(records, self.form or Format.json)
 
 
-def _import_later(package: str, names: Sequence[str]) -> None:
-    """Have modules of a package imported when they are used."""
+def _import_later(names: Sequence[str]) -> None:
+    """Have modules imported when something of them is used."""
     import importlib.util
 
-    parent = importlib.import_module(package)
     for name in names:
-        whole = f"{package}.{name}"
-        spec = None if whole in sys.modules else importlib.util.find_spec(whole)
+        package, _, attribute = name.rpartition(".")
+        spec = None if name in sys.modules else importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
             spec.loader = importlib.util.LazyLoader(spec.loader)
             module = importlib.util.module_from_spec(spec)
-            sys.modules[whole] = module
+            sys.modules[name] = module
             spec.loader.exec_module(module)
-            setattr(parent, name, module)
+            setattr(sys.modules[package], attribute, module)
 
 
 def run_of(context: typer.Context) -> CommandLineRun:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kgrec.config import Config, FileConfig, InteractionsConfig
+from kgrec.data.cards import save_cards
 from kgrec.data.cleaning import assemble
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
@@ -42,8 +43,9 @@ class IngestResult:
     fingerprint: str
 
     def save(self, folder: Path) -> None:
-        """Write the dataset, and the parts under ``parts/``."""
+        """Write the dataset, its cards, and the parts under ``parts/``."""
         self.dataset.save(folder)
+        save_cards(self.dataset, folder)
         place = folder / "parts"
         documents = []
         with storage_errors(place):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import polars as pl
 
 
@@ -26,11 +24,6 @@ def clean(text: pl.Expr) -> pl.Expr:
     """Trim and NFC-normalise; what is then empty is null."""
     # A whole column at once, because a column of ASCII, which most ids are, is NFC already and need not be copied.
     return text.map_batches(_clean_column, return_dtype=pl.String)
-
-
-def canonical_id(text: str) -> str:
-    """Return an id that a person gave as ids of files are kept: trimmed and NFC."""
-    return unicodedata.normalize("NFC", text).strip()
 
 
 def _clean_column(text: pl.Series) -> pl.Series:

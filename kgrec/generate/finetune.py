@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, UsageError, WorkspaceError
 from kgrec.generate.guards.form import Languages
 from kgrec.generate.kinds import kind_of, kinds_of
@@ -25,6 +24,7 @@ from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import MAIN
 from kgrec.progress import Progress
 from kgrec.significance import Interval, Paired, bootstrap, compare
+from kgrec.types import canonical_id
 
 if TYPE_CHECKING:
     from kgrec.plugin.domain import TextKind

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from kgrec.artifacts import resumed_lines
-from kgrec.data.values import canonical_id
 from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
@@ -32,7 +31,7 @@ from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
 from kgrec.plugin.options import option_defaults
 from kgrec.progress import SILENT, Progress
 from kgrec.text.profile import Profiler, UserProfile
-from kgrec.types import ItemList, Request
+from kgrec.types import ItemList, Request, canonical_id
 
 if TYPE_CHECKING:
     from kgrec.config import Config

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.data.dataset import read_table
 from kgrec.models.sparse import take_rows
 from kgrec.models.top_k import mask_seen, top_k, with_reserved
 from kgrec.plugin.protocols import Scorer
@@ -20,7 +18,7 @@ from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.fusion import Asked, Fusion, Gate
 from kgrec.ranking.second_stage import SecondStage
 from kgrec.types import ItemIndices, Mask, Scores
-from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
+from kgrec.workspace import load_arrays, read_json, save_arrays, write_json
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -134,14 +132,8 @@ class Ranker:
         return (best, values) if rules.reserved is None else with_reserved(scores, best, values, rules.reserved)
 
     def save(self, folder: Path) -> None:
-        """Write everything as parquet, safetensors and JSON."""
-        with storage_errors(folder):
-            pl.DataFrame({"user_id": list(self.user_ids)}, schema={"user_id": pl.String}).write_parquet(
-                folder / "users.parquet"
-            )
-            pl.DataFrame({"item_id": list(self.item_ids)}, schema={"item_id": pl.String}).write_parquet(
-                folder / "items.parquet"
-            )
+        """Write everything as safetensors and JSON."""
+        write_json(folder / "ids.json", {"users": list(self.user_ids), "items": list(self.item_ids)}, indent=None)
         seen = self.seen
         save_arrays(
             folder / "seen.safetensors",
@@ -172,8 +164,8 @@ class Ranker:
         from scipy.sparse import csr_array
 
         document = read_json(folder / "ranker.json")
-        user_ids = read_table(folder / "users.parquet")["user_id"].to_list()
-        item_ids = read_table(folder / "items.parquet")["item_id"].to_list()
+        ids = read_json(folder / "ids.json")
+        user_ids, item_ids = ids["users"], ids["items"]
         seen = load_arrays(folder / "seen.safetensors")
         data = np.ones(len(seen["indices"]), dtype=np.bool_)
         options = document["summary"].get("scorers", {})

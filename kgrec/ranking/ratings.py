@@ -12,11 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.artifacts import cached_arrays
-from kgrec.data.values import canonical_id
 from kgrec.errors import UserError
 from kgrec.models.ratings import RatingModel, Ratings
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.progress import SILENT, Progress
+from kgrec.types import canonical_id
 
 if TYPE_CHECKING:
     from kgrec.config import Config

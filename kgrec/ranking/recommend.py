@@ -1,4 +1,7 @@
-"""Lists for users: those of the data, those that came after training, and those who are not in the data at all."""
+"""Lists for users: those of the data, those that came after training, and those who are not in the data at all.
+
+What only some lists need is imported where it is used: a list for one user known at training must start fast.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from kgrec.artifacts import cached_arrays
-from kgrec.data.split import interaction_matrix, like_weights, to_events
-from kgrec.data.values import canonical_id
 from kgrec.errors import NotFoundError, UserError
-from kgrec.models.threads import choose_threads
 from kgrec.plugin.manager import Registry
-from kgrec.plugin.reranking import AUDIENCE
 from kgrec.progress import Progress
-from kgrec.ranking.lists import best_ranks, rank_blocks
 from kgrec.ranking.ranker import ListRules
-from kgrec.ranking.rerank.data import Catalogue
-from kgrec.ranking.rerank.pipeline import Pipeline, build, prepare
 from kgrec.ranking.users import UserLookup, UserRef
-from kgrec.types import ItemList, Mask, Profile, Request, Scores
+from kgrec.types import ItemList, Mask, Profile, Request, Scores, canonical_id
 
 if TYPE_CHECKING:
+    import polars as pl
     from scipy.sparse import csr_array
 
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.ranking.ratings import RatingService
+    from kgrec.ranking.rerank.data import Catalogue
+    from kgrec.ranking.rerank.pipeline import Pipeline
     from kgrec.text.vectors import TextVectors
 
 
@@ -114,6 +111,11 @@ class Recommender:
 
     def recommend_many(self, users: Sequence[str] | None, order: Request, progress: Progress) -> pl.DataFrame:
         """Answer for many users what ``order`` asks for each; see :meth:`kgrec.project.Project.recommend_many`."""
+        import polars as pl
+
+        from kgrec.models.threads import choose_threads
+        from kgrec.ranking.lists import rank_blocks
+
         ranker, n, dataset = self.ranker, order.n, self.users.dataset()
         asked = dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
         wanted = list(dict.fromkeys(asked))
@@ -194,6 +196,8 @@ class Recommender:
         return allowed
 
     def _matches(self, attribute: str, value: str) -> Mask:
+        import polars as pl
+
         dataset = self.users.dataset()
         known = [name for name in dataset.items.columns if name in dataset.item_attributes]
         if attribute not in known:
@@ -214,6 +218,9 @@ class Recommender:
     def catalogue(self) -> Catalogue:
         """What re-rankers may ask of items and users, as the ranker numbers them."""
         from scipy.sparse import csr_array
+
+        from kgrec.data.split import interaction_matrix, like_weights, to_events
+        from kgrec.ranking.rerank.data import Catalogue
 
         dataset, config, n_items = self.users.dataset(), self.config, len(self.ranker.item_ids)
         everything = np.ones(dataset.interactions.height, dtype=np.bool_)
@@ -236,6 +243,10 @@ class Recommender:
 
     def _best_ranks(self) -> NDArray[np.int32]:
         """Return how high items stand in users' lists; found once for trained models, then read from the cache."""
+        from kgrec.artifacts import cached_arrays
+        from kgrec.plugin.reranking import AUDIENCE
+        from kgrec.ranking.lists import best_ranks
+
         config, workspace = self.config, self.users.workspace
 
         def find() -> dict[str, NDArray[np.int32]]:
@@ -248,7 +259,11 @@ class Recommender:
     def _pipeline(self, named: Sequence[str] | None) -> Pipeline | None:
         """Return the re-rankers that are named, or those of kgrec.toml, ready to work; None where there are none."""
         config = self.config
-        steps = build(config.recommend.rerank if named is None else named, self._rerankers, config.rerankers)
+        if not (asked := config.recommend.rerank if named is None else named):
+            return None
+        from kgrec.ranking.rerank.pipeline import build, prepare
+
+        steps = build(asked, self._rerankers, config.rerankers)
         if not steps:
             return None
         known = self.catalogue

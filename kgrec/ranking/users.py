@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.data.impressions import touched
-from kgrec.data.values import canonical_id
 from kgrec.errors import UserError
 from kgrec.models.sparse import take_rows
-from kgrec.types import Profile, Request, UserIndices
+from kgrec.types import Profile, Request, UserIndices, canonical_id
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from kgrec.config import Config
     from kgrec.data.dataset import Dataset
     from kgrec.plugin.domain import Domain
@@ -91,6 +90,8 @@ class UserLookup:
             return UserRef(user_id, position, position, profile, take_rows(self.ranker.seen, np.array([position])))
         positions = self.dataset().user_positions([user_id])
         if position is not None:
+            import polars as pl
+
             rows = self.dataset().interactions.filter(pl.col("user") == positions[0])
             seen = self._renumbered(rows, positions)
         return UserRef(user_id, position, int(positions[0]), profile, seen)
@@ -119,6 +120,8 @@ class UserLookup:
         Returns:
             One profile each; what they have seen, CSR of shape ``(len(user_ids), n_items)``.
         """
+        import polars as pl
+
         from kgrec.data.split import heaviest_weight, interaction_matrix, like_threshold, like_weights, to_events
 
         dataset, feedback = self.dataset(), self.config.feedback
@@ -159,6 +162,8 @@ class UserLookup:
         """Return what every user of the training interacted with by now, CSR of shape ``(n_users, n_items)``."""
         if not self.changed:
             return self.ranker.seen
+        import polars as pl
+
         users = self.dataset().users.with_row_index("__position__").select("__position__", "user_id")
         asked = pl.DataFrame({"user_id": list(self.ranker.user_ids)}, schema={"user_id": pl.String})
         positions = asked.join(users, on="user_id", how="left", maintain_order="left")["__position__"]
@@ -182,6 +187,8 @@ class UserLookup:
 
     def _renumbered(self, interactions: pl.DataFrame, users: NDArray[np.int64]) -> csr_array:
         """Return which items the users, given by their positions in the dataset, interacted with, one row each."""
+        from kgrec.data.impressions import touched
+
         items, n_items = self.item_positions(), len(self.ranker.item_ids)
         rows = touched(interactions).select("user", "item").unique()
         place = np.full(max(int(users.max(initial=-1)) + 1, 1), -1, dtype=np.int64)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
-from kgrec.data.values import canonical_id
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
 from kgrec.plugin.generation import Evidence, Interest
 from kgrec.text.sanitize import plain, safe_name
 from kgrec.text.sentiment import polarity
 from kgrec.text.terms import TermIndex
+from kgrec.types import canonical_id
 
 HALF_LIFE = 20
 """After how many newer interactions of the same user one counts half; works with and without times."""

@@ -13,7 +13,7 @@ import pytest
 
 from kgrec.cli.app import main
 from kgrec.config import Config
-from kgrec.data.dataset import AttributeInfo, Dataset
+from kgrec.data.dataset import Dataset
 from kgrec.errors import NotFoundError
 from kgrec.graph.neighbourhood import neighbourhood as find
 from kgrec.graph.query import QueryResult
@@ -102,16 +102,17 @@ class FakeProject:
 
     @property
     def dataset(self) -> Dataset:
-        users = {"user_id": ["u0", "u1"], "description": [None, "likes\tnoir"], "age": [None, 31]}
-        interactions = {"user": [1] * 39 + [0]}
         rejects = pl.DataFrame({"source": ["a.csv"], "line": [7], "reason": ["no user id"], "row": ["{}"]})
-        return Dataset(
-            pl.DataFrame(interactions),
-            pl.DataFrame(users),
-            pl.DataFrame(),
-            user_attributes={"age": AttributeInfo(None, False)},
-            rejects=rejects,
-        )
+        return Dataset(pl.DataFrame(), pl.DataFrame(), pl.DataFrame(), rejects=rejects)
+
+    @property
+    def users(self):
+        return SimpleNamespace(find=lambda user: SimpleNamespace(row=int(user[1:])))
+
+    @property
+    def cards(self):
+        facts = [{}, {"description": "likes\tnoir", "age": 31}]
+        return SimpleNamespace(user=lambda row: dict(facts[row]), interactions=lambda row: [1, 39][row])
 
     def asked(self, *call):
         self.calls.append(call)

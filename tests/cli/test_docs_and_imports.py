@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kgrec.project import open_project
+from kgrec.testing import toy_workspace
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "torch_geometric", "transformers", "polars", "rdflib", "scipy", "pandas", "pyoxigraph", "implicit")
 PROBE = """
@@ -44,3 +47,11 @@ def test_only_the_chosen_command_is_imported():
     others = ("kgrec.cli.train", "kgrec.cli.evaluate", "kgrec.cli.graph", "rich", "kgrec.project")
     assert imported("--help", of=(*others, "kgrec.cli.recommend")) == []
     assert imported("recommend", "--help", of=(*others, "kgrec.cli.recommend")) == ["kgrec.cli.recommend"]
+
+
+def test_a_list_for_one_user_needs_no_tables(tmp_path):
+    project = open_project(toy_workspace(tmp_path), overrides=["text.encoder=hashing"])
+    project.build_graph()
+    project.train(only=["popularity", "item-knn"])
+    options = ["recommend", "u01", "-w", str(tmp_path), "--set", "text.encoder=hashing"]
+    assert imported(*options, of=("polars", "rdflib", "torch", "numpy.f2py.crackfortran")) == []

@@ -70,13 +70,13 @@ def test_evaluation_judges_with_and_without(project):
 
 
 def test_how_high_items_stand_is_found_once_and_kept(project, monkeypatch):
-    from kgrec.ranking import recommend
+    from kgrec.ranking import lists
 
     kept = list((project.workspace.cache / "best-ranks").glob("*.safetensors"))
     expected = project.recommender.catalogue.best_ranks()
     assert expected.shape == (len(project.ranker.item_ids), 10)
     assert (project.workspace.cache / "best-ranks").exists()
-    monkeypatch.setattr(recommend, "best_ranks", None)  # would fail if asked again
+    monkeypatch.setattr(lists, "best_ranks", None)  # would fail if asked again
     np.testing.assert_array_equal(project.recommender.catalogue.best_ranks(), expected)
     file = next((project.workspace.cache / "best-ranks").glob("*.safetensors"))
     assert kept in ([], [file])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from kgrec.data.sources.files import LINE, read_source
-from kgrec.data.values import canonical_id
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
 from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
@@ -20,6 +19,7 @@ from kgrec.generate.prompts import render
 from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import MAIN
+from kgrec.types import canonical_id
 
 if TYPE_CHECKING:
     from kgrec.generate.service import TextService
