@@ -12,6 +12,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, Self
 
+from pydantic import Field
+
+from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Gazetteer, Link, TextEncoder
 from kgrec.text.tokens import Tokens, is_unspaced, name_key, token_span, tokenize
 
@@ -31,43 +34,40 @@ class _Pending:
     candidates: list[tuple[int, float]]
 
 
-class GazetteerLinker:
-    """Links texts by labels and aliases: normalised, longest match, whole words (any characters for Chinese).
+class GazetteerOptions(Options):
+    """Options of the linker ``gazetteer``, ``[linking.options]``."""
 
-    Args:
-        threshold: mentions that score less are not returned. The workspace's ``[linking] threshold`` applies as well.
-        min_length: names with fewer letters are not looked for; a name in Chinese needs two characters.
-        case: ``auto`` weighs capitals where a text has both cases, ``ignore`` never, ``require`` accepts the exact
-            spelling only.
-        types: entity types in the order of preference when a name is ambiguous. Others follow; then entities of no
-            particular type; titles of items come last, being the most often ordinary words.
-        full_names: entity types of which a single word is not enough, unless it stands in quotation marks, because
-            it is more often another person's first name or an ordinary word.
+    threshold: float = Field(
+        0.0, ge=0, le=1, description="mentions that score less are not returned; `linking.threshold` applies as well"
+    )
+    min_length: int = Field(
+        3, ge=1, description="names with fewer letters are not looked for; a name in Chinese needs two characters"
+    )
+    case: Literal["auto", "ignore", "require"] = Field(
+        "auto",
+        description="`auto` weighs capitals where a text has both cases, `ignore` never, `require` accepts the exact "
+        "spelling only",
+    )
+    types: Sequence[str] = Field(
+        (),
+        description="entity types in the order of preference when a name is ambiguous; others follow, then entities of "
+        "no particular type, then titles of items, which are most often ordinary words",
+    )
+    full_names: Sequence[str] = Field(
+        ("item", "person", "artist", "author"),
+        description="entity types of which a single word is not enough, unless it stands in quotation marks: more "
+        "often it is another person's first name or an ordinary word",
+    )
 
-    Raises:
-        ValueError: an option is out of range.
-    """
 
-    def __init__(
-        self,
-        *,
-        threshold: float = 0.0,
-        min_length: int = 3,
-        case: Literal["auto", "ignore", "require"] = "auto",
-        types: Sequence[str] = (),
-        full_names: Sequence[str] = ("item", "person", "artist", "author"),
-    ) -> None:
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
-        if min_length < 1:
-            raise ValueError(f"min_length must be at least 1, not {min_length}")
-        if case not in ("auto", "ignore", "require"):
-            raise ValueError(f"case is auto, ignore or require, not {case!r}")
-        self.threshold = threshold
-        self.min_length = min_length
-        self.case = case
-        self.types = tuple(types)
-        self.full_names = frozenset(full_names)
+class GazetteerLinker(Configured):
+    """Links texts by labels and aliases: normalised, longest match, whole words (any characters for Chinese)."""
+
+    Options = GazetteerOptions
+    options: GazetteerOptions
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._gazetteer = Gazetteer((), (), (), ())
         self._encoder: TextEncoder | None = None
         self._names: dict[str, list[tuple[int, str]]] = {}
@@ -76,8 +76,9 @@ class GazetteerLinker:
     @property
     def fingerprint(self) -> str:
         """Names version and options; links of equal fingerprint, names and texts are equal."""
-        types, full_names = ",".join(self.types), ",".join(sorted(self.full_names))
-        return f"gazetteer-{VERSION}-{self.threshold}-{self.min_length}-{self.case}-{types}-{full_names}"
+        given = self.options
+        types, full_names = ",".join(given.types), ",".join(sorted(given.full_names))
+        return f"gazetteer-{VERSION}-{given.threshold}-{given.min_length}-{given.case}-{types}-{full_names}"
 
     def prepare(self, gazetteer: Gazetteer, encoder: TextEncoder | None = None) -> Self:
         """Build the automaton over all names; see :class:`kgrec.plugin.protocols.EntityLinker`."""
@@ -101,7 +102,7 @@ class GazetteerLinker:
         return [
             Link(p.text, p.mention.start, p.mention.end, entity, score)
             for p, (entity, score) in zip(pending, chosen, strict=True)
-            if score >= self.threshold
+            if score >= self.options.threshold
         ]
 
     def containing(self, texts: Sequence[str], names: Iterable[str]) -> list[bool]:
@@ -113,7 +114,7 @@ class GazetteerLinker:
 
     def _usable(self, words: list[str]) -> bool:
         letters = sum(map(len, words))
-        if letters < self.min_length:
+        if letters < self.options.min_length:
             return letters >= 2 and any(map(is_unspaced, words))
         return not all(map(str.isnumeric, words))
 
@@ -141,12 +142,15 @@ class GazetteerLinker:
         return [(e, self._score_one(mention, name, types[e])) for e, name in ordered]
 
     def _score_one(self, mention: Mention, name: str, kind: str) -> float:
-        return score_name(mention, name, title=kind == "item", strict=kind in self.full_names, case=self.case)
+        return score_name(
+            mention, name, title=kind == "item", strict=kind in self.options.full_names, case=self.options.case
+        )
 
     def _preference(self, kind: str) -> int:
-        if kind in self.types:
-            return self.types.index(kind)
-        return len(self.types) + {"entity": 1, "item": 2}.get(kind, 0)
+        types = list(self.options.types)
+        if kind in types:
+            return types.index(kind)
+        return len(types) + {"entity": 1, "item": 2}.get(kind, 0)
 
     def _choose(self, pending: list[_Pending]) -> list[tuple[int, float]]:
         """Settle each mention on one candidate; an ambiguous one keeps 0.6 to 1 of its score, by how clear it is."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kgrec.data.sources.delimited import CsvSource, TsvSource, parse_delimited
 from kgrec.data.sources.files import read_source
-from kgrec.errors import ConfigError, DataError, NotFoundError
+from kgrec.errors import DataError, NotFoundError
 
 
 def read(source, tmp_path, name, content):
@@ -133,11 +133,6 @@ def test_format_can_be_given_and_must_exist(tmp_path, plugins, write):
         read_source(tmp_path / "log.txt", None, plugins)
     with pytest.raises(NotFoundError, match="'tvs'"):
         read_source(tmp_path / "log.txt", "tvs", plugins)
-
-
-def test_separator_must_be_one_character():
-    with pytest.raises(ConfigError):
-        CsvSource(separator="::")
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6)

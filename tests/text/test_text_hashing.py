@@ -47,7 +47,7 @@ def test_seeds_and_order_of_words_matter():
 
 @pytest.mark.parametrize("options", [{"dim": 0}, {"ngrams": (0,)}, {"word_weight": -1.0}, {"seed": -1}])
 def test_unusable_options(options):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match=next(iter(options))):
         HashingEncoder(**options)
 
 

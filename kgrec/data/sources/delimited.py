@@ -12,18 +12,13 @@ import polars as pl
 
 from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_text_bytes
 from kgrec.data.sources.limits import exceeded, limit
-from kgrec.errors import ConfigError, DataError
+from kgrec.errors import DataError
 
 SEPARATORS = ",;|\t"
 
 
 class CsvSource(NamedByEnding):
-    """Separated text with quotes as in RFC 4180. The separator is told from the header, or given."""
-
-    def __init__(self, separator: str | None = None) -> None:
-        if separator is not None and len(separator.encode()) != 1:
-            raise ConfigError(f"separator {separator!r} is not a single ASCII character")
-        self.separator = separator
+    """Separated text with quotes as in RFC 4180. The separator is told from the header."""
 
     endings = (".csv",)
 
@@ -34,7 +29,7 @@ class CsvSource(NamedByEnding):
             DataError: empty, not UTF-8, two columns of one name, a row of another length.
         """
         data = read_text_bytes(path)
-        return parse_delimited(path, data, self.separator or _sniff(path, data), quoted=True)
+        return parse_delimited(path, data, _sniff(path, data), quoted=True)
 
 
 class TsvSource(NamedByEnding):

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import coo_array
 
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.tokens import chinese_tokeniser
 from kgrec.types import Vectors
 
@@ -30,44 +33,40 @@ Features = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-class HashingEncoder:
-    """Encode texts by hashing words and character n-grams.
+class HashingOptions(Options):
+    """Options of the encoder ``hashing``, ``[text.options]``."""
 
-    Args:
-        dim: length of a vector; more means fewer collisions.
-        ngrams: lengths of character n-grams, taken over the text with single spaces between words.
-        word_weight: weight of a word against a character n-gram.
-        seed: of the hash; vectors of different seeds cannot be compared.
-    """
+    dim: int = Field(512, ge=1, description="length of a vector; more means fewer collisions")
+    ngrams: Sequence[Annotated[int, Field(ge=1)]] = Field(
+        (1, 2, 3), description="lengths of character n-grams, taken over the text with single spaces between words"
+    )
+    word_weight: float = Field(2.0, ge=0, description="weight of a word against a character n-gram")
+    seed: int = Field(0, ge=0, description="of the hash; vectors of different seeds cannot be compared")
 
-    def __init__(
-        self, dim: int = 512, ngrams: Sequence[int] = (1, 2, 3), word_weight: float = 2.0, seed: int = 0
-    ) -> None:
-        lengths = tuple(int(n) for n in ngrams)
-        if dim < 1 or any(n < 1 for n in lengths) or word_weight < 0 or seed < 0:
-            raise ValueError("dim and ngrams must be positive, word_weight and seed not negative")
-        self._dim = int(dim)
-        self.ngrams = lengths
-        self.word_weight = float(word_weight)
-        self.seed = int(seed)
+
+class HashingEncoder(Configured):
+    """Encode texts by hashing words and character n-grams."""
+
+    Options = HashingOptions
+    options: HashingOptions
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self._dim
+        return self.options.dim
 
     @property
     def fingerprint(self) -> str:
         """Name of the method and all its options."""
-        grams = ".".join(str(n) for n in self.ngrams)
-        return f"hashing-1-d{self._dim}-g{grams}-w{self.word_weight:g}-s{self.seed}"
+        grams = ".".join(map(str, self.options.ngrams))
+        return f"hashing-1-d{self.dim}-g{grams}-w{self.options.word_weight:g}-s{self.options.seed}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode ``texts`` -> float32 ``(n, dim)``, unit rows, zero rows for texts without a letter or digit.
 
         Works on the code points of all texts at once, in blocks that bound the memory.
         """
-        vectors = np.zeros((len(texts), self._dim), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         cleaned = [_clean(text) for text in texts]
         ends = np.cumsum([len(text) for text in cleaned], dtype=np.int64)
         start = 0
@@ -92,7 +91,7 @@ class HashingEncoder:
         times = counts[feature]
         cells = (word[starts], self._columns(hashes))
         values = _signs(hashes) * weights * np.log1p(times) / times
-        dense = coo_array((values, cells), shape=(len(words), self._dim)).toarray()
+        dense = coo_array((values, cells), shape=(len(words), self.dim)).toarray()
         norm = np.linalg.norm(dense.sum(axis=0))
         return words, (dense / norm if norm > 0 else dense).astype(np.float32)
 
@@ -109,17 +108,17 @@ class HashingEncoder:
         counts = np.diff(np.append(starts, len(row)))
         row, hashes, weight = row[starts], hashes[starts], weight[starts]
         values = weight * np.log1p(counts) * _signs(hashes)
-        dense = coo_array((values, (row, self._columns(hashes))), shape=(len(texts), self._dim)).toarray()
+        dense = coo_array((values, (row, self._columns(hashes))), shape=(len(texts), self.dim)).toarray()
         norms = np.linalg.norm(dense, axis=1, keepdims=True)
         unit: Vectors = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0).astype(np.float32)
         return unit
 
     def _columns(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        return (hashes % np.uint64(self._dim)).astype(np.int64)
+        return (hashes % np.uint64(self.dim)).astype(np.int64)
 
     def _features(self, codes: NDArray[np.uint64], rows: NDArray[np.int64]) -> Features:
         """Return where each feature starts, its hash and its weight."""
-        parts = [self._grams(codes, rows, n) for n in self.ngrams]
+        parts = [self._grams(codes, rows, n) for n in self.options.ngrams]
         parts.append(self._words(codes, rows))
         starts, hashes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
         return starts, hashes, weights
@@ -127,7 +126,7 @@ class HashingEncoder:
     def _grams(self, codes: NDArray[np.uint64], rows: NDArray[np.int64], n: int) -> Features:
         """Return the features of every run of ``n`` characters that lies in one text."""
         size = max(len(codes) - n + 1, 0)
-        hashes = np.full(size, _mix(np.uint64(self.seed * 64 + n)), dtype=np.uint64)
+        hashes = np.full(size, _mix(np.uint64(self.options.seed * 64 + n)), dtype=np.uint64)
         for k in range(n):
             hashes = _mix(hashes ^ codes[k : k + size])
         inside = rows[:size] == rows[n - 1 : n - 1 + size]
@@ -150,10 +149,10 @@ class HashingEncoder:
         first = np.flatnonzero(starts)
         word = np.cumsum(starts) - 1
         offset = (np.arange(len(codes)) - first[np.maximum(word, 0)]).astype(np.uint64)
-        mixed = _mix(codes ^ _mix(offset + np.uint64(self.seed * 64 + 32)))
+        mixed = _mix(codes ^ _mix(offset + np.uint64(self.options.seed * 64 + 32)))
         mixed[~is_letter] = 0
         hashes = _mix(np.add.reduceat(mixed, first))
-        return first, hashes, np.full(len(first), self.word_weight)
+        return first, hashes, np.full(len(first), self.options.word_weight)
 
 
 def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:

