@@ -13,15 +13,13 @@ from scipy.sparse import csr_array
 from kgrec.models.features import centred, principal_axes
 from kgrec.models.history import strength
 from kgrec.models.neural import (
-    MAX_CANDIDATES,
     Floats,
     NeuralTextOptions,
     NeuralTextScorer,
+    TextNetwork,
     WindowTraining,
     centred_by,
     choice_loss,
-    ordered_likes,
-    parameters,
 )
 from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
@@ -36,7 +34,7 @@ SHARPNESS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
+class UserInterest:
     """What somebody is after, in a form that an event updates.
 
     Attributes:
@@ -82,7 +80,7 @@ class TextInterest(NeuralTextScorer):
         counts = np.bincount(matrix.indices, minlength=data.n_items)
         network = InterestNetwork(texts, counts, self.options, ordered=steps is not None, rng=rng, device=data.device)
         validation = None if data.validation is None else Validation(data.matrix, data.validation, rng)
-        training = InterestTraining(network, (matrix, steps), counts, validation, self.options, seed)
+        training = InterestTraining(network, (matrix, steps), validation, self.options, seed)
         reached = self._run(training, data, seed)
         return reached, {**network.scoring_arrays(), "mean": mean}
 
@@ -98,7 +96,7 @@ class TextInterest(NeuralTextScorer):
         total, mass = self._own(words)
         return self._mixed(rows @ self._state["weighted"] + total, rows @ self._state["attention"] + mass)
 
-    def interest(self, items: ItemIndices, weights: Floats | None = None) -> Interest:
+    def interest(self, items: ItemIndices, weights: Floats | None = None) -> UserInterest:
         """Return the interest of somebody who touched ``items`` in this order, the latest last.
 
         Args:
@@ -110,7 +108,7 @@ class TextInterest(NeuralTextScorer):
         kept = items < self._history.n_items
         return self._mixture(items[kept], strength(weights[kept], self._history.unit))
 
-    def update(self, interest: Interest, item: int, weight: float = 1.0) -> Interest:
+    def update(self, interest: UserInterest, item: int, weight: float = 1.0) -> UserInterest:
         """Return ``interest`` after one more event; equal to that of the longer history, for any item in constant time.
 
         An item that was there already moves to the end, and its strengths add up; only then all weights are computed
@@ -134,15 +132,15 @@ class TextInterest(NeuralTextScorer):
         mass = interest.mass * decay + float(new[0] * self._state["attention"][item, 0])
         return replace(interest, items=items, strengths=strengths, total=total, mass=mass)
 
-    def score_interest(self, interest: Interest) -> Floats:
+    def score_interest(self, interest: UserInterest) -> Floats:
         """Score all items for ``interest`` -> float32 ``(n_items,)``; NaN where nothing is known."""
         mass = np.array([[interest.mass]], dtype=np.float32)
         return np.asarray(self._score(self._mixed(interest.total[None, :], mass))[0])
 
-    def _mixture(self, items: ItemIndices, strengths: Floats) -> Interest:
+    def _mixture(self, items: ItemIndices, strengths: Floats) -> UserInterest:
         decayed = strengths * float(self._state["decay"][0]) ** np.arange(len(items) - 1, -1, -1)
         total = np.asarray(decayed @ self._state["weighted"][items], dtype=np.float32)
-        return Interest(items, strengths, total, float(decayed @ self._state["attention"][items, 0]))
+        return UserInterest(items, strengths, total, float(decayed @ self._state["attention"][items, 0]))
 
     def _own(self, words: Floats) -> tuple[Floats, Floats]:
         """Return what own words of shape ``(u, t)`` add to the mixture's total and mass."""
@@ -172,7 +170,7 @@ def attended(texts: Floats, project: Floats, attend: Floats) -> tuple[Floats, Fl
     return attention * (texts @ project), attention
 
 
-class InterestNetwork:
+class InterestNetwork(TextNetwork):
     """Projections of the texts, attention, decay and the layers above the mixture, in torch.
 
     Args:
@@ -194,10 +192,6 @@ class InterestNetwork:
         rng: np.random.Generator,
         device: str,
     ) -> None:
-        import torch
-
-        self.texts = torch.from_numpy(texts).to(device)
-        self.popularity = torch.from_numpy(np.log1p(counts).astype(np.float32)[:, None]).to(device)
         start = SHARPNESS * principal_axes(texts, options.size)
         size, hidden = start.shape[1], options.hidden_size
         arrays = {
@@ -211,16 +205,11 @@ class InterestNetwork:
             # The decay is a sigmoid of this: 0.8 at the start; 1 where there is no order.
             "recency": np.full(1, 1.4 if ordered else np.inf),
         }
-        self.parameters = parameters(arrays, device, fixed=() if ordered else ("recency",))
-
-    @property
-    def decay(self) -> Tensor:
-        """How much of an item's weight one more item leaves, shape ``(1,)``."""
-        return self.parameters["recency"].sigmoid()
+        super().__init__(texts, counts, arrays, ordered, device)
 
     def attended(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return projected texts times attention ``(..., d)`` and the attention ``(..., 1)``, 0 without text."""
-        texts = self.texts[items]
+        texts = self.vectors[items]
         attention = (3 * (texts @ self.parameters["attend"]).tanh()).exp() * texts.any(-1, keepdim=True)
         return attention * (texts @ self.parameters["project"]), attention
 
@@ -236,8 +225,8 @@ class InterestNetwork:
         """Return what a user's vector is multiplied with, shape ``(i, d + 1)``; zeros for items without text."""
         import torch
 
-        texts, net = self.texts[items], self.parameters
-        vectors = torch.cat([texts @ net["items"], self.popularity[items] * net["likes"]], 1)
+        texts, net = self.vectors[items], self.parameters
+        vectors = torch.cat([texts @ net["items"], self.popularity[items, None] * net["likes"]], 1)
         return vectors * texts.any(1, keepdim=True)
 
     def scoring_arrays(self) -> Arrays:
@@ -246,9 +235,9 @@ class InterestNetwork:
 
         names = ("project", "attend", "hidden", "hidden_bias", "out")
         state = {name: self.parameters[name].detach().cpu().numpy() for name in names}
-        weighted, attention = attended(self.texts.cpu().numpy(), state["project"], state["attend"])
+        weighted, attention = attended(self.vectors.cpu().numpy(), state["project"], state["attend"])
         with torch.no_grad():
-            items = self.item_vectors(torch.arange(len(self.texts), device=self.texts.device)).cpu().numpy()
+            items = self.item_vectors(torch.arange(len(self.vectors), device=self.vectors.device)).cpu().numpy()
             decay = self.decay.cpu().numpy()
         return {**state, "decay": decay, "weighted": weighted, "attention": attention, "items": items}
 
@@ -259,7 +248,6 @@ class InterestTraining(WindowTraining):
     Args:
         network: what is trained.
         histories: strengths, shape ``(n_users, n_items)``, and steps back or None.
-        counts: likes of each item, shape ``(n_items,)``.
         validation: how it is judged, or None.
         options: of the scorer.
         seed: of everything drawn.
@@ -269,21 +257,11 @@ class InterestTraining(WindowTraining):
         self,
         network: InterestNetwork,
         histories: tuple[csr_array, NDArray[np.int64] | None],
-        counts: NDArray[np.int64],
         validation: Validation | None,
         options: TextInterestOptions,
         seed: int,
     ) -> None:
-        with_text = network.texts.any(1).cpu().numpy()
-        super().__init__(
-            network.parameters,
-            ordered_likes(*histories),
-            ordered=histories[1] is not None,
-            counts=np.where(with_text, counts, 0),
-            candidates=MAX_CANDIDATES,
-            options=options,
-            seed=seed,
-        )
+        super().__init__(network, histories, options, seed)
         self.network, self.validation, self.options = network, validation, options
         self._matrix, self._steps = histories
 
@@ -312,7 +290,7 @@ class InterestTraining(WindowTraining):
         if self.validation is None:
             return None
         network, matrix = self.network, self._matrix
-        everything = torch.arange(len(network.texts), device=self.device)
+        everything = torch.arange(len(network.vectors), device=self.device)
         totals, attention = network.attended(everything)
         values = torch.from_numpy(matrix.data).to(self.device)
         if self._steps is not None:

@@ -21,11 +21,10 @@ from kgrec.models.neural import (
     NeuralTextOptions,
     NeuralTextScorer,
     Patience,
+    TextNetwork,
     WindowTraining,
     centred_by,
     choice_loss,
-    ordered_likes,
-    parameters,
 )
 from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.plugin.protocols import Traits
@@ -42,8 +41,6 @@ MEMBERS = 64
 """Items of a history that the decoder attends to: the heaviest ones."""
 LEAST_VARIANCE = 1e-4
 """Of a history in one direction; that of a single item is 0, where a square root has no slope."""
-CANDIDATES = 512
-"""Items that a like is compared with in a step."""
 VALIDATED = 1 << 22
 """At most so many users times items are looked at after an epoch."""
 SHARPNESS = 6.0
@@ -108,7 +105,7 @@ class Latent(NeuralTextScorer):
         fixed: Arrays = {"items": items, "mean": mean, "project": project, "noise": noise, "own_words": np.zeros(1)}
         held_out = data.validation
         validation = None if held_out is None else HeldOutLikelihood(fixed, (matrix, steps), held_out, rng)
-        training = LatentTraining(network, (matrix, steps), counts, validation, self.options, seed)
+        training = LatentTraining(network, (matrix, steps), validation, self.options, seed)
         reached = self._run(training, data, seed)
         return reached, {**fixed, **network.scoring_arrays()}
 
@@ -299,7 +296,7 @@ def log_likelihoods(state: Mapping[str, NDArray[Any]], histories: UserHistories)
     return found
 
 
-class LatentNetwork:
+class LatentNetwork(TextNetwork):
     """Condition, prior, posterior and decoder in torch, started as by Glorot and Bengio (AISTATS 2010).
 
     Args:
@@ -321,10 +318,6 @@ class LatentNetwork:
         rng: np.random.Generator,
         device: str,
     ) -> None:
-        import torch
-
-        self.items = torch.from_numpy(items).to(device)
-        self.popularity = torch.from_numpy(np.log1p(counts).astype(np.float32)).to(device)
         d, hidden, latent = items.shape[1], options.hidden_size, options.latent_size
 
         def drawn(n_in: int, n_out: int) -> NDArray[np.float64]:
@@ -358,12 +351,7 @@ class LatentNetwork:
             # The decay is a sigmoid of this: 0.95 at the start; 1 where there is no order.
             "recency": np.full(1, 3.0 if ordered else np.inf),
         }
-        self.parameters = parameters(arrays, device, fixed=() if ordered else ("recency",))
-
-    @property
-    def decay(self) -> Tensor:
-        """How much of an item's weight one more item leaves, shape ``(1,)``."""
-        return self.parameters["recency"].sigmoid()
+        super().__init__(items, counts, arrays, ordered, device)
 
     def attention(self, vectors: Tensor) -> Tensor:
         """Return how much items of these texts count in a history, shape ``(...,)``; 0 without text."""
@@ -373,12 +361,12 @@ class LatentNetwork:
         """Return what a decoded vector and a 1 are multiplied with, shape ``(i, d + 1)``."""
         import torch
 
-        return torch.cat([self.items[items], (self.popularity[items] * self.parameters["likes"])[:, None]], 1)
+        return torch.cat([self.vectors[items], (self.popularity[items] * self.parameters["likes"])[:, None]], 1)
 
     def scoring_arrays(self) -> Arrays:
         """Return what scoring needs."""
         state: Arrays = {name: self.parameters[name].detach().cpu().numpy().copy() for name in SCORING}
-        state["attention"] = attention_of(self.items.cpu().numpy(), state["attend"])
+        state["attention"] = attention_of(self.vectors.cpu().numpy(), state["attend"])
         state["bias"] = (self.popularity * self.parameters["likes"]).detach().cpu().numpy()
         state["decay"] = self.decay.detach().cpu().numpy()
         return state
@@ -390,31 +378,22 @@ class LatentTraining(WindowTraining):
     Args:
         network: what is trained.
         histories: strengths, shape ``(n_users, n_items)``, and steps back or None.
-        counts: likes of each item, shape ``(n_items,)``.
         validation: how it is judged, or None.
         options: of the scorer.
         seed: of everything drawn.
     """
 
+    candidates: ClassVar[int] = 512
+
     def __init__(
         self,
         network: LatentNetwork,
         histories: tuple[csr_array, NDArray[np.int64] | None],
-        counts: NDArray[np.int64],
         validation: HeldOutLikelihood | None,
         options: LatentOptions,
         seed: int,
     ) -> None:
-        with_text = network.items.any(1).cpu().numpy()
-        super().__init__(
-            network.parameters,
-            ordered_likes(*histories),
-            ordered=histories[1] is not None,
-            counts=np.where(with_text, counts, 0),
-            candidates=CANDIDATES,
-            options=options,
-            seed=seed,
-        )
+        super().__init__(network, histories, options, seed)
         self.network, self.validation, self.options = network, validation, options
 
     def loss(self, rows: Tensor) -> Tensor:
@@ -422,7 +401,7 @@ class LatentTraining(WindowTraining):
         import torch
 
         present, items, strengths = self._of_windows(rows)  # (b, l)
-        vectors = self.network.items[items]
+        vectors = self.network.vectors[items]
         attention = self.network.attention(vectors)
         # (b, l, l): the like itself is hidden
         seen = self._looked_at(self.network.decay) * (strengths * attention)[:, None, :]

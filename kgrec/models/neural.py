@@ -342,44 +342,68 @@ def choice_loss(
     return loss
 
 
+class TextNetwork:
+    """Parameters over the vectors of items' texts; ``recency`` among them is the logit of a decay.
+
+    Args:
+        vectors: of the items' texts, zero rows where there is none, shape ``(n_items, d)``.
+        counts: likes of each item, shape ``(n_items,)``.
+        arrays: what the parameters start at.
+        ordered: whether the decay is learned.
+        device: where to.
+    """
+
+    def __init__(
+        self, vectors: Floats, counts: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], ordered: bool, device: str
+    ) -> None:
+        import torch
+
+        self.vectors = torch.from_numpy(vectors).to(device)
+        self.popularity = torch.from_numpy(np.log1p(counts).astype(np.float32)).to(device)
+        self.parameters = parameters(arrays, device, fixed=() if ordered else ("recency",))
+
+    @property
+    def decay(self) -> Tensor:
+        """How much of an item's weight one more item leaves, shape ``(1,)``."""
+        return self.parameters["recency"].sigmoid()
+
+
 class WindowTraining(AdamTraining):
     """Predicts each like of a window from the others, or from the earlier ones where there is an order.
 
     Args:
         network: what is trained.
-        likes: the training data.
-        ordered: whether only earlier likes may be looked at.
-        counts: likes of each item that may be compared with, shape ``(n_items,)``.
-        candidates: items that a like is compared with in a step.
-        options: sizes.
+        histories: strengths, shape ``(n_users, n_items)``, and how many items came since or None.
+        options: of the scorer.
         seed: of everything drawn.
     """
 
+    candidates: ClassVar[int] = MAX_CANDIDATES
+    """Items that a like is compared with in a step."""
+
     def __init__(
         self,
-        network: Mapping[str, Tensor],
-        likes: Likes,
-        *,
-        ordered: bool,
-        counts: NDArray[np.int64],
-        candidates: int,
+        network: TextNetwork,
+        histories: tuple[csr_array, NDArray[np.int64] | None],
         options: NeuralTextOptions,
         seed: int,
     ) -> None:
         import torch
 
-        device = next(iter(network.values())).device
+        likes, device = ordered_likes(*histories), network.vectors.device
         found = windows(likes.users, options.window)
         found = found[(found != EMPTY).sum(axis=1) > 1]
         rows = torch.arange(len(found), device=device)
-        super().__init__(network, rows, -(-len(found) // options.batch_size), options.learning_rate, seed)
+        n_steps = -(-len(found) // options.batch_size)
+        super().__init__(network.parameters, rows, n_steps, options.learning_rate, seed)
         self._windows = torch.from_numpy(found).to(device)
         self._items = torch.from_numpy(likes.items).to(device)
         self._strengths = torch.from_numpy(likes.strengths).to(device)
         self._users = torch.from_numpy(likes.users).to(device)
         self._order = torch.arange(len(likes.users), device=device)
-        self._catalogue = CandidateSampler(counts, device, candidates)
-        self._ordered = ordered
+        counts = np.bincount(likes.items, minlength=len(network.vectors)) * network.vectors.any(1).cpu().numpy()
+        self._catalogue = CandidateSampler(counts, device, self.candidates)
+        self._ordered = histories[1] is not None
 
     def train_epoch(self) -> float:
         """Go once over all windows; without an order, likes are dealt out to the windows in a new order first."""

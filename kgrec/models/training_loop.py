@@ -214,14 +214,13 @@ class AdamTraining(ABC):
         self.n_steps, self.steps_done = max(1, n_steps), 0
         self._parameters, self._rows = network, rows
         self._generator = torch.Generator(self.device).manual_seed(seed)
-        self._trained = [parameter for parameter in network.values() if parameter.requires_grad]
+        self._trained = {name: parameter for name, parameter in network.items() if parameter.requires_grad}
         self._learning_rate, self._decay = learning_rate, average
-        self._moments = [
-            {name: torch.zeros_like(p, requires_grad=False) for name in ("exp_avg", "exp_avg_sq")}
-            | {"step": torch.zeros((), device=self.device)}
-            for p in self._trained
-        ]
-        self._average = [parameter.detach().clone() for parameter in self._trained] if average else []
+        self._first, self._second = (
+            {name: torch.zeros_like(p, requires_grad=False) for name, p in self._trained.items()} for _ in range(2)
+        )
+        self._taken = {name: torch.zeros((), device=self.device) for name in self._trained}
+        self._average = {name: p.detach().clone() for name, p in self._trained.items()} if average else {}
 
     @property
     def n_rows(self) -> int:
@@ -258,7 +257,7 @@ class AdamTraining(ABC):
         """Take one step on ``rows`` of shape ``(b,)`` and return its loss, on the device."""
         import torch
 
-        for parameter in self._trained:
+        for parameter in self._trained.values():
             parameter.grad = None
         loss = self.loss(rows)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -271,15 +270,14 @@ class AdamTraining(ABC):
         # The class torch.optim.Adam loads torch's compiler (1.3 s) and takes a sixth to a third longer a step.
         from torch.optim.adam import adam
 
-        taught = [(p, p.grad, moments) for p, moments in zip(self._trained, self._moments, strict=True)]
-        pairs = [(p, gradient, moments) for p, gradient, moments in taught if gradient is not None]
+        taught = {name: p.grad for name, p in self._trained.items() if p.grad is not None}
         adam(
-            [p for p, _, _ in pairs],
-            [gradient for _, gradient, _ in pairs],
-            [moments["exp_avg"] for _, _, moments in pairs],
-            [moments["exp_avg_sq"] for _, _, moments in pairs],
+            [self._trained[name] for name in taught],
+            list(taught.values()),
+            [self._first[name] for name in taught],
+            [self._second[name] for name in taught],
             [],
-            [moments["step"] for _, _, moments in pairs],
+            [self._taken[name] for name in taught],
             fused=True,
             amsgrad=False,
             beta1=0.9,
@@ -289,8 +287,8 @@ class AdamTraining(ABC):
             eps=1e-8,
             maximize=False,
         )
-        for average, parameter in zip(self._average, self._trained, strict=False):
-            average.lerp_(parameter, 1 - self._decay)
+        for name, average in self._average.items():
+            average.lerp_(self._trained[name], 1 - self._decay)
 
     def weights(self) -> Arrays:
         """Return a copy of the parameters, averaged where that was asked for."""
@@ -304,8 +302,8 @@ class AdamTraining(ABC):
         with torch.no_grad():
             for name, parameter in self._parameters.items():
                 parameter.copy_(torch.from_numpy(np.array(weights[name])))
-            for average, parameter in zip(self._average, self._trained, strict=False):
-                average.copy_(parameter)
+            for name, average in self._average.items():
+                average.copy_(self._trained[name])
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -319,10 +317,7 @@ class AdamTraining(ABC):
     def state(self) -> Arrays:
         """Return parameters, their average, Adam's moments, the generator's state and the number of steps."""
         arrays = {f"weights.{name}": array for name, array in self._copied().items()}
-        arrays |= {f"average.{position}": a.cpu().numpy().copy() for position, a in enumerate(self._average)}
-        for position, moments in enumerate(self._moments):
-            for name, value in moments.items():
-                arrays[f"adam.{position}.{name}"] = np.atleast_1d(value.cpu().numpy().copy())
+        arrays |= {name: np.atleast_1d(tensor.cpu().numpy().copy()) for name, tensor in self._memory()}
         arrays["generator"] = self._generator.get_state().numpy()
         arrays["steps_done"] = np.array([self.steps_done])
         return arrays
@@ -331,16 +326,11 @@ class AdamTraining(ABC):
         """Take over what :meth:`state` returned."""
         import torch
 
-        self.load_weights(
-            {name.removeprefix("weights."): a for name, a in state.items() if name.startswith("weights.")}
-        )
-        for position, average in enumerate(self._average):
-            average.copy_(torch.from_numpy(np.array(state[f"average.{position}"])))
-        for position, moments in enumerate(self._moments):
-            for name, moment in moments.items():
-                # Copied in place: a moment must lie in memory as its parameter does, or the fused kernel pairs the
-                # wrong entries.
-                moment.copy_(torch.from_numpy(np.array(state[f"adam.{position}.{name}"])).reshape(moment.shape))
+        self.load_weights(_part(state, "weights."))
+        for name, tensor in self._memory():
+            # Copied in place: a moment must lie in memory as its parameter does, or the fused kernel pairs the wrong
+            # entries.
+            tensor.copy_(torch.from_numpy(np.array(state[name])).reshape(tensor.shape))
         self._generator.set_state(torch.from_numpy(np.array(state["generator"])))
         self.steps_done = int(state["steps_done"][0])
 
@@ -353,12 +343,17 @@ class AdamTraining(ABC):
         kept = torch.rand(x.shape, generator=self._generator, device=self.device) >= share
         return x * kept / (1 - share)
 
+    def _memory(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield by name what steps leave behind besides the parameters."""
+        kept = {"first": self._first, "second": self._second, "step": self._taken, "average": self._average}
+        return ((f"{kind}.{name}", tensor) for kind, named in kept.items() for name, tensor in named.items())
+
     def _copied(self) -> Arrays:
         return {name: value.detach().cpu().numpy().copy() for name, value in self._parameters.items()}
 
     def _swap(self) -> None:
-        for average, parameter in zip(self._average, self._trained, strict=False):
-            parameter.data, average.data = average.data, parameter.data
+        for name, average in self._average.items():
+            self._trained[name].data, average.data = average.data, self._trained[name].data
 
 
 def fingerprint(options: BaseModel, data: TrainingData, seed: int) -> str:
