@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from kgrec.models import recency, sparse
 from kgrec.models.factors import ByFactor, FoldIn, factorise
 from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
-from kgrec.models.history import History
+from kgrec.models.history import History, contributions_of
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -167,11 +167,7 @@ class ALS(Configured):
         confidences = self._confidences(row)
         shares = np.mean([fold_in.influence(confidences, items) for fold_in in self._folders()], axis=0)  # (items, k)
         shares[~self._known[items]] = 0
-        targets, sources = np.nonzero(shares)
-        return [
-            Contribution(int(items[t]), "item", int(row.indices[s]), float(shares[t, s]))
-            for t, s in zip(targets, sources, strict=True)
-        ]
+        return contributions_of(items, row.indices, shares)
 
     def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what of the contributions comes through entities, see :class:`FactorRows`.

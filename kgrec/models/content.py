@@ -16,7 +16,7 @@ from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from kgrec.models import sparse
 from kgrec.models.features import centred, graph_features, unit_rows
-from kgrec.models.history import History
+from kgrec.models.history import History, contributions_of
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import WORDS, Contribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -146,14 +146,10 @@ class Content(Configured):
         cosines = self._vectors[items] @ self._vectors[means.indices].T
         near = self._near[means.indices][:, items].toarray().T
         shares = ((1 - nearest) * cosines + nearest * near) * means.data  # (items, history)
-        own = own_words * (self._vectors[items] @ words)
-        parts = np.concatenate([shares, own[:, None]], axis=1)
-        sources = [*means.indices.tolist(), -1]
-        targets, columns = np.nonzero(parts * self._known[items, None])
-        return [
-            Contribution(int(items[t]), "item" if sources[c] >= 0 else "text", sources[c], float(parts[t, c]))
-            for t, c in zip(targets, columns, strict=True)
-        ]
+        own = own_words * (self._vectors[items] @ words)[:, None]
+        known = self._known[items, None]
+        found = contributions_of(items, means.indices, shares * known)
+        return found + contributions_of(items, np.array([-1]), own * known, "text")
 
     def by_text(self, user: int, item: int) -> list[TextShare]:
         """Say how the contributions depend on the item's text; what all texts have in common is a part of its own.

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from kgrec.models import sparse
 from kgrec.models.content import ContentKernel, plain
+from kgrec.models.history import contributions_of
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, Traits
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -139,11 +140,7 @@ class Feedback(Configured):
         shares *= liked.data
         rest = self._appeal[items] + self._own(left)[0, items]
         found = [Contribution(int(item), "bias", -1, float(value)) for item, value in zip(items, rest, strict=True)]
-        targets, sources = np.nonzero(shares)
-        return found + [
-            Contribution(int(items[t]), "item", int(liked.indices[s]), float(shares[t, s]))
-            for t, s in zip(targets, sources, strict=True)
-        ]
+        return found + contributions_of(items, liked.indices, shares)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return content, duals and appeal as arrays."""

@@ -20,6 +20,7 @@ from kgrec.models.neural import (
     WindowTraining,
     centred_by,
     choice_loss,
+    with_ones,
 )
 from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.types import ItemIndices, Profile, TrainingData, UserIndices
@@ -215,11 +216,9 @@ class InterestNetwork(TextNetwork):
 
     def of_users(self, mixture: Tensor, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
         """Return users' vectors, shape ``(u, d + 1)``; ``drop`` sets entries of mixture and hidden layer to 0."""
-        import torch
-
         net, mixture = self.parameters, drop(mixture)
         hidden = drop((mixture @ net["hidden"] + net["hidden_bias"]).relu())
-        return torch.cat([mixture + hidden @ net["out"], mixture.new_ones((len(mixture), 1))], 1)
+        return with_ones(mixture + hidden @ net["out"])
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return what a user's vector is multiplied with, shape ``(i, d + 1)``; zeros for items without text."""
@@ -243,27 +242,10 @@ class InterestNetwork(TextNetwork):
 
 
 class InterestTraining(WindowTraining):
-    """Predicts likes by the mixture of what is looked at.
+    """Predicts likes by the mixture of what is looked at."""
 
-    Args:
-        network: what is trained.
-        histories: strengths, shape ``(n_users, n_items)``, and steps back or None.
-        validation: how it is judged, or None.
-        options: of the scorer.
-        seed: of everything drawn.
-    """
-
-    def __init__(
-        self,
-        network: InterestNetwork,
-        histories: tuple[csr_array, NDArray[np.int64] | None],
-        validation: Validation | None,
-        options: TextInterestOptions,
-        seed: int,
-    ) -> None:
-        super().__init__(network, histories, options, seed)
-        self.network, self.validation, self.options = network, validation, options
-        self._matrix, self._steps = histories
+    network: InterestNetwork
+    validation: Validation | None
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return the mean loss over the likes of the windows ``rows``."""
@@ -289,12 +271,12 @@ class InterestTraining(WindowTraining):
 
         if self.validation is None:
             return None
-        network, matrix = self.network, self._matrix
+        network, (matrix, steps) = self.network, self.histories
         everything = torch.arange(len(network.vectors), device=self.device)
         totals, attention = network.attended(everything)
         values = torch.from_numpy(matrix.data).to(self.device)
-        if self._steps is not None:
-            values = values * network.decay ** torch.from_numpy(self._steps).to(self.device)
+        if steps is not None:
+            values = values * network.decay ** torch.from_numpy(steps).to(self.device)
         rows = torch.from_numpy(np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))).to(self.device)
         columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(self.device)
         mixture = totals.new_zeros((matrix.shape[0], totals.shape[1] + 1))

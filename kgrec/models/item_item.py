@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy.sparse import csr_array, issparse
 
 from kgrec.models import recency, sparse
-from kgrec.models.history import History
+from kgrec.models.history import History, contributions_of
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
@@ -113,11 +113,7 @@ class ItemItemScorer(Configured, ABC):
         block = self._weights[row.indices][:, items]
         block = np.asarray(block.toarray() if issparse(block) else block)
         shares = np.where(self._known[items], row.data[:, None] * block, np.float32(0))  # (history, items)
-        columns, sources = np.nonzero(shares.T)
-        return [
-            Contribution(int(items[c]), "item", int(row.indices[s]), float(shares[s, c]))
-            for c, s in zip(columns, sources, strict=True)
-        ]
+        return contributions_of(items, row.indices, shares.T)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return history and weights as arrays."""

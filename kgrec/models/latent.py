@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models import recency
+from kgrec.models import neural, recency
 from kgrec.models.features import centred, principal_axes
 from kgrec.models.neural import (
-    BatchSize,
-    Dropout,
-    Epochs,
     Floats,
+    Histories,
     NeuralTextOptions,
     NeuralTextScorer,
-    Patience,
     TextNetwork,
     WindowTraining,
     centred_by,
     choice_loss,
+    with_ones,
 )
 from kgrec.models.training_loop import Arrays, TrainingState
 from kgrec.plugin.protocols import Traits
@@ -61,10 +59,10 @@ class LatentOptions(NeuralTextOptions):
     free_bits: float = Field(0.02, ge=0, description="nats of KL in each direction of z that cost nothing")
     concentration: float = Field(10.0, ge=0, description="of the density of an item's place around y; 0 leaves it out")
     draws: int = Field(16, ge=1, description="of the prior, for a score")
-    dropout: Dropout = 0.4
-    epochs: Epochs = 20
-    patience: Patience = 3
-    batch_size: BatchSize = 32
+    dropout: neural.Dropout = 0.4
+    epochs: neural.Epochs = 20
+    patience: neural.Patience = 3
+    batch_size: neural.BatchSize = 32
 
 
 class Latent(NeuralTextScorer):
@@ -373,28 +371,12 @@ class LatentNetwork(TextNetwork):
 
 
 class LatentTraining(WindowTraining):
-    """Predicts likes by decoded draws of the posterior.
-
-    Args:
-        network: what is trained.
-        histories: strengths, shape ``(n_users, n_items)``, and steps back or None.
-        validation: how it is judged, or None.
-        options: of the scorer.
-        seed: of everything drawn.
-    """
+    """Predicts likes by decoded draws of the posterior."""
 
     candidates: ClassVar[int] = 512
-
-    def __init__(
-        self,
-        network: LatentNetwork,
-        histories: tuple[csr_array, NDArray[np.int64] | None],
-        validation: HeldOutLikelihood | None,
-        options: LatentOptions,
-        seed: int,
-    ) -> None:
-        super().__init__(network, histories, options, seed)
-        self.network, self.validation, self.options = network, validation, options
+    network: LatentNetwork
+    validation: HeldOutLikelihood | None
+    options: LatentOptions
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return the negative bound, in the weighted mean over the likes of the windows ``rows``."""
@@ -415,7 +397,7 @@ class LatentTraining(WindowTraining):
         heard = seen[chosen]
         logs = torch.where(heard > 0, heard.clamp(min=1e-12).log(), -torch.inf)
         decoded, divergence = self._through(mean, spread, target, vectors[whose], logs)
-        users = torch.cat([decoded, decoded.new_ones((len(decoded), 1))], 1)
+        users = with_ones(decoded)
         candidates, corrections = self._catalogue.draw(self._generator)
         of_candidates = (candidates, corrections, self.network.item_vectors(candidates))
         weights = strengths[chosen]
@@ -470,15 +452,15 @@ class HeldOutLikelihood:
 
     Args:
         arrays: what the network does not change of what scoring needs.
-        histories: strengths of the likes, shape ``(n_users, n_items)``, and how many items came since or None.
-        held_out: held-out likes, same shape.
+        histories: what users liked.
+        held_out: held-out likes, shape ``(n_users, n_items)``.
         rng: draws the users looked at where there are too many.
     """
 
     def __init__(
         self,
         arrays: Arrays,
-        histories: tuple[csr_array, NDArray[np.int64] | None],
+        histories: Histories,
         held_out: csr_array,
         rng: np.random.Generator,
     ) -> None:

@@ -9,18 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.models.neural import (
-    BatchSize,
-    Dropout,
-    Epochs,
-    Floats,
-    HiddenSize,
-    LearningRate,
-    NeuralOptions,
-    NeuralScorer,
-    Patience,
-    parameters,
-)
+from kgrec.models import neural
+from kgrec.models.neural import Floats, NeuralOptions, NeuralScorer, parameters, with_ones
 from kgrec.models.training_loop import AdamTraining, Arrays, TrainingState
 from kgrec.types import Profile, TrainingData, UserIndices
 
@@ -33,15 +23,15 @@ if TYPE_CHECKING:
 class MultVAEOptions(NeuralOptions):
     """Options of ``[scorers.mult-vae]``."""
 
-    hidden_size: HiddenSize = 256
+    hidden_size: neural.HiddenSize = 256
     latent_size: int = Field(64, ge=1, description="length of the latent vector")
-    dropout: Dropout = 0.7
+    dropout: neural.Dropout = 0.7
     beta: float = Field(0.2, ge=0, description="weight of the KL term at the end")
     anneal_steps: int = Field(200, ge=1, description="steps in which beta grows to it")
-    epochs: Epochs = 100
-    patience: Patience = 10
-    learning_rate: LearningRate = 0.003
-    batch_size: BatchSize = 128
+    epochs: neural.Epochs = 100
+    patience: neural.Patience = 10
+    learning_rate: neural.LearningRate = 0.003
+    batch_size: neural.BatchSize = 128
 
 
 class MultVAE(NeuralScorer):
@@ -188,13 +178,10 @@ class MultVAETraining(AdamTraining):
 
     def metric(self) -> float | None:
         """Return NDCG@20 on the held-out likes."""
-        import torch
-
         if self.validation is None:
             return None
         hidden = self.decode(self.encode(self._items, self._inputs, self._indptr[:-1])[0])
-        users = torch.cat([hidden, hidden.new_ones((len(hidden), 1))], 1)
-        return self.validation.ndcg(users, self.item_vectors())
+        return self.validation.ndcg(with_ones(hidden), self.item_vectors())
 
     def item_vectors(self) -> Tensor:
         """Return what the items' scores are products with, shape ``(n_items, hidden + 1)``; zeros for unliked ones."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float32]
+Histories = tuple[csr_array, NDArray[np.int64] | None]
+"""Strengths of likes, CSR of shape ``(n_users, n_items)``, and how many items came since each, or None."""
 
 EMPTY = -1
 """Stands where a row of a window holds no item."""
@@ -290,6 +292,13 @@ def parameters(arrays: Mapping[str, NDArray[Any]], device: str, *, fixed: tuple[
     }
 
 
+def with_ones(vectors: Tensor) -> Tensor:
+    """Return ``vectors`` of shape ``(n, d)`` with a last column of ones, which meets the items' biases."""
+    import torch
+
+    return torch.cat([vectors, vectors.new_ones((len(vectors), 1))], 1)
+
+
 class CandidateSampler:
     """The items that a liked item is compared with.
 
@@ -373,7 +382,8 @@ class WindowTraining(AdamTraining):
 
     Args:
         network: what is trained.
-        histories: strengths, shape ``(n_users, n_items)``, and how many items came since or None.
+        histories: what users liked.
+        validation: how the network is judged, or None.
         options: of the scorer.
         seed: of everything drawn.
     """
@@ -384,7 +394,8 @@ class WindowTraining(AdamTraining):
     def __init__(
         self,
         network: TextNetwork,
-        histories: tuple[csr_array, NDArray[np.int64] | None],
+        histories: Histories,
+        validation: Any,
         options: NeuralTextOptions,
         seed: int,
     ) -> None:
@@ -396,6 +407,7 @@ class WindowTraining(AdamTraining):
         rows = torch.arange(len(found), device=device)
         n_steps = -(-len(found) // options.batch_size)
         super().__init__(network.parameters, rows, n_steps, options.learning_rate, seed)
+        self.network, self.histories, self.validation, self.options = network, histories, validation, options
         self._windows = torch.from_numpy(found).to(device)
         self._items = torch.from_numpy(likes.items).to(device)
         self._strengths = torch.from_numpy(likes.strengths).to(device)

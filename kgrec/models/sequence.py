@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.sparse import csr_array
 
-from kgrec.models import recency
+from kgrec.models import neural, recency
 from kgrec.models.features import centred, principal_axes
 from kgrec.models.neural import (
     EMPTY,
-    BatchSize,
     CandidateSampler,
-    Dropout,
     Floats,
-    LearningRate,
     Likes,
     NeuralOptions,
     NeuralScorer,
-    Patience,
     choice_loss,
     ordered_likes,
     parameters,
@@ -52,11 +48,11 @@ class SequenceOptions(NeuralOptions):
     n_layers: int = Field(2, ge=1, description="blocks of the transformer")
     n_heads: int = Field(2, ge=1, description="attention heads; divides size")
     window: int = Field(50, ge=2, description="latest items of a history that are looked at")
-    dropout: Dropout = 0.3
+    dropout: neural.Dropout = 0.3
     use_text: bool = Field(True, description="whether text vectors are used")
-    patience: Patience = 3
-    learning_rate: LearningRate = 0.002
-    batch_size: BatchSize = 256
+    patience: neural.Patience = 3
+    learning_rate: neural.LearningRate = 0.002
+    batch_size: neural.BatchSize = 256
 
     @model_validator(mode="after")
     def _heads_divide_size(self) -> SequenceOptions:
