@@ -94,11 +94,9 @@ class ALS(Configured):
         self._items = (np.concatenate([y for _, y in runs], axis=1) / given.n_seeds).astype(np.float32)
         self._by_factor, self._solvers = ByFactor(self._items), None
         self._graph = self._graph_rows(rows, data, [x for x, _ in runs])
-        whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
-        self._decay = given.decay
-        if self._decay is None:
-            self._decay = recency.choose_decay(lambda rows, _: self._score_histories(rows), whole, data, steps)
-        self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
+        self._history, self._decay = recency.remembered(
+            self._history, data, given.decay, lambda rows, _: self._score_histories(rows)
+        )
         self._users = self._fold(self._history.matrix)
         return self
 

@@ -25,7 +25,7 @@ GATHERED = 1 << 24
 """Numbers of text vectors that are gathered at once."""
 
 
-class FeedbackOptions(Options):
+class ImpressionFeedbackOptions(Options):
     """Options of ``[scorers.feedback]``."""
 
     personal: float = Field(3.0, ge=0, description="variance of a user's own weights, those of everybody counting 1")
@@ -35,7 +35,7 @@ class FeedbackOptions(Options):
     )
 
 
-class Feedback(Configured):
+class ImpressionFeedback(Configured):
     """Scores an item by how its content divides what was taken from what was left, for everybody and for the user.
 
     Ridge regression of the outcome (1: liked, 0: rejected) on the content ``x`` of the item, with weights that all
@@ -52,8 +52,8 @@ class Feedback(Configured):
     words and graph at equal weight. NaN for items without content.
     """
 
-    Options = FeedbackOptions
-    options: FeedbackOptions
+    Options = ImpressionFeedbackOptions
+    options: ImpressionFeedbackOptions
     traits: ClassVar[Traits] = Traits(content_based=True, cold_items="always")
 
     @classmethod

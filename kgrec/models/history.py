@@ -62,10 +62,6 @@ class History:
         matrix.data = strength(matrix.data, unit)
         return cls(matrix, unit)
 
-    def with_matrix(self, matrix: csr_array) -> History:
-        """Return the same with other strengths, such as those of :func:`kgrec.models.recency.decayed`."""
-        return History(matrix, self.unit)
-
     @property
     def n_items(self) -> int:
         """Number of items in the vocabulary at training."""

@@ -56,13 +56,9 @@ class ItemItemScorer(Configured, ABC):
         self._history = History.of(data.matrix)
         self._weights, known = self._learn(self._history, data, np.random.default_rng(seed))
         self._known = np.asarray(known, dtype=np.bool_)
-        whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
-        self._decay = self.options.decay
-        if self._decay is None:
-            self._decay = recency.choose_decay(
-                lambda rows, _: self._score(rows), whole, data, steps, decays=self.decays
-            )
-        self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
+        self._history, self._decay = recency.remembered(
+            self._history, data, self.options.decay, lambda rows, _: self._score(rows), self.decays
+        )
         return self
 
     def refit_options(self) -> dict[str, Any]:

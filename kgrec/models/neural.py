@@ -199,7 +199,7 @@ class NeuralTextScorer(NeuralScorer):
         steps = recency.steps_back(data.events, data.matrix) if self.options.ordered is not False else None
         reached, state = self._train_on(steps, data, seed)
         decay = float(state["decay"][0])
-        self._history = self._history.with_matrix(recency.decayed(self._history.matrix, steps, decay))
+        self._history = History(recency.decayed(self._history.matrix, steps, decay), self._history.unit)
         state["own_words"] = np.array([self.options.own_words], dtype=np.float32)
         state["words"] = np.zeros((0, len(state["mean"])), dtype=np.float32)
         if data.user_text is not None and data.item_text is not None:

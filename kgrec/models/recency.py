@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.models.history import History
 from kgrec.models.ndcg import discount
 from kgrec.types import Events, Scores, TrainingData, UserIndices
 
@@ -50,6 +51,28 @@ def decayed(history: csr_array, steps: NDArray[np.int64] | None, decay: float) -
     factors = np.maximum(np.power(decay, np.minimum(steps, 10_000).astype(np.float64)), 1e-6)
     data = (history.data * factors).astype(np.float32)
     return csr_array((data, history.indices, history.indptr), shape=history.shape)
+
+
+def remembered(
+    history: History,
+    data: TrainingData,
+    decay: float | None,
+    score: Callable[[csr_array, UserIndices], Scores],
+    decays: Sequence[float] = DECAYS,
+) -> tuple[History, float]:
+    """Return the history with less weight on older items, and the decay: ``decay``, or what :func:`choose_decay` finds.
+
+    Args:
+        history: of all users, undecayed.
+        data: what it was made of.
+        decay: None to choose one of ``decays``.
+        score: as of :func:`choose_decay`.
+        decays: as of :func:`choose_decay`.
+    """
+    steps = steps_back(data.events, data.matrix)
+    if decay is None:
+        decay = choose_decay(score, history.matrix, data, steps, decays=decays)
+    return History(decayed(history.matrix, steps, decay), history.unit), decay
 
 
 def choose_decay(

@@ -55,7 +55,11 @@ def kgrec_scorers() -> list[Spec]:
         Spec("als", "kgrec.models.als:ALS", "implicit matrix factorisation; graph rows"),
         Spec("als-wide", "kgrec.models.als:WideALS", "the same with many factors, for sparse data"),
         Spec("content", "kgrec.models.content:Content", "items whose texts are near the history's"),
-        Spec("feedback", "kgrec.models.feedback:Feedback", "what users and everybody click of what they are shown"),
+        Spec(
+            "feedback",
+            "kgrec.models.feedback:ImpressionFeedback",
+            "what users and everybody click of what they are shown",
+        ),
         Spec("cold-items", "kgrec.models.cold_items:ColdStart", "items without likes, by texts and graph"),
         Spec(
             "graph-filter",

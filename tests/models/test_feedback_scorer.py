@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from kgrec.models.content import ContentKernel, plain
-from kgrec.models.feedback import Feedback, Prior, solve
+from kgrec.models.feedback import ImpressionFeedback, Prior, solve
 from kgrec.testing import ScorerContract, toy_training_data
 from kgrec.testing.toys import text_toy
 from kgrec.types import Profile
@@ -24,12 +24,12 @@ def with_rejections(data):
     return replace(data, rejected=csr_array(grid.astype(np.float32)), item_terms=terms)
 
 
-class TestFeedback(ScorerContract):
+class TestImpressionFeedback(ScorerContract):
     def training_data(self):
         return with_rejections(toy_training_data())
 
     def make(self):
-        return Feedback()
+        return ImpressionFeedback()
 
 
 def random_problem(seed, n_pairs=40):
@@ -64,7 +64,7 @@ def test_rejections_tell_tastes_apart_where_likes_alone_cannot():
     for shift in range(2, 12, 2):
         left[np.arange(n_users), shift + (1 + np.arange(n_users)) % 2] = 1  # the other taste
     data = replace(text_toy().data, matrix=csr_array(likes), rejected=csr_array(left), item_text=text, triples=None)
-    scores = Feedback().fit(data, seed=0).score(np.arange(n_users))
+    scores = ImpressionFeedback().fit(data, seed=0).score(np.arange(n_users))
     own = np.equal.outer(np.arange(n_users) % 2, np.arange(20, n_items) % 2)
     unseen = scores[:, 20:]
     assert (np.where(own, unseen, np.inf).min(axis=1) > np.where(own, -np.inf, unseen).max(axis=1)).all()
@@ -80,7 +80,7 @@ def test_items_that_nobody_saw_appeal_as_their_like_do_also_to_strangers():
     shown[:, -10:], shown[-1] = False, False
     likes, left = (shown & good).astype(np.float32), (shown & ~good).astype(np.float32)
     data = replace(text_toy().data, matrix=csr_array(likes), rejected=csr_array(left), item_text=text, triples=None)
-    scorer = Feedback().fit(data, seed=0)
+    scorer = ImpressionFeedback().fit(data, seed=0)
     for scores in (scorer.score(np.array([n_users - 1]))[0], scorer.score_new(Profile())):
         assert scores[-10:][good[-10:]].min() > scores[-10:][~good[-10:]].max()
 
@@ -90,7 +90,7 @@ def test_new_user_with_the_likes_of_an_old_one_gets_nearly_the_same_scores():
     rejected = data.rejected.toarray()
     rejected[3] = 0
     data = replace(data, rejected=csr_array(rejected))
-    scorer = Feedback().fit(data, seed=0)
+    scorer = ImpressionFeedback().fit(data, seed=0)
     row = data.matrix[[3]]
     found = scorer.score_new(Profile(row.indices.astype(np.int64), row.data))
     np.testing.assert_allclose(found, scorer.score(np.array([3]))[0], atol=2e-3)
@@ -98,16 +98,18 @@ def test_new_user_with_the_likes_of_an_old_one_gets_nearly_the_same_scores():
 
 def test_needs_rejections_and_content():
     data = toy_training_data()
-    assert "shown" in Feedback.unusable(data)
-    assert "shown" in Feedback.unusable(replace(data, rejected=csr_array(data.matrix.shape, dtype=np.float32)))
+    assert "shown" in ImpressionFeedback.unusable(data)
+    assert "shown" in ImpressionFeedback.unusable(
+        replace(data, rejected=csr_array(data.matrix.shape, dtype=np.float32))
+    )
     known = with_rejections(data)
-    assert Feedback.unusable(known) == ""
-    assert "neither" in Feedback.unusable(replace(known, item_text=None, triples=None))
+    assert ImpressionFeedback.unusable(known) == ""
+    assert "neither" in ImpressionFeedback.unusable(replace(known, item_text=None, triples=None))
 
 
 def test_pairs_are_drawn_where_there_are_too_many():
     data = with_rejections(toy_training_data())
-    few, all_of_them = (Feedback(max_pairs=n).fit(data, seed=0).score(np.arange(3)) for n in (20, 10_000))
+    few, all_of_them = (ImpressionFeedback(max_pairs=n).fit(data, seed=0).score(np.arange(3)) for n in (20, 10_000))
     assert np.isfinite(few[:, 0]).all()
     assert np.nanmax(np.abs(few - all_of_them)) > 1e-3
 

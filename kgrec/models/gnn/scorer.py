@@ -176,11 +176,7 @@ class GNN(Configured):
         self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
         self._by_factor = ByFactor(self._state["items"])
-        whole, steps = self._history.matrix, recency.steps_back(data.events, data.matrix)
-        self._decay = given.decay
-        if self._decay is None:
-            self._decay = recency.choose_decay(self._score_histories, whole, data, steps)
-        self._history = self._history.with_matrix(recency.decayed(whole, steps, self._decay))
+        self._history, self._decay = recency.remembered(self._history, data, given.decay, self._score_histories)
         return self
 
     def refit_options(self) -> dict[str, Any]:
