@@ -46,7 +46,7 @@ VARIANTS: Mapping[str, Variant] = {
     "kgrec-gnn-no-graph": _alone("gnn", "none"),
     "kgrec-gnn-shuffled-graph": _alone("gnn", "shuffled"),
     "kgrec-ease": _alone("ease"),
-    "kgrec-als-wide": _alone("als-wide"),
+    "kgrec-als-many-factors": _alone("als-many-factors"),
 }
 """By name of the cell."""
 

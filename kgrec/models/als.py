@@ -28,7 +28,7 @@ LARGE_CATALOGUE = 10_000
 
 
 class ALSOptions(Options):
-    """Options of ``[scorers.als]`` and ``[scorers.als-wide]``."""
+    """Options of ``[scorers.als]`` and ``[scorers.als-many-factors]``."""
 
     factors: int = Field(64, ge=1, description="length of a factor")
     regularization: float = Field(25.0, gt=0, description="the ridge")
@@ -36,13 +36,7 @@ class ALSOptions(Options):
     iterations: int = Field(15, ge=1, description="rounds of solving users and items")
     n_seeds: int = Field(3, ge=1, description="runs that are averaged")
     graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
-    decay: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="in the last solution of the users, the confidence of an item of the history counts decay ** i if "
-        "the user turned to i others since; None, where the data has times: what ranks held-out likes best",
-    )
+    decay: recency.Decay = None
 
 
 class ALS(Configured):
@@ -211,7 +205,7 @@ class ALS(Configured):
         return np.concatenate([fold_in.users(confidences) for fold_in in self._folders()], axis=1)
 
 
-class WideALS(ALS):
+class ManyFactorALS(ALS):
     """ALS that tries many factors with strong confidences and a strong ridge, with and without the graph.
 
     Dense matrices with long histories want the settings that :class:`ALS` tries, sparse ones these. Where both are good

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import coo_array, csr_array
 
-from kgrec.models import ease, sparse
+from kgrec.models import ease, recency, sparse
 from kgrec.models.content import ContentKernel, learn
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
@@ -28,18 +28,12 @@ class ColdStartOptions(ItemItemOptions):
     """Options of ``[scorers.cold-items]``."""
 
     regularization: float = Field(250.0, gt=0, description="the ridge of the item-item model")
-    content_ridge: float = Field(
-        3.0, gt=0, description="the ridge of the regression on content; the kernel's diagonal is 1 in the mean"
-    )
+    content_ridge: float = Field(3.0, gt=0, description="the ridge of the regression on content")
     nearest: float = Field(1.0, ge=0, description="weight of the content kNN, the regression counting 1")
     neighbours: int = Field(100, ge=1, description="liked items that an item looks at")
     below: int = Field(1, ge=1, description="items that fewer users like are cold")
-    max_landmarks: int = Field(
-        6_000, ge=1, description="the regression is on at most so many items, those with the most likes"
-    )
-    decay: float = Field(
-        1.0, gt=0, le=1, description="an item of the history counts decay ** i if the user turned to i others since"
-    )
+    max_landmarks: int = Field(6_000, ge=1, description="the regression is on so many most liked items at most")
+    decay: recency.Decay = 1.0
 
 
 class ColdStart(ItemItemScorer):

@@ -255,16 +255,9 @@ def plain(data: TrainingData) -> ContentKernel:
     Args:
         data: texts, terms of the texts and graph are read.
     """
-    has_text, texts = data.has_texts, _texts(data)
-    parts = [] if data.item_terms is None or not data.item_terms.nnz else [data.item_terms]
-    parts += [] if data.triples is None or not len(data.triples) else _of_graph(data.triples)[:1]
-    present = [_squares(part) for part in [texts] * has_text + parts]
-    if not present:
-        return ContentKernel(texts, _empty(data.n_items, 0))
-    roots = np.sqrt(_scaled(np.ones(len(present)), present)).astype(np.float32)
-    blocks = [part * root for part, root in zip(parts, roots[int(has_text) :], strict=True)]
-    features = sparse.csr(hstack(blocks, format="csr")) if blocks else _empty(data.n_items, 0)
-    return ContentKernel(texts * roots[0] if has_text else texts, features)
+    words = [data.item_terms] if data.item_terms is not None and data.item_terms.nnz else []
+    parts = [_texts(data), *words, *_of_graph(data.triples)[:1]]
+    return _weighted(parts, _scaled(np.ones(len(parts)), parts))
 
 
 def learn(data: TrainingData, likes: csr_array, warm: NDArray[np.bool_], rng: np.random.Generator) -> ContentKernel:
@@ -283,26 +276,21 @@ def learn(data: TrainingData, likes: csr_array, warm: NDArray[np.bool_], rng: np
         warm: the items that the regression may look at, shape ``(n_items,)``.
         rng: draws the pairs.
     """
-    has_text, texts = data.has_texts, _texts(data)
-    graph = [] if data.triples is None or not len(data.triples) else _of_graph(data.triples)
-    plain = np.array([1.0] * has_text + [1.0] * bool(graph) + [0.0] * max(len(graph) - 1, 0))
-    if not len(plain):
-        return ContentKernel(texts, _empty(data.n_items, 0))
-    present = [_squares(part) for part in [texts] * has_text + graph]
-    weights = _scaled(plain, present)
-    learned = _regress(texts if has_text else None, graph, likes, np.flatnonzero(warm), rng)
+    graph = _of_graph(data.triples)
+    parts = [_texts(data), *graph]
+    weights = _scaled(np.array([1.0] * min(len(parts), 2) + [0.0] * max(len(graph) - 1, 0)), parts)
+    learned = _regress(parts, likes, np.flatnonzero(warm), rng)
     if learned.any():
-        weights = (1 - LEARNED) * weights + LEARNED * _scaled(learned, present)
+        weights = (1 - LEARNED) * weights + LEARNED * _scaled(learned, parts)
+    return _weighted(parts, weights)
+
+
+def _weighted(parts: list[Any], weights: NDArray[np.float64]) -> ContentKernel:
+    """Return the sum of the parts' kernels, texts first."""
     roots = np.sqrt(weights).astype(np.float32)
-    if has_text:
-        texts = texts * roots[0]
-    blocks = [part * root for part, root in zip(graph, roots[int(has_text) :], strict=True) if root > 0]
-    features = hstack(blocks, format="csr") if blocks else _empty(data.n_items, 0)
-    return ContentKernel(texts, sparse.csr(features))
-
-
-def _empty(n_rows: int, n_columns: int) -> csr_array:
-    return sparse.csr(np.zeros((n_rows, n_columns), dtype=np.float32))
+    blocks = [part * root for part, root in zip(parts[1:], roots[1:], strict=True) if root > 0]
+    empty = np.zeros((len(parts[0]), 0), dtype=np.float32)
+    return ContentKernel(parts[0] * roots[0], sparse.csr(hstack(blocks, format="csr") if blocks else empty))
 
 
 def _texts(data: TrainingData) -> NDArray[np.float32]:
@@ -318,15 +306,17 @@ def _squares(part: NDArray[np.float32] | csr_array) -> NDArray[np.float64]:
     return np.asarray(squares.sum(axis=1), dtype=np.float64).ravel()
 
 
-def _scaled(weights: NDArray[np.float64], diagonals: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _scaled(weights: NDArray[np.float64], parts: list[Any]) -> NDArray[np.float64]:
     """Scale ``weights`` so that the diagonal of the kernel is 1 in the mean over the items that have content."""
-    diagonal = np.tensordot(weights, np.array(diagonals), axes=1)
+    diagonal = np.tensordot(weights, np.array([_squares(part) for part in parts]), axes=1)
     described = diagonal > 0
     return weights / diagonal[described].mean() if described.any() else weights
 
 
-def _of_graph(triples: Triples) -> list[csr_array]:
+def _of_graph(triples: Triples | None) -> list[csr_array]:
     """Return all features of the graph, then those of each relation and direction; rows of unit length or zero."""
+    if triples is None or not len(triples):
+        return []
     features = graph_features(triples)
     if not features.matrix.nnz:
         return []
@@ -343,24 +333,18 @@ def _unit(matrix: csr_array) -> csr_array:
     return sparse.csr(diags_array(np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)) @ matrix)
 
 
-def _regress(
-    texts: NDArray[np.float32] | None,
-    graph: list[csr_array],
-    likes: csr_array,
-    warm: ItemIndices,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return the weights of texts (if any) and of the parts of the graph, not yet scaled."""
+def _regress(parts: list[Any], likes: csr_array, warm: ItemIndices, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the weights of the parts, texts first, not yet scaled."""
     from scipy.optimize import nnls  # costs a tenth of a second, and only fitting needs it
 
-    n_kernels = (texts is not None) + len(graph)
+    n_kernels, texts = len(parts), parts[0]
     if len(warm) < 2:
         return np.zeros(n_kernels)
     left, right = warm[rng.integers(len(warm), size=(2, PAIRS))]
     left, right = left[left != right], right[left != right]
     cosine = _products(_unit(sparse.csr(likes.T)), left, right)
-    columns = [] if texts is None else [np.einsum("ij,ij->i", texts[left], texts[right])]
-    columns += [_products(part, left, right) for part in graph]
+    columns = [np.einsum("ij,ij->i", texts[left], texts[right])]
+    columns += [_products(part, left, right) for part in parts[1:]]
     inputs = np.column_stack([*columns, np.ones(len(left))]).astype(np.float64)
     gram = inputs.T @ inputs / len(left)
     gram[np.arange(n_kernels), np.arange(n_kernels)] += SHRINKAGE

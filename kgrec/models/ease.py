@@ -44,9 +44,7 @@ class EASEOptions(ItemItemOptions):
     dropout: float = Field(0.0, ge=0, le=0.95, description="share of likes dropped from the input")
     graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
     text_weight: float = Field(0.0, ge=0, description="how strongly the text similarities count; 0: no texts")
-    max_dense_items: int = Field(
-        10_000, ge=1, description="up to so many items the exact solution is computed (4 bytes an item squared)"
-    )
+    max_dense_items: int = Field(10_000, ge=1, description="larger catalogues are fitted item by item")
     neighbours: int = Field(100, ge=1, description="how many items a local model of a larger catalogue looks at")
 
 

@@ -30,9 +30,7 @@ class ImpressionFeedbackOptions(Options):
 
     personal: float = Field(3.0, ge=0, description="variance of a user's own weights, those of everybody counting 1")
     regularization: float = Field(1.0, gt=0, description="variance of the noise, in the same unit")
-    max_pairs: int = Field(
-        300_000, ge=2, description="at most so many pairs of user and item are fitted on, drawn at random"
-    )
+    max_pairs: int = Field(300_000, ge=2, description="at most so many pairs, drawn at random, are fitted on")
 
 
 class ImpressionFeedback(Configured):
@@ -196,21 +194,10 @@ def solve(
     """
     if not len(users):
         return np.zeros(0, dtype=np.float32)
-    system = _System(content, users, items, prior)
-    solution = np.zeros(len(users))
-    residual = outcomes.astype(np.float64)
-    direction, size = residual.copy(), float(residual @ residual)
-    enough = TOLERANCE**2 * size
-    for _ in range(STEPS):
-        if size <= enough:
-            break
-        product = system.product(direction)
-        step = size / float(direction @ product)
-        solution += step * direction
-        residual -= step * product
-        last, size = size, float(residual @ residual)
-        direction = residual + size / last * direction
-    return solution.astype(np.float32)
+    from scipy.sparse.linalg import LinearOperator, cg  # costs a tenth of a second, and only fitting needs it
+
+    system = LinearOperator((len(users),) * 2, matvec=_System(content, users, items, prior).product, dtype=np.float64)
+    return np.asarray(cg(system, outcomes.astype(np.float64), rtol=TOLERANCE, maxiter=STEPS)[0], dtype=np.float32)
 
 
 class _System:

@@ -26,10 +26,8 @@ class GraphFilterOptions(ItemItemOptions):
 
     rank: int = Field(64, ge=1, description="singular vectors in the low-pass filter")
     low_pass: float = Field(0.3, ge=0, description="weight of the low-pass filter, the linear filter counting 1")
-    user_norm: float = Field(
-        0.5, ge=0, le=1, description="the exponent a: how much less the likes of a user count who has many"
-    )
-    item_norm: float = Field(0.5, ge=0, le=1, description="the exponent b: how much less an item counts that many like")
+    user_norm: float = Field(0.5, ge=0, le=1, description="exponent a: how much less a like of many likes counts")
+    item_norm: float = Field(0.5, ge=0, le=1, description="exponent b: how much less an item counts that many like")
     graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.sparse import csr_array, issparse
 
 from kgrec.models import recency, sparse
@@ -24,13 +23,7 @@ Weights = NDArray[np.float32] | csr_array
 class ItemItemOptions(Options):
     """Options of every item-item model."""
 
-    decay: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="when scoring, an item of the history counts decay ** i if the user turned to i others since; "
-        "None, where the data has times: what ranks held-out likes best",
-    )
+    decay: recency.Decay = None
 
 
 class ItemItemScorer(Configured, ABC):

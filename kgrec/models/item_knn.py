@@ -21,11 +21,7 @@ class ItemKNNOptions(ItemItemOptions):
 
     neighbours: int = Field(100, ge=1, description="how many neighbours an item keeps")
     shrinkage: float = Field(10.0, ge=0, description="what is added to the denominator of the similarity")
-    weighting: Literal["none", "idf"] = Field(
-        "none",
-        description="idf: a user counts by log(n_items / length of history), so that people who like nearly everything "
-        "do not make all items alike",
-    )
+    weighting: Literal["none", "idf"] = Field("none", description="idf: users who like nearly everything count less")
 
 
 class ItemKNN(ItemItemScorer):
@@ -33,7 +29,8 @@ class ItemKNN(ItemItemScorer):
 
     The similarity is the shrunk cosine ``x_i . x_j / (|x_i| |x_j| + shrinkage)``: what rests on few common users is
     trusted less (Deshpande and Karypis, Item-based top-N recommendation algorithms, TOIS 2004; shrinkage as in Bell
-    and Koren, ICDM 2007).
+    and Koren, ICDM 2007). With ``weighting="idf"`` a user counts by ``log(n_items / length of history)``, so that those
+    who like nearly everything do not make all items alike.
     """
 
     Options = ItemKNNOptions

@@ -163,15 +163,9 @@ class NeuralTextOptions(NeuralOptions):
     size: int = Field(128, ge=1, description="length of the projected texts")
     hidden_size: HiddenSize = 128
     window: int = Field(32, ge=2, description="likes that training looks at at once")
-    ordered: bool | None = Field(
-        None, description="whether a like is predicted from earlier ones only; None: where there are times"
-    )
+    ordered: bool | None = Field(None, description="predict a like from earlier ones only; None: where times are")
     dropout: Dropout = 0.2
-    own_words: float = Field(
-        1.0,
-        ge=0,
-        description="how much of a like of that text somebody's own words are worth; training does not look at them",
-    )
+    own_words: float = Field(1.0, ge=0, description="what somebody's own words are worth, a like counting 1")
 
 
 class NeuralTextScorer(NeuralScorer):

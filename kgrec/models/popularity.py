@@ -22,9 +22,7 @@ DAY = 86_400.0
 class PopularityOptions(Options):
     """Options of ``[scorers.popularity]``."""
 
-    half_life_days: float | None = Field(
-        None, gt=0, description="after how many days an interaction counts half; None, or data without times: never"
-    )
+    half_life_days: float | None = Field(None, gt=0, description="after how many days a like counts half; None: never")
 
 
 class Popularity(Configured):

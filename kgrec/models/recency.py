@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
 from kgrec.models.history import History
 from kgrec.models.ndcg import discount
 from kgrec.types import Events, Scores, TrainingData, UserIndices
 
+Decay = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        description="when a user is scored, an item of the history counts decay ** i if the user turned to i others "
+        "since; None, where the data has times: what ranks held-out likes best",
+    ),
+]
+"""The option of scorers whose histories are :func:`remembered`."""
 DECAYS = (1.0, 0.85, 0.7, 0.5)
 """What is tried; 1 counts all items alike."""
 LEAST_GAIN = 0.005

@@ -53,7 +53,7 @@ def kgrec_scorers() -> list[Spec]:
         Spec("item-knn", "kgrec.models.item_knn:ItemKNN", "items that share users with the history"),
         Spec("ease", "kgrec.models.ease:EASE", "linear item-item model, closed form; graph rows; local when large"),
         Spec("als", "kgrec.models.als:ALS", "implicit matrix factorisation; graph rows"),
-        Spec("als-wide", "kgrec.models.als:WideALS", "the same with many factors, for sparse data"),
+        Spec("als-many-factors", "kgrec.models.als:ManyFactorALS", "the same with many factors, for sparse data"),
         Spec("content", "kgrec.models.content:Content", "items whose texts are near the history's"),
         Spec(
             "feedback",

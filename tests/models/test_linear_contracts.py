@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kgrec.models.als import ALS, WideALS
+from kgrec.models.als import ALS, ManyFactorALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE
 from kgrec.models.item_knn import ItemKNN
@@ -155,11 +155,11 @@ class TestALSWithGraph(LinearContract):
         return ALS(factors=2, regularization=0.5, graph_weight=1.0, n_seeds=1)
 
 
-class TestWideALS(LinearContract):
+class TestManyFactorALS(LinearContract):
     solves = ("checkerboard",)
 
     def make(self):
-        return WideALS(factors=4, regularization=0.5, n_seeds=2)
+        return ManyFactorALS(factors=4, regularization=0.5, n_seeds=2)
 
 
 class TestTransitions(LinearContract):
@@ -214,7 +214,7 @@ def test_unusable_option_is_named(scorer, options):
         scorer(**options)
 
 
-@pytest.mark.parametrize("scorer", [EASE, WideALS])
+@pytest.mark.parametrize("scorer", [EASE, ManyFactorALS])
 def test_graph_settings_are_tried_only_where_there_is_a_graph(scorer):
     data = toy_training_data()
     assert any("graph_weight" in setting for setting in scorer.grid(data))

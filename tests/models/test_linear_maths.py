@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from kgrec.errors import DataError
 from kgrec.models import ease
-from kgrec.models.als import ALS, WideALS
+from kgrec.models.als import ALS, ManyFactorALS
 from kgrec.models.content import Content
 from kgrec.models.ease import EASE, Ridge, gram, pruned, solve
 from kgrec.models.factors import FoldIn
@@ -284,7 +284,7 @@ def test_scorers_load_without_implicit_and_torch():
 def test_large_catalogues_get_more_factors_and_large_matrices_fewer_runs():
     data = toy_training_data()
     wide = TrainingData(csr_array((3, 10_001), dtype=np.float32), data.events)
-    assert {setting["factors"] for setting in WideALS.grid(wide)} == {512}
-    assert {setting["factors"] for setting in WideALS.grid(data)} == {256}
+    assert {setting["factors"] for setting in ManyFactorALS.grid(wide)} == {512}
+    assert {setting["factors"] for setting in ManyFactorALS.grid(data)} == {256}
     heavy = TrainingData(csr_array(np.ones((700, 500), dtype=np.float32)), data.events)
-    assert {setting["n_seeds"] for setting in [*WideALS.grid(heavy), *ALS.grid(heavy)]} == {1}
+    assert {setting["n_seeds"] for setting in [*ManyFactorALS.grid(heavy), *ALS.grid(heavy)]} == {1}
