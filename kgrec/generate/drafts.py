@@ -110,7 +110,7 @@ def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[V
     pack, whole = get_language(request.language), _sentences(text, request)
     if len(whole) < 2 or any(found.guard not in LOCAL for found in check(text)):
         return ""
-    finished = [part for part in whole if re.search(r"[.!?…。！？][”\"」』]?$", part)]
+    finished = [part for part in whole if re.search(r"[.!?…。！？][”“«\"」』]?$", part)]
     parts = list(dict.fromkeys(finished))[:LONGEST]
     for size in range(len(parts), 0, -1):
         for kept in combinations(parts, size):

@@ -194,7 +194,7 @@ class FactBook:
                 found.append(Fact("", "date", name, _date(date, self._language), label, source=source, subject=item_id))
             elif number:
                 figure = float(text.replace(",", ""))
-                shown = f"{figure:.10g}" if text.endswith(".0") else text
+                shown = get_language(self._language).figures(f"{figure:.10g}" if text.endswith(".0") else text)
                 found.append(Fact("", "number", name, shown, label, unit, figure, (), source, item_id))
             else:
                 found.append(Fact("", "attribute", name, text, label, source=source, subject=item_id))

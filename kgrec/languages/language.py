@@ -262,8 +262,12 @@ class Language(_Table):
         >>> get_language("en").number(12345)
         '12,345'
         """
+        return self.figures(f"{value:,}")
+
+    def figures(self, written: str) -> str:
+        """Write the marks inside a number in figures, ``12,345.6``, as the language does."""
         marks = {",": self.punctuation.thousands, ".": self.punctuation.decimal}
-        return "".join(marks.get(char, char) for char in f"{value:,}")
+        return "".join(marks.get(char, char) for char in written)
 
     def words(self, name: str) -> frozenset[str]:
         """Return the words of ``NAME.txt`` in the pack; a line that begins with # is a comment."""

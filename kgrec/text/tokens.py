@@ -32,7 +32,7 @@ _TOKEN = re.compile(rf"[{UNSPACED}]|(?:[^\W_{UNSPACED}][\u0300-\u036f]*)+")
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
 _WORD = re.compile(rf"[^\W\d_{HAN}]+(?:['’\-][^\W\d_{HAN}]+)*")
 _HAN = re.compile(f"[{HAN}]")
-_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"“'A-Z0-9])|(?<=[。！？；])|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"“„»'A-ZÄÖÜ0-9])|(?<=[。！？；])|\n+")
 
 
 @cache

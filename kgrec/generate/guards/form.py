@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from kgrec.generate.guards.patterns import patterns_of
 from kgrec.generate.names import COVER, masked, spans_of
-from kgrec.languages.language import get_language
+from kgrec.languages.language import Language, every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.tokens import han, sentences, tokenize, words
 
@@ -64,9 +64,16 @@ class Languages:
             # A headline may be a name alone, and names end in dots and question marks.
             wrong = own < 2 * len(latin) or (own < 2 and sum(c.isalnum() for c in covered) > 2)
         else:
-            known = any(word.lower() in language.little_words for word in latin)
-            wrong = han(covered) > 0 or (len(latin) >= 5 and not known)
+            wrong = han(covered) > 0 or (len(latin) >= 5 and not _reads_like(language, latin))
         return [Violation("language", f"the text must be in {language.name}")] if wrong or strange > 2 else []
+
+
+def _reads_like(language: Language, latin: Sequence[str]) -> bool:
+    """Say whether words have little words of a language, and of no other language more that are not also its own."""
+    written = [word.lower() for word in latin]
+    own = sum(word in language.little_words for word in written)
+    others = (one.little_words - language.little_words for one in every_language() if one.spaced)
+    return own > 0 and all(sum(word in other for word in written) <= own for other in others)
 
 
 class Repetition:

@@ -93,7 +93,7 @@ def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[t
 
 def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
     ordinary, patterns = ordinary_of(request.kind, request.language), patterns_of(request.language)
-    always = patterns.any_of("capitals")
+    always, alone = patterns.any_of("capitals"), patterns.compiled("lone_names", mixed=False)
     for match in _capitals(patterns).finditer(covered):
         start, end = match.span()
         parts = words(match[0])
@@ -103,6 +103,8 @@ def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]
                 start += len(first)
                 parts = parts[1:]
         named = [part for part in parts if part[:1].isupper() and part not in always]
+        if len(named) == 1 and alone and not alone[0].search(covered[:start]):
+            continue  # a noun
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
 

@@ -34,6 +34,8 @@ class Claimed(BaseModel):
     """Who did something is said before what it was done to."""
     passive: tuple[str, ...] = ()
     """Words behind the verb of a cue that turn it round: "Ada directed" is not "directed by"."""
+    lone_names: str = _NEVER
+    """Where all nouns are capitalised, what stands before a lone one that is a name."""
     joiners: tuple[str, ...] = ()
     """Words inside a name that are not capitalised."""
     capital_letters: str = "A-Z"
@@ -68,9 +70,9 @@ class Claimed(BaseModel):
     """A noun, the group ``said``, in the place of a name."""
     deeds: str = _NEVER
     """What a reader can have done."""
-    did: str = _NEVER
+    did: tuple[str, ...] = ()
     """The reader did something, the group ``deed``, with ``<names>``."""
-    did_it: str = _NEVER
+    did_it: tuple[str, ...] = ()
     """The reader did something with what was named last."""
     and_did_it: str = _NEVER
     """The same without the reader named."""
