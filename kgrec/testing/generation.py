@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from kgrec.generate.kinds import BLURB
+from kgrec.languages import DEFAULT
 from kgrec.plugin.generation import Evidence, Fact, Interest, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 from kgrec.testing.plugins import Contract, untouched_random_state
@@ -24,24 +25,19 @@ SCHEMA: Mapping[str, Any] = {
 ODD_TEXTS = ("", " ", "\x00\n\t", "🎬🍿", "？！", "word " * 400, "电影 movie кино فيلم", "{facts} {0} %s", "<<<>>>")
 
 
-def toy_request(language: str = "en", **changes: Any) -> TextRequest:
-    """Return a request about an invented film, in English or Chinese; ``changes`` replace its attributes."""
-    if language == "zh":
-        values = ("银河来信", "王星河", "太空", "看过", "行星传奇", "同样由王星河执导", "分钟", "影片")
-        labels = ("导演", "类型", "片长")
-    else:
-        values = (
-            "Comet Letters",
-            "Ada Orbit",
-            "Space",
-            "watched",
-            "The Planet",
-            "also directed by Ada Orbit",
-            "minutes",
-            "film",
-        )
-        labels = ("directed by", "has genre", "runtime")
-    title, person, genre, verb, history, because, unit, noun = values
+TOYS: Mapping[str, str] = {
+    "en": "Comet Letters|Ada Orbit|Space|watched|The Planet|also directed by Ada Orbit|minutes|film"
+    "|directed by|has genre|runtime",
+    "zh": "银河来信|王星河|太空|看过|行星传奇|同样由王星河执导|分钟|影片|导演|类型|片长",
+    "de": "Kometenpost|Ada Orbit|Weltraum|gesehen|Der Planet|ebenfalls unter der Regie von Ada Orbit|Minuten|Film"
+    "|Regie|Genre|Laufzeit",
+}
+"""What is said of an invented film, by language."""
+
+
+def toy_request(language: str = DEFAULT, **changes: Any) -> TextRequest:
+    """Return a request about an invented film, in a language of :data:`TOYS`; ``changes`` replace its attributes."""
+    title, person, genre, verb, history, because, unit, noun, *labels = TOYS[language].split("|")
     facts = (
         Fact("f1", "title", "title", title, source="items.csv:2", subject="i1"),
         Fact("f2", "entity", "directed_by", person, labels[0], source="items.csv:2", subject="i1"),
@@ -244,7 +240,7 @@ class GuardContract(Contract):
     def test_any_text(self) -> None:
         """No text makes it fail, in any language, with and without facts."""
         guard = self.make()
-        for language in ("en", "zh"):
+        for language in TOYS:
             request = toy_request(language)
             for text in ODD_TEXTS:
                 assert isinstance(guard.check(request, request.facts, text), list)

@@ -1,4 +1,4 @@
-"""Every kind of text of every domain, in English and Chinese, by template and by an endpoint, as a user types it."""
+"""Every kind of text of every domain, in every language, by template and by an endpoint, as a user types it."""
 
 import importlib
 import json
@@ -12,6 +12,7 @@ import kgrec
 from kgrec.cli.app import main
 from kgrec.generate.kinds import kinds_of
 from kgrec.generate.writer import Writer
+from kgrec.languages import languages
 from kgrec.plugin.manager import load_plugins
 
 MANAGER = load_plugins()
@@ -83,7 +84,7 @@ def generated(folder, kind, capfd, *options):
     return record
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=IDS)
 def test_by_template_from_the_command_line_and_from_python(name, kind, language, workspace, capfd):
     folder = workspace(name)
@@ -106,6 +107,20 @@ def test_by_template_from_the_command_line_and_from_python(name, kind, language,
         assert han
 
 
+@pytest.mark.parametrize("name", DOMAINS)
+def test_reasons_from_the_command_line_are_in_the_language_asked_for(name, workspace, capfd):
+    folder = workspace(name)
+    user = str(kgrec.open(folder).dataset.users["user_id"][0])
+    begun = {"de": "Sie haben „", "en": "You ", "zh": "您"}
+    for language in languages():
+        capfd.readouterr()
+        wanted = ["--explain", "--set", f"recommend.language={language}", "--format", "json"]
+        assert main(["recommend", user, "-w", str(folder), "-q", *wanted]) == 0
+        reasons = [row["reason"] for row in json.loads(capfd.readouterr().out)]
+        assert reasons
+        assert all(reason.startswith(begun[language]) for reason in reasons), reasons
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=IDS)
 def test_chinese_by_an_endpoint(name, kind, workspace, endpoint, capfd, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
@@ -117,7 +132,7 @@ def test_chinese_by_an_endpoint(name, kind, workspace, endpoint, capfd, monkeypa
     assert "sk-not" not in json.dumps(record)
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=IDS)
 def test_for_several_readers_every_guard_lets_the_template_pass(name, kind, language, workspace):
     if not kind.personal:

@@ -12,6 +12,7 @@ from kgrec.generate.guards.safety import Banned, Privacy
 from kgrec.generate.models.recorded import RecordedModel
 from kgrec.generate.prompts import PromptGenerator
 from kgrec.generate.template import TemplateGenerator
+from kgrec.languages import languages
 from kgrec.plugin.generation import Fact
 from kgrec.testing import GeneratorContract, GuardContract, LanguageModelContract, toy_request
 
@@ -34,6 +35,8 @@ class TestRecorded(LanguageModelContract):
 
 
 class TestTemplate(GeneratorContract):
+    languages: ClassVar = languages()
+
     def make(self):
         return TemplateGenerator()
 

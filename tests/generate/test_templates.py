@@ -22,10 +22,11 @@ from kgrec.text.tokens import sentences
 MANAGER = load_plugins()
 GUARDS = [spec.build() for _, spec in MANAGER.registry("guard").items()]
 DOMAINS = [MANAGER.domain(name) for name in MANAGER.registry("domain")]
-CASES = [(d, kind, language) for d in DOMAINS for kind in kinds_of(d).values() for language in ("en", "zh")]
+CASES = [(d, kind, language) for d in DOMAINS for kind in kinds_of(d).values() for language in languages()]
 
 _WORDS = ["Orla", "Venn", "Tarsk", "Ibru", "Quell", "Maro", "Sundt", "Pelia"]
 LATIN = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3, unique=True)
+WATCHED = {"en": "watched", "zh": "看过", "de": "gesehen"}
 CHINESE = st.lists(st.sampled_from(list("澜舟栖拓岩霁溪鹿鸣墨")), min_size=2, max_size=4, unique=True)
 NAMES = LATIN.map(" ".join) | CHINESE.map("".join)
 TITLES = NAMES | st.sampled_from(
@@ -51,14 +52,14 @@ def facts(draw, domain, language):
     for subject in ("i1", "i2")[: draw(st.integers(1, 2))]:
         drawn.append(Fact("", "title", "title", draw(TITLES), subject=subject))
         for relation in domain.relation_types:
-            label = relation.label if language == "en" else relation.labels.get("zh", relation.label)
+            label = relation.label_in(language)
             values = draw(st.lists(NAMES, max_size=3, unique=True)) if draw(st.booleans()) else []
             drawn += [Fact("", "entity", relation.name, value, label, subject=subject) for value in values]
         if draw(st.booleans()):
             drawn.append(Fact("", "number", "year", str(draw(st.integers(1930, 2030))), subject=subject))
         if draw(st.booleans()):
             minutes = draw(st.integers(1, 400))
-            unit = "minutes" if language == "en" else "分钟"
+            unit = get_language(language).units["minute"][0]
             drawn.append(Fact("", "number", "minutes", str(minutes), "", unit, float(minutes), subject=subject))
         if draw(st.booleans()):
             price = draw(st.integers(1, 99999)) / 100
@@ -66,12 +67,11 @@ def facts(draw, domain, language):
         if draw(st.booleans()):
             drawn.append(Fact("", "text", "description", "A keeper of the light finds a box.", subject=subject))
     if draw(st.booleans()):
-        verb = "watched" if language == "en" else "看过"
-        drawn.append(Fact("", "history", "history", draw(TITLES), verb))
-        shared = [r for r in domain.relation_types if (r.reason if language == "en" else r.reasons.get("zh"))]
+        drawn.append(Fact("", "history", "history", draw(TITLES), WATCHED[language]))
+        shared = [r for r in domain.relation_types if r.reason_in(language)]
         if shared and draw(st.booleans()):
             relation = draw(st.sampled_from(shared))
-            worded = (relation.reason if language == "en" else relation.reasons["zh"]).format(entity=draw(NAMES))
+            worded = relation.reason_in(language).format(entity=draw(NAMES))
             drawn.append(Fact("", "reason", "because", worded))
     if draw(st.booleans()):
         count = draw(st.integers(2, 60))

@@ -133,10 +133,11 @@ def of_names(patterns: Patterns, request: TextRequest, spans: Sequence[Span], te
     A small model makes actors the heroes of the story: "starring Ada Orla, a retired detective", "Ada Orla hunts a
     killer". The words are those of the description, so that no word alone betrays it; its place does.
     """
-    covered = masked(text, spans)
+    covered, nouns = masked(text, spans), bool(patterns.compiled("lone_names", mixed=False))
     for span in spans:
         name = text[span.start : span.end]
-        if any(fact.type == "entity" for fact in span.facts) and name[:1].isupper():
+        noun = nouns and " " not in name  # a genre, a material
+        if any(fact.type == "entity" for fact in span.facts) and name[:1].isupper() and not noun:
             said = _of_name(patterns, request, covered, span)
             if said:
                 yield Violation("claims", f"the facts do not say {said!r} of {name!r}", name)

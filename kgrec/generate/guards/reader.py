@@ -53,7 +53,7 @@ def _named(patterns: Patterns, spans: Sequence[Span], text: str) -> Iterator[Vio
 
 def _did(verb: str, span: Span | None) -> bool:
     """Say whether the facts say that the reader did this with an item."""
-    labels = [fact.label for fact in span.facts if fact.type == "history" and fact.label] if span else []
+    labels = [fact.label.lower() for fact in span.facts if fact.type == "history" and fact.label] if span else []
     return any(label.startswith(verb.lower()) or verb.lower().startswith(label) for label in labels)
 
 
@@ -69,11 +69,11 @@ def _last_item(spans: Sequence[Span], before: int) -> Span | None:
 
 def _other_deeds(patterns: Patterns, spans: Sequence[Span], covered: str) -> Iterator[str]:
     """Yield verbs that say what the reader did and that are not what the facts say they did with any item."""
-    labels = [fact.label for span in spans for fact in span.facts if fact.type == "history"]
+    labels = [fact.label.lower() for span in spans for fact in span.facts if fact.type == "history"]
     known = patterns.compiled("deeds")
     for match in patterns.find("deed", covered):
         verb = match["deed"]
-        told = any(label.startswith(verb.lower()) for label in labels)
+        told = any(label.startswith(verb.lower()) or label.endswith(f" {verb.lower()}") for label in labels)
         if not _is_object(patterns, match) and not told and not any(deed.fullmatch(verb.lower()) for deed in known):
             yield match[0]
     for sentence in sentences(covered):
