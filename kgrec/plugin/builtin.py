@@ -27,7 +27,7 @@ def kgrec_data_sources() -> list[Spec]:
 @hookimpl
 def kgrec_entity_linkers() -> list[Spec]:
     """Offer the gazetteer linker."""
-    return [Spec("gazetteer", "kgrec.graph.gazetteer:GazetteerLinker", "labels and aliases, longest match, en + zh")]
+    return [Spec("gazetteer", "kgrec.graph.gazetteer:GazetteerLinker", "labels and aliases, longest match")]
 
 
 @hookimpl
@@ -133,7 +133,7 @@ def kgrec_language_models() -> list[Spec]:
 def kgrec_generators() -> list[Spec]:
     """Offer the generators of texts."""
     return [
-        Spec("template", "kgrec.generate.template:TemplateGenerator", "phrases filled with facts; en + zh; no model"),
+        Spec("template", "kgrec.generate.template:TemplateGenerator", "phrases filled with facts; no model"),
         Spec("prompt", "kgrec.generate.prompts:PromptGenerator", "asks the language model by the kind's prompt"),
     ]
 

@@ -4,7 +4,7 @@ import pytest
 
 from kgrec.generate.kinds import cues_of, kinds_of
 from kgrec.generate.writer import Writer
-from kgrec.languages import get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.manager import load_plugins
 from kgrec.text.sentiment import polarity
