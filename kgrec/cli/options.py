@@ -107,7 +107,9 @@ Kind = Annotated[
     str | None,
     typer.Option("--kind", "-k", metavar="KIND", help="blurb, summary, ...; by default the domain's usual one."),
 ]
-Language = Annotated[str | None, typer.Option("--language", "--lang", metavar="CODE", help="Language of the texts: en, zh, de...")]
+Language = Annotated[
+    str | None, typer.Option("--language", "--lang", metavar="CODE", help="Language of the texts: en, zh, de...")
+]
 Tone = Annotated[str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
