@@ -10,11 +10,13 @@ It does not see claims made of ordinary words alone, nor what a sentence makes o
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from itertools import pairwise
 
 import polars as pl
@@ -42,16 +44,13 @@ _SIZE = re.compile(r"\d|^(?:mm|cm|ml|kg|lbs?|oz|in|inch|ft|yds?|pcs|packs?|per|n
 _COUNTS = {
     w: n for n, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)
 }
-_RELATIONS: Mapping[str, re.Pattern[str]] = {
-    "direct": re.compile(r"(?:directed by|director) $|导演：?$"),
-    "star": re.compile(r"(?:starring|stars|featuring|cast includes|in front of the camera:|主演：?) $", re.I),
-    "writ": re.compile(r"(?:written by|script by|screenplay by|编剧：?) $"),
-    "made_in": re.compile(r"(?:made in|filmed in|shot in|制片国家：?) $"),
-    "made_of": re.compile(r"made of $"),
-    "brand": re.compile(r"(?:by the brand|brand) $"),
-    "categor": re.compile(r"(?:from the category|in the category|also among) $"),
-}
-"""Part of a relation's name -> what stands before a name that it is claimed of."""
+
+
+@cache
+def _relations() -> Mapping[str, re.Pattern[str]]:
+    """Part of a relation's name -> what stands before a name that it is claimed of."""
+    text = files("kgrec.evaluate").joinpath("factcheck.toml").read_text(encoding="utf-8")
+    return {part: re.compile(said) for part, said in tomllib.loads(text)["relations"].items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class FactChecker:
         last = 0
         for name in names:
             gap = text[last : name.start]
-            claimed = next((part for part, said in _RELATIONS.items() if said.search(gap)), None)
+            claimed = next((part for part, said in _relations().items() if said.search(gap)), None)
             if claimed is None and not re.fullmatch(r"\s*(?:,|、|and|和|&)+\s*(?:and\s+)?", gap):
                 before = None
             before = claimed or before

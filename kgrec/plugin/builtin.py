@@ -109,7 +109,7 @@ def kgrec_rerankers() -> list[Spec]:
         Spec("serendipity", f"{rerank}.novelty:Serendipity", "relevant, unexpected and not popular"),
         Spec("fresh", f"{rerank}.rules:Fresh", "new items first; old ones dropped"),
         Spec("rules", f"{rerank}.rules:Rules", "pin, block and boost"),
-        Spec("cap", f"{rerank}.rules:Cap", "at most so many of a brand or another attribute"),
+        Spec("cap", f"{rerank}.rules:Cap", "at most so many with the same value of an attribute"),
         Spec("bought", f"{rerank}.rules:Bought", "drops what was bought once, or its whole kind"),
         Spec("explore", f"{rerank}.novelty:Explore", "a share of the places for what is outside the bubble"),
         Spec("by-score", f"{rerank}.rules:ByScore", "what the others chose, by its score"),

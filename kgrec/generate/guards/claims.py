@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from pydantic import Field
+
 from kgrec.generate.guards.names import of_names
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.reader import of_the_reader
 from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
 from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.tokens import han, is_unspaced, name_key, sentences, term_table, words
 
 _SENTENCE_END = re.compile(
@@ -20,17 +23,17 @@ _SENTENCE_END = re.compile(
 _Cue = tuple[frozenset[str], bool, re.Pattern[str]]
 
 
-class Claims:
-    """Rejects negations, relations that the facts do not state, and words that no fact bears out.
+class ClaimsOptions(Options):
+    """Options of the guard ``claims``, ``[guards.claims]``."""
 
-    Args:
-        tolerance: so many unknown words in a sentence are let pass.
-    """
+    tolerance: int = Field(1, ge=0, description="so many unknown words in a sentence are let pass")
 
-    def __init__(self, *, tolerance: int = 1) -> None:
-        if tolerance < 0:
-            raise ValueError(f"tolerance must not be negative: {tolerance}")
-        self.tolerance = tolerance
+
+class Claims(Configured):
+    """Rejects negations, relations that the facts do not state, and words that no fact bears out."""
+
+    Options = ClaimsOptions
+    options: ClaimsOptions
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
@@ -66,7 +69,7 @@ class Claims:
                     for term in terms
                     if not ordinary.holds_unspaced(term, request.noun) and not (name_key(term) in told or term in cued)
                 ]
-            if len(unknown) > self.tolerance:
+            if len(unknown) > self.options.tolerance:
                 named = ", ".join(dict.fromkeys(unknown))
                 yield Violation("claims", f"the facts say nothing of {named}", unknown[0])
 

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from pydantic import Field
+
 from kgrec.generate.guards.patterns import patterns_of
 from kgrec.generate.names import COVER, masked, spans_of
 from kgrec.languages.language import Language, every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.tokens import han, sentences, tokenize, words
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
@@ -76,17 +79,19 @@ def _reads_like(language: Language, latin: Sequence[str]) -> bool:
     return own > 0 and all(sum(word in other for word in written) <= own for other in others)
 
 
-class Repetition:
-    """Rejects texts that say the same twice, or what the reader was shown last.
+class RepetitionOptions(Options):
+    """Options of the guard ``repetition``, ``[guards.repetition]``."""
 
-    Args:
-        similar: share of words in common from which a text counts as shown before.
-    """
+    similar: float = Field(
+        0.9, gt=0, le=1, description="share of words in common from which a text counts as shown before"
+    )
 
-    def __init__(self, *, similar: float = 0.9) -> None:
-        if not 0 < similar <= 1:
-            raise ValueError(f"similar must lie between 0 and 1, not {similar}")
-        self.similar = similar
+
+class Repetition(Configured):
+    """Rejects texts that say the same twice, or what the reader was shown last."""
+
+    Options = RepetitionOptions
+    options: RepetitionOptions
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
@@ -96,7 +101,7 @@ class Repetition:
         own = set(tokenize(text).folded)
         for shown in request.shown:
             other = set(tokenize(shown).folded)
-            if own and len(own & other) / len(own | other) >= self.similar:
+            if own and len(own & other) / len(own | other) >= self.options.similar:
                 found.append(Violation("repetition", "the reader has just been shown the same text"))
                 break
         return found
@@ -113,22 +118,23 @@ def _twice(request: TextRequest, text: str, facts: Sequence[Fact]) -> Iterator[s
     yield from (" ".join(run) for run, count in runs.items() if count > 2)
 
 
-class Copying:
-    """Rejects texts that copy the catalogue's description instead of saying it anew.
+class CopyingOptions(Options):
+    """Options of the guard ``copying``, ``[guards.copying]``."""
 
-    Args:
-        words: so many words in a row count as copied.
-        characters: the same in Chinese.
-    """
+    words: int = Field(8, ge=2, description="so many words in a row count as copied")
+    characters: int = Field(16, ge=2, description="the same where words are not spaced")
 
-    def __init__(self, *, words: int = 8, characters: int = 16) -> None:
-        if words < 2 or characters < 2:
-            raise ValueError("words and characters must be at least 2")
-        self.words, self.characters = words, characters
+
+class Copying(Configured):
+    """Rejects texts that copy the catalogue's description instead of putting it in other words."""
+
+    Options = CopyingOptions
+    options: CopyingOptions
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        size = self.words if get_language(request.language).spaced else self.characters
+        spaced = get_language(request.language).spaced
+        size = self.options.words if spaced else self.options.characters
         covered = masked(text, spans_of(text, tuple(facts)))
         tokens = tokenize(covered.replace(COVER, "\n")).folded
         runs = {" ".join(tokens[k : k + size]) for k in range(len(tokens) - size + 1)}

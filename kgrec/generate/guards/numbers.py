@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pydantic import Field
+
 from kgrec.generate.names import covers, spans_of
 from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.plugin.options import Configured, Options
 
 _JOINED = re.compile(r"-?([A-Za-z]+)")
 
@@ -31,17 +34,19 @@ class Number:
     decimals: int
 
 
-class Numbers:
-    """Rejects numbers that the facts do not hold.
+class NumbersOptions(Options):
+    """Options of the guard ``numbers``, ``[guards.numbers]``."""
 
-    Args:
-        rounding: how far a rounded number may be from the fact, as a share of it; years must be exact.
-    """
+    rounding: float = Field(
+        0.05, ge=0, lt=0.5, description="how far a rounded number may be from the fact, as a share; years are exact"
+    )
 
-    def __init__(self, *, rounding: float = 0.05) -> None:
-        if not 0 <= rounding < 0.5:
-            raise ValueError(f"rounding must lie between 0 and 0.5, not {rounding}")
-        self.rounding = rounding
+
+class Numbers(Configured):
+    """Rejects numbers that the facts do not hold."""
+
+    Options = NumbersOptions
+    options: NumbersOptions
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
@@ -65,7 +70,7 @@ class Numbers:
     def _agree(self, said: Number, fact: Number) -> bool:
         if said.units and fact.units and not said.units & fact.units:
             if "hour" in said.units and "minute" in fact.units:
-                return abs(said.value * 60 - fact.value) <= self.rounding * fact.value
+                return abs(said.value * 60 - fact.value) <= self.options.rounding * fact.value
             return False
         if said.value == fact.value:
             return True
@@ -73,7 +78,7 @@ class Numbers:
         if whole_year or said.decimals > fact.decimals:
             return False
         rounded = abs(said.value - fact.value) <= 0.5 * 10.0**-said.decimals
-        return rounded and abs(said.value - fact.value) <= self.rounding * max(abs(fact.value), 1e-9)
+        return rounded and abs(said.value - fact.value) <= self.options.rounding * max(abs(fact.value), 1e-9)
 
 
 def _whole(text: str, said: Number, told: str, behind: Collection[str]) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pydantic import Field
+
 from kgrec.generate.guards.patterns import phrase_pattern
 from kgrec.generate.names import masked, spans_of
 from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.plugin.options import Configured, Options
 from kgrec.text.sanitize import address, instruction, markup
 from kgrec.text.tokens import name_key, tokenize
 
@@ -17,17 +20,17 @@ QUOTED = 5
 """So many of the user's own words in a row count as quoted."""
 
 
-class Banned:
-    """Rejects abuse, scams, markup, addresses, and what language models say of themselves or of their prompt.
+class BannedOptions(Options):
+    """Options of the guard ``banned``, ``[guards.banned]``."""
 
-    Args:
-        words: further words or phrases that no text may contain.
-    """
+    words: list[str] = Field([], description="further words or phrases that no text may contain")
 
-    def __init__(self, *, words: Sequence[str] = ()) -> None:
-        if isinstance(words, str):
-            raise ValueError("words is a list")
-        self.words = tuple(words)
+
+class Banned(Configured):
+    """Rejects abuse, scams, markup, addresses, and what language models say of themselves or of their prompt."""
+
+    Options = BannedOptions
+    options: BannedOptions
 
     def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:  # noqa: ARG002
         """See :class:`kgrec.plugin.protocols.Guard`."""
@@ -36,7 +39,9 @@ class Banned:
     def _said(self, facts: Sequence[Fact], text: str) -> Iterator[str]:
         yield from (said.strip()[:40] for said in (markup(text), address(text), instruction(text)) if said)
         covered = masked(text, spans_of(text, tuple(facts)))
-        yield from (match[0] for match in phrase_pattern(languages(), "banned", self.words).finditer(covered))
+        yield from (
+            match[0] for match in phrase_pattern(languages(), "banned", tuple(self.options.words)).finditer(covered)
+        )
 
 
 class Privacy:

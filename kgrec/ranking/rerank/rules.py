@@ -97,7 +97,7 @@ def _meant(target: str, data: RerankData, positions: Mapping[str, int]) -> NDArr
 class CapOptions(Options):
     """Options of ``[rerankers.cap]``."""
 
-    attribute: str = Field(description="of the items: brand, author, series...")
+    attribute: str = Field(description="of the items: author, series...")
     most: int = Field(2, ge=1, description="items of a value in a list")
 
 
