@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kgrec.config import Config
-from kgrec.errors import UserError
+from kgrec.errors import StorageError, UserError, WorkspaceError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
 from kgrec.settings import Settings, load_settings
@@ -67,8 +67,6 @@ def open_project(
         WorkspaceError: the folder has no kgrec.toml.
         ConfigError: kgrec.toml or an override holds something that cannot be used.
     """
-    from kgrec.errors import StorageError, WorkspaceError
-
     workspace = Workspace(Path(path))
     if not workspace.config_file.is_file():
         raise WorkspaceError(
@@ -125,17 +123,12 @@ class Project:
         return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri, self._learning_tables)
 
     def _learning_tables(self) -> LearningTables:
-        """Return likes, what of them is held out, and text vectors where they are of this graph."""
-        from kgrec.data.dataset import Dataset
-        from kgrec.data.split import liked_pairs
-        from kgrec.graph.pyg import LearningTables
+        from kgrec.graph.pyg import learning_tables
 
-        config = self.config
-        dataset = Dataset.load(self.workspace.folder("dataset"))  # the test part, too
-        likes = liked_pairs(dataset, config.feedback, self.domain, config.train, config.seed)
-        trained = "text" in self.workspace.manifest() and not self.workspace.stale("text")
-        texts = (self.text_vectors.users, self.text_vectors.items) if trained else (None, None)
-        return LearningTables(likes, *texts)
+        def texts() -> tuple[Vectors, Vectors]:
+            return self.text_vectors.users, self.text_vectors.items
+
+        return learning_tables(self.workspace, self.config, self.domain, texts)
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -245,9 +238,8 @@ class Project:
 
         check_paths(self.config, self.workspace.root)
         defaults = self.config.train
-        order = TrainOptions(
-            device or defaults.device, only, tune, reset_tuning, defaults.refit if refit is None else refit
-        )
+        refit = defaults.refit if refit is None else refit
+        order = TrainOptions(device or defaults.device, only, tune, reset_tuning, refit)
         self.forget()
         report = train_workspace(self.workspace, self.config, self.manager, order, progress)
         self.forget()
@@ -362,8 +354,7 @@ class Project:
     def titles(self, item_ids: Sequence[str]) -> list[str]:
         """Return what to show for items: the title, or the id where there is none."""
         if "ranker" in vars(self) and not self.workspace.stale("models"):  # it is loaded, and numbers them alike
-            known = self.ranker.item_positions
-            rows = [known[key] for key in item_ids]
+            rows = [self.ranker.item_positions[key] for key in item_ids]
         else:
             rows = self.dataset.item_positions(list(item_ids)).tolist()
         return [self.cards.title(row) or key for row, key in zip(rows, item_ids, strict=True)]

@@ -9,14 +9,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.dataset import Dataset
+from kgrec.data.split import liked_pairs
 from kgrec.graph.tables import KINDS, GraphTables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch_geometric.data import HeteroData
 
+    from kgrec.config import Config
+    from kgrec.plugin.domain import Domain
     from kgrec.types import Vectors
+    from kgrec.workspace import Workspace
 
 Ints = NDArray[np.int64]
 
@@ -38,6 +43,23 @@ class LearningTables:
     likes: pl.DataFrame
     user_text: Vectors | None = None
     item_text: Vectors | None = None
+
+
+def learning_tables(
+    workspace: Workspace, config: Config, domain: Domain, texts: Callable[[], tuple[Vectors, Vectors]]
+) -> LearningTables:
+    """Return likes, what of them is held out, and text vectors where they are of this graph.
+
+    Args:
+        workspace: whose tables these are, the test part too.
+        config: settings.
+        domain: the domain in force.
+        texts: loads the vectors of users and of items; called where they are up to date.
+    """
+    dataset = Dataset.load(workspace.folder("dataset"))
+    likes = liked_pairs(dataset, config.feedback, domain, config.train, config.seed)
+    trained = "text" in workspace.manifest() and not workspace.stale("text")
+    return LearningTables(likes, *(texts() if trained else (None, None)))
 
 
 def to_pyg(graph: GraphTables, learning: LearningTables | None = None) -> HeteroData:

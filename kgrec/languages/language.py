@@ -86,7 +86,7 @@ class Grammar(_Table):
     """Of inflected words, those to be tried first in front; cut before words are compared."""
 
 
-class Numbers(_Table):
+class NumberWords(_Table):
     """Numbers in words."""
 
     words: dict[str, float] = {}
@@ -148,7 +148,7 @@ class Language(_Table):
     length: Lengths
     punctuation: Punctuation
     grammar: Grammar = Grammar()
-    numbers: Numbers
+    numbers: NumberWords
     units: dict[str, tuple[str, ...]] = {}
     """Words of the units that are told apart."""
     dates: Dates

@@ -7,10 +7,13 @@ from collections import defaultdict
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from packaging.requirements import Requirement
+from pydantic import BaseModel
 
+from kgrec.config import Config
 from kgrec.plugin.manager import OFFERS
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +29,21 @@ def name_of(file):
     return str(file.relative_to(ROOT))
 
 
+def test_public_classes_have_names_of_their_own():
+    homes = defaultdict(list)
+    for file in CORE:
+        for node in parsed(file).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(name_of(file))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
 ASKED = {
     "kgrec/cli/app.py": "errors of Typer's parser, whose classes are private; streams that a caller replaced",
     "kgrec/cli/output.py": "arrays and numbers of numpy, which is not imported for the help",
     "kgrec/generate/lora/learning.py": "settings of a model of transformers",
     "kgrec/generate/models/endpoint.py": "what an endpoint answers",
-    "kgrec/models/threads.py": "functions of the C library and the operating system",
+    "kgrec/models/threads.py": "functions of the operating system",
     "kgrec/plugin/manager.py": "functions of a plugin's module, which may be anything",
     "kgrec/settings.py": "type hints",
     "kgrec/text/encoders/pretrained.py": "settings of a model of transformers",
@@ -50,6 +62,43 @@ def test_parts_are_not_asked_for_what_no_protocol_states():
         and isinstance(node.args[1], ast.Constant)  # getattr(row, name) reads a field by its name
     }
     assert asking == set(ASKED)
+
+
+def models_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from models_in(argument)
+
+
+def settings(model, path=()):
+    """Yield the keys of kgrec.toml, such as ``("train", "device")``."""
+    for name, field in model.model_fields.items():
+        inner = list(models_in(field.annotation))
+        if not inner:
+            yield (*path, name)
+        for one in inner:
+            yield from settings(one, (*path, name))
+
+
+HOLDERS = {"config", "settings", "defaults", "entry", "attribute", "file"}
+"""Names that hold settings, beside the name of the table: ``config.threads``, ``self.config.train.threads``."""
+
+
+def test_every_setting_is_read():
+    read = defaultdict(set)
+    for file in CORE:
+        if file.name == "config.py":
+            continue
+        for node in ast.walk(parsed(file)):
+            if isinstance(node, ast.Attribute):
+                holder = node.value
+                tail = holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")
+                read[node.attr].add(tail.lstrip("_"))
+    keys = list(settings(Config))
+    assert len(keys) > 60
+    unread = [".".join(key) for key in keys if not read[key[-1]] & {*HOLDERS, *key[-2:-1]}]
+    assert unread == []
 
 
 def test_every_hard_dependency_is_imported():

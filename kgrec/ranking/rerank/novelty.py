@@ -76,7 +76,7 @@ class Serendipity(Novelty):
         return scaled(surprise, lists.items >= 0)
 
 
-class PopularityOptions(StrengthOptions):
+class LessPopularOptions(StrengthOptions):
     """Options of ``[rerankers.popularity]``."""
 
     strength: float = strength(0.3)
@@ -94,8 +94,8 @@ class LessPopular(Blended):
     PNAS 2010). With ``scale = "count"`` rarity is ``1 - c / max c``.
     """
 
-    Options = PopularityOptions
-    options: PopularityOptions
+    Options = LessPopularOptions
+    options: LessPopularOptions
 
     def prepare(self, data: RerankData) -> Self:
         """Take the popularity of the items."""
