@@ -35,7 +35,13 @@ def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
     """
     complete = bool(np.isfinite(scores.sum(axis=1)).all())  # one pass, no mask: nearly all scorers score everything
     known = None if complete else np.isfinite(scores)
-    rows, columns = _known_places(seen, known)
+    rows, columns = np.zeros((2, 0), dtype=np.int64)
+    if seen is not None:
+        places = SeenPlaces.of(seen)
+        rows, columns = places.rows, places.columns
+    if known is not None:
+        kept = known[rows, columns]
+        rows, columns = rows[kept], columns[kept]
     filled = scores if known is None else np.where(known, scores, np.float32(0))
     scored = np.full(len(scores), scores.shape[1]) if known is None else known.sum(axis=1)
     count = np.maximum(scored - np.bincount(rows, minlength=len(scores)), 1)
@@ -57,16 +63,6 @@ def standardise(scores: Scores, seen: csr_array | None = None) -> Scores:
 def is_flat(mean: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.bool_]:
     """Say which rows have no spread beyond rounding."""
     return np.asarray(deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6), dtype=np.bool_)
-
-
-def _known_places(
-    seen: csr_array | None, known: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if seen is None:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    kept = slice(None) if known is None else known[rows, seen.indices]
-    return rows[kept], seen.indices[kept].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from kgrec.plugin.protocols import Scorer
     from kgrec.ranking.fusion_weights import Candidates
     from kgrec.ranking.training_inputs import TrainingInputs
-
-Mode = Literal["none", "lambdarank", "auto"]
 
 Fusion = tuple[Mapping[str, float], Gate | None]
 """Weights, and how they move with the user."""
@@ -134,14 +132,14 @@ class Lesson:
 
 
 def add_second_stage(
-    scorers: Mapping[str, Scorer], fusion: Fusion, material: TrainingInputs, config: Config
+    scorers: Mapping[str, Scorer], fusion: Fusion, inputs: TrainingInputs, config: Config
 ) -> tuple[SecondStage | None, StageResult | None]:
     """Learn the second stage if kgrec.toml asks for it.
 
     Args:
         scorers: fitted on the fit part; all are looked at, also those without a weight.
         fusion: what the trees come after.
-        material: the data.
+        inputs: the data.
         config: settings; ``fusion`` and ``seed`` are read.
 
     Returns:
@@ -153,24 +151,21 @@ def add_second_stage(
     if config.fusion.second_stage == "none":
         return None, None
     started = time.perf_counter()
-    names, held_out = list(scorers), material.held_out
-    candidates = collect(scorers, held_out, material.fit.matrix, per_scorer=CANDIDATES)
+    names, held_out = list(scorers), inputs.held_out
+    candidates = collect(scorers, held_out, inputs.fit.matrix, per_scorer=CANDIDATES)
     learner = Learner(
         names,
         candidates,
-        counts=np.diff(material.seen.indptr)[held_out.users],
-        popularity=popularity_of(material.fit.matrix),
+        counts=np.diff(inputs.seen.indptr)[held_out.users],
+        popularity=popularity_of(inputs.fit.matrix),
         fusion=fusion,
-        relearn=not config.fusion.weights and config.fusion.method == "forward",
-        k=config.fusion.metric_k,
-        max_members=config.fusion.max_members,
-        seed=config.seed,
+        config=config,
     )
-    models, result = learner.learn(config.fusion.second_stage)
+    models, result = learner.learn()
     result = replace(result, seconds=round(time.perf_counter() - started, 2))
     if not result.kept:
         return None, result
-    everything = material.everything or material.fit
+    everything = inputs.everything or inputs.fit
     ranks_seen = held_out.masked.nnz == 0
     popularity = popularity_of(everything.matrix)
     return SecondStage(models, result.strength, tuple(names), popularity, ranks_seen), result
@@ -186,10 +181,7 @@ class Learner:
         counts: items that each of them has seen, shape ``(u,)``.
         popularity: see :func:`kgrec.ranking.second_stage.popularity_of`.
         fusion: what the trees come after.
-        relearn: the fusion was learned on these users, so a half is judged by that of the other half.
-        k: length of the lists.
-        max_members: scorers in a fusion at most.
-        seed: of halves, folds and trees.
+        config: settings; ``fusion`` and ``seed`` are read.
     """
 
     names: Sequence[str]
@@ -197,51 +189,50 @@ class Learner:
     counts: NDArray[np.int64]
     popularity: NDArray[np.float32]
     fusion: Fusion
-    relearn: bool
-    k: int
-    max_members: int
-    seed: int
+    config: Config
 
-    def learn(self, mode: Mode) -> tuple[tuple[str, ...], StageResult]:
+    def learn(self) -> tuple[tuple[str, ...], StageResult]:
         """Return the models in LightGBM's text format, none where they are not kept, and what was found out.
 
-        Args:
-            mode: ``lambdarank`` keeps them in any case, ``auto`` if the gain is larger than its standard error.
+        ``second_stage = "auto"`` keeps them if the gain is larger than its standard error.
         """
         import_lightgbm()
         usable = int(self.candidates.relevant.any(axis=1).sum())
         if usable < LEAST_USERS:
             return (), StageResult(False, skipped=f"{usable} users with held-out likes are too few to learn from")
-        rng = np.random.default_rng([self.seed, 11])
+        k, seed = self.config.fusion.metric_k, self.config.seed
+        rng = np.random.default_rng([seed, 11])
         before, after = self._cross_fitted(rng)
         gain = after - before
         mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
         figures = StageResult(False, float(before.mean()), float(after.mean()), mean, error, users=len(gain))
-        if mode == "auto" and mean <= error:
+        if self.config.fusion.second_stage == "auto" and mean <= error:
             return (), figures
         lesson = self._lesson(self.fusion)
-        rounds, strength = _choose(lesson, self.k, rng, self.seed)
-        models = tuple(tree.model_to_string() for tree in _grow(lesson, rounds, N_SEEDS, self.seed))
+        rounds, strength = _choose(lesson, k, rng, seed)
+        models = tuple(tree.model_to_string() for tree in _grow(lesson, rounds, N_SEEDS, seed))
         return models, replace(figures, kept=True, rounds=rounds, strength=strength)
 
     def _cross_fitted(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return each user's NDCG without and with trees, learned on the other half of the users."""
+        k, seed = self.config.fusion.metric_k, self.config.seed
         halves = np.array_split(rng.permutation(len(self.counts)), 2)
         before, after = np.zeros(len(self.counts)), np.zeros(len(self.counts))
         for learned, judged in (map(np.sort, halves), map(np.sort, halves[::-1])):
             lesson = self._lesson(self._learned_fusion(learned, rng))
-            rounds, strength = _choose(lesson.of(learned), self.k, rng, self.seed)
-            trees = _grow(lesson.of(learned), rounds, N_SEEDS, self.seed)
+            rounds, strength = _choose(lesson.of(learned), k, rng, seed)
+            trees = _grow(lesson.of(learned), rounds, N_SEEDS, seed)
             exam = lesson.of(judged)
-            before[judged] = exam.ndcg(self.k)
-            after[judged] = exam.ndcg(self.k, np.float32(strength) * rise_by(trees, exam.listed))
+            before[judged] = exam.ndcg(k)
+            after[judged] = exam.ndcg(k, np.float32(strength) * rise_by(trees, exam.listed))
         return before, after
 
     def _learned_fusion(self, users: NDArray[np.int64], rng: np.random.Generator) -> Fusion:
-        if not self.relearn:
+        given = self.config.fusion
+        if given.weights or given.method != "forward":  # it was not learned on these users
             return self.fusion
-        part, counts = self.candidates.subset(users), self.counts[users]
-        return learn_fusion(self.names, part, counts, k=self.k, max_members=self.max_members, rng=rng, max_users=1000)
+        part, counts, k = self.candidates.subset(users), self.counts[users], given.metric_k
+        return learn_fusion(self.names, part, counts, k=k, max_members=given.max_members, rng=rng, max_users=1000)
 
     def _lesson(self, fusion: Fusion) -> Lesson:
         """List the candidates by a fusion and describe them."""

@@ -21,7 +21,6 @@ from kgrec.plugin.manager import PluginManager, Registry
 from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress
-from kgrec.ranking import tuned
 from kgrec.ranking.cold_training import add_cold
 from kgrec.ranking.fitting import FitStore, Fitter, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
@@ -31,6 +30,7 @@ from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
 from kgrec.ranking.tuned import Tuned
+from kgrec.ranking.tuning import quiet_optuna, search
 from kgrec.types import TrainingData
 from kgrec.workspace import Workspace, package_versions
 
@@ -106,7 +106,8 @@ def train_workspace(
     for name in order.only or config.train.scorers or ():
         registry[name]  # a misspelt name is an error now, not after the texts are encoded
     if order.tune is not None:
-        tuned.check_search()
+        with quiet_optuna():  # that it is missing is an error now, not after the texts are encoded
+            pass
     started = time.perf_counter()
     chosen = resolve_device(order.device)
     threads = choose_threads(config.train.threads)
@@ -133,7 +134,7 @@ def train_workspace(
                 device=chosen,
             )
             key = _run_key(workspace, config, chosen)
-            found = tuned.search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)
+            found = search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)
             store = FitStore(workspace.cache / "training", key)
             ranker, report = train(inputs, registry, Fitter(found.config, progress, store), only=order.only)
             ranker.save(models.folder)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,8 +14,6 @@ from kgrec.workspace import read_json, storage_errors, write_json
 if TYPE_CHECKING:
     from kgrec.plugin.manager import Registry
     from kgrec.progress import Progress
-    from kgrec.ranking.fitting import Fitter
-    from kgrec.ranking.training_inputs import TrainingInputs, TrainOptions
     from kgrec.workspace import Workspace
 
 FILE = "tuned.json"
@@ -63,49 +59,6 @@ class TunedConfig:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def search(
-    inputs: TrainingInputs,
-    registry: Registry,
-    fitter: Fitter,
-    order: TrainOptions,
-    workspace: Workspace,
-    *,
-    made_from: str,
-) -> TunedConfig:
-    """Search as long as asked and return the settings with everything that was ever found.
-
-    Args:
-        inputs: the data.
-        registry: the scorers on offer.
-        fitter: fits them; its settings are laid over what is found.
-        order: what is asked of the training: how long to search, for which scorers.
-        workspace: keeps what is found.
-        made_from: hash of data and settings.
-
-    Raises:
-        MissingExtraError: a search is asked for and Optuna is not installed.
-    """
-    folder, config, progress = folder_of(workspace), fitter.config, fitter.progress
-    listed = order.only or config.train.scorers
-    if order.reset_tuning:
-        shutil.rmtree(folder, ignore_errors=True)
-    started = time.perf_counter()
-    results: tuple[Tuned, ...] = ()
-    seconds: dict[str, float] = {}
-    if order.tune is not None:
-        from kgrec.ranking.tuning import tune
-
-        options: dict[str, Any] = {"names": listed or list(registry), "minutes": order.tune}
-        results = tuple(tune(inputs, registry, fitter, **options, folder=folder, made_from=made_from))
-        seconds = {"tuning": round(time.perf_counter() - started, 2)}
-    found = load(folder)
-    if listed is not None:
-        found = {name: one for name, one in found.items() if name in listed}
-    if any(one.made_from != made_from for one in found.values()):
-        progress.log("options were tuned on other data or settings: --tune MINUTES again, or --reset-tuning")
-    return TunedConfig(laid_under(config, found, registry, progress), tuple(sorted(found)), results, seconds)
-
-
 def tuned_config(config: Config, workspace: Workspace, registry: Registry, progress: Progress) -> Config:
     """Return the settings with what tuning found."""
     return laid_under(config, load(folder_of(workspace)), registry, progress)
@@ -114,18 +67,6 @@ def tuned_config(config: Config, workspace: Workspace, registry: Registry, progr
 def folder_of(workspace: Workspace) -> Path:
     """Return where a workspace keeps what tuning found."""
     return workspace.artifacts / "tuning"
-
-
-def check_search() -> None:
-    """Raise before anything is done if a search is not possible.
-
-    Raises:
-        MissingExtraError: Optuna is not installed.
-    """
-    from kgrec.ranking.tuning import quiet_optuna
-
-    with quiet_optuna():
-        pass
 
 
 def load(folder: Path) -> dict[str, Tuned]:

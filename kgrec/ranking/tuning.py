@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from kgrec.plugin.space import Choice, Range, Real, Space
 from kgrec.progress import Progress, StopTraining, Task
 from kgrec.ranking import tuned
 from kgrec.ranking.fitting import Fitter, unusable
-from kgrec.ranking.tuned import Tuned
+from kgrec.ranking.tuned import Tuned, TunedConfig
 from kgrec.workspace import storage_errors
 
 if TYPE_CHECKING:
@@ -29,13 +30,55 @@ if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.plugin.manager import Registry
     from kgrec.plugin.spec import Spec
-    from kgrec.ranking.training_inputs import TrainingInputs
+    from kgrec.ranking.training_inputs import TrainingInputs, TrainOptions
+    from kgrec.workspace import Workspace
 
 FAILURES = (ArithmeticError, ValueError, RuntimeError, MemoryError)
 """What a solver raises that cannot cope with the options drawn for it."""
 
 JOURNAL = "trials.jsonl"
 """Everything that was tried, in the format of Optuna's journal, one JSON value a line."""
+
+
+def search(
+    inputs: TrainingInputs,
+    registry: Registry,
+    fitter: Fitter,
+    order: TrainOptions,
+    workspace: Workspace,
+    *,
+    made_from: str,
+) -> TunedConfig:
+    """Search as long as asked and return the settings with everything that was ever found.
+
+    Args:
+        inputs: the data.
+        registry: the scorers on offer.
+        fitter: fits them; its settings are laid over what is found.
+        order: what is asked of the training: how long to search, for which scorers.
+        workspace: keeps what is found.
+        made_from: hash of data and settings.
+
+    Raises:
+        MissingExtraError: a search is asked for and Optuna is not installed.
+    """
+    folder, config, progress = tuned.folder_of(workspace), fitter.config, fitter.progress
+    listed = order.only or config.train.scorers
+    if order.reset_tuning:
+        shutil.rmtree(folder, ignore_errors=True)
+    started = time.perf_counter()
+    results: tuple[Tuned, ...] = ()
+    seconds: dict[str, float] = {}
+    if order.tune is not None:
+        options: dict[str, Any] = {"names": listed or list(registry), "minutes": order.tune}
+        results = tuple(tune(inputs, registry, fitter, **options, folder=folder, made_from=made_from))
+        seconds = {"tuning": round(time.perf_counter() - started, 2)}
+    found = tuned.load(folder)
+    if listed is not None:
+        found = {name: one for name, one in found.items() if name in listed}
+    if any(one.made_from != made_from for one in found.values()):
+        progress.log("options were tuned on other data or settings: --tune MINUTES again, or --reset-tuning")
+    return TunedConfig(tuned.laid_under(config, found, registry, progress), tuple(sorted(found)), results, seconds)
 
 
 def tune(

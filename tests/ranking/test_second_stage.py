@@ -43,7 +43,7 @@ def small(monkeypatch):
     monkeypatch.setattr(training, "TREES", {**training.TREES, "min_data_in_leaf": 20, "learning_rate": 0.2})
 
 
-def learner(rng, liked, *, n_users=200, n_candidates=30):
+def learner(rng, liked, *, mode="auto", n_users=200, n_candidates=30):
     """Return a learner; ``liked`` turns scores of shape ``(2, u, c)`` and noise into how much each item is liked."""
     scores = rng.normal(size=(2, n_users, n_candidates)).astype(np.float32)
     utility = liked(scores) + 0.3 * rng.normal(size=scores.shape[1:])
@@ -53,12 +53,13 @@ def learner(rng, liked, *, n_users=200, n_candidates=30):
     counts = rng.integers(2, 60, n_users)
     popularity = np.zeros(400, dtype=np.float32)
     fusion = ({"a": 0.5, "b": 0.5}, None)
-    return Learner(["a", "b"], candidates, counts, popularity, fusion, True, 10, 6, 3)
+    config = Config.model_validate({"seed": 3, "fusion": {"metric_k": 10, "max_members": 6, "second_stage": mode}})
+    return Learner(["a", "b"], candidates, counts, popularity, fusion, config)
 
 
 def test_it_is_kept_where_scores_do_not_add_up():
     made = learner(np.random.default_rng(0), lambda scores: np.minimum(scores[0], scores[1]) - 3 * (scores[0] > 1))
-    models, result = made.learn("auto")
+    models, result = made.learn()
     assert result.kept
     assert models
     assert result.gain > result.error > 0
@@ -66,25 +67,25 @@ def test_it_is_kept_where_scores_do_not_add_up():
     assert result.rounds in training.ROUNDS
     assert result.strength in training.STRENGTHS
     assert json.loads(json.dumps(result.state()))["kept"] is True
-    again, same = made.learn("auto")
+    again, same = made.learn()
     assert again == models
     assert same == result
 
 
 def test_it_is_left_out_where_the_sum_is_right_unless_it_is_ordered():
     made = learner(np.random.default_rng(1), lambda scores: scores[0] + scores[1])
-    models, result = made.learn("auto")
+    models, result = made.learn()
     assert not result.kept
     assert models == ()
     assert result.gain <= result.error
-    models, ordered = made.learn("lambdarank")
+    models, ordered = learner(np.random.default_rng(1), lambda scores: scores[0] + scores[1], mode="lambdarank").learn()
     assert ordered.kept
     assert len(models) == training.N_SEEDS
     assert (ordered.ndcg_without, ordered.ndcg_with) == (result.ndcg_without, result.ndcg_with)
 
 
 def test_few_users_teach_nothing():
-    models, result = learner(np.random.default_rng(2), lambda scores: scores[0], n_users=30).learn("lambdarank")
+    models, result = learner(np.random.default_rng(2), lambda scores: scores[0], mode="lambdarank", n_users=30).learn()
     assert models == ()
     assert "too few" in result.skipped
     assert result.state()["ndcg_with"] is None

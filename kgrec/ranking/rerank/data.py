@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kgrec.data.dataset import AttributeInfo, Dataset
 from kgrec.data.item_features import first_seen, item_categories
 from kgrec.errors import ConfigError, NotFoundError
+from kgrec.models.features import unit_rows
 from kgrec.plugin.reranking import Groups, RerankData
 from kgrec.types import ItemIndices, Triples, Vectors
 
@@ -198,24 +199,17 @@ def _as_numbers(name: str, values: pl.Series) -> NDArray[np.float64]:
     return found
 
 
-def unit(vectors: Vectors) -> Vectors:
-    """Scale rows to length 1; zero rows stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows: Vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    return rows
-
-
 def compressed(vectors: Vectors) -> Vectors:
     """Return unit rows of length :data:`DIM` at most: the principal axes of the second moments, so the best cosines.
 
     Args:
         vectors: shape ``(n, dim)``.
     """
-    rows = unit(np.asarray(vectors, dtype=np.float32))
+    rows = unit_rows(np.asarray(vectors, dtype=np.float32))
     if rows.shape[1] <= DIM:
         return rows
     _, axes = np.linalg.eigh(rows.T @ rows)  # rising eigenvalues
-    return unit(rows @ axes[:, -DIM:])
+    return unit_rows(rows @ axes[:, -DIM:])
 
 
 def graph_vectors(triples: Triples, rows: ItemIndices, seed: int) -> Vectors | None:
@@ -248,4 +242,4 @@ def graph_vectors(triples: Triples, rows: ItemIndices, seed: int) -> Vectors | N
         dense = np.asarray(weighted @ directions, dtype=np.float32)
     else:
         dense = np.asarray(weighted.todense(), dtype=np.float32)
-    return unit(np.where(rows[:, None] >= 0, dense[rows], np.float32(0)))
+    return unit_rows(np.where(rows[:, None] >= 0, dense[rows], np.float32(0)))
