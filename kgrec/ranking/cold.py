@@ -1,4 +1,4 @@
-"""Cold items beside warm ones: how high an item that next to nobody has touched may come, by a stated budget."""
+"""Cold items beside warm ones: how high an item without likes may come, by a stated budget."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ NOISE = 0.001
 class ColdPlacement:
     """Which items are cold, who scores them, and where their scores lie among those of the others.
 
-    The scorers of warm items have nothing to say of an item that nobody touched: its score is their mean, and no list
+    The scorers of warm items have nothing to say of an item without likes: its score is their mean, and no list
     is that long; the raw scores of a content scorer would fill the list instead. So the members' standard scores among
     the cold items are added up by their weights, standardised again to ``z``, and the cold item gets
     ``m + d * (height + scale * z)``, where ``m`` and ``d`` are mean and standard deviation of the user's fused scores
-    of the warm items. For a user of whom nothing is known cold items keep the mean.
+    of the warm items. Where nothing is known of a user, cold items keep the mean.
 
     Attributes:
         items: positions of the cold items, shape ``(c,)``.

@@ -120,7 +120,7 @@ def _merging(ranker: Ranker, scorers: Mapping[str, Scorer], among: ColdPlacement
 
 
 def hide(data: TrainingData, items: ItemIndices) -> TrainingData:
-    """Return ``data`` as it would be if nobody had come across ``items``; content stays.
+    """Return ``data`` as it would be without interactions on ``items``; content stays.
 
     Args:
         data: the fit part.

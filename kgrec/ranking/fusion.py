@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kgrec.ranking.cold import ColdPlacement
 
 FALLBACK = "popularity"
-"""Scores users of whom nothing is known."""
+"""Scores for users about whom nothing is known."""
 
 FARTHEST = 2.5
 """Levels end here: beyond, a straight line is a guess."""

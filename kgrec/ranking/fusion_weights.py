@@ -83,7 +83,7 @@ def collect(
 
     Args:
         scorers: fitted, by name.
-        held_out: for whom.
+        held_out: the users, and what they like.
         known: likes that the scorers were fitted on, shape ``(n_users, n_items)``; they are no part of the standard.
         per_scorer: how many of each scorer's best items.
         block_size: users at once.

@@ -96,7 +96,7 @@ def tune(
 
     Each scorer that states a space (:mod:`kgrec.plugin.space`) has a study of its own: first its own settings, then
     what a tree-structured Parzen estimator suggests (Bergstra et al., Algorithms for hyper-parameter optimization, NIPS
-    2011). Whoever has had the least time is next. Scorers that train by epochs are cut off when they are worse than the
+    2011). The one that has had the least time is next. Scorers that train by epochs are cut off when they are worse than the
     median of the others was at the same epoch. Judged by NDCG on the held-out likes of validation.
 
     No fit begins that would outlast the time if it took as long as the longest of its scorer; others are let finish.
@@ -113,7 +113,7 @@ def tune(
 
     Raises:
         MissingExtraError: Optuna is not installed.
-        UserError: nothing can be tuned, or nobody can be judged.
+        UserError: nothing can be tuned, or there are no held-out likes.
         CorruptArtifactError: the record of the trials is damaged.
     """
     if not len(inputs.held_out.users):

@@ -167,7 +167,7 @@ def shares_of(liked: csr_array, matrix: csr_array) -> NDArray[np.float64]:
 
 
 def rarity(counts: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return how rare each item is: 1 where nobody likes it, 0 for the one with the largest count."""
+    """Return how rare each item is: 1 without likes, 0 for the one with the largest count."""
     rare: NDArray[np.float32] = (1 - counts / max(counts.max(initial=0.0), 1e-9)).astype(np.float32)
     return rare
 
