@@ -96,8 +96,8 @@ def tune(
 
     Each scorer that states a space (:mod:`kgrec.plugin.space`) has a study of its own: first its own settings, then
     what a tree-structured Parzen estimator suggests (Bergstra et al., Algorithms for hyper-parameter optimization, NIPS
-    2011). The one that has had the least time is next. Scorers that train by epochs are cut off when they are worse than the
-    median of the others was at the same epoch. Judged by NDCG on the held-out likes of validation.
+    2011). The one that had the least time is next. Scorers that train by epochs are cut off when they are worse than
+    the median of the others was at the same epoch. Judged by NDCG on the held-out likes of validation.
 
     No fit begins that would outlast the time if it took as long as the longest of its scorer; others are let finish.
 
