@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
     from kgrec.generate.feedback.feedback import TextFeedback
-    from kgrec.generate.finetune import FineTuneOptions, FineTuneResult
-    from kgrec.generate.lora.settings import LoraSettings
+    from kgrec.generate.finetune import FineTuneResult
+    from kgrec.generate.finetune_texts import FineTuneOptions
     from kgrec.generate.service import TextService
     from kgrec.generate.writer import Watch
     from kgrec.graph.build_stage import BuildReport
     from kgrec.graph.knowledge_graph import KnowledgeGraph
-    from kgrec.graph.pyg import LearningTables
+    from kgrec.graph.pyg import LearnedTables
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
@@ -120,15 +120,12 @@ class Project:
         """The knowledge graph."""
         from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-        return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri, self._learning_tables)
+        def learned() -> LearnedTables:
+            from kgrec.graph.pyg import learned_tables
 
-    def _learning_tables(self) -> LearningTables:
-        from kgrec.graph.pyg import learning_tables
+            return learned_tables(self.workspace, self.config, self.domain, lambda: self.text_vectors)
 
-        def texts() -> tuple[Vectors, Vectors]:
-            return self.text_vectors.users, self.text_vectors.items
-
-        return learning_tables(self.workspace, self.config, self.domain, texts)
+        return KnowledgeGraph(self.workspace.folder("graph"), self.config.graph.base_iri, learned)
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -461,17 +458,14 @@ class Project:
         record = evaluate_texts(self.texts, recommend, encode, plan or TextPlan(), fluency, progress)
         return self.runs.keep(record)
 
-    def tune_writer(
-        self, order: FineTuneOptions | None = None, settings: LoraSettings | None = None, *, progress: Progress = SILENT
-    ) -> FineTuneResult:
+    def finetune(self, options: FineTuneOptions | None = None, *, progress: Progress = SILENT) -> FineTuneResult:
         """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
 
         Items are drawn for three parts that share no item and no text: the first is learned from, the second decides
         which step is kept and when to stop, the third is only judged.
 
         Args:
-            order: base model, kinds and sources of texts, folder; None: all texts, on the packaged model.
-            settings: of the tuning; None: the usual ones with the seed of kgrec.toml.
+            options: base model, texts, and how to tune; None: the usual ones with the seed of kgrec.toml.
             progress: told where it is.
 
         Raises:
@@ -479,10 +473,11 @@ class Project:
             DataError: there are too few items or texts.
             UsageError: the folder holds another tuning.
         """
-        from kgrec.generate.finetune import FineTuneOptions, finetune
-        from kgrec.generate.lora.settings import LoraSettings
+        from kgrec.generate.finetune import finetune
+        from kgrec.generate.finetune_texts import FineTuneOptions
 
-        return finetune(self, order or FineTuneOptions(), settings or LoraSettings(seed=self.config.seed), progress)
+        given = options or FineTuneOptions(seed=self.config.seed)
+        return finetune(self.texts, self.feedback.accepted, given, progress)
 
     @cached_property
     def feedback(self) -> TextFeedback:

@@ -49,7 +49,7 @@ def tune(
     rank: Annotated[int, typer.Option("--rank", min=1, help="Of the adapters.")] = 8,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="By default that of kgrec.toml.")] = None,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where it computes.")] = "auto",
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of resuming.")] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Folder of the adapters; by default the workspace's own."),
@@ -59,41 +59,45 @@ def tune(
 
     LoRA adapters learn from descriptions, texts of the template, and generated texts that were accepted.
 
-    Interrupted, it goes on where it stopped. What comes out is used by `kgrec generate USER --model tuned`.
+    Interrupted, it is resumed where it stopped. What comes out is used by `kgrec generate USER --model tuned`.
     """
-    from kgrec.generate.finetune import SOURCES, FineTuneOptions
-    from kgrec.generate.lora.settings import LoraSettings
+    from kgrec.generate.finetune_texts import SOURCES, FineTuneOptions
 
-    settings = LoraSettings(
+    given = FineTuneOptions(
+        base=model,
+        out=out,
+        kinds=tuple(kinds or ()),
+        language=lang,
+        sources=tuple(sources or SOURCES),
+        items=items,
+        judged=judged,
+        restart=restart,
         steps=steps,
         patience=patience,
         check_every=check_every,
         batch_size=batch_size,
         learning_rate=learning_rate,
         rank=rank,
-        alpha=2 * rank,
-        judged=judged,
         seed=run.project.config.seed if seed is None else seed,
-        device=device,  # type: ignore[arg-type]  # checked there
+        device=device,
     )
-    order = FineTuneOptions(model, out, tuple(kinds or ()), lang, tuple(sources or SOURCES), items, restart)  # type: ignore[arg-type]
     with run.progress() as progress:
-        found = run.project.tune_writer(order, settings, progress=progress)
+        found = run.project.finetune(given, progress=progress)
     run.data([_record(found)], lambda: _show(found, None if out is None else str(out)))
 
 
 def _record(found: FineTuneResult) -> dict[str, Any]:
-    done = found.tuning
+    last = found.checks[-1]
     return {
-        "folder": str(done.folder),
-        "base": done.base,
-        "steps": done.state.step,
-        "best_step": done.state.best_step,
-        "seconds": round(done.state.seconds, 1),
-        "tokens": done.state.tokens,
-        "trained_weights": done.trained,
-        "texts": done.texts,
-        "left_out": done.left_out,
+        "folder": str(found.folder),
+        "base": found.base,
+        "steps": last.step,
+        "best_step": found.best_step,
+        "seconds": last.seconds,
+        "tokens": found.tokens,
+        "trained_weights": found.trained,
+        "texts": found.texts,
+        "left_out": found.left_out,
         "before": _interval(found.before),
         "after": _interval(found.after),
         "change": _interval(found.change, found.change.difference),
@@ -108,14 +112,14 @@ def _interval(found: Any, mean: float | None = None) -> dict[str, float]:
 def _show(found: FineTuneResult, out: str | None) -> None:
     import math
 
-    done, screen = found.tuning, console()
-    texts = " · ".join(f"{part} {cell(sum(by.values()))}" for part, by in done.texts.items())
+    last, screen = found.checks[-1], console()
+    texts = " · ".join(f"{part} {cell(sum(by.values()))}" for part, by in found.texts.items())
     screen.print(
-        f"{clean(done.base)} · {cell(done.state.step)} steps, best {cell(done.state.best_step)} · "
-        f"{duration(done.state.seconds)} · {cell(done.trained)} weights learned of {cell(done.all_weights)}",
+        f"{clean(found.base)} · {cell(last.step)} steps, best {cell(found.best_step)} · "
+        f"{duration(last.seconds)} · {cell(found.trained)} weights learned of {cell(found.all_weights)}",
         style="bold",
     )
-    left = f" · {cell(done.left_out)} too long, left out" if done.left_out else ""
+    left = f" · {cell(found.left_out)} too long, left out" if found.left_out else ""
     screen.print(f"texts: {texts}{left}", style="dim")
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
     made = table({"held-out items": {}, "nats a token": right, "95 %": right, "perplexity": right})
@@ -125,6 +129,6 @@ def _show(found: FineTuneResult, out: str | None) -> None:
     for name, paired in rows.items():
         made.add_row(name, f"{paired.difference:+.3f}", f"{paired.low:+.3f} to {paired.high:+.3f}", "")
     screen.print(made)
-    if done.state.best_step == 0:
+    if found.best_step == 0:
         screen.print("no step was better on the validation part: the adapters change nothing", style="yellow")
     screen.print(f"use it: kgrec generate USER --model tuned{'' if out is None else ':' + out}", style="dim")

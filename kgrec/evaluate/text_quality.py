@@ -25,7 +25,7 @@ from kgrec.evaluate.plan import TextPlan
 from kgrec.evaluate.records import JudgedText, TextsRecord, Written
 from kgrec.evaluate.text_metrics import Job, TextJudge, WrittenTexts
 from kgrec.generate.kinds import kind_of
-from kgrec.generate.lora.base import PACKAGED, opened
+from kgrec.generate.models.tuned import PACKAGED, opened
 from kgrec.generate.names import display
 from kgrec.generate.prompts import PromptGenerator, version_of, without_examples
 from kgrec.generate.service import GenerateOptions, TextService

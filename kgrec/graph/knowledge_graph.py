@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
 
     from kgrec.graph.neighbourhood import Neighbourhood
-    from kgrec.graph.pyg import LearningTables
+    from kgrec.graph.pyg import LearnedTables
     from kgrec.graph.query import QueryResult
     from kgrec.graph.validate import ShapeViolation
 
@@ -25,13 +25,13 @@ class KnowledgeGraph(GraphTables):
     Args:
         folder: of the stage "graph".
         base_iri: start of the IRIs of nodes that have none of their own.
-        learning: returns what :meth:`to_pyg` adds to the graph, or None.
+        learned: returns what :meth:`to_pyg` adds to the graph, or None.
     """
 
-    def __init__(self, folder: Path, base_iri: str, learning: Callable[[], LearningTables] | None = None) -> None:
+    def __init__(self, folder: Path, base_iri: str, learned: Callable[[], LearnedTables] | None = None) -> None:
         self.folder = folder
         self.base_iri = base_iri
-        self._learning = learning
+        self._learned = learned
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet: all tables are read at once, so that they are of one build.
@@ -47,7 +47,7 @@ class KnowledgeGraph(GraphTables):
         """
         from kgrec.graph.pyg import to_pyg
 
-        return to_pyg(self, None if self._learning is None else self._learning())
+        return to_pyg(self, None if self._learned is None else self._learned())
 
     def query(self, sparql: str, *, timeout: float = 10.0, limit: int | None = None) -> QueryResult:
         """Run a SPARQL query on the RDF store; see :func:`kgrec.graph.query.run_query`.

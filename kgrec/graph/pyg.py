@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ LIKES = "likes"
 
 
 @dataclass(frozen=True, slots=True)
-class LearningTables:
+class LearnedTables:
     """What models learn from besides the graph.
 
     Attributes:
@@ -45,24 +45,36 @@ class LearningTables:
     item_text: Vectors | None = None
 
 
-def learning_tables(
-    workspace: Workspace, config: Config, domain: Domain, texts: Callable[[], tuple[Vectors, Vectors]]
-) -> LearningTables:
+class _TextVectors(Protocol):
+    """The part of :class:`kgrec.text.vectors.TextVectors` that is needed here."""
+
+    @property
+    def users(self) -> Vectors: ...
+
+    @property
+    def items(self) -> Vectors: ...
+
+
+def learned_tables(
+    workspace: Workspace, config: Config, domain: Domain, vectors: Callable[[], _TextVectors]
+) -> LearnedTables:
     """Return likes, what of them is held out, and text vectors where they are of this graph.
 
     Args:
-        workspace: whose tables these are, the test part too.
-        config: settings.
+        workspace: holds the tables, those marked ``test`` among them.
+        config: settings; ``feedback``, ``train`` and ``seed`` are read.
         domain: the domain in force.
-        texts: loads the vectors of users and of items; called where they are up to date.
+        vectors: reads the text vectors.
     """
     dataset = Dataset.load(workspace.folder("dataset"))
     likes = liked_pairs(dataset, config.feedback, domain, config.train, config.seed)
-    trained = "text" in workspace.manifest() and not workspace.stale("text")
-    return LearningTables(likes, *(texts() if trained else (None, None)))
+    if "text" not in workspace.manifest() or workspace.stale("text"):
+        return LearnedTables(likes)
+    found = vectors()
+    return LearnedTables(likes, found.users, found.items)
 
 
-def to_pyg(graph: GraphTables, learning: LearningTables | None = None) -> HeteroData:
+def to_pyg(graph: GraphTables, learned: LearnedTables | None = None) -> HeteroData:
     """Return a workspace's graph.
 
     Nodes are ``user``, ``item`` and ``entity``: users and items in the order of the vocabulary, entities in that of the
@@ -71,7 +83,7 @@ def to_pyg(graph: GraphTables, learning: LearningTables | None = None) -> Hetero
     ``edge_weight`` and, where times are known, ``time`` (unix seconds, -1 unknown). Edges are forward only:
     ``torch_geometric.transforms.ToUndirected`` adds the others.
 
-    With ``learning`` there is the edge type ``(user, likes, item)`` too: what models are trained and judged on. All
+    With ``learned`` there is the edge type ``(user, likes, item)`` too: what models are trained and judged on. All
     edges between users and items then have ``train_mask``, ``val_mask`` and ``test_mask``; those of actions are held
     out with the like of the same user and item. What files mark as ``test`` is among the likes only.
     """
@@ -82,7 +94,7 @@ def to_pyg(graph: GraphTables, learning: LearningTables | None = None) -> Hetero
     nodes = graph.nodes.with_columns(
         number=pl.when(pl.col("kind") == "entity").then(pl.int_range(pl.len()).over("kind")).otherwise("index")
     )
-    texts = {} if learning is None else {"user": learning.user_text, "item": learning.item_text}
+    texts = {} if learned is None else {"user": learned.user_text, "item": learned.item_text}
     for kind in KINDS:
         own = nodes.filter(pl.col("kind") == kind).sort("number")
         data[kind].num_nodes, data[kind].key = own.height, own["key"].to_list()
@@ -106,8 +118,8 @@ def to_pyg(graph: GraphTables, learning: LearningTables | None = None) -> Hetero
         heads, relations, tails = (edges[name].cast(pl.Int64).to_numpy() for name in ends)
         names = graph.relations["name"].to_list()
         add_edges(data, kinds, nodes["number"].to_numpy(), (heads, relations, tails), names, **columns)
-    if learning is not None:
-        _add_likes(data, learning.likes)
+    if learned is not None:
+        _add_likes(data, learned.likes)
     return data
 
 

@@ -7,14 +7,13 @@ import pytest
 import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import DataError, NotFoundError, UsageError
-from kgrec.generate.finetune import FineTuneOptions, texts_of
-from kgrec.generate.lora.settings import LoraSettings
+from kgrec.generate.finetune_texts import FineTuneOptions, texts_of
 from kgrec.progress import SILENT
 from kgrec.testing import toy_workspace
 from kgrec.testing.generation import tiny_model
 
 pytest.importorskip("peft", reason="peft is not installed")
-QUICK = LoraSettings(steps=2, check_every=1, batch_size=2, max_tokens=2000, judged=6)
+QUICK = {"steps": 2, "check_every": 1, "batch_size": 2, "max_tokens": 2000, "judged": 6}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,13 @@ def base(tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("base"))
 
 
+def collected(project, **options):
+    given = FineTuneOptions(**{"seed": 3, "judged": 50, **options})
+    return texts_of(project.texts, project.feedback.accepted, given, SILENT)
+
+
 def test_parts_share_no_item_and_no_text(project):
-    pairs = texts_of(project, FineTuneOptions(), 3, 50, SILENT)
+    pairs = collected(project)
     items = {part: {item for pair in rows for item in pair.items} for part, rows in pairs.items()}
     texts = {part: {pair.text for pair in rows} for part, rows in pairs.items()}
     for found in (items, texts):
@@ -46,11 +50,11 @@ def test_parts_share_no_item_and_no_text(project):
         assert not found["validation"] & found["held-out"]
     assert {pair.source for pair in pairs["train"]} >= {"template", "description"}
     assert {pair.kind for pair in pairs["train"]} == {"blurb", "reason", "summary"}
-    assert texts_of(project, FineTuneOptions(), 3, 50, SILENT) == pairs
+    assert collected(project) == pairs
 
 
 def test_prompts_are_those_of_generation_and_descriptions_are_not_copied(project):
-    pairs = texts_of(project, FineTuneOptions(kinds=("summary",), sources=("description",)), 3, 50, SILENT)
+    pairs = collected(project, kinds=("summary",), sources=("description",))
     for pair in pairs["train"]:
         facts = pair.prompt.split("Facts:")[-1]
         assert pair.prompt.endswith("Text:")
@@ -59,7 +63,7 @@ def test_prompts_are_those_of_generation_and_descriptions_are_not_copied(project
 
 
 def test_chinese_texts(project):
-    pairs = texts_of(project, FineTuneOptions(language="zh", sources=("template", "description")), 3, 50, SILENT)
+    pairs = collected(project, language="zh", sources=("template", "description"))
     assert all("正文" in pair.prompt for pair in pairs["train"])
     assert {pair.source for pair in pairs["train"]} == {"template"}  # the descriptions are English
 
@@ -68,24 +72,24 @@ def test_accepted_texts_are_learned_from(project, tmp_path, monkeypatch):
     monkeypatch.setattr(project.feedback.store, "root", tmp_path)
     (text,) = project.generate(item="i02", kind="summary")
     project.feedback.record(text.text_id, "rated", value=5)
-    pairs = texts_of(project, FineTuneOptions(sources=("description", "accepted")), 3, 50, SILENT)
+    pairs = collected(project, sources=("description", "accepted"))
     found = [pair for rows in pairs.values() for pair in rows if pair.source == "accepted"]
     assert [(pair.text, pair.items) for pair in found] == [(text.text, ("i02",))]
 
 
 def test_what_cannot_be_tuned(project):
     with pytest.raises(NotFoundError, match="sonnet"):
-        texts_of(project, FineTuneOptions(kinds=("sonnet",)), 0, 5, SILENT)
-    with pytest.raises(UsageError, match="unknown source"):
-        texts_of(project, FineTuneOptions(sources=("web",)), 0, 5, SILENT)
+        collected(project, kinds=("sonnet",))
+    with pytest.raises(UsageError, match="sources"):
+        collected(project, sources=("web",))
     with pytest.raises(DataError, match="no texts"):
-        texts_of(project, FineTuneOptions(kinds=("blurb",), sources=("description",)), 0, 5, SILENT)
-    with pytest.raises(UsageError, match="at least 1"):
-        project.tune_writer(FineTuneOptions(items=0), QUICK)
+        collected(project, kinds=("blurb",), sources=("description",))
+    with pytest.raises(UsageError, match="items must be greater than or equal to 1"):
+        project.finetune(FineTuneOptions(items=0))
 
 
 def test_tuned_and_used(project, base):
-    found = project.tune_writer(FineTuneOptions(base, kinds=("summary",)), QUICK)
+    found = project.finetune(FineTuneOptions(base=base, kinds=("summary",), **QUICK))
     assert found.change.n == found.before.n > 0
     assert found.before.low <= found.before.mean <= found.before.high
     assert set(found.sources) <= {"template", "description"}

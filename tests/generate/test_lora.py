@@ -1,25 +1,29 @@
 """Tuning a tiny model: it learns, goes on where it stopped, and refuses what it cannot use."""
 
 import json
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgrec.artifacts import load_arrays
 from kgrec.errors import CorruptArtifactError, DataError, MissingExtraError, ModelError, UsageError
-from kgrec.generate.lora.pairs import TextPair, part_of, shortened, split_items, without_leaks
-from kgrec.generate.lora.settings import LoraSettings
-from kgrec.generate.models.tuned import TunedModel
+from kgrec.generate.finetune import tune
+from kgrec.generate.finetune_texts import FineTuneOptions, TextPair, part_of, shortened, split_items, without_leaks
+from kgrec.generate.models.transformer import TransformersModel
+from kgrec.generate.models.tuned import ADAPTERS, TunedModel, located
 from kgrec.languages.language import get_language
-from kgrec.progress import _Silent
+from kgrec.progress import SILENT, _Silent
 from kgrec.testing import LanguageModelContract
 from kgrec.testing.generation import tiny_model
+from kgrec.testing.plugins import untouched_random_state
 
 peft = pytest.importorskip("peft", reason="peft is not installed")
-SETTINGS = LoraSettings(steps=12, check_every=4, batch_size=4, learning_rate=2e-2, warmup=2, patience=0, dropout=0.1)
+SETTINGS = {"steps": 12, "check_every": 4, "batch_size": 4, "learning_rate": 2e-2, "warmup": 2, "patience": 0}
+SETTINGS |= {"dropout": 0.1, "alpha": 16}
 NAMES = ("Ada", "Ben", "Cy", "Di", "Eva", "Finn", "Gus", "Hal")
 
 
@@ -35,6 +39,10 @@ def toy_pairs(language="en"):
     return made
 
 
+def tuning(base, folder, *, pairs=None, progress=SILENT, **options):
+    return tune(pairs or toy_pairs(), folder, FineTuneOptions(base=base, **{**SETTINGS, **options}), progress)
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("base"), spread=0.3)
@@ -42,9 +50,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(base, tmp_path_factory):
-    from kgrec.generate.lora.train import tune
-
-    return tune(base, toy_pairs(), tmp_path_factory.mktemp("tuned"), SETTINGS)
+    return tuning(base, tmp_path_factory.mktemp("tuned"))
 
 
 class TestTuned(LanguageModelContract):
@@ -59,10 +65,11 @@ class TestTuned(LanguageModelContract):
 
 
 def test_held_out_texts_become_likelier(tuned):
-    before, after = np.mean(tuned.before), np.mean(tuned.after)
-    assert len(tuned.before) == len(tuned.after) == len(tuned.held_out) == 8
-    assert after < before - 2
-    assert tuned.state.best_step > 0
+    before, after = tuned.losses.T
+    assert len(tuned.losses) == len(tuned.held_out) == tuned.change.n == 8
+    assert np.mean(after) < np.mean(before) - 2
+    assert (tuned.before.mean, tuned.after.mean) == pytest.approx((np.mean(before), np.mean(after)))
+    assert tuned.best_step > 0
     assert 0 < tuned.trained < tuned.all_weights
     assert {pair.items for pair in tuned.held_out}.isdisjoint(pair.items for pair in toy_pairs()["train"])
 
@@ -70,105 +77,151 @@ def test_held_out_texts_become_likelier(tuned):
 def test_the_published_model_is_the_one_that_was_judged(tuned):
     model = TunedModel(model=str(tuned.folder))
     found = model.log_likelihood([p.prompt for p in tuned.held_out], [p.text for p in tuned.held_out])
-    assert np.allclose(found, -np.array(tuned.after), atol=1e-4)
+    assert np.allclose(found, -tuned.losses[:, 1], atol=1e-4)
     record = json.loads((tuned.folder / "tuning.json").read_text())
-    assert record["held_out_loss"]["after"] == pytest.approx(np.mean(tuned.after))
+    assert record["held_out_loss"]["after"] == pytest.approx(np.mean(tuned.losses[:, 1]))
     assert model.name.partition("@")[0].endswith("+tuned")
+    assert json.loads((tuned.folder / "adapter_config.json").read_text())["base_model_name_or_path"] == record["base"]
+
+
+def test_validation_losses_are_those_of_the_texts(base, tuned):
+    """What Trainer measures on batches is what the model says of each text, up to the token that ends it."""
+    pairs = toy_pairs()["validation"]
+    model = TransformersModel(model=base)
+    found = -np.mean(model.log_likelihood([p.prompt for p in pairs], [f"{p.text}</s>" for p in pairs]))
+    assert tuned.checks[0][:2] == (0, None)
+    assert tuned.checks[0][2] == pytest.approx(found, abs=0.05)  # texts differ in length
+
+
+class Stop(_Silent):
+    """Ends a tuning at a check."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def measured(self, step, value):
+        if step == self.step:
+            raise KeyboardInterrupt
 
 
 def test_interrupted_it_ends_as_if_it_had_not_been(base, tuned, tmp_path):
-    from kgrec.generate.lora.train import tune
-
-    class Stop(_Silent):
-        def measured(self, step, value):
-            if step == 8:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        tune(base, toy_pairs(), tmp_path, SETTINGS, progress=Stop())
+        tuning(base, tmp_path, progress=Stop(8))
     assert not (tmp_path / "tuning.json").exists()
-    again = tune(base, toy_pairs(), tmp_path, SETTINGS)
-    assert again.after == pytest.approx(tuned.after, abs=1e-6)
-    assert [row[2] for row in again.state.curve] == pytest.approx([row[2] for row in tuned.state.curve], abs=1e-6)
-    assert again.state.tokens == tuned.state.tokens
+    again = tuning(base, tmp_path)
+    assert again.losses == pytest.approx(tuned.losses, abs=1e-6)
+    assert [row[2] for row in again.checks] == pytest.approx([row[2] for row in tuned.checks], abs=1e-6)
+    assert again.tokens == tuned.tokens
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(base, tuned, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        tuning(base, tmp_path, progress=Stop(12))
+    cut = tmp_path / "checkpoints" / "checkpoint-8"
+    (cut / "trainer_state.json").unlink()  # it is written last
+    (cut / "optimizer.pt").write_bytes(b"")
+    assert tuning(base, tmp_path).losses == pytest.approx(tuned.losses, abs=1e-6)
 
 
 def test_it_can_be_lengthened(base, tuned, tmp_path):
-    from kgrec.generate.lora.train import tune
-
-    tune(base, toy_pairs(), tmp_path, replace(SETTINGS, steps=4))
+    tuning(base, tmp_path, steps=4)
     short = TunedModel(model=str(tmp_path)).name
-    longer = tune(base, toy_pairs(), tmp_path, SETTINGS)
+    longer = tuning(base, tmp_path)
     assert TunedModel(model=str(tmp_path)).name != short  # or what another model wrote would be taken for its texts
-    assert longer.after == pytest.approx(tuned.after, abs=1e-6)
-    done = tune(base, toy_pairs(), tmp_path, SETTINGS)
-    assert done.state.step == 12
-    assert done.after == pytest.approx(tuned.after, abs=1e-6)
+    assert longer.losses == pytest.approx(tuned.losses, abs=1e-6)
+    done = tuning(base, tmp_path)
+    assert done.checks == longer.checks
+    assert done.losses == pytest.approx(tuned.losses, abs=1e-6)
 
 
-def test_another_tuning_in_the_same_folder(base, tuned):
-    from kgrec.generate.lora.train import tune
-
+def test_another_tuning_in_the_same_folder(base, tuned, tmp_path):
     with pytest.raises(UsageError, match="another model") as caught:
-        tune(base, toy_pairs(), tuned.folder, replace(SETTINGS, rank=4))
+        tuning(base, tuned.folder, rank=4)
     assert "--restart" in caught.value.hint
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").write_text("not kgrec's")
+    with pytest.raises(UsageError, match="another model"):
+        tuning(base, tmp_path, restart=True)
+    assert (tmp_path / "checkpoints" / "mine").exists()
 
 
-def test_a_damaged_checkpoint(base, tmp_path):
-    from kgrec.generate.lora.train import tune
-
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\x00\x00")
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "trainer_state.json"])
+def test_a_damaged_checkpoint(base, tmp_path, name):
+    tuning(base, tmp_path, steps=4)
+    (tmp_path / "checkpoints" / "checkpoint-4" / name).write_bytes(b"\x08\x00\x00")
     with pytest.raises(CorruptArtifactError, match="cannot be read"):
-        tune(base, toy_pairs(), tmp_path, SETTINGS)
-    assert tune(base, toy_pairs(), tmp_path, replace(SETTINGS, steps=1), restart=True).state.step == 1
+        tuning(base, tmp_path)
+    assert tuning(base, tmp_path, steps=1, restart=True).checks[-1][0] == 1
+
+
+def test_a_checkpoint_runs_no_code(base, tmp_path):
+    tuning(base, tmp_path, steps=4)
+    marker = tmp_path / "ran"
+
+    class Attack:
+        def __reduce__(self):
+            return marker.write_text, ("code",)
+
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin"):
+        torch.save(Attack(), tmp_path / "checkpoints" / "checkpoint-4" / name)
+    with pytest.raises(CorruptArtifactError, match="cannot be read"):
+        tuning(base, tmp_path)
+    assert not marker.exists()
 
 
 def test_patience_ends_it_and_the_best_is_kept(base, tmp_path):
-    from kgrec.generate.lora.train import tune
+    wild = {"learning_rate": 0.9, "steps": 40, "check_every": 1, "patience": 3, "warmup": 0}
+    found = tuning(base, tmp_path, **wild)
+    assert found.checks[-1][0] < 40
+    best = min(found.checks, key=lambda row: row[2])
+    assert found.best_step == best[0]
+    assert tuning(base, tmp_path, **wild).checks == found.checks  # it is over
 
-    wild = replace(SETTINGS, learning_rate=0.9, steps=40, check_every=1, patience=3, warmup=0)
-    found = tune(base, toy_pairs(), tmp_path, wild)
-    assert found.state.step < 40
-    assert found.state.best == min(row[2] for row in found.state.curve)
+
+def test_where_no_step_is_better_the_adapters_change_nothing(base, tmp_path):
+    found = tuning(base, tmp_path, learning_rate=1e-30, steps=2, check_every=1)
+    assert [check.step for check in found.checks] == [0, 1, 2]
+    assert found.best_step == 0
+    np.testing.assert_array_equal(found.losses[:, 1], found.losses[:, 0])
+    assert not any(weights.any() for name, weights in load_arrays(tmp_path / ADAPTERS).items() if "lora_B" in name)
+
+
+def test_global_random_generators_are_left_alone(base, tmp_path):
+    with untouched_random_state():
+        tuning(base, tmp_path, steps=1)
 
 
 def test_sequence_to_sequence_and_chinese(tmp_path):
-    from kgrec.generate.lora.train import tune
-
     (tmp_path / "base").mkdir()
     base = tiny_model(tmp_path / "base", "seq2seq")
-    found = tune(base, toy_pairs("zh"), tmp_path / "out", replace(SETTINGS, steps=8))
-    assert np.mean(found.after) < np.mean(found.before)
+    found = tuning(base, tmp_path / "out", pairs=toy_pairs("zh"), steps=8)
+    assert found.after.mean < found.before.mean
 
 
 def test_texts_that_are_too_long(base, tmp_path):
-    from kgrec.generate.lora.train import tune
-
     with pytest.raises(DataError, match="longer than 8 tokens"):
-        tune(base, toy_pairs(), tmp_path, replace(SETTINGS, max_tokens=8))
+        tuning(base, tmp_path, max_tokens=8)
 
 
 def test_models_that_are_not_there(tmp_path, monkeypatch):
-    from kgrec.generate.lora import base as bases
-    from kgrec.generate.lora.train import tune
-
     with pytest.raises(ModelError, match="cannot be loaded"):
-        tune(str(tmp_path), toy_pairs(), tmp_path / "out", SETTINGS)
+        tuning(str(tmp_path), tmp_path / "out")
     with pytest.raises(ModelError, match="holds no tuned model"):
         TunedModel(model=str(tmp_path))
     with pytest.raises(ValueError, match="must name"):
         TunedModel()
-    monkeypatch.setattr(bases.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="not installed"):
-        tune("x", toy_pairs(), tmp_path / "out", SETTINGS)
+        tuning("x", tmp_path / "out")
     with pytest.raises(MissingExtraError):
-        bases.located("some.gguf")
+        located("some.gguf")
 
 
 def test_options_out_of_range():
-    for wrong in ({"steps": 0}, {"rank": 0}, {"learning_rate": 2}, {"device": "tpu"}, {"dropout": 1.0}):
-        with pytest.raises(UsageError):
-            LoraSettings(**wrong)
+    wrong = ({"steps": 0}, {"rank": 0}, {"learning_rate": 2.0}, {"device": "tpu"}, {"dropout": 1.0}, {"sources": ()})
+    for options in wrong:
+        with pytest.raises(UsageError, match=next(iter(options))):
+            FineTuneOptions(**options)
 
 
 @given(n=st.integers(3, 200), seed=st.integers(0, 9))

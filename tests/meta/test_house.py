@@ -41,7 +41,6 @@ def test_public_classes_have_names_of_their_own():
 ASKED = {
     "kgrec/cli/app.py": "errors of Typer's parser, whose classes are private; streams that a caller replaced",
     "kgrec/cli/output.py": "arrays and numbers of numpy, which is not imported for the help",
-    "kgrec/generate/lora/learning.py": "settings of a model of transformers",
     "kgrec/generate/models/endpoint.py": "what an endpoint answers",
     "kgrec/models/threads.py": "functions of the operating system",
     "kgrec/plugin/manager.py": "functions of a plugin's module, which may be anything",
