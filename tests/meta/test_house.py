@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import get_args
 
+import networkx as nx
 import pytest
 from packaging.requirements import Requirement
 from pydantic import BaseModel
@@ -27,6 +28,39 @@ def parsed(file):
 
 def name_of(file):
     return str(file.relative_to(ROOT))
+
+
+def modules():
+    """Return module name -> file, of the package, the plugins and the benchmarks."""
+    roots = [(ROOT, "kgrec"), (ROOT / "benchmarks", ".")]
+    roots += [(folder, folder.name.replace("-", "_")) for folder in (ROOT / "plugins").glob("kgrec-*")]
+    found = {}
+    for root, package in roots:
+        for file in (root / package).rglob("*.py"):
+            parts = file.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(file, known):
+    """Return the modules that a file imports anywhere, for types as well."""
+    found = set()
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in known else node.module)
+    return found & known.keys()
+
+
+def test_no_circle_between_files():
+    known = modules()
+    graph = nx.DiGraph((name, other) for name, file in known.items() for other in imports(file, known) - {name})
+    assert len(graph) > 200
+    circles = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert circles == []
 
 
 def test_public_classes_have_names_of_their_own():
