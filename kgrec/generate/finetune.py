@@ -44,7 +44,7 @@ OF_TEXTS = ("base", "out", "kinds", "language", "sources", "items", "restart", "
 """Options that say what is learned and where; of the others, all but ``steps`` and ``patience`` shape each step."""
 
 
-class Check(NamedTuple):
+class ValidationCheck(NamedTuple):
     """A look at the validation part after ``step`` steps and ``seconds`` seconds; losses in nats a token.
 
     ``train`` is the loss on what was learned from since the last check, None before the first step.
@@ -78,7 +78,7 @@ class FineTuneResult:
 
     folder: Path
     base: str
-    checks: tuple[Check, ...]
+    checks: tuple[ValidationCheck, ...]
     best_step: int
     tokens: int
     texts: Mapping[Part, Mapping[str, int]]
@@ -342,11 +342,13 @@ def _is_over(state: Any, patience: int) -> bool:
     return 0 < patience <= len(losses) - 1 - int(np.argmin(losses))
 
 
-def _checks(state: Any) -> tuple[Check, ...]:
+def _checks(state: Any) -> tuple[ValidationCheck, ...]:
     """Return :attr:`FineTuneResult.checks`."""
     learned = {row["step"]: row["loss"] for row in state.log_history if "loss" in row}
     checks = (row for row in state.log_history if "eval_loss" in row)
-    return tuple(Check(row["step"], learned.get(row["step"]), row["eval_loss"], row["seconds"]) for row in checks)
+    return tuple(
+        ValidationCheck(row["step"], learned.get(row["step"]), row["eval_loss"], row["seconds"]) for row in checks
+    )
 
 
 def _take(model: Any, checkpoint: Path | None) -> None:
