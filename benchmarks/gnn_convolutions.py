@@ -22,8 +22,9 @@ from scipy.sparse import csr_array
 import kgrec
 from kgrec.data.split import like_weights, split_validation
 from kgrec.models.gnn.scorer import GNN
+from kgrec.models.ndcg import recall_ndcg
 from kgrec.models.threads import limited_threads
-from kgrec.models.top_k import recall_ndcg, top_k
+from kgrec.models.top_k import top_k
 from kgrec.progress import SILENT
 from kgrec.ranking.training_inputs import prepare as training_inputs
 from kgrec.significance import compare
