@@ -22,7 +22,7 @@ def build_graph(
     run: CommandLineRun,
     append: Annotated[
         list[Path] | None,
-        typer.Option("--append", metavar="FILES...", help="Add these files to what is built, rather than start anew."),
+        typer.Option("--append", metavar="FILES...", help="Add these files to what is built already."),
     ] = None,
 ) -> None:
     """Read and clean the files, build the knowledge graph."""

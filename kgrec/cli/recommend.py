@@ -92,7 +92,7 @@ def recommend(
     asked = {"USER": user, "--all": everybody, "--users": users, "--profile or --like": profile or like}
     given = [name for name, value in asked.items() if value]
     if len(given) != 1:
-        problem = f"{' and '.join(given)} exclude each other" if given else "for whom?"
+        problem = f"{' and '.join(given)} exclude each other" if given else "missing USER"
         raise UsageError(problem, hint="give a USER, or --all, or --users FILE, or --profile TEXT and --like ITEMS")
     conditions = _conditions(where or [])
     if out is not None and run.for_people:
@@ -216,7 +216,7 @@ def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str
 
 
 def _whom(project: Project, user: str | None) -> str:
-    """Say in a line for whom the list is."""
+    """Describe the user of the list in a line."""
     if user is None:
         return "somebody who is not in the data"
     row = project.users.find(user).row

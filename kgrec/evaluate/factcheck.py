@@ -1,6 +1,6 @@
 """A second opinion on what texts state, by another route than the guards: straight from the tables and the graph.
 
-It shares no code with the facts, the guards and the templates (this room may not import that one): names are looked up
+It shares no code with the facts, the guards and the templates (none of generate is imported): names are looked up
 as runs of words in a table of the graph's labels, capitals and numbers found by expressions of its own, relations and
 counts checked against edges. Where guard and checker agree, they do so for different reasons.
 

@@ -32,7 +32,7 @@ class Planted:
 
     Attributes:
         owner: entity of each item, shape ``(i,)``.
-        cold: items nobody has touched in the sample, one an entity, shape ``(i,)``.
+        cold: items without interactions in the sample, one an entity, shape ``(i,)``.
         fan: which entities each user likes, shape ``(u, e)``.
         seen: likes that are in the sample, shape ``(u, i)``.
         noise: interactions with items that the user does not like, drawn by popularity, shape ``(u, i)``.

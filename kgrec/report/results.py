@@ -227,7 +227,7 @@ def groups(record: ListsRecord) -> Section | None:
         caption = "Best minus worst served group of users; Holm-corrected permutation test; effect is Cohen's d"
         blocks.append(table(header, found, caption=caption, right=["95 % interval"]))
     note = "Slices of items: the lists stay the same, only items of the slice count as right."
-    return Section("For whom, for what", [*blocks, paragraph(note, quiet=True)])
+    return Section("Groups of users and items", [*blocks, paragraph(note, quiet=True)])
 
 
 def _gap_plot(gap: Gap) -> Markup:

@@ -55,7 +55,7 @@ def checkerboard(n: int = 32) -> Toy:
 
 
 def graph_toy(n: int = 24) -> Toy:
-    """Nobody has touched the last two items; only the graph says to which of the two tastes each belongs.
+    """The last two items have no interactions; only the graph says to which of the two tastes each belongs.
 
     Args:
         n: number of users and of items; even.

@@ -156,7 +156,7 @@ def test_main_is_what_the_script_calls():
         [sys.executable, "-m", "kgrec.cli.app", "recommend"], capture_output=True, text=True, check=False
     )
     assert answer.returncode == 2
-    assert answer.stderr.startswith("error: for whom?\nhint: give a USER")
+    assert answer.stderr.startswith("error: missing USER\nhint: give a USER")
 
 
 def test_the_command_line_also_runs_without_kgrecs_main(project, capsys):

@@ -150,7 +150,7 @@ def test_an_unknown_user_gets_near_ones(kgrec, project):
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        ([], 2, "for whom?"),
+        ([], 2, "missing USER"),
         (["u1", "--all"], 2, "USER and --all exclude each other"),
         (["u1", "--like", "i1"], 2, "exclude each other"),
         (["--all", "--explain"], 2, "one user at a time"),

@@ -22,7 +22,7 @@ SECTIONS = [
     "In short",
     "Results",
     "What each ingredient is worth",
-    "For whom, for what",
+    "Groups of users and items",
     "Popularity",
     "Calibration",
     "Debiased",

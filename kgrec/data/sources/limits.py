@@ -1,6 +1,6 @@
 """Bounds on what a file may become while it is read: a few bytes must not fill the memory or hold a core for minutes.
 
-The bounds lie far above what people's data needs. Whoever has data beyond them raises them by the environment, not by
+The bounds lie far above what people's data needs. Users with data beyond them raise them by the environment, not by
 kgrec.toml, which may come from the same stranger as the file: ``KGREC_LIMITS="columns=20000,expansion=1000"``.
 """
 

@@ -130,7 +130,7 @@ class GNN(Configured):
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
-        """Return the options worth trying on validation data: one set, it is the dearest scorer.
+        """Return the options worth trying on validation data: one set, since it is the scorer that costs most.
 
         On large graphs a step costs most, so fewer, longer steps are made; the last percent is not worth the hour.
         """

@@ -70,7 +70,7 @@ def item_ids() -> list[str]:
 def truth(seed: int = SEED) -> dict[str, dict[str, str]]:
     """Return what each customer likes beyond the sample: customer -> product -> ``warm``, ``graph`` or ``text``.
 
-    ``warm`` products have been bought by others; nobody has touched the other ones, and only the graph or only the
+    ``warm`` products have been bought by others; the other ones have no interactions, and only the graph or only the
     text tells their brand.
     """
     return _plant(seed)[1].held_out(user_ids(), item_ids())

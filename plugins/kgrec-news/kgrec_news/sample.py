@@ -62,7 +62,7 @@ def item_ids() -> list[str]:
 def truth(seed: int = SEED) -> dict[str, dict[str, str]]:
     """Return what each reader likes beyond the sample: reader -> article -> ``warm``, ``graph`` or ``text``.
 
-    ``warm`` articles have been read by others; nobody has touched the other ones, and only the graph or only the text
+    ``warm`` articles have been read by others; the other ones have no interactions, and only the graph or only the text
     tells what they are about.
     """
     return _plant(seed)[1].held_out(user_ids(), item_ids())

@@ -57,7 +57,7 @@ def item_ids() -> list[str]:
 def truth(seed: int = SEED) -> dict[str, dict[str, str]]:
     """Return what each user likes beyond the sample: user -> film -> ``warm``, ``graph`` or ``text``.
 
-    ``warm`` films have been watched by others; nobody has touched the other ones, and only the graph or only the text
+    ``warm`` films have been watched by others; the other ones have no interactions, and only the graph or only the text
     tells who directed them.
     """
     return _plant(seed)[1].held_out(user_ids(), item_ids())
