@@ -311,7 +311,7 @@ def _watch(options: FineTuneOptions, progress: Progress, task: Task) -> Any:
     """Return a callback of Trainer that shows progress, measures time, and stops after ``patience`` checks."""
     from transformers import TrainerCallback
 
-    class Watch(TrainerCallback):
+    class _Watch(TrainerCallback):
         began: float | None = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
@@ -333,7 +333,7 @@ def _watch(options: FineTuneOptions, progress: Progress, task: Task) -> Any:
                 progress.measured(state.global_step, -loss)
             control.should_training_stop |= _is_over(state, options.patience)
 
-    return Watch()
+    return _Watch()
 
 
 def _is_over(state: Any, patience: int) -> bool:
