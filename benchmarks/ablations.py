@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from adapters import ROOT, Prepared, prepare
+from adapters.common import interactions
 from bench import run, workspace
-from datasets import ROOT, Prepared, prepare
-from datasets.common import interactions
 
 
 def with_test(prepared: Prepared) -> str:

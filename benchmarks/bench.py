@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from datasets import ROOT, Prepared, data_folder, prepare
+from adapters import ROOT, Prepared, data_folder, prepare
 from variants import with_graph
 
 

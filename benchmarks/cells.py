@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ADAPTERS, ROOT
+from adapters import ADAPTERS, ROOT
 from peers.environments import NotInstalledError, python_of, surroundings
 from peers.problems import numbers_of
 from peers.registry import PEERS

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from adapters import ROOT, data_folder, prepare
 from bench import run, workspace
-from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 

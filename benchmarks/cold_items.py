@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from adapters import ROOT, prepare
 from bench import built
-from datasets import ROOT, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 

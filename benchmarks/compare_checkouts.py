@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datasets import ROOT, prepare
+from adapters import ROOT, prepare
 
 SAMPLES = {"video": "sample-video", "news": "sample-news", "ecommerce": "sample-ecommerce"}
 KINDS = {

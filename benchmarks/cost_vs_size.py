@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from adapters import ROOT
 from bench import run
 from cost_plot import plot
-from datasets import ROOT
 from numpy.typing import NDArray
 
 ACTIVITY, POPULARITY, DEGREE = 0.55, 0.85, 0.8

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from adapters import ROOT, data_folder, prepare
 from bench import built
 from click_auc import auc
 from cold_items import load, text_inputs
-from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 

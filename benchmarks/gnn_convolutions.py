@@ -14,8 +14,8 @@ import argparse
 import time
 
 import numpy as np
+from adapters import ROOT, prepare
 from bench import built
-from datasets import ROOT, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 

@@ -23,8 +23,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from adapters import ROOT
 from cold_items import load
-from datasets import ROOT
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from datasets import data_folder
+from adapters import data_folder
 
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset
 from kgrec.graph.catalogue import catalogue_facts

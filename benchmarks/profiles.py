@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from adapters import ROOT, data_folder, prepare
 from bench import built
-from datasets import ROOT, data_folder, prepare
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 

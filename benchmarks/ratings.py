@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from adapters import ROOT, data_folder
 from bench import run
-from datasets import ROOT, data_folder
 from numpy.typing import NDArray
 
 FOLDER = ROOT / "build" / "ratings"

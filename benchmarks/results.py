@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from datasets import ROOT, Prepared, prepare
+from adapters import ROOT, Prepared, prepare
 from numpy.typing import NDArray
 from peers.problems import Numbering, problem
 from peers.task import Task, users_of

@@ -21,8 +21,8 @@ import sys
 import time
 import traceback
 
+from adapters import ADAPTERS, ROOT
 from cells import SCRIPTS, Cell, FailedError, cells
-from datasets import ADAPTERS, ROOT
 from report.render import render
 from results import Place
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from datasets import Prepared
+from adapters import Prepared
 
 GraphState = Literal["true", "none", "shuffled"]
 

@@ -9,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-from datasets import ROOT
+from adapters import ROOT
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 

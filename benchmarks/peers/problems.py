@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from datasets import Prepared
+from adapters import Prepared
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 

@@ -21,7 +21,7 @@ def test_a_missing_marker_is_told(load):
 
 def test_the_page_has_all_markers(load):
     render = load("report.render")
-    page = (load("datasets").ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    page = (load("adapters").ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert render.render(page, dict.fromkeys(render.PARTS, list))
 
 
@@ -103,7 +103,7 @@ def test_a_shuffled_graph_keeps_heads_and_relations(load, tmp_path):
     file = tmp_path / "kg.tsv"
     rows = [f"h{n}\tr{n % 3}\tt{n}" for n in range(60)]
     file.write_text("\n".join(["head\trelation\ttail", *rows]) + "\n")
-    datasets, variants = load("datasets"), load("variants")
+    datasets, variants = load("adapters"), load("variants")
     config = "[[data.items]]\npath = 1\n[[data.triples]]\npath = 2\n"
     prepared = datasets.Prepared("generic", (file,), config, file, file)
     assert variants.with_graph(prepared, "none").config == "[[data.items]]\npath = 1\n"

@@ -32,7 +32,7 @@ def prepared(load, tmp_path):
         train = write(tmp_path / "train.tsv", [x for x in likes if x[2] < 10], ["user_id", "item_id", "time"])
         test = write(tmp_path / "test.tsv", [x[:2] for x in likes if x[2] >= 10], ["user_id", "item_id"])
         write(tmp_path / "items.tsv", [(f"i{i}", "x") for i in range(55)], ["item_id", "title"])
-        return load("datasets").Prepared("generic", (train,), "", test, train, **options)
+        return load("adapters").Prepared("generic", (train,), "", test, train, **options)
 
     return make
 
@@ -171,7 +171,7 @@ def test_items_of_a_graph_keep_their_number(load, prepared):
 
 
 def test_the_held_out_file_is_marked_as_test(load, tmp_path):
-    datasets = load("datasets.common")
+    datasets = load("adapters.common")
     config = 'domain = "video"\n\n' + datasets.interactions("train.tsv") + '[[data.items]]\npath = "items.tsv"\n'
     prepared = datasets.Prepared("video", (tmp_path / "train.tsv",), config, tmp_path / "test.tsv", tmp_path / "k.tsv")
     marked = tomllib.loads(load("ablations").with_test(prepared))

@@ -70,7 +70,7 @@ def test_the_swept_option_replaces_that_of_the_named_step_and_the_others_stay(re
     sweep = Sweep("mmr", "strength", (0.1, 0.9))
     rows = variants(sweep, ["mmr:0.5,by=category", "popularity:0.2"], registry, {"popularity": {"strength": 0.7}})
     assert [[name for name, _ in row] for row in rows] == [["mmr", "popularity"]] * 2
-    assert [(row[0][1].strength, row[0][1].by, row[1][1].strength) for row in rows] == [
+    assert [(row[0][1].options.strength, row[0][1].options.by, row[1][1].options.strength) for row in rows] == [
         (0.1, "category", 0.2),
         (0.9, "category", 0.2),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from datasets.common import Prepared, pairs, table, write
+from adapters.common import Prepared, pairs, table, write
 
 
 def bing_news(source: Path, out: Path) -> Prepared:

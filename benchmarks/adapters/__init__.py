@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from datasets import books, films, music, news, shops
-from datasets.common import ROOT, Prepared, data_folder
+from adapters import books, films, music, news, shops
+from adapters.common import ROOT, Prepared, data_folder
 
 __all__ = ["ADAPTERS", "ROOT", "Prepared", "data_folder", "prepare", "short_name"]
 

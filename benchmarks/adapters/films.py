@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from datasets.common import Prepared, interactions, pairs, table, write
+from adapters.common import Prepared, interactions, pairs, table, write
 
 
 def ml_100k(source: Path, out: Path) -> Prepared:
