@@ -1,9 +1,10 @@
 """Do two checkouts recommend, explain and write the same? Each runs through its own command line on the same data.
 
-usage: python benchmarks/compare_checkouts.py OLD NEW [--datasets NAME ...] [--users 8] [--folder DIR]
+usage: python benchmarks/compare_checkouts.py OLD NEW [--datasets NAME ...] [--users 8] [--renamed OLD=NEW ...]
 
 OLD and NEW are folders of checkouts, each with its environment in .venv. Every dataset is built, trained and ranked by
 both; what a checkout has answered is kept under DIR/DATASET/SIDE and not asked again (remove the folder to ask again).
+Names that changed on purpose are told by --renamed; fields that only NEW has are let be.
 Prints one row a dataset: share of places with the same item, largest difference of scores, share of equal reasons,
 explanations and texts; and exits with 1 where less than 99.9 % of the places are the same.
 """
@@ -114,14 +115,23 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """Return a JSON value with texts and keys by their new names."""
+    if isinstance(value, dict):
+        return {names.get(key, key): renamed(part, names) for key, part in value.items()}
+    if isinstance(value, list):
+        return [renamed(part, names) for part in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
 def alike(a: Any, b: Any) -> bool:
-    """Say whether two JSON values are the same but for the last digits of figures."""
+    """Say whether two JSON values are the same but for the last digits and fields that only ``b`` has."""
     if isinstance(a, float) or isinstance(b, float):
         if not isinstance(a, int | float) or not isinstance(b, int | float):
             return False
         return abs(a - b) <= CLOSE * max(1.0, abs(a), abs(b))
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
+        return a.keys() <= b.keys() and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(alike(x, y) for x, y in zip(a, b, strict=True))
     return bool(a == b)
@@ -140,6 +150,7 @@ def main() -> None:
     parser.add_argument("new", type=Path)
     parser.add_argument("--datasets", nargs="+", default=DATASETS, choices=DATASETS)
     parser.add_argument("--users", type=int, default=8)
+    parser.add_argument("--renamed", nargs="+", default=[], metavar="OLD=NEW", help="names that changed on purpose")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "compare")
     arguments = parser.parse_args()
     failed = False
@@ -150,7 +161,8 @@ def main() -> None:
             checkout = Checkout(root.resolve(), (arguments.folder / dataset / side).resolve())
             checkout.build(dataset)
             found.append(checkout.answers(dataset, arguments.users))
-        old, new = found
+        names = dict(pair.split("=", 1) for pair in arguments.renamed)
+        old, new = {part: {key: renamed(v, names) for key, v in found[0][part].items()} for part in found[0]}, found[1]
         places = share(old["lists"], new["lists"])
         differences = [abs(old["scores"][q] - new["scores"][q]) for q in old["scores"].keys() & new["scores"].keys()]
         shares = [share(old[part], new[part]) for part in ("reasons", "explanations", "texts")]
