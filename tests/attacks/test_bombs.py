@@ -53,7 +53,15 @@ def test_columns_of_a_table(tmp_path, monkeypatch):
 def test_keys_of_json_lines(tmp_path):
     file = tmp_path / "keys.jsonl"
     file.write_text("".join(json.dumps({"user_id": "u", f"k{k}": 1}) + "\n" for k in range(20_000)))
-    with pytest.raises(DataError, match="20,001 different keys"):
+    with pytest.raises(DataError, match="more than 5,000 different keys, the limit is 5,000"):
+        JsonLinesSource().read(file)
+
+
+@pytest.mark.parametrize("form", ['"k{}"  :', '"k{}"\t:', '"\\u006b{}":', '"' + "k" * 300 + '{}":'])
+def test_keys_are_counted_however_they_are_written(tmp_path, form):
+    file = tmp_path / "keys.jsonl"
+    file.write_text("".join(f'{{"user_id": "u", {form.format(k)} 1}}\n' for k in range(6_000)))
+    with pytest.raises(DataError, match="different keys"):
         JsonLinesSource().read(file)
 
 
@@ -75,6 +83,10 @@ def test_deep_json_ld(tmp_path, depth):
 
 def test_brackets_in_texts_are_no_depth(tmp_path):
     check_depth(tmp_path, json.dumps({"a": "[" * 5_000 + '\\"' + "{" * 5_000}).encode())
+
+
+def test_an_unclosed_string_is_passed_over_once(tmp_path):
+    check_depth(tmp_path, b'{"a": "' + b'\\"' * 3_000_000)
 
 
 LAUGHS = """<?xml version="1.0"?>

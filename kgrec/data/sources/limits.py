@@ -23,7 +23,8 @@ nests; entities that an XML file declares."""
 ALWAYS = 64 << 20
 """Bytes to which any compressed file may grow."""
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and an unclosed string runs to the end: whatever the bytes are, they are passed over once.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _ENTITY = re.compile(rb"<!ENTITY\s+(?:%\s+)?[^\s>]+\s+(?:\"([^\"]*)\"|'([^']*)'|(SYSTEM|PUBLIC))")
 
 
@@ -63,10 +64,10 @@ def check_depth(path: Path, data: bytes) -> None:
     """
     deepest, bound = 0, limit("depth")
     marks = np.frombuffer(_STRINGS.sub(b"", data), dtype=np.uint8)
-    steps = np.isin(marks, np.frombuffer(b"[{", dtype=np.uint8)).astype(np.int64)
-    steps -= np.isin(marks, np.frombuffer(b"]}", dtype=np.uint8))
+    steps = np.isin(marks, np.frombuffer(b"[{", dtype=np.uint8)).astype(np.int8)
+    steps -= np.isin(marks, np.frombuffer(b"]}", dtype=np.uint8)).astype(np.int8)
     if steps.size:
-        deepest = int(np.cumsum(steps).max())
+        deepest = int(np.cumsum(steps, dtype=np.int32).max())
     if deepest > bound:
         raise exceeded(path, f"nested {deepest:,} deep", "depth")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_bytes
 from kgrec.data.sources.limits import check_depth, exceeded, limit
 from kgrec.errors import DataError
 
-_SEEN = 256 << 20
-"""Bytes in which keys are counted: a file with more of them has them at its beginning, too."""
+_BLOCK = 8 << 20
+"""Bytes of lines in which keys are looked for at once."""
 
 
 class JsonLinesSource(NamedByEnding):
@@ -64,12 +65,14 @@ def _check_keys(path: Path, data: bytes) -> None:
     Raises:
         DataError: they have.
     """
-    if data.count(b'":') + data.count(b'" :') <= limit("columns"):
+    bound, keys, stream = limit("columns"), set[str](), io.BytesIO(data)
+    if data.count(b":") <= bound:
         return
-    lines = pl.Series([data[:_SEEN]]).cast(pl.Binary).cast(pl.String, strict=False).str.split("\n").explode()
-    keys = lines.str.extract_all(r'"[^"\\]{0,200}"\s*:').explode().n_unique()
-    if keys > limit("columns"):
-        raise exceeded(path, f"{keys:,} different keys", "columns")
+    while block := stream.readlines(_BLOCK):
+        text = pl.Series([b"".join(block).decode("utf-8", "replace")])
+        keys.update(text.str.extract_all(r'"(?:[^"\\]|\\.)*"\s*:').explode().unique().drop_nulls())
+        if len(keys) > bound:
+            raise exceeded(path, f"more than {bound:,} different keys", "columns")
 
 
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
