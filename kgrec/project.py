@@ -13,8 +13,10 @@ from kgrec.config import Config
 from kgrec.errors import StorageError, UserError, WorkspaceError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
+from kgrec.ranking.requests import as_request
+from kgrec.ranking.where import Where
 from kgrec.settings import Settings, load_settings
-from kgrec.types import ItemList, Profile, Request, Vectors
+from kgrec.types import ItemList, Profile, Request, Vectors, as_texts
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -210,7 +212,7 @@ class Project:
         self,
         *,
         device: str | None = None,
-        only: Sequence[str] | None = None,
+        only: str | Sequence[str] | None = None,
         tune: float | None = None,
         reset_tuning: bool = False,
         refit: bool | None = None,
@@ -236,7 +238,8 @@ class Project:
         check_paths(self.config, self.workspace.root)
         defaults = self.config.train
         refit = defaults.refit if refit is None else refit
-        order = TrainOptions(device or defaults.device, only, tune, reset_tuning, refit)
+        named = None if only is None else as_texts(only, "only")
+        order = TrainOptions(device or defaults.device, named, tune, reset_tuning, refit)
         self.forget()
         report = train_workspace(self.workspace, self.config, self.manager, order, progress)
         self.forget()
@@ -244,13 +247,13 @@ class Project:
 
     def recommend(
         self,
-        user: str | Request,
+        user: str | int | Request,
         n: int | None = None,
         *,
         explain: bool = False,
         include_seen: bool | None = None,
-        where: Sequence[tuple[str, str]] = (),
-        rerank: Sequence[str] | None = None,
+        where: Where = (),
+        rerank: str | Sequence[str] | None = None,
         by: Literal["relevance", "rating"] = "relevance",
     ) -> ItemList:
         """Recommend items to one user.
@@ -260,17 +263,19 @@ class Project:
             n: length of the list; None: as in kgrec.toml.
             explain: add a reason to each item.
             include_seen: also what the user interacted with; None: as in kgrec.toml.
-            where: conditions ``(attribute, value)`` that all items must meet.
+            where: what all items must meet, ``"genre=Drama and price<50"``; see :mod:`kgrec.ranking.where`.
             rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; None: as in kgrec.toml.
             by: ``relevance``, what the scorers say, or ``rating``, what the user would rate an item.
 
         Raises:
             DataError: ``by`` is ``rating`` and the data has no ratings.
             NotFoundError: the user, an attribute or a re-ranker is unknown.
+            UsageError: something cannot be meant.
             WorkspaceError: nothing was trained yet.
         """
-        if isinstance(user, str):
-            user = replace(self._request(user, n, include_seen, where, rerank), by=by)
+        if not isinstance(user, Request):
+            defaults = self.config.recommend
+            user = as_request(user, defaults, n=n, include_seen=include_seen, where=where, rerank=rerank, by=by)
         if explain and user.by == "rating":
             raise UserError("reasons are told of lists by relevance", hint="ask for reasons without a list by rating")
         known = self.users.asked(user)
@@ -298,12 +303,12 @@ class Project:
 
     def recommend_many(
         self,
-        users: Sequence[str] | None = None,
+        users: str | Sequence[str] | None = None,
         *,
         n: int | None = None,
         include_seen: bool | None = None,
-        where: Sequence[tuple[str, str]] = (),
-        rerank: Sequence[str] | None = None,
+        where: Where = (),
+        rerank: str | Sequence[str] | None = None,
         progress: Progress = SILENT,
     ) -> pl.DataFrame:
         """Recommend items to many users.
@@ -312,36 +317,25 @@ class Project:
             users: their ids; None for all, in the order of their ids.
             n: length of each list; None: as in kgrec.toml.
             include_seen: also what the user interacted with; None: as in kgrec.toml.
-            where: conditions ``(attribute, value)`` that all items must meet.
+            where: what all items must meet, ``"genre=Drama and price<50"``; see :mod:`kgrec.ranking.where`.
             rerank: re-rankers in their order; None: as in kgrec.toml.
             progress: told where it is.
 
         Returns:
             ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
         """
-        order = self._request(None, n, include_seen, where, rerank)
-        return self.recommender.recommend_many(users, order, progress)
-
-    def _request(
-        self,
-        user: str | None,
-        n: int | None,
-        include_seen: bool | None,
-        where: Sequence[tuple[str, str]],
-        rerank: Sequence[str] | None,
-    ) -> Request:
         defaults = self.config.recommend
-        seen = defaults.include_seen if include_seen is None else include_seen
-        return Request(user, n or defaults.n, seen, tuple(where), rerank=None if rerank is None else tuple(rerank))
+        order = as_request(None, defaults, n=n, include_seen=include_seen, where=where, rerank=rerank)
+        return self.recommender.recommend_many(users if users is None else as_texts(users, "users"), order, progress)
 
-    def profile(self, *, text: str = "", like: Sequence[str] = ()) -> Profile:
+    def profile(self, *, text: str = "", like: str | Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.
 
         Args:
             text: their own words.
             like: ids of items they like.
         """
-        return self.recommender.profile(text, like, self._encode)
+        return self.recommender.profile(text, as_texts(like, "like"), self._encode)
 
     def _encode(self, text: str) -> NDArray[np.float32]:
         """Encode words by the encoder that the models were trained with -> shape ``(dim,)``."""

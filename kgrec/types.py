@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kgrec.errors import UsageError
 
 if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
     from scipy.sparse import csr_array
@@ -85,19 +88,26 @@ class Request:
         user_id: the user's id in the data, or None for a person known only by ``profile``.
         n: the length of the list.
         include_seen: also recommend what the user has interacted with.
-        where: conditions ``(attribute, value)``; an item must meet all of them.
+        where: conditions as :mod:`kgrec.ranking.where` reads them; an item must meet all of them.
         profile: stands in for the history of somebody who is not in the data.
         rerank: re-rankers in the order in which they work, ``("mmr:0.3",)``; None: as in kgrec.toml.
         by: ``relevance``, the fused score of the scorers, or ``rating``, what the user would rate an item.
+
+    Raises:
+        UsageError: ``n`` is no whole number of at least 1.
     """
 
     user_id: str | None
     n: int = 10
     include_seen: bool = False
-    where: tuple[tuple[str, str], ...] = ()
+    where: tuple[str, ...] = ()
     profile: Profile | None = None
     rerank: tuple[str, ...] | None = None
     by: Literal["relevance", "rating"] = "relevance"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
+            raise UsageError(f"n is the length of a list, not {self.n!r:.80}", hint="give a whole number of at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +257,31 @@ class TrainingData:
         return int(self.matrix.shape[1])
 
 
-def canonical_id(text: str) -> str:
-    """Return an id that a person gave as ids of files are kept: trimmed and NFC."""
-    return unicodedata.normalize("NFC", text).strip()
+def canonical_id(given: str | int) -> str:
+    """Return an id that a person gave as ids of files are kept: as text, trimmed and NFC.
+
+    Raises:
+        UsageError: it is neither text nor a whole number.
+    """
+    if isinstance(given, bool) or not isinstance(given, str | int | np.integer):
+        raise UsageError(f"an id is a text, not {given!r:.80}", hint="give the id as it stands in the data")
+    return unicodedata.normalize("NFC", str(given)).strip()
+
+
+def as_texts(given: str | int | Iterable[str | int], what: str) -> tuple[str, ...]:
+    """Return several texts, where one alone may be given as it is.
+
+    Raises:
+        UsageError: it is something else; ``what`` names it.
+    """
+    if isinstance(given, str | int | np.integer) and not isinstance(given, bool):
+        return (str(given),)
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
+        raise UsageError(
+            f"{what} is a text or several texts, not {given!r:.80}", hint=f"give {what} as a list of texts"
+        )
+    found = tuple(given)
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
+            raise UsageError(f"{what} is a text or several texts, and {one!r:.80} is none", hint="give texts only")
+    return tuple(map(str, found))

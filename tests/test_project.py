@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import kgrec
-from kgrec.errors import NotFoundError, UserError, WorkspaceError
+from kgrec.errors import NotFoundError, UsageError, UserError, WorkspaceError
 from kgrec.ranking.training_inputs import TextInputs
 from kgrec.testing import toy_tables, toy_workspace
 from kgrec.types import Request
@@ -79,15 +79,15 @@ def test_seen_items_come_back_when_asked_for(project):
 
 def test_conditions_hold_and_mistakes_are_named(project):
     genre = project.dataset.items["genres"].explode()[0]
-    found = project.recommend("u00", n=24, where=[("genres", genre.upper())], include_seen=True)
+    found = project.recommend("u00", n=24, where=f"genres = {genre.upper()}", include_seen=True)
     rows = project.dataset.items.filter(pl.col("item_id").is_in(list(found.item_ids)))
     assert len(found)
     assert all(genre in genres for genres in rows["genres"].to_list())
     with pytest.raises(NotFoundError, match="genre") as error:
-        project.recommend("u00", where=[("genre", genre)])
+        project.recommend("u00", where={"genrez": genre})
     assert "genres" in error.value.hint
     with pytest.raises(NotFoundError, match="value"):
-        project.recommend("u00", where=[("genres", "no such genre")])
+        project.recommend("u00", where={"genres": ["no such genre"]})
 
 
 def test_somebody_who_is_not_in_the_data_gets_the_taste_of_what_they_like(project):
@@ -222,3 +222,22 @@ def test_a_misspelt_scorer_is_an_error_before_any_work(project, monkeypatch):
     with pytest.raises(NotFoundError, match="scorer 'eese'") as error:
         project.train(only=["eese"])
     assert "ease" in error.value.hint
+
+
+def test_what_people_write_is_meant(project):
+    items = len(project.ranker.item_ids)
+    usual = project.recommend("u00", n=4, rerank=["mmr:.3"])
+    assert project.recommend("u00", n=4, rerank="mmr:.3").item_ids == usual.item_ids
+    found = project.recommend("u00", n=10**9, rerank="mmr:0.3", include_seen=True)
+    assert len(found) == items  # a list is never longer than the catalogue, nor is what it costs
+    many = project.recommend_many("u00", n=10**9)
+    assert many["user_id"].unique().to_list() == ["u00"]
+    liked = found.item_ids[0]
+    assert project.profile(like=liked).items.tolist() == project.profile(like=[liked]).items.tolist()
+    for wrong in (lambda: project.recommend(["u00"]), lambda: project.recommend(None, n=0)):
+        with pytest.raises(UsageError):
+            wrong()
+    with pytest.raises(NotFoundError, match="unknown user '5'"):
+        project.recommend(5)
+    with pytest.raises(UsageError, match="like is a text or several texts"):
+        project.profile(like={"item": 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,8 @@ from kgrec.cli.output import Format, format_of, write_frame
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, UsageError, UserError
 from kgrec.plugin import workspace_command
+from kgrec.ranking.requests import as_request
+from kgrec.ranking.where import parse_where
 
 if TYPE_CHECKING:
     from kgrec.project import Project
@@ -46,7 +49,9 @@ def recommend(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            "--where", metavar="ATTRIBUTE=VALUE", help="Only items with this value; all conditions must hold."
+            "--where",
+            metavar="CONDITION",
+            help="Only items that meet it: genre=Drama and price<50; several must all hold.",
         ),
     ] = None,
     rerank: Annotated[
@@ -94,7 +99,9 @@ def recommend(
     if len(given) != 1:
         problem = f"{' and '.join(given)} exclude each other" if given else "missing USER"
         raise UsageError(problem, hint="give a USER, or --all, or --users FILE, or --profile TEXT and --like ITEMS")
-    conditions = _conditions(where or [])
+    conditions = tuple(where or ())
+    for condition in conditions:
+        parse_where(condition)  # complains before the work, not after it
     if out is not None and run.for_people:
         format_of(out)  # complains before the work, not after it
     if everybody or users:
@@ -109,16 +116,6 @@ def recommend(
         _for_one(
             run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by
         )
-
-
-def _conditions(where: list[str]) -> tuple[tuple[str, str], ...]:
-    pairs = [condition.partition("=") for condition in where]
-    for condition, (attribute, equals, _) in zip(where, pairs, strict=True):
-        if not equals or not attribute.strip():
-            raise UsageError(
-                f"--where {condition!r} is not of the form attribute=value", hint="for example --where genre=Comedy"
-            )
-    return tuple((attribute.strip(), value.strip()) for attribute, _, value in pairs)
 
 
 def _ids(file: Path) -> list[str]:
@@ -140,7 +137,7 @@ def _for_many(
     ids: list[str] | None,
     number: int | None,
     include_seen: bool,
-    where: tuple[tuple[str, str], ...],
+    where: tuple[str, ...],
     rerank: list[str] | None,
     out: Path | None,
 ) -> None:
@@ -163,22 +160,20 @@ def _for_one(
     number: int | None,
     explain: bool,
     include_seen: bool,
-    where: tuple[tuple[str, str], ...],
+    where: tuple[str, ...],
     rerank: list[str] | None,
     out: Path | None,
     kind: str | None,
     by: By,
 ) -> None:
-    from kgrec.types import Request
-
     if kind and user is None:
         raise UsageError("--generate writes for a user of the data", hint="give a USER")
 
     project = run.project
-    defaults = project.config.recommend
     known = None if user is not None else project.profile(text=text, like=like)
-    steps = None if rerank is None else tuple(rerank)
-    request = Request(user, number or defaults.n, include_seen or defaults.include_seen, where, known, steps, by.value)
+    seen, defaults = include_seen or None, project.config.recommend
+    request = as_request(user, defaults, n=number, include_seen=seen, where=where, rerank=rerank, by=by.value)
+    request = replace(request, profile=known)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)
     texts = project.generate(user, item=items.item_ids, kind=kind) if kind and len(items) else []
@@ -237,11 +232,14 @@ def _show(run: CommandLineRun, items: ItemList, titles: list[str], explain: bool
     why = explain and bool(items.reasons)
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
     # Folded, for Chinese has no spaces to break at and would be cut off.
-    bold = {"min_width": 12, "style": "bold", "overflow": "fold"}
+    bold = {"min_width": 8, "style": "bold", "overflow": "fold"}
     columns: dict[str, dict[str, Any]] = {"#": right, "title": bold, "score": right}
     if why:
-        columns["why"] = {"min_width": 20, "overflow": "fold"}
-    columns["item"] = {"style": "dim", "overflow": "fold", "max_width": 16}
+        columns["why"] = {"min_width": 10, "overflow": "fold"}
+    # People copy ids: in one line where there is room beside the least of the other columns, and never cut.
+    longest = max(len(clean(item_id)) for item_id in items.item_ids)
+    width = max(min(longest, out.width - (38 if why else 26)), 4)
+    columns["item"] = {"style": "dim", "overflow": "fold", "width": width}
     shown = table(columns)
     for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):
         reason = [clean(items.reasons[k].sentence)] if why else []

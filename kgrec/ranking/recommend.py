@@ -6,7 +6,7 @@ What only some lists need is imported where it is used: a list for one user know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,7 @@ class Recommender:
             user: the request's user, from :meth:`UserLookup.asked`.
         """
         ranker = self.ranker
+        request = replace(request, n=min(request.n, len(ranker.item_ids)))
         if request.by == "rating":
             ratings = self._ratings().of_all_items(user, self.users)
             known = UserScores(user, self.allowed_items(request.where), {}, ratings)
@@ -104,7 +105,7 @@ class Recommender:
             parts={name: part[0, items] for name, part in known.parts.items()},
         )
 
-    def scores(self, user: UserRef, where: Sequence[tuple[str, str]] = ()) -> UserScores:
+    def scores(self, user: UserRef, where: Sequence[str] = ()) -> UserScores:
         """Score all items for a user, by scorer; ``where`` as in :meth:`allowed_items`."""
         parts, fused = self.ranker.split(user.asked)
         return UserScores(user, self.allowed_items(where), parts, fused[0])
@@ -116,7 +117,9 @@ class Recommender:
         from kgrec.models.threads import choose_threads
         from kgrec.ranking.lists import rank_blocks
 
-        ranker, n, dataset = self.ranker, order.n, self.users.dataset()
+        ranker, dataset = self.ranker, self.users.dataset()
+        order = replace(order, n=min(order.n, len(ranker.item_ids)))
+        n = order.n
         asked = dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
         wanted = list(dict.fromkeys(asked))
         positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
@@ -175,44 +178,31 @@ class Recommender:
         items = np.array([positions[key] for key in wanted], dtype=np.int64)
         return Profile(items, np.ones(len(items), dtype=np.float32), text, encode(text) if text.strip() else None)
 
-    def allowed_items(self, where: Sequence[tuple[str, str]] = ()) -> Mask | None:
+    def allowed_items(self, where: Sequence[str] = ()) -> Mask | None:
         """Return which items, numbered as at training, still exist and meet all conditions; None where all do.
 
+        Args:
+            where: as :mod:`kgrec.ranking.where` reads it.
+
         Raises:
-            NotFoundError: there is no such attribute.
-            UserError: no item meets a condition.
+            NotFoundError: there is no such attribute, relation or value.
+            UsageError: a condition cannot be read.
+            UserError: no item meets the conditions.
         """
         if not where and not self.users.changed:
             return None
         mask = np.ones(self.users.dataset().n_items, dtype=np.bool_)
-        for attribute, value in where:
-            mask &= self._matches(attribute, value)
-        if where and not mask.any():
-            conditions = " and ".join(f"{a}={v}" for a, v in where)
-            raise UserError(f"no item meets {conditions}", hint="drop one of the conditions")
+        if where:
+            from kgrec.ranking.item_filter import ItemFilter
+
+            chosen = ItemFilter(self.users.dataset(), self._graph)
+            mask = np.logical_and.reduce([chosen.mask(text) for text in where])
+            if not mask.any():
+                raise UserError(f"no item meets {' and '.join(where)}", hint="drop one of the conditions")
         positions = self.users.item_positions()
         allowed = np.zeros(len(self.ranker.item_ids), dtype=np.bool_)
         allowed[positions[mask & (positions >= 0)]] = True
         return allowed
-
-    def _matches(self, attribute: str, value: str) -> Mask:
-        import polars as pl
-
-        dataset = self.users.dataset()
-        known = [name for name in dataset.items.columns if name in dataset.item_attributes]
-        if attribute not in known:
-            raise NotFoundError.of("attribute", attribute, known, where="the catalogue")
-        cells = dataset.items[attribute]
-        wanted = value.strip().casefold()
-        if cells.dtype == pl.List:
-            hit = cells.list.eval(pl.element().str.to_lowercase() == wanted).list.any()
-        else:
-            hit = cells.cast(pl.String).str.to_lowercase() == wanted
-        mask: Mask = hit.fill_null(False).to_numpy().astype(np.bool_)
-        if not mask.any():
-            values = (cells.explode() if cells.dtype == pl.List else cells).drop_nulls().cast(pl.String).unique().sort()
-            raise NotFoundError.of("value", value, values.to_list(), where=f"attribute {attribute!r}")
-        return mask
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -99,6 +99,7 @@ class FakeProject:
     fails_with: BaseException | None = None
     conforms: bool = False
     opened: dict = field(default_factory=dict)
+    catalogue: dict = field(default_factory=lambda: dict(TITLES))
 
     @property
     def dataset(self) -> Dataset:
@@ -151,7 +152,7 @@ class FakeProject:
         assert isinstance(user, Request)
         if user.user_id == "nobody":
             raise NotFoundError.of("user", "nobody", ["nobodies"])
-        ids = tuple(TITLES)[: user.n]
+        ids = tuple(self.catalogue)[: user.n]
         if user.where:
             ids = ()
         k = len(ids)
@@ -169,7 +170,7 @@ class FakeProject:
         return Profile(text=text)
 
     def titles(self, item_ids):
-        return [TITLES[i] for i in item_ids]
+        return [self.catalogue[i] for i in item_ids]
 
     @property
     def graph(self):

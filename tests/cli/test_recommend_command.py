@@ -26,6 +26,19 @@ def test_a_table_for_people(kgrec, project):
     assert max(len(line) for line in got.out.splitlines()) <= 80
 
 
+@pytest.mark.parametrize("columns", [44, 60, 80, 200])
+def test_an_id_is_never_cut(kgrec, project, monkeypatch, columns):
+    long = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    project.catalogue = {long: "Heat, a film whose title is rather long", "i2": "Alien"}
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = kgrec("recommend", "u1", "--explain").out.splitlines()
+    head = next(row for row in rows if "title" in row)
+    start = head.index(" item")
+    assert long in "".join(row[start:].strip() for row in rows)
+    assert max(map(len, rows)) <= columns
+    assert any("i2" in row for row in rows)
+
+
 def test_without_explain_there_is_no_reason(kgrec, project):
     assert "because" not in kgrec("recommend", "u1").out
     assert "reason" not in kgrec("recommend", "u1", "--format", "csv").out.splitlines()[0]
@@ -60,7 +73,7 @@ def test_everybody_into_a_file(kgrec, project, tmp_path):
     out = tmp_path / "recs.tsv"
     got = kgrec("recommend", "--all", "--out", out, "-n", "20", "--where", "genre = Comedy")
     assert got.code == 0
-    assert project.calls == [("recommend_many", None, 20, None, (("genre", "Comedy"),))]
+    assert project.calls == [("recommend_many", None, 20, None, ("genre = Comedy",))]
     frame = pl.read_csv(out, separator="\t")
     assert frame.columns == ["user_id", "item_id", "rank", "score"]
     assert frame.height == 5000
@@ -154,8 +167,8 @@ def test_an_unknown_user_gets_near_ones(kgrec, project):
         (["u1", "--all"], 2, "USER and --all exclude each other"),
         (["u1", "--like", "i1"], 2, "exclude each other"),
         (["--all", "--explain"], 2, "one user at a time"),
-        (["u1", "--where", "genre"], 2, "attribute=value"),
-        (["u1", "--where", "=Comedy"], 2, "attribute=value"),
+        (["u1", "--where", "genre"], 2, "'genre' is not compared with anything at character 6"),
+        (["--all", "--where", "=Comedy"], 2, "the name of an attribute or relation is missing at character 1"),
         (["--all", "--out", "recs.xlsx"], 2, "cannot tell a format"),
         (["--all", "--out", "recs.parqet"], 2, "did you mean '.parquet'?"),
         (["--all", "--out", "missing/recs.tsv"], 3, "does not exist"),

@@ -100,6 +100,7 @@ def parse(text: str, registry: Registry) -> tuple[str, dict[str, Any]]:
         UsageError: it is not of that form.
         NotFoundError: there is no such re-ranker.
     """
+    import re
     import tomllib
 
     name, colon, rest = text.partition(":")
@@ -112,7 +113,8 @@ def parse(text: str, registry: Registry) -> tuple[str, dict[str, Any]]:
         elif not equals:
             raise UsageError(f"{text!r} is not of the form name:value,option=value", hint="for example mmr:0.3,by=text")
         try:
-            options[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+            written = re.sub(r"^(\s*[+-]?)\.(?=\d)", r"\g<1>0.", value)  # .3, which TOML does not know
+            options[key.strip()] = tomllib.loads(f"value = {written}")["value"]
         except tomllib.TOMLDecodeError:
             options[key.strip()] = value.strip()
     return name.strip(), options
