@@ -16,7 +16,7 @@ import polars as pl
 from kgrec.data.columns import fold
 from kgrec.data.values import number, to_seconds
 from kgrec.errors import NotFoundError, UsageError
-from kgrec.ranking.where import ValueTest, Condition, Junction, Negation, at_place, parse_where
+from kgrec.ranking.where import Condition, Junction, Negation, ValueTest, at_place, parse_where
 from kgrec.types import Mask
 
 if TYPE_CHECKING:
