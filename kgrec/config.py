@@ -42,6 +42,23 @@ class AttributeConfig(TomlTable):
     """Relation type of the edges; leave out to keep the value as a literal (number, date, text)."""
 
 
+class ReadConfig(TomlTable):
+    """How the text of a file is cut into cells; what is left out is told from the file."""
+
+    delimiter: str | None = None
+    """What separates cells: ``;``, ``|``, ``::``."""
+    quote: str | None = None
+    """What cells that hold the delimiter stand in; an empty text: nothing."""
+    encoding: str | None = None
+    """``utf-8``, ``gb18030``, ``cp1252``, or any other that Python knows."""
+    header: bool | None = None
+    """Does the first line name the columns? Without names they are ``column_1``, ``column_2``..."""
+    skip_lines: int | None = Field(default=None, ge=0)
+    """Lines before the header."""
+    query: str | None = None
+    """SQL that selects the rows, where the path names a database."""
+
+
 class FileConfig(TomlTable):
     """A file to read."""
 
@@ -51,6 +68,8 @@ class FileConfig(TomlTable):
     """Name of the data source; by default told from the file's name."""
     columns: dict[str, str] = {}
     """kgrec's field -> the file's column."""
+    reading: ReadConfig = ReadConfig()
+    """How the text is cut into cells: ``{ delimiter = ";", encoding = "cp1252" }``."""
 
 
 class InteractionsConfig(FileConfig):

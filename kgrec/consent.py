@@ -21,9 +21,14 @@ from urllib.parse import urlsplit
 from kgrec.artifacts import storage_errors
 from kgrec.config import Config
 from kgrec.errors import ConfigError, ConsentError
+from kgrec.places import address, base
 
 NO_SECRET = ""
 """Stands for "no variable": a host that is sent texts, but no key."""
+
+
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "s3": None, "gs": None}
+"""Schemes of addresses, and the port that need not be stated."""
 
 
 def trust_file() -> Path:
@@ -43,14 +48,14 @@ def origin(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise ConfigError(f"{_shown(url)} is no address: {error}", hint="for example https://host/v1") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in _PORTS or not parts.hostname:
         raise ConfigError(f"{_shown(url)} is no address", hint="for example https://host/v1")
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
             f"the address of {parts.hostname} holds a password", hint="name a variable with api_key_env instead"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
+    default = _PORTS[parts.scheme]
     return f"{parts.scheme}://{host}" + ("" if port in (None, default) else f":{port}")
 
 
@@ -74,7 +79,7 @@ def paths_of(config: Config, root: Path) -> list[Path]:
     data = config.data
     files = [*data.interactions, *data.items, *data.users, *data.triples]
     files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
-    found = [Path(entry.path) for entry in files]
+    found = [base(root / entry.path) for entry in files if not address(entry.path)]
     for value in _texts(config.model_dump(exclude={"data"}, exclude_defaults=True)):
         with suppress(OSError, ValueError, RuntimeError):  # a text that can be no path
             path = Path(value).expanduser()
@@ -85,12 +90,22 @@ def paths_of(config: Config, root: Path) -> list[Path]:
     return found
 
 
+def addresses_of(config: Config) -> list[str]:
+    """Return the addresses that a kgrec.toml reads data from."""
+    data = config.data
+    files = [*data.interactions, *data.items, *data.users, *data.triples]
+    files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
+    return [url for entry in files if (url := address(entry.path))]
+
+
 def check_paths(config: Config, root: Path) -> None:
     """Make sure that the user allows every file outside of the workspace that its kgrec.toml names.
 
     Raises:
         ConsentError: one is not allowed, and nobody could be asked.
     """
+    for url in addresses_of(config):
+        Consent.load(ask_on_terminal).source(url)
     asked = [path for path in paths_of(config, root) if outside(root, path)]
     consent = Consent.load(ask_on_terminal) if asked else None
     for path in asked:
@@ -98,11 +113,13 @@ def check_paths(config: Config, root: Path) -> None:
 
 
 def allow_paths(root: Path, paths: Iterable[Path]) -> None:
-    """Keep that a workspace may read files that the user named on the command line; relative to the current folder."""
-    targets = [path.expanduser().resolve() for path in paths]
+    """Keep that a workspace may read what the user named on the command line; relative to the current folder."""
+    known = list(paths)
+    hosts = [(origin(url), NO_SECRET) for path in known if (url := address(path))]
+    targets = [base(path).expanduser().resolve() for path in known if not address(path)]
     far = [(str(root.resolve()), str(target)) for target in targets if not target.is_relative_to(root.resolve())]
-    if far:
-        Consent.load().allow(paths=far)
+    if far or hosts:
+        Consent.load().allow(hosts=hosts, paths=far)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -172,6 +189,18 @@ class Consent:
         question = f"this workspace wants to send texts{secret} to {wanted[0]}"
         command = f"kgrec trust host {wanted[0]}" + (f" {variable}" if variable else "")
         self._decide(question, command)
+        return self.allow(hosts=[wanted])
+
+    def source(self, url: str) -> Consent:
+        """Return this consent, with data being read from an address, if the user agrees.
+
+        Raises:
+            ConsentError: it is not allowed; the hint says how to allow it.
+        """
+        wanted = (origin(url.partition("#")[0]), NO_SECRET)
+        if wanted in self.hosts:
+            return self
+        self._decide(f"this workspace wants to read data from {wanted[0]}", f"kgrec trust host {wanted[0]}")
         return self.allow(hosts=[wanted])
 
     def path(self, root: Path, path: Path) -> Consent:

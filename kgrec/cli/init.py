@@ -102,9 +102,10 @@ def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target:
     from kgrec.cli.output import atomic
     from kgrec.consent import allow_paths
     from kgrec.data.propose import propose
+    from kgrec.places import address, is_pattern, split_part
 
     for file in files:
-        if not file.exists():
+        if not address(file) and not is_pattern(file) and not split_part(file)[0].exists():
             raise UserError(f"{file} does not exist", hint="check the path")
     text = propose(files, domain, run.manager, folder=target.parent)
     if not tomllib.loads(text).get("data"):

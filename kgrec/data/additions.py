@@ -23,8 +23,9 @@ from kgrec.config import (
     TriplesConfig,
 )
 from kgrec.data.inspection import Inspected, inspect, read_tables
-from kgrec.data.sources.files import LINE, suffix
+from kgrec.data.sources.files import LINE
 from kgrec.errors import ConfigError, DataError, UsageError
+from kgrec.places import suffix
 from kgrec.plugin.domain import Domain
 
 if TYPE_CHECKING:

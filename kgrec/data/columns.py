@@ -18,7 +18,7 @@ import polars as pl
 
 from kgrec.config import CatalogueConfig, FileConfig, InteractionsConfig
 from kgrec.data.dataset import RESERVED
-from kgrec.data.sources.files import LINE
+from kgrec.data.sources.files import LINE, PROBLEM
 from kgrec.data.values import looks_like_times
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.plugin.domain import Attribute, Domain, Mapping, Role
@@ -111,7 +111,7 @@ def guess_attributes(table: pl.DataFrame, role: str, used: set[str], domain: Dom
     known = _known(domain)
     attributes: dict[str, Attribute] = {}
     for column in table.columns:
-        if column in used or column == LINE:
+        if column in used or column in (LINE, PROBLEM):
             continue
         found = _guess_attribute(table[column], column, known.get(fold(column)))
         if found is not None:
@@ -224,7 +224,7 @@ def resolve_mapping(
     Raises:
         ConfigError: a column or field does not exist, or a needed field cannot be found.
     """
-    columns = [name for name in table.columns if name != LINE]
+    columns = [name for name in table.columns if name not in (LINE, PROBLEM)]
     action = entry.action if isinstance(entry, InteractionsConfig) else None
     attributes = _attributes(entry) if isinstance(entry, CatalogueConfig) else {}
     if entry.columns:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from kgrec.config import Config, FileConfig, InteractionsConfig
 from kgrec.data.cards import save_cards
@@ -16,8 +19,9 @@ from kgrec.data.cleaning import assemble
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
-from kgrec.data.sources.files import read_source
+from kgrec.data.sources.files import read_rows
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError
+from kgrec.places import address, is_pattern, matching, split_part
 from kgrec.plugin.domain import Domain
 from kgrec.progress import SILENT, Progress
 from kgrec.workspace import read_json, storage_errors, write_json
@@ -118,7 +122,7 @@ def ingest(
         NotFoundError: a file does not exist.
         DataError: a file is damaged, or no interaction is left.
     """
-    entries: list[tuple[PartRole, FileConfig]] = [(role, e) for role in ROLES for e in getattr(config.data, role)]
+    entries = [(role, file) for role in ROLES for entry in getattr(config.data, role) for file in _files(entry, root)]
     if not entries:
         raise ConfigError(
             "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
@@ -151,16 +155,30 @@ def _parse(
     now: float,
 ) -> Part:
     path = root / entry.path
-    raw = read_source(path, entry.format, manager)
+    raw = read_rows(path, entry.format, manager, entry.reading)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
     attributes: dict[str, AttributeInfo] = {}
     if isinstance(entry, InteractionsConfig):
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
     else:
         table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry.path)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Part(role, entry.path, key, digest, table, rejects, counts, attributes)
+    return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
+
+
+def _files(entry: FileConfig, root: Path) -> list[FileConfig]:
+    """Return an entry a file where the path is a pattern or a folder."""
+    path = root / entry.path
+    if address(entry.path) or not is_pattern(path):
+        return [entry]
+    found = [Path(os.path.relpath(file, root)).as_posix() for file in matching(path)]
+    return [entry.model_copy(update={"path": file}) for file in found]
+
+
+def _file_digest(path: Path, raw: pl.DataFrame) -> str:
+    if address(path):  # what lies there can change, but is not fetched twice
+        return _digest([str(raw.schema), str(raw.hash_rows(seed=0).sum())])
+    with split_part(path)[0].open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from kgrec.data.columns import FIELDS, HISTORIES, SEARCHES, fold, guess_attributes, guess_fields
-from kgrec.data.sources.files import LINE, check_file, find_source, read_source, suffix
+from kgrec.data.sources.contents import expand
+from kgrec.data.sources.files import LINE, read_source
+from kgrec.errors import DataError
+from kgrec.places import suffix
 from kgrec.plugin.domain import Attribute, Domain
 
 if TYPE_CHECKING:
@@ -55,28 +58,28 @@ class Inspected:
     table: pl.DataFrame | None = None
 
 
-def read_tables(files: Sequence[Path], manager: PluginManager) -> dict[Path, pl.DataFrame | None]:
-    """Read each file; None for RDF and for files that no source reads.
+def read_tables(files: Sequence[Path], manager: PluginManager) -> dict[Path, pl.DataFrame | DataError | None]:
+    """Read each file, and each part of a container; None for RDF, the error for a file that cannot be read.
 
     Raises:
         NotFoundError: a file does not exist.
-        DataError: a file is damaged or empty.
     """
-    tables: dict[Path, pl.DataFrame | None] = {}
-    for path in files:
-        check_file(path)
-        readable = suffix(path) not in RDF_ENDINGS and find_source(path, None, manager) is not None
-        tables[path] = read_source(path, None, manager) if readable else None
+    tables: dict[Path, pl.DataFrame | DataError | None] = {}
+    for path in (part for file in files for part in expand(file)):
+        try:
+            tables[path] = None if suffix(path) in RDF_ENDINGS else read_source(path, None, manager)
+        except DataError as error:
+            tables[path] = error
     return tables
 
 
-def inspect(path: Path, table: pl.DataFrame | None, domain: Domain, manager: PluginManager) -> Inspected:
+def inspect(path: Path, table: pl.DataFrame | DataError | None, domain: Domain, manager: PluginManager) -> Inspected:
     """Say what a file is for and how it is read."""
-    if suffix(path) in RDF_ENDINGS:
-        return Inspected(path, "triples", {}, {})
     if table is None:
-        known = ", ".join(manager.registry("data source"))
-        return Inspected(path, "unknown", {}, {}, problem=f"no data source reads it (there are {known})")
+        return Inspected(path, "triples", {}, {})
+    if isinstance(table, DataError):
+        why = f"{table.message.removeprefix(f'{path}: ')}; {table.hint}"
+        return Inspected(path, "unknown", {}, {}, problem=why)
     columns = [name for name in table.columns if name != LINE]
     asked = manager.schema_mapping(domain.name, path.name, columns)
     if asked is not None:
@@ -100,7 +103,7 @@ def inspect(path: Path, table: pl.DataFrame | None, domain: Domain, manager: Plu
     return Inspected(path, kind, fields, attributes, action, split, unused, problem, table)
 
 
-def best_domain(tables: Mapping[Path, pl.DataFrame | None], manager: PluginManager) -> str:
+def best_domain(tables: Mapping[Path, pl.DataFrame | DataError | None], manager: PluginManager) -> str:
     """Return the domain that knows most of the columns by names that no other knows; ``generic`` if there is none.
 
     Tables of users do not tell: age and city are the same in every field.
@@ -114,7 +117,11 @@ def best_domain(tables: Mapping[Path, pl.DataFrame | None], manager: PluginManag
             own |= {fold(n) for n in (key, attribute.column, *attribute.aliases)}
         names[name] = own
     owners = Counter(word for words in names.values() for word in words)
-    files = {path: [c for c in table.columns if c != LINE] for path, table in tables.items() if table is not None}
+    files = {
+        path: [c for c in table.columns if c != LINE]
+        for path, table in tables.items()
+        if isinstance(table, pl.DataFrame)
+    }
     seen = {fold(c) for path, columns in files.items() if _kind(path, columns, generic) != "users" for c in columns}
     most = max(2, len([words for words in names.values() if words]))
     # A name that all domains know says nothing, one that a single domain knows says most.

@@ -11,7 +11,7 @@ import polars as pl
 from kgrec.config import CleaningConfig, InteractionsConfig
 from kgrec.data.columns import ACTION_WORDS, fold
 from kgrec.data.dataset import AttributeInfo, empty_rejects
-from kgrec.data.sources.files import LINE
+from kgrec.data.sources.files import LINE, PROBLEM
 from kgrec.data.values import as_text, clean, clean_list, number, to_seconds
 from kgrec.errors import ConfigError
 from kgrec.plugin import domain as plugin_domain
@@ -63,7 +63,8 @@ def parse_interactions(
     """
     table = _read_fields(raw, mapping, entry)
     reasons = _interaction_reasons(cleaning, now)
-    table = table.with_columns(reason=pl.coalesce(pl.when(test).then(pl.lit(text)) for text, test in reasons))
+    tests = [pl.when(test).then(pl.lit(text)) for text, test in reasons]
+    table = table.with_columns(reason=pl.coalesce(_problem(raw), *tests))
     kept = table.filter(pl.col("reason").is_null())
     unvalued = kept.filter((pl.col("action") == "rate") & pl.col("value").is_null())
     filled = {
@@ -98,7 +99,8 @@ def parse_catalogue(
         )
         columns.append(cells.alias(name))
     reason = pl.when(pl.col("id").is_null()).then(pl.lit(f"no {mapping.role[:-1]} id"))
-    table = raw.select(*fields, *columns, pl.col(LINE).alias("line")).with_columns(reason.alias("reason"))
+    table = raw.select(*fields, *columns, pl.col(LINE).alias("line"))
+    table = table.with_columns(pl.coalesce(_problem(raw), reason).alias("reason"))
     kept = table.filter(pl.col("reason").is_null()).drop("reason")
     return kept, _rejects(raw, table, source), _counts(raw, table), attributes
 
@@ -160,6 +162,11 @@ def _interaction_reasons(cleaning: CleaningConfig, now: float) -> list[tuple[str
     return reasons
 
 
+def _problem(raw: pl.DataFrame) -> pl.Expr:
+    """Return what the source says of each row that is none of the table's."""
+    return pl.lit(raw[PROBLEM]) if PROBLEM in raw.columns else pl.lit(None, dtype=pl.String)
+
+
 def _limit(name: str, text: str) -> int:
     seconds = to_seconds(pl.Series([text]))[0]
     if seconds is None:
@@ -178,7 +185,7 @@ def _rejects(raw: pl.DataFrame, table: pl.DataFrame, source: str) -> pl.DataFram
     if not dropped.any():
         return empty_rejects()
     rows = raw.filter(dropped)
-    cells = [as_text(n, kind).alias(n) for n, kind in raw.schema.items() if n != LINE]
+    cells = [as_text(n, kind).alias(n) for n, kind in raw.schema.items() if n not in (LINE, PROBLEM)]
     return rows.select(
         pl.lit(source).alias("source"),
         pl.col(LINE).alias("line"),

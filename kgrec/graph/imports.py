@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from kgrec.config import TriplesConfig
+from kgrec.config import FileConfig, TriplesConfig
 from kgrec.data.columns import FIELDS, REQUIRED, fold, synonyms
 from kgrec.data.sources.files import LINE, check_file, read_source
 from kgrec.data.values import as_text, clean
@@ -88,13 +88,13 @@ class Importer:
         if ending is not None:
             parsed = split_rdf(cache.read(path, ending), path.name)
         else:
-            table = read_fields(path, config.format, config.columns, "triples", self.domain, self.manager)
+            table = read_fields(path, config, "triples", self.domain, self.manager)
             triples = shape(table.with_columns(source=pl.lit(path.name)), TRIPLES)
             parsed = Parsed(triples, counts={"read": table.height})
         if config.names is None:
             return parsed
         names_file = self.root / config.names.path
-        table = read_fields(names_file, config.names.format, config.names.columns, "names", self.domain, self.manager)
+        table = read_fields(names_file, config.names, "names", self.domain, self.manager)
         ranked = table.with_columns(rank=pl.lit(_RANK_NAMES_FILE))
         names = shape(ranked, ENTITY_NAMES).drop_nulls(["entity", "name"])
         typed = shape(ranked, ENTITY_TYPES).drop_nulls(["entity", "type"])
@@ -108,7 +108,7 @@ class Importer:
     def _links(self, configs: Sequence[TriplesConfig]) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return which entity is which item (``entity``, ``item``), from all link tables."""
         tables = [
-            read_fields(self.root / link.path, link.format, link.columns, "link", self.domain, self.manager)
+            read_fields(self.root / link.path, link, "link", self.domain, self.manager)
             for link in (config.link for config in configs)
             if link is not None
         ]
@@ -282,15 +282,12 @@ def local_names(facts: pl.DataFrame) -> pl.DataFrame:
     return shape(frame.drop_nulls("name"), NAMES)
 
 
-def read_fields(
-    path: Path, format_name: str | None, given: Mapping[str, str], role: str, domain: Domain, manager: PluginManager
-) -> pl.DataFrame:
+def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manager: PluginManager) -> pl.DataFrame:
     """Read a table and return its fields as trimmed strings (empty: null) and ``line``.
 
     Args:
         path: the file.
-        format_name: name of its data source, or None.
-        given: field -> column, from kgrec.toml; fields that it leaves out are found by the names they go by.
+        entry: what kgrec.toml says of it; fields whose columns it leaves out are found by the names they go by.
         role: ``triples``, ``link`` or ``names``.
         domain: may know more names of columns.
         manager: the plugins in use.
@@ -299,7 +296,8 @@ def read_fields(
         DataError: a field has no column; the hint names those there are.
         NotFoundError: no such file.
     """
-    table = read_source(path, format_name, manager)
+    table = read_source(path, entry.format, manager, entry.reading)
+    given = entry.columns
     found = {}
     for name in FIELDS[role]:
         column = given.get(name) or _guess(table.columns, synonyms(role, name, domain))

@@ -20,9 +20,11 @@ import polars as pl
 
 from kgrec.artifacts import replacing
 from kgrec.data.dataset import read_table
-from kgrec.data.sources.files import check_utf8, read_text_bytes, suffix
+from kgrec.data.sources.encodings import check_utf8
+from kgrec.data.sources.files import read_text_bytes
 from kgrec.data.sources.limits import check_depth, check_entities
 from kgrec.errors import CorruptArtifactError, DataError
+from kgrec.places import suffix
 
 STATEMENTS: Mapping[str, pl.DataType] = {
     "subject": pl.String(),
@@ -82,7 +84,7 @@ def read_rdf(path: Path, ending: str) -> pl.DataFrame:
     Raises:
         DataError: missing, damaged, not UTF-8, or not of that syntax; the message names file and line.
     """
-    data = read_text_bytes(path)
+    data = read_text_bytes(path, "utf-8")
     check_utf8(path, data)
     if ending in (".nt", ".nq"):
         table = _read_lines(data, quads=ending == ".nq")

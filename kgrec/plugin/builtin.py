@@ -17,10 +17,12 @@ def kgrec_data_sources() -> list[Spec]:
     """Offer the file formats."""
     return [
         Spec("recbole", "kgrec.data.sources.delimited:RecBoleSource", "RecBole atomic files", rank=10),
-        Spec("csv", "kgrec.data.sources.delimited:CsvSource", "comma- or semicolon-separated text, also .gz .zst"),
-        Spec("tsv", "kgrec.data.sources.delimited:TsvSource", "tab-separated text, also .gz .zst"),
-        Spec("jsonl", "kgrec.data.sources.typed:JsonLinesSource", "one JSON object a line, also .gz .zst"),
-        Spec("parquet", "kgrec.data.sources.typed:ParquetSource", "Apache Parquet"),
+        Spec("csv", "kgrec.data.sources.delimited:CsvSource", "separated text; separator, header, encoding are told"),
+        Spec("tsv", "kgrec.data.sources.delimited:TsvSource", "tab-separated text"),
+        Spec("json", "kgrec.data.sources.records:JsonSource", "JSON: an object a line, an array, or one inside"),
+        Spec("parquet", "kgrec.data.sources.typed:ParquetSource", "Apache Parquet, Arrow, Feather"),
+        Spec("excel", "kgrec.data.sources.typed:SheetSource", "sheets of Excel and LibreOffice", extra="excel"),
+        Spec("sql", "kgrec.data.sources.databases:SqlSource", "tables and queries of SQLite files and PostgreSQL"),
     ]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from kgrec.config import ReadConfig
     from kgrec.plugin.generation import Fact, TextRequest, Violation
     from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.reranking import CandidateLists, RerankData
@@ -35,11 +36,16 @@ class DataSource(Protocol):
         """Say whether this source reads files named like ``path`` (looks at the name only)."""
         ...
 
-    def read(self, path: Path) -> pl.DataFrame:
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:
         """Read the whole file, every column as it stands.
 
         Text formats give strings; nothing is interpreted here. Adds the column ``__line__`` (u32): the 1-based line
-        or row of the file, header included, so that a rejected row can be found again.
+        or row of the file, header included, so that a rejected row can be found again. A row that is none (a title
+        above the table, a line with a cell too many) may come with its reason in the column ``__problem__``.
+
+        Args:
+            path: the file.
+            reading: how its text is cut into cells, as far as kgrec.toml says; None: nothing is said.
 
         Raises:
             DataError: the file is not what its name says; the message names the file and the line where known.

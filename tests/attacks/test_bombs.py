@@ -9,7 +9,7 @@ import zstandard
 
 from kgrec.data.sources.delimited import CsvSource
 from kgrec.data.sources.limits import ALWAYS, check_depth, limit
-from kgrec.data.sources.typed import JsonLinesSource
+from kgrec.data.sources.records import JsonSource
 from kgrec.errors import ConfigError, DataError
 from kgrec.graph.rdf_reader import read_rdf
 
@@ -54,7 +54,7 @@ def test_keys_of_json_lines(tmp_path):
     file = tmp_path / "keys.jsonl"
     file.write_text("".join(json.dumps({"user_id": "u", f"k{k}": 1}) + "\n" for k in range(20_000)))
     with pytest.raises(DataError, match="more than 5,000 different keys, the limit is 5,000"):
-        JsonLinesSource().read(file)
+        JsonSource().read(file)
 
 
 @pytest.mark.parametrize("form", ['"k{}"  :', '"k{}"\t:', '"\\u006b{}":', '"' + "k" * 300 + '{}":'])
@@ -62,7 +62,7 @@ def test_keys_are_counted_however_they_are_written(tmp_path, form):
     file = tmp_path / "keys.jsonl"
     file.write_text("".join(f'{{"user_id": "u", {form.format(k)} 1}}\n' for k in range(6_000)))
     with pytest.raises(DataError, match="different keys"):
-        JsonLinesSource().read(file)
+        JsonSource().read(file)
 
 
 @pytest.mark.parametrize("depth", [2_000, 100_000])
@@ -70,7 +70,7 @@ def test_deep_json_lines(tmp_path, depth):
     file = tmp_path / "deep.jsonl"
     file.write_text('{"user_id": "u", "x": ' + "[" * depth + "]" * depth + "}\n")
     with pytest.raises(DataError, match=r"nested|nests too deep|DepthLimit"):
-        JsonLinesSource().read(file)
+        JsonSource().read(file)
 
 
 @pytest.mark.parametrize("depth", [600, 10_000, 50_000])

@@ -7,7 +7,7 @@ from kgrec.data.columns import guess_separator
 from kgrec.data.ingest import ingest
 from kgrec.data.inspection import RDF_ENDINGS
 from kgrec.data.propose import propose
-from kgrec.errors import DataError, NotFoundError, UsageError
+from kgrec.errors import NotFoundError, UsageError
 from kgrec.plugin.manager import load_plugins
 from kgrec.settings import load_settings
 
@@ -103,13 +103,13 @@ def test_validation_and_test_files(write, tmp_path, plugins):
 def test_what_cannot_be_used_is_said(write, tmp_path, plugins):
     write(
         seq__tsv="user_id\titem_ids\nu\t1 2 3\n",
-        notes__txt="hello",
+        notes__docx="hello",
         odd__csv="a,b\n1,2\n",
         names__csv="entity,name\n1,x\n",
     )
-    text, config = proposal(tmp_path, plugins, "seq.tsv", "notes.txt", "odd.csv", "names.csv")
+    text, config = proposal(tmp_path, plugins, "seq.tsv", "notes.docx", "odd.csv", "names.csv")
     assert "seq.tsv: a row holds a whole history (item_ids)" in text
-    assert "notes.txt: no data source reads it" in text
+    assert "notes.docx: no data source reads files of this name; a document is no table" in text
     assert "odd.csv: its columns do not tell what it is for: a, b" in text
     assert "names.csv: it looks like a table of names of entities, but there is no graph" in text
     assert config.data == Config().data
@@ -158,8 +158,7 @@ def test_errors(write, tmp_path, plugins):
         propose([], None, plugins)
     with pytest.raises(NotFoundError, match=r"'lag\.csv'"):
         propose([tmp_path / "lag.csv"], None, plugins)
-    with pytest.raises(DataError, match="is empty"):
-        propose([tmp_path / "empty.csv"], None, plugins)
+    assert "# not used: " in propose([tmp_path / "empty.csv"], None, plugins)
     with pytest.raises(NotFoundError, match="domain 'cars'"):
         propose([tmp_path / "log.csv"], "cars", plugins)
 

@@ -1,13 +1,17 @@
 """The contracts of the built-in formats and of the built-in linker."""
 
+import sqlite3
 from typing import ClassVar
 
 import polars as pl
 
+from kgrec.data.sources.databases import SqlSource
 from kgrec.data.sources.delimited import CsvSource, RecBoleSource, TsvSource
-from kgrec.data.sources.typed import JsonLinesSource, ParquetSource
+from kgrec.data.sources.records import JsonSource
+from kgrec.data.sources.typed import ParquetSource, SheetSource
 from kgrec.graph.gazetteer import GazetteerLinker
 from kgrec.testing import DataSourceContract, EntityLinkerContract
+from kgrec.testing.workbooks import workbook
 
 
 class TestCsv(DataSourceContract):
@@ -41,10 +45,34 @@ class TestJsonLines(DataSourceContract):
     file_name = "ratings.jsonl"
 
     def make(self):
-        return JsonLinesSource()
+        return JsonSource()
 
     def write(self, table, path):
         table.write_ndjson(path)
+
+
+class TestSql(DataSourceContract):
+    file_name = "ratings.sqlite3"
+
+    def make(self):
+        return SqlSource()
+
+    def write(self, table, path):
+        shop = sqlite3.connect(path)
+        shop.execute(f"CREATE TABLE ratings ({', '.join(table.columns)})")
+        shop.executemany(f"INSERT INTO ratings VALUES ({', '.join('?' * table.width)})", table.rows())
+        shop.commit()
+        shop.close()
+
+
+class TestSheet(DataSourceContract):
+    file_name = "ratings.xlsx"
+
+    def make(self):
+        return SheetSource()
+
+    def write(self, table, path):
+        path.write_bytes(workbook({"Sheet1": [table.columns, *table.rows()]}))
 
 
 class TestParquet(DataSourceContract):

@@ -29,7 +29,7 @@ class PipeSource:
     def claims(self, path):
         return path.suffix == ".pipe"
 
-    def read(self, path):
+    def read(self, path, reading=None):
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (UnicodeDecodeError, FileNotFoundError):

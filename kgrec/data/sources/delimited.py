@@ -1,35 +1,50 @@
-"""Text with separators: csv, tsv and RecBole's atomic files. Every cell is a string, an empty cell is null."""
+"""Text with separators: csv, tsv and RecBole's atomic files. Every cell is a string, an empty cell is null.
+
+Rows that are none of the table's (titles above it, totals below, a cell too many) keep their cells as far as they fit
+and say in ``__problem__`` what is wrong.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_text_bytes
+from kgrec.config import ReadConfig
+from kgrec.data.sources.files import LINE, PROBLEM, NamedByEnding, read_text_bytes
+from kgrec.data.sources.header import column_names, is_header, mark_totals
 from kgrec.data.sources.limits import exceeded, limit
 from kgrec.errors import DataError
 
-SEPARATORS = ",;|\t"
+DELIMITERS = (",", ";", "\t", "|", "::", "\x01", "^")
+"""Candidates, the likeliest first."""
+
+_STAND_IN = "\x1f"
+"""Stands for a delimiter of several characters while cells are told apart."""
+_SAMPLE_ROWS = 200
+_SAMPLE = 256 << 10
 
 
 class CsvSource(NamedByEnding):
-    """Separated text with quotes as in RFC 4180. The separator is told from the header."""
+    """Separated text with quotes as in RFC 4180; separator and header are told from the file."""
 
-    endings = (".csv",)
+    endings = (".csv", ".txt", ".dat", ".data", ".log")
 
-    def read(self, path: Path) -> pl.DataFrame:
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:
         """Read the file.
 
         Raises:
-            DataError: empty, not UTF-8, two columns of one name, a row of another length.
+            DataError: empty, in no encoding that can be told, or most rows are not of the header's length.
         """
-        data = read_text_bytes(path)
-        return parse_delimited(path, data, _sniff(path, data), quoted=True)
+        reading = reading or ReadConfig()
+        data = read_text_bytes(path, reading.encoding)
+        return parse_delimited(path, data, reading, quoted=True)
 
 
 class TsvSource(NamedByEnding):
@@ -37,112 +52,256 @@ class TsvSource(NamedByEnding):
 
     endings = (".tsv", ".tab")
 
-    def read(self, path: Path) -> pl.DataFrame:
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:
         """Read the file.
 
         Raises:
-            DataError: empty, not UTF-8, two columns of one name, a row of another length.
+            DataError: empty, in no encoding that can be told, or most rows are not of the header's length.
         """
-        return parse_delimited(path, read_text_bytes(path), "\t", quoted=False)
+        reading = (reading or ReadConfig()).model_copy(update={"delimiter": "\t"})
+        return parse_delimited(path, read_text_bytes(path, reading.encoding), reading, quoted=bool(reading.quote))
 
 
-def parse_delimited(path: Path, data: bytes, separator: str, *, quoted: bool) -> pl.DataFrame:
-    """Parse ``data``, the content of ``path``, into string columns and ``__line__``; blank lines are left out.
+def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: bool) -> pl.DataFrame:
+    """Parse the UTF-8 text of ``path`` into string columns and ``__line__``; blank lines are left out.
+
+    Args:
+        path: the file, for messages.
+        data: its text.
+        reading: what is known of it; the rest is told from its first rows.
+        quoted: may cells stand in quotes?
 
     Raises:
-        DataError: not UTF-8, two columns of one name, a row of another length.
+        DataError: two columns of one name, or more than half of the rows are not of the header's length.
     """
-    names, n_lines = _header(path, data, separator, quoted=quoted)
+    delimiter, before = _stated(data, reading.delimiter)
+    quote = (reading.quote if reading.quote is not None else '"') if quoted else ""
+    delimiter = delimiter or _sniff(data, quote)
+    if len(delimiter.encode()) > 1:
+        data, delimiter = data.replace(delimiter.encode(), _STAND_IN.encode()), _STAND_IN
+    dialect = _Dialect(delimiter, quote)
+    skip = before + (reading.skip_lines or 0)
+    enough = max(_SAMPLE, _offset(data, skip + 3))
+    sample = list(dialect.rows(data[:enough], limit=_SAMPLE_ROWS, skip=skip))
+    if len(sample) > 1 and len(data) > enough and len(sample) < _SAMPLE_ROWS:
+        sample.pop()  # the sample may end inside a row
+    sample = [(line, row) for line, row in sample if any(cell.strip() for cell in row)]
+    if not sample:
+        raise DataError(f"{path} has no rows", hint="remove it from kgrec.toml, or export it again")
+    first = _first_row(sample) if reading.skip_lines is None and reading.header is None else 0
+    titles = sample[:first]
+    rows = [row for _, row in sample[first:]]
+    header = reading.header if reading.header is not None else is_header(rows)
+    names = column_names(path, rows, header=header)
+    if len(names) > limit("columns"):
+        raise exceeded(path, f"{len(names):,} columns", "columns")
+    skipped = sample[first][0] - 1 if not header else dialect.end_of(data, sample[first][0])
+    table = _fast(data, names, dialect, skipped)
+    if table is None:
+        table = _careful(path, data, names, dialect, skipped)
+    table = mark_totals(table)
+    if titles:
+        above = _problems(names, [(line, row, "a title above the table") for line, row in titles])
+        table = pl.concat([above, table], how="diagonal").select(*names, LINE, PROBLEM)
+    return table
+
+
+class _Dialect:
+    """How rows are cut into cells: delimiter, quote (empty: none), and a sign that takes a quote's meaning away."""
+
+    def __init__(self, delimiter: str, quote: str, escape: str | None = None) -> None:
+        self.delimiter, self.quote, self.escape = delimiter, quote, escape
+
+    def rows(self, data: bytes, *, limit: int | None = None, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of the first line and the cells of each row, blank ones included."""
+        csv.field_size_limit(max(len(data), csv.field_size_limit()))
+        stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline="")
+        for _ in range(skip):
+            stream.readline()
+        told: dict[str, Any] = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
+        if self.escape:
+            told |= {"escapechar": self.escape, "doublequote": False}
+        reader = csv.reader(stream, delimiter=self.delimiter, **told)
+        last, count = 0, 0
+        while limit is None or count < limit:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:  # a NUL byte or the like
+                row = []
+            yield skip + last + 1, row
+            last, count = reader.line_num, count + 1
+
+    def end_of(self, data: bytes, line: int) -> int:
+        """Return the last line of the row that begins in ``line``."""
+        found = list(self.rows(data, limit=2, skip=line - 1))
+        return found[1][0] - 1 if len(found) > 1 else line + data.count(b"\n", 0)
+
+
+def _stated(data: bytes, delimiter: str | None) -> tuple[str | None, int]:
+    """Return the delimiter that Excel's first line ``sep=;`` names, if it is there, and how many lines that takes."""
+    first = data[: data.find(b"\n") + 1].strip().decode("utf-8", "replace") if b"\n" in data[:20] else ""
+    if first.strip('"').lower().startswith("sep=") and len(first.strip('"')) == 5:
+        return delimiter or first.strip('"')[4], 1
+    if first.strip('"').lower() in ("sep=\\t", "sep="):
+        return delimiter or "\t", 1
+    return delimiter, 0
+
+
+def _sniff(data: bytes, quote: str) -> str:
+    """Return the delimiter that cuts most of the first rows into equally many cells, and into many."""
+    sample = data[:_SAMPLE]
+    best, most = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        text = sample
+        if len(delimiter) > 1:
+            text, delimiter = sample.replace(delimiter.encode(), _STAND_IN.encode()), _STAND_IN
+        widths = Counter(len(row) for _, row in _Dialect(delimiter, quote).rows(text, limit=_SAMPLE_ROWS) if any(row))
+        widths.pop(1, None)
+        if not widths:
+            continue
+        width, count = widths.most_common(1)[0]
+        filled = sum(widths.values())
+        # A comma inside of numbers or sentences cuts some rows, the delimiter cuts all of them.
+        fit = (round(count / max(filled, 1), 1) * round(count / _rows_in(text), 1), width)
+        if fit > most:
+            best, most = (delimiter if delimiter != _STAND_IN else "::"), fit
+    return best
+
+
+def _rows_in(text: bytes) -> int:
+    return max(1, min(_SAMPLE_ROWS, sum(1 for line in text.splitlines()[:_SAMPLE_ROWS] if line.strip())))
+
+
+def _first_row(sample: list[tuple[int, list[str]]]) -> int:
+    """Return the position of the first row that is as wide as most: what stands above are titles."""
+    widths = Counter(len(row) for _, row in sample)
+    width = max(widths, key=lambda w: (widths[w], w))
+    if width == 1 or widths[width] < 0.5 * len(sample):
+        return 0
+    for k, (_, row) in enumerate(sample[:30]):
+        filled = sum(bool(cell.strip()) for cell in row)
+        if len(row) in (width, width - 1) and (filled > 0.5 * width or k == len(sample) - 1):
+            return k
+    return 0
+
+
+def _fast(data: bytes, names: list[str], dialect: _Dialect, skipped: int) -> pl.DataFrame | None:
+    """Parse a file that is as it should be; None where rows have different lengths or quotes stand astray."""
+    if dialect.quote and _stray_quotes(data, dialect):
+        return None
     try:
         table = pl.read_csv(
             data,
-            separator=separator,
-            quote_char='"' if quoted else None,
+            separator=dialect.delimiter,
+            quote_char=dialect.quote or None,
             has_header=False,
-            skip_lines=n_lines,
+            skip_lines=skipped,
             schema=dict.fromkeys(names, pl.String),
             infer_schema=False,
         )
     except pl.exceptions.NoDataError:
         table = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    except pl.exceptions.PolarsError as error:
-        check_utf8(path, data)
-        _check_lengths(path, data, separator, len(names), quoted=quoted)
-        raise DataError(f"{path} cannot be parsed: {error}", hint="check its quotes and separators") from None
-    if _some_row_is_short(data, table, separator, quoted=quoted):
-        _check_lengths(path, data, separator, len(names), quoted=quoted)
-    if quoted and b'""' in data:  # the parser tells "" from nothing, which here is the same
+    except pl.exceptions.PolarsError:
+        return None
+    if _some_row_is_short(data, table, dialect, skipped):
+        return None
+    if dialect.quote and b'""' in data:  # the parser tells "" from nothing, which here is the same
         table = table.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in names)
-    return _number_lines(table, data, n_lines).filter(~pl.all_horizontal(pl.col(names).is_null()))
+    return _number_lines(table, data, skipped).filter(~pl.all_horizontal(pl.col(names).is_null()))
 
 
-def _header(path: Path, data: bytes, separator: str, *, quoted: bool) -> tuple[list[str], int]:
-    """Return the names of the columns and how many lines the header takes."""
-    rows = csv.reader(_text(path, data), **_dialect(separator, quoted=quoted))
-    names = [name.strip() for name in next(rows, [])]
-    if not any(names):
-        raise DataError(f"{path}: the first line is blank", hint="the first line must name the columns")
-    if len(names) > limit("columns"):
-        raise exceeded(path, f"{len(names):,} columns", "columns")
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise DataError(f"{path}: two columns are called {twice[0]!r}", hint="give each column its own name")
-    return names, rows.line_num
+def _stray_quotes(data: bytes, dialect: _Dialect) -> bool:
+    """Say whether a quotation mark has neither a delimiter, a line's end nor another mark beside it."""
+    quote = dialect.quote.encode()
+    if quote not in data:
+        return False
+    text = np.frombuffer(data, dtype=np.uint8)
+    at = np.flatnonzero(text == quote[0])
+    edges = np.frombuffer(dialect.delimiter.encode() + b"\r\n" + quote, dtype=np.uint8)
+    before = np.isin(text[np.maximum(at - 1, 0)], edges) | (at == 0)
+    after = np.isin(text[np.minimum(at + 1, len(text) - 1)], edges) | (at == len(text) - 1)
+    return bool((~before & ~after).any())
 
 
-def _text(path: Path, data: bytes) -> io.TextIOWrapper:
-    check_utf8(path, data[: data.find(b"\n")] if b"\n" in data else data)
-    # Undecodable bytes further down are reported by the parser; here they must only not get in the way.
-    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline="")
-
-
-def _dialect(separator: str, *, quoted: bool) -> dict[str, Any]:
-    if quoted:
-        return {"delimiter": separator, "quotechar": '"'}
-    return {"delimiter": separator, "quoting": csv.QUOTE_NONE}
-
-
-def _sniff(path: Path, data: bytes) -> str:
-    header = data[: data.find(b"\n")] if b"\n" in data else data
-    check_utf8(path, header)
-    outside = "".join(header.decode().split('"')[::2])
-    return max(SEPARATORS, key=outside.count)
-
-
-def _some_row_is_short(data: bytes, table: pl.DataFrame, separator: str, *, quoted: bool) -> bool:
+def _some_row_is_short(data: bytes, table: pl.DataFrame, dialect: _Dialect, skipped: int) -> bool:
     """Compare the separators in the file with those a rectangular table needs: the parser pads short rows silently."""
     if table.width < 2 or not table.height:
         return False
-    found = data.count(separator.encode())
-    if quoted and b'"' in data:
+    separator = dialect.delimiter
+    start = _offset(data, skipped)
+    found = data.count(separator.encode(), start)
+    if dialect.quote and data.find(dialect.quote.encode(), start) >= 0:
         in_cells = pl.sum_horizontal(pl.all().str.count_matches(separator, literal=True).sum())
-        found -= int(table.select(in_cells).item() or 0) + sum(name.count(separator) for name in table.columns)
-    return found != (table.height + 1) * (table.width - 1)
+        found -= int(table.select(in_cells).item() or 0)
+    return found != table.height * (table.width - 1)
 
 
-def _check_lengths(path: Path, data: bytes, separator: str, width: int, *, quoted: bool) -> None:
-    """Find the first row that has not ``width`` cells. Runs only on files that were found to have one.
+def _offset(data: bytes, lines: int) -> int:
+    position = 0
+    for _ in range(lines):
+        position = data.find(b"\n", position) + 1
+        if not position:
+            return len(data)
+    return position
+
+
+def _careful(path: Path, data: bytes, names: list[str], dialect: _Dialect, skipped: int) -> pl.DataFrame:
+    """Parse a file with rows of other lengths or quotes astray: the reading of most good rows counts.
 
     Raises:
-        DataError: there is one.
+        DataError: more than half of the rows do not have as many cells as there are columns.
     """
-    csv.field_size_limit(max(len(data), csv.field_size_limit()))
-    rows = csv.reader(_text(path, data), strict=True, **_dialect(separator, quoted=quoted))
-    last = 0
-    try:
-        for row in rows:
-            if row and len(row) != width and not (len(row) == 1 and not row[0].strip()):
-                raise DataError(
-                    f"{path}: line {last + 1} has {len(row)} cells, the header names {width} columns",
-                    hint='a cell that holds the separator or a line break must stand in "quotes"'
-                    if quoted
-                    else "tab-separated cells cannot hold tabs or line breaks; csv with quotes can",
-                )
-            last = rows.line_num
-    except csv.Error as error:
+    width = len(names)
+    readings = [dialect]
+    if dialect.quote:
+        readings += [_Dialect(dialect.delimiter, dialect.quote, "\\")] if b"\\" + dialect.quote.encode() in data else []
+        readings += [_Dialect(dialect.delimiter, "")]
+    best: list[tuple[int, list[str]]] = []
+    good, chosen = -1, dialect
+    for reading in readings:
+        rows = [(line, row) for line, row in reading.rows(data, skip=skipped) if any(cell.strip() for cell in row)]
+        fit = sum(len(row) == width for _, row in rows)
+        if fit > good:
+            best, good, chosen = rows, fit, reading
+    wrong = [(line, row) for line, row in best if len(row) != width]
+    if len(wrong) > good:
+        line, row = wrong[0]
         raise DataError(
-            f"{path}: line {last + 1}: {error}", hint='a quotation mark inside "quotes" must be doubled, quotes closed'
-        ) from None
+            f"{path}: line {line} has {len(row)} cells, the header names {width} columns",
+            hint='a cell that holds the separator or a line break must stand in "quotes"; if the separator is another: '
+            'reading = { delimiter = ";" } in kgrec.toml',
+        )
+    if dialect.quote and not chosen.quote:
+        best = [(line, [_unquoted(cell, dialect.quote) for cell in row]) for line, row in best]
+    bad = [(line, row, f"{len(row)} cells instead of {width}") for line, row in best if len(row) != width]
+    right = [(line, row) for line, row in best if len(row) == width]
+    table = pl.DataFrame(
+        {name: [row[k] or None for _, row in right] for k, name in enumerate(names)},
+        schema=dict.fromkeys(names, pl.String),
+    ).with_columns(pl.Series(LINE, [line for line, _ in right], dtype=pl.UInt32))
+    if not bad:
+        return table
+    found = pl.concat([table, _problems(names, bad)], how="diagonal").sort(LINE)
+    return found.select(*names, LINE, PROBLEM)
+
+
+def _unquoted(cell: str, quote: str) -> str:
+    inner = cell.strip()
+    if len(inner) > 1 and inner[0] == inner[-1] == quote:
+        inner = inner[1:-1]
+        return inner.replace(quote * 2, quote)
+    return cell
+
+
+def _problems(names: list[str], rows: list[tuple[int, list[str], str]]) -> pl.DataFrame:
+    cells = {name: [row[k] if k < len(row) else None for _, row, _ in rows] for k, name in enumerate(names)}
+    table = pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String))
+    return table.with_columns(
+        pl.Series(LINE, [line for line, _, _ in rows], dtype=pl.UInt32),
+        pl.Series(PROBLEM, [reason for _, _, reason in rows], dtype=pl.String),
+    )
 
 
 def _number_lines(table: pl.DataFrame, data: bytes, n_header_lines: int) -> pl.DataFrame:
@@ -167,17 +326,18 @@ class RecBoleSource(NamedByEnding):
 
     endings = (".inter", ".item", ".user", ".kg", ".link", ".net")
 
-    def read(self, path: Path) -> pl.DataFrame:
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:
         """Read the file.
 
         Raises:
             DataError: empty, not UTF-8, a column without type, a row of another length.
         """
-        table = parse_delimited(path, read_text_bytes(path), "\t", quoted=False)
+        reading = (reading or ReadConfig()).model_copy(update={"delimiter": "\t", "header": True})
+        table = parse_delimited(path, read_text_bytes(path, reading.encoding), reading, quoted=False)
         columns = []
         for header in table.columns:
-            if header == LINE:
-                columns.append(pl.col(LINE))
+            if header in (LINE, PROBLEM):
+                columns.append(pl.col(header))
                 continue
             name, _, kind = header.rpartition(":")
             if not name or kind not in _TYPES:

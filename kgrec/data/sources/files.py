@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import gzip
 import io
+import tomllib
+import zipfile
 import zlib
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
+from kgrec.data.sources.encodings import to_utf8
 from kgrec.data.sources.limits import exceeded, most_bytes
+from kgrec.data.sources.remote import fetch
 from kgrec.errors import DataError, NotFoundError
+from kgrec.places import (
+    ARCHIVES,
+    COMPRESSIONS,
+    address,
+    split_part,
+    suffix,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from kgrec.config import ReadConfig
     from kgrec.plugin.manager import PluginManager
     from kgrec.plugin.protocols import DataSource
 
-COMPRESSIONS = (".gz", ".zst")
 LINE = "__line__"
 """Column with the 1-based line or row of the file."""
+PROBLEM = "__problem__"
+"""Column with the reason why a row is none of the table's; null, or not there, where all is well."""
 
 _BLOCK = 1 << 20
-_BOM = b"\xef\xbb\xbf"
-_OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def find_source(path: Path, format_name: str | None, manager: PluginManager) -> DataSource | None:
@@ -43,36 +55,63 @@ def find_source(path: Path, format_name: str | None, manager: PluginManager) -> 
     return None
 
 
-def read_source(path: Path, format_name: str | None, manager: PluginManager) -> pl.DataFrame:
+def read_source(
+    path: Path, format_name: str | None, manager: PluginManager, reading: ReadConfig | None = None
+) -> pl.DataFrame:
     """Read a file with the source that fits it; adds ``__line__`` (u32), the 1-based line or row in the file.
+
+    Rows that are none of the table's are left out.
 
     Args:
         path: the file.
         format_name: name of the data source, or None to tell it from the file's name.
         manager: the plugins in use.
+        reading: how its text is cut into cells, as far as kgrec.toml says.
 
     Raises:
         NotFoundError: the file or the format does not exist.
         DataError: no source reads such a file, or it is damaged.
     """
+    table = read_rows(path, format_name, manager, reading)
+    return table if PROBLEM not in table.columns else table.filter(table[PROBLEM].is_null()).drop(PROBLEM)
+
+
+def read_rows(
+    path: Path, format_name: str | None, manager: PluginManager, reading: ReadConfig | None = None
+) -> pl.DataFrame:
+    """Read a file as :func:`read_source` does, with the rows that are none of the table's: ``__problem__`` says why."""
     check_file(path)
+    if suffix(path) in ARCHIVES:
+        inside = members(path)
+        if len(inside) != 1:
+            example = f'name one: path = "{path.name}#{inside[0]}"' if inside else "export it again"
+            raise DataError(f"{path} holds {len(inside)} files", hint=example)
+        path = Path(f"{path}#{inside[0]}")
     source = find_source(path, format_name, manager)
     if source is None:
         known = ", ".join(manager.registry("data source"))
-        raise DataError(
-            f"{path}: no data source reads files of this name",
-            hint=f'set format = "..." for this file in kgrec.toml; there are {known}',
-        )
-    return source.read(path)
+        raise DataError(f"{path}: no data source reads files of this name", hint=_conversion(path, known))
+    return source.read(path, reading)
+
+
+def _conversion(path: Path, known: str) -> str:
+    """Say how a file of a format that nothing reads is converted."""
+    ways = tomllib.loads(resources("kgrec.data").joinpath("notations.toml").read_text("utf-8"))["convert"]
+    way = next((way["how"] for way in ways if suffix(path) in way["endings"]), None)
+    named = f'if it is one of {known} under another name: format = "..." in kgrec.toml'
+    return f"{way}; {named}" if way else f"export it as csv, JSON lines or parquet; {named}"
 
 
 def check_file(path: Path) -> None:
-    """Make sure that ``path`` is a file.
+    """Make sure that ``path`` is a file or a part of one; addresses are found out when they are read.
 
     Raises:
         NotFoundError: it does not exist; the hint names files beside it with a similar name.
         DataError: it is a folder.
     """
+    if address(path):
+        return
+    path = split_part(path)[0]
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file", hint="name the files in it one by one")
     if not path.exists():
@@ -92,26 +131,24 @@ class NamedByEnding:
         return suffix(path) in self.endings
 
 
-def suffix(path: Path) -> str:
-    """Return the lower-case ending that tells the format: ``.csv`` for ``ratings.CSV.gz``."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
-
-
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole, decompressed according to its name.
+    """Read a file, a member of an archive or what an address leads to, whole, decompressed according to its name.
 
     Raises:
-        DataError: the file cannot be opened, is not compressed as its name says, or has no content.
+        DataError: it cannot be opened, is not compressed as its name says, or has no content.
+        NotFoundError: the archive has no such member.
     """
+    url = address(path)
+    file, part = (path, "") if url else split_part(path)
     try:
-        data = path.read_bytes()
+        data = fetch(url) if url else file.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror or error}", hint="check path and permissions"
+            f"{url or file} cannot be read: {error.strerror or error}", hint="check path and permissions"
         ) from None
+    if data and file.suffix.lower() in ARCHIVES:
+        data = _member(file, data, part)
+        path = Path(part) if part else path
     if data:
         data = _decompress(path, data)
     if not data.strip():
@@ -119,33 +156,45 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_text_bytes(path: Path) -> bytes:
-    """Read a UTF-8 file whole, decompressed, without byte order mark; the text itself is checked by the parser.
+def members(file: Path, data: bytes | None = None) -> list[str]:
+    """Return the names of the files in an archive that have content.
 
     Raises:
-        DataError: as :func:`read_bytes`, or the file says it is UTF-16.
-    """
-    data = read_bytes(path)
-    for mark, name in _OTHER_BOMS.items():
-        if data.startswith(mark):
-            raise DataError(f"{path} is {name}, not UTF-8", hint="save the file as UTF-8")
-    return data[len(_BOM) :] if data.startswith(_BOM) else data
-
-
-def check_utf8(path: Path, data: bytes) -> None:
-    """Name the place where ``data`` is no UTF-8.
-
-    Raises:
-        DataError: it is not.
+        DataError: it is damaged.
     """
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start})",
-            hint=f"convert the file, for example: iconv -f GB18030 -t UTF-8 {path.name}",
-        ) from None
+        with zipfile.ZipFile(io.BytesIO(file.read_bytes() if data is None else data)) as archive:
+            found = [m.filename for m in archive.infolist() if not m.is_dir() and m.file_size]
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise DataError(f"{file} is not a complete .zip file: {error}", hint="copy or download it again") from None
+    return [name for name in found if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
+
+
+def _member(file: Path, data: bytes, part: str) -> bytes:
+    known = members(file, data)
+    if part not in known:
+        raise NotFoundError.of("file", part, known, where=file.name)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(part) as stream:
+            return _bounded(file, data, cast("BinaryIO", stream))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DataError(f"{file}: {part} cannot be unpacked: {error}", hint="unpack it by hand") from None
+
+
+def read_text_bytes(path: Path, encoding: str | None = None) -> bytes:
+    """Read a text file whole, decompressed, as UTF-8 without byte order mark.
+
+    Args:
+        path: the file.
+        encoding: as kgrec.toml states it; None: told from the bytes.
+
+    Raises:
+        DataError: as :func:`read_bytes`, or the text is in no encoding that can be told.
+    """
+    data = to_utf8(path, read_bytes(path), encoding)
+    if not data.strip():
+        raise DataError(f"{path} is empty", hint="remove it from kgrec.toml, or export it again")
+    return data
 
 
 def _decompress(path: Path, data: bytes) -> bytes:

@@ -16,9 +16,9 @@ import numpy as np
 from kgrec.errors import ConfigError, DataError
 
 VARIABLE = "KGREC_LIMITS"
-DEFAULTS: Mapping[str, int] = {"expansion": 200, "columns": 5_000, "depth": 500, "entities": 10_000}
+DEFAULTS: Mapping[str, int] = {"expansion": 200, "columns": 5_000, "depth": 500, "entities": 10_000, "download": 8_192}
 """How many times its size a compressed file may grow (beyond :data:`ALWAYS` bytes); columns of a table; how deep JSON
-nests; entities that an XML file declares."""
+nests; entities that an XML file declares; MiB that are read from an address."""
 
 ALWAYS = 64 << 20
 """Bytes to which any compressed file may grow."""
@@ -48,6 +48,14 @@ def exceeded(path: Path, what: str, name: str) -> DataError:
     return DataError(
         f"{path}: {what}, the limit is {limit(name):,}",
         hint=f'if the file is what you expect, raise the limit: {VARIABLE}="{name}=NUMBER"',
+    )
+
+
+def exceeded_download(url: str) -> DataError:
+    """Return the error of an address that leads to too much."""
+    return DataError(
+        f"{url} has more than {limit('download'):,} MiB",
+        hint=f'if it is what you expect, raise the limit: {VARIABLE}="download=NUMBER"',
     )
 
 

@@ -1,123 +1,31 @@
-"""Formats that state types: JSON lines and Parquet."""
+"""Formats that state types or names: Parquet, and sheets of Excel and LibreOffice."""
 
 from __future__ import annotations
 
 import io
-import json
+import zipfile
 from pathlib import Path
 
 import polars as pl
 
-from kgrec.data.sources.files import LINE, NamedByEnding, check_utf8, read_bytes, read_text_bytes
-from kgrec.data.sources.limits import check_depth, exceeded, limit
-from kgrec.errors import DataError
-
-_BLOCK = 8 << 20
-"""Bytes of lines in which keys are looked for at once."""
-
-
-class JsonLinesSource(NamedByEnding):
-    """JSON lines, also called ndjson: one object a line; keys may be missing from some.
-
-    Scalars become strings, arrays lists of strings, objects stay JSON text.
-    """
-
-    endings = (".jsonl", ".ndjson")
-
-    def read(self, path: Path) -> pl.DataFrame:
-        """Read the file.
-
-        Raises:
-            DataError: empty, not UTF-8, or a line that is no JSON object.
-        """
-        data = read_text_bytes(path)
-        numbers = _object_lines(path, data)
-        _check_keys(path, data)
-        try:
-            table = pl.read_ndjson(data, infer_schema_length=None)
-        except pl.exceptions.PolarsError as error:
-            _check_objects(path, data)
-            raise DataError(
-                f"{path} cannot be parsed: {error}", hint="a key must hold the same kind of value in every line"
-            ) from None
-        if table.height != numbers.len():
-            _check_objects(path, data)
-            raise DataError(f"{path} does not hold one JSON object a line", hint="export it as JSON lines")
-        return table.select(pl.lit(numbers).alias(LINE), *(_as_text(name, kind) for name, kind in table.schema.items()))
-
-
-def _object_lines(path: Path, data: bytes) -> pl.Series:
-    """Return the 1-based numbers of the lines that are not blank, u32."""
-    # JSON escapes control characters, so this separator occurs in no valid line.
-    lines = pl.Series([data]).cast(pl.Binary)
-    try:
-        text = lines.cast(pl.String).str.split("\n").explode()
-    except pl.exceptions.PolarsError:
-        check_utf8(path, data)
-        raise
-    blank = text.str.strip_chars() == ""
-    return (~blank).arg_true().cast(pl.UInt32) + 1
-
-
-def _check_keys(path: Path, data: bytes) -> None:
-    """Make sure that the objects do not have too many different keys: each becomes a column of every line.
-
-    Raises:
-        DataError: they have.
-    """
-    bound, keys, stream = limit("columns"), set[str](), io.BytesIO(data)
-    if data.count(b":") <= bound:
-        return
-    while block := stream.readlines(_BLOCK):
-        text = pl.Series([b"".join(block).decode("utf-8", "replace")])
-        keys.update(text.str.extract_all(r'"(?:[^"\\]|\\.)*"\s*:').explode().unique().drop_nulls())
-        if len(keys) > bound:
-            raise exceeded(path, f"more than {bound:,} different keys", "columns")
-
-
-def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(kind, pl.List):
-        inner = kind.inner
-        if isinstance(inner, pl.Struct | pl.List):
-            return column.list.eval(pl.element().struct.json_encode() if isinstance(inner, pl.Struct) else pl.element())
-        return column.cast(pl.List(pl.String))
-    if isinstance(kind, pl.Struct):
-        return pl.when(column.is_not_null()).then(column.struct.json_encode())
-    return column.cast(pl.String)
-
-
-def _check_objects(path: Path, data: bytes) -> None:
-    """Find the first line that is no JSON object. Runs only on files that were found to have one.
-
-    Raises:
-        DataError: there is one.
-    """
-    check_utf8(path, data)
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except RecursionError:
-            check_depth(path, line)
-            raise DataError(f"{path}: line {number} nests too deep", hint="flatten it") from None
-        except ValueError as error:
-            raise DataError(
-                f"{path}: line {number} is no JSON: {error}", hint="each line must be one JSON object"
-            ) from None
-        if not isinstance(found, dict):
-            raise DataError(
-                f"{path}: line {number} is no JSON object", hint='each line must look like {"key": "value"}'
-            )
+from kgrec.config import ReadConfig
+from kgrec.data.sources.delimited import parse_delimited
+from kgrec.data.sources.files import LINE, NamedByEnding, read_bytes
+from kgrec.data.sources.limits import exceeded, most_bytes
+from kgrec.data.sources.records import flatten
+from kgrec.errors import DataError, MissingExtraError, NotFoundError
+from kgrec.places import SHEETS, split_part
 
 
 class ParquetSource(NamedByEnding):
-    """Apache Parquet, with the types that the file states; ``__line__`` counts rows from 1."""
+    """Apache Parquet, with the types that the file states; ``__line__`` counts rows from 1.
 
-    endings = (".parquet", ".pq")
+    Structs become columns of dotted names, as objects of JSON do.
+    """
 
-    def read(self, path: Path) -> pl.DataFrame:
+    endings = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:  # noqa: ARG002
         """Read the file.
 
         Raises:
@@ -125,9 +33,62 @@ class ParquetSource(NamedByEnding):
         """
         data = read_bytes(path)
         try:
-            table = pl.read_parquet(data)
+            table = pl.read_parquet(data) if data[:4] == b"PAR1" else pl.read_ipc(data)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
                 f"{path} is no Parquet file: {error}", hint="was it cut off, or is it another format under this name?"
             ) from None
-        return table.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
+        return flatten(path, table).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
+
+
+class SheetSource(NamedByEnding):
+    """A sheet of Excel or LibreOffice, ``book.xlsx#Sheet1``, its cells as strings; titles and totals are told apart."""
+
+    endings = SHEETS
+
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:
+        """Read a sheet; the only one with content where none is named.
+
+        Raises:
+            DataError: it is no such file, or several sheets have content and none is named.
+            MissingExtraError: fastexcel is not installed.
+            NotFoundError: there is no such sheet.
+        """
+        file, wanted = split_part(path)
+        known = sheets(file)
+        if wanted and wanted not in known:
+            raise NotFoundError.of("sheet", wanted, list(known), where=file.name)
+        if not wanted and len(known) != 1:
+            raise DataError(
+                f"{path} has {len(known)} sheets with content",
+                hint=f'name one: path = "{file.name}#{next(iter(known))}"' if known else "export it again",
+            )
+        text = known[wanted or next(iter(known))].write_csv(include_header=False).encode()
+        return parse_delimited(path, text, (reading or ReadConfig()).model_copy(update={"delimiter": ","}), quoted=True)
+
+
+def sheets(file: Path) -> dict[str, pl.DataFrame]:
+    """Return the sheets that have content, by name.
+
+    Raises:
+        DataError: it is no such file.
+        MissingExtraError: fastexcel is not installed.
+    """
+    try:
+        import fastexcel
+    except ImportError:
+        raise MissingExtraError.of("reading Excel files", "excel") from None
+    data = read_bytes(file)
+    try:
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                size = sum(part.file_size for part in archive.infolist())
+            if size > most_bytes(len(data)):
+                raise exceeded(file, f"grows to {size // len(data):,} times its size", "expansion")
+        book = fastexcel.read_excel(data)
+        tables = {
+            name: book.load_sheet(name, header_row=None, dtypes="string").to_polars() for name in book.sheet_names
+        }
+    except (fastexcel.FastExcelError, zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{file} is no Excel file: {error}", hint="save it again, or export it as csv") from None
+    return {name: table for name, table in tables.items() if table.height and table.width}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from kgrec.config import ReadConfig
 from kgrec.errors import DataError, NotFoundError
 
 RATINGS = ("user_id", "item_id", "rating", "timestamp")
@@ -55,7 +56,7 @@ class MovieLensSource:
         """Say whether ``path`` is named like a MovieLens file."""
         return path.name in LAYOUTS
 
-    def read(self, path: Path) -> pl.DataFrame:
+    def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:  # noqa: ARG002
         """Read the file; the genre flags of u.item become one column ``genres``, joined by bars.
 
         Raises:
