@@ -107,6 +107,13 @@ class TriplesConfig(FileConfig):
     names: NamesConfig | None = None
 
 
+class LinksConfig(TomlTable):
+    """Links of items to the entities of graphs."""
+
+    trust: bool = False
+    """Use a table of links even if it agrees with the catalogue (names, years, attributes) no better than chance."""
+
+
 class CleaningConfig(TomlTable):
     """What happens to rows that cannot be taken as they are."""
 
@@ -137,6 +144,7 @@ class DataConfig(TomlTable):
     items: list[CatalogueConfig] = []
     users: list[CatalogueConfig] = []
     triples: list[TriplesConfig] = []
+    links: LinksConfig = LinksConfig()
     cleaning: CleaningConfig = CleaningConfig()
 
 

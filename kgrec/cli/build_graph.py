@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.console import cell, show_facts
+from kgrec.cli.console import cell, show_facts, warn
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
 
@@ -30,13 +30,17 @@ def build_graph(
         report = run.project.build_graph(append=tuple(append or ()), progress=progress)
     facts = {"dataset": report.dataset, "cleaning": report.cleaning, "graph": report.graph}
     run.data([{**facts, "seconds": report.seconds}], lambda: show_facts(_summary(report)))
+    for audit in report.graph.get("link_audits", ()):
+        if audit["warning"]:
+            warn(audit["warning"])
     run.timings(report.seconds)
     run.say(f"next: kgrec train{run.workspace_option}")
 
 
 def _summary(report: BuildReport) -> dict[str, str]:
     """Write each part of the report as one line; ``--format json`` has all of it."""
-    graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping)}
+    graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping | list)}
+    audits = report.graph.get("link_audits", ())
     parts = {key: value for key, value in report.graph.items() if isinstance(value, Mapping)}
     rejected = report.cleaning.get("rejected")
     missing: Counter[str] = Counter()
@@ -48,4 +52,5 @@ def _summary(report: BuildReport) -> dict[str, str]:
         **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
         "graph": cell(graph),
         **{key: cell(value) for key, value in parts.items() if value},
+        **({"links": "\n".join(audit["summary"] for audit in audits)} if audits else {}),
     }

@@ -18,6 +18,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.graph.catalogue import catalogue_facts
 from kgrec.graph.facts import FACTS, Facts, describe, merge, relation_types_of, rename_entities, same_entities
 from kgrec.graph.imports import Importer
+from kgrec.graph.link_audit import LinkAuditor
 from kgrec.graph.linking import build_vocabulary
 from kgrec.graph.mentions import MentionFinder, extract_facts, item_texts
 from kgrec.graph.schema import MENTIONS, Schema, build_schema
@@ -73,7 +74,9 @@ class GraphBuilder:
         cache = self.cache / "graph" if self.cache else None
         schema = build_schema(domain, dataset.interactions["action"].unique().cast(pl.String).to_list())
         item_ids, base_iri = dataset.items["item_id"], config.graph.base_iri
-        importer = Importer(item_ids, schema, domain, self.manager, root=self.root, base_iri=base_iri, cache=cache)
+        auditor = LinkAuditor(dataset, config.seed)
+        known = (item_ids, schema, domain, self.manager, self.root, base_iri)
+        importer = Importer(*known, cache, auditor, config.data.links.trust)
         with self.progress.task("build graph", total=5) as task:
             task.note("catalogue")
             catalogue = catalogue_facts(dataset, domain, schema)
@@ -89,10 +92,12 @@ class GraphBuilder:
             patterns, mentions = self._from_texts(dataset, schema, nodes, stated.facts, cache)
             task.advance(2)
             task.note("nodes and edges")
+            counted = dict(imported.report)
             report = {
                 "seed": config.seed,
+                "link_audits": counted.pop("audits", []),
                 "catalogue": dict(catalogue.report),
-                "triples": {**imported.report, "same_as_catalogue": renamed.height},
+                "triples": {**counted, "same_as_catalogue": renamed.height},
                 "patterns": dict(patterns.report),
                 "mentions": dict(mentions.report),
                 "without_item": dataset.interactions["item"].null_count(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from kgrec.data.sources.files import LINE, check_file, read_source
 from kgrec.data.values import as_text, clean
 from kgrec.errors import DataError, did_you_mean
 from kgrec.graph.facts import EDGE_KEY, FACTS, NAMES, TYPES, Facts, shape
+from kgrec.graph.link_audit import LinkAudit, LinkAuditor
 from kgrec.graph.rdf_reader import RdfCache, rdf_suffix
 from kgrec.graph.schema import Schema
 from kgrec.languages.language import every_language
@@ -25,6 +26,7 @@ from kgrec.progress import SILENT, Progress
 
 _RANK_NAMES_FILE = 10
 _LINK = {"entity": pl.String(), "item": pl.String()}
+_DATES = {"entity": pl.String(), "text": pl.String()}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Importer:
         root: paths of kgrec.toml are relative to it.
         base_iri: ``<base_iri>item/ID`` is the item ID, as kgrec's own exports write it.
         cache: folder for parsed RDF by content, or None.
+        auditor: compares the two sides of links; None: they are taken as they stand.
+        trust: use a table of links even if the auditor says that it does not hold.
     """
 
     item_ids: pl.Series
@@ -47,6 +51,8 @@ class Importer:
     root: Path
     base_iri: str
     cache: Path | None = None
+    auditor: LinkAuditor | None = None
+    trust: bool = False
 
     def run(self, configs: Sequence[TriplesConfig], progress: Progress = SILENT) -> Facts:
         """Import all files.
@@ -68,8 +74,10 @@ class Importer:
                 parsed.append(self._parse(config, cache))
                 task.advance()
         cache.prune()
-        links, report = self._links(configs)
-        explicit = [config.link is not None for config in configs]
+        links, audits, report = self._links(configs, parsed)
+        refused = {audit.table for audit in audits if not audit.used}
+        # Where a file brings a table of links, or its ids turn out not to be those of the items, equal ids say nothing.
+        explicit = [config.link is not None or config.path in refused for config in configs]
         triples = pl.concat(
             [self._identify(p.triples, links, e) for p, e in zip(parsed, explicit, strict=True)], how="vertical"
         )
@@ -79,7 +87,7 @@ class Importer:
         found = [self._about(p, links, e) for p, e in about]
         names, types = pl.concat([n for n, _ in found]), pl.concat([t for _, t in found])
         names = pl.concat([names, local_names(facts)])
-        return Facts(facts, names, types, report)
+        return Facts(facts, names, types, report | {"audits": [audit.state() for audit in audits]})
 
     def _parse(self, config: TriplesConfig, cache: RdfCache) -> Parsed:
         path = self.root / config.path
@@ -102,21 +110,42 @@ class Importer:
             parsed.triples,
             pl.concat([parsed.names, names]),
             pl.concat([parsed.types, typed]),
+            parsed.dates,
             {**parsed.counts, "names": names.height},
         )
 
-    def _links(self, configs: Sequence[TriplesConfig]) -> tuple[pl.DataFrame, dict[str, Any]]:
-        """Return which entity is which item (``entity``, ``item``), from all link tables."""
-        tables = [
-            read_fields(self.root / link.path, link, "link", self.domain, self.manager)
-            for link in (config.link for config in configs)
-            if link is not None
-        ]
+    def _links(
+        self, configs: Sequence[TriplesConfig], parsed: Sequence[Parsed]
+    ) -> tuple[pl.DataFrame, list[LinkAudit], dict[str, Any]]:
+        """Return which entity is which item (``entity``, ``item``) by the tables that are used, audits, and counts."""
+        tables, audits, unknown = [], [], 0
+        for link in {config.link.path: config.link for config in configs if config.link is not None}.values():
+            table = read_fields(self.root / link.path, link, "link", self.domain, self.manager)
+            stated = table.select("entity", "item").drop_nulls().unique(maintain_order=True)
+            known = stated.filter(pl.col("item").is_in(self.item_ids.implode()))
+            unknown += stated.height - known.height
+            about = [one for one, config in zip(parsed, configs, strict=True) if config.link == link]
+            audits.append(self._audit(link.path, known, about))
+            tables.append(known if audits[-1].used else known.clear())
+        for config, one in zip(configs, parsed, strict=True):
+            keys = pl.concat([one.triples["head"], one.triples["tail"].alias("head")]).unique(maintain_order=True)
+            equal = keys.filter(keys.is_in(self.item_ids.implode()))
+            if config.link is None and equal.len():
+                audits.append(self._audit(config.path, pl.DataFrame({"entity": equal, "item": equal}), [one]))
         if not tables:
-            return pl.DataFrame(schema={"entity": pl.String(), "item": pl.String()}), {}
-        links = pl.concat([table.select("entity", "item") for table in tables]).drop_nulls().unique(maintain_order=True)
-        known = links.filter(pl.col("item").is_in(self.item_ids.implode()))
-        return known, {"links": known.height, "links_to_unknown_items": links.height - known.height}
+            return pl.DataFrame(schema=_LINK), audits, {}
+        links = pl.concat(tables).unique(maintain_order=True)
+        return links, audits, {"links": links.height, "links_to_unknown_items": unknown}
+
+    def _audit(self, path: str, links: pl.DataFrame, parsed: Sequence[Parsed]) -> LinkAudit:
+        if self.auditor is None:
+            return LinkAudit(path, links.height)
+        triples = pl.concat([one.triples for one in parsed]).select("head", "relation", "tail")
+        named = pl.concat([one.names for one in parsed]).sort("rank", maintain_order=True).select("entity", "name")
+        iris = local_names(shape(triples.with_columns(head_kind=pl.lit("entity"), tail_kind=pl.lit("entity")), FACTS))
+        names = pl.concat([named, iris.select(entity="key", name="name")])
+        found = self.auditor.audit(path, links, triples, names, pl.concat([one.dates for one in parsed]))
+        return replace(found, used=found.verdict != "fails" or self.trust)
 
     def _items_of(self, keys: pl.Series, links: pl.DataFrame, explicit: bool) -> pl.DataFrame:
         """Return ``entity``, ``item`` for the keys that are items."""
@@ -219,12 +248,14 @@ class Parsed:
         triples: ``head``, ``relation``, ``tail``, ``line``, ``source``.
         names: ``entity``, ``name``, ``rank``; see :data:`kgrec.graph.facts.NAMES`.
         types: ``entity``, ``type``, ``rank``.
+        dates: ``entity``, ``text``: literals that begin with a year.
         counts: what was read and left out.
     """
 
     triples: pl.DataFrame
     names: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(ENTITY_NAMES)))
     types: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(ENTITY_TYPES)))
+    dates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_DATES))
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -263,7 +294,9 @@ def split_rdf(statements: pl.DataFrame, source: str) -> Parsed:
     )
     literals = int(statements["literal"].sum()) - named.height
     counts = {"read": statements.height, "names": names.height, "types": types.height, "literals_skipped": literals}
-    return Parsed(triples, shape(names, ENTITY_NAMES), shape(types, ENTITY_TYPES), counts)
+    dated = statements.filter(pl.col("literal") & pl.col("object").str.contains(r"^[12]\d{3}(-\d\d)*(T|Z|$)"))
+    dates = dated.select(entity="subject", text="object")
+    return Parsed(triples, shape(names, ENTITY_NAMES), shape(types, ENTITY_TYPES), dates, counts)
 
 
 def local_names(facts: pl.DataFrame) -> pl.DataFrame:

@@ -125,6 +125,22 @@ def name_key(name: str) -> str:
     return "".join(f" {fold(token)} " for token in _TOKEN.findall(name))
 
 
+def plain_tokens(texts: pl.Series) -> pl.DataFrame:
+    """Return the tokens of many texts, in Latin letters whatever their script: ``row``, ``token``, ``plain``.
+
+    Each script is transliterated as readers of another one would write it: ``霸王`` is ``ba``, ``wang``.
+    """
+    from anyascii import anyascii
+
+    pattern = rf"[{UNSPACED}]|[\p{{L}}\p{{N}}\p{{M}}]+"
+    found = texts.alias("token").to_frame().with_row_index("row")
+    found = found.with_columns(pl.col("token").str.extract_all(pattern)).explode("token").drop_nulls()
+    words = found["token"].unique().sort()
+    plain = [re.sub(r"\W", "", fold(word if word.isascii() else anyascii(fold(word)))) for word in words.to_list()]
+    spelt = pl.DataFrame({"token": words, "plain": pl.Series(plain, dtype=pl.String)})
+    return found.join(spelt, on="token", how="left", maintain_order="left").filter(pl.col("plain") != "")
+
+
 def token_span(offsets: list[int], start: int, end: int) -> tuple[int, int]:
     """Turn a span of a joined text into first and last token (inclusive)."""
     return bisect_left(offsets, start), bisect_left(offsets, end) - 1
