@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,22 +112,103 @@ def remove_folder(folder: Path) -> bool:
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[Path]:
+def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Name a file to write beside ``file``, whose place it takes when the block ends without an error.
+
+    The content is on the disk before the name changes, and the change of the name is when the block has ended. What
+    killed writers left in the folder goes: files of that pattern that nobody holds.
+
+    Args:
+        file: need not be there, nor its folder.
+        mode: its permissions, less the umask.
 
     Raises:
         StorageError: the disk is full or read-only.
     """
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
     with storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield aside
-            with aside.open("rb") as stream:
+        sweep_asides(file.parent)
+        aside = file.with_name(f".{file.name}{_ASIDE}{secrets.token_hex(6)}")
+        with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode), "rb+") as held:
+            try:
+                hold(held)
+                yield aside
+                with aside.open("rb") as stream:
+                    os.fsync(stream.fileno())
+                aside.replace(file)
+                sync_folder(file.parent)
+            finally:
+                aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Make a folder in ``parent`` for as long as the block lasts; what a killed process left goes at the next call."""
+    sweep_asides(parent)
+    folder = make_folder(parent / f".{name}{_ASIDE}{secrets.token_hex(6)}")
+    try:
+        with (folder / MARKER).open("rb+") as held:
+            hold(held)
+            yield folder
+    finally:
+        remove_folder(folder)
+
+
+_ASIDE = ".kgrec-"
+
+
+def sweep_asides(folder: Path) -> None:
+    """Delete the files of :func:`replacing` and the folders of :func:`scratch_folder` whose makers are gone.
+
+    They bear kgrec's exact pattern, and a folder its marker; a living maker holds them.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if not re.fullmatch(rf"\..+{re.escape(_ASIDE)}[0-9a-f]{{12}}", path.name) or path.is_symlink():
+                continue
+            if path.is_dir() and not is_made(path):
+                if time.time() - path.stat().st_mtime > 60:  # else its maker may be about to put the marker into it
+                    remove_folder(path)
+                continue
+            with suppress(OSError), (path / MARKER if path.is_dir() else path).open("rb+") as stream:
+                if not hold(stream):
+                    continue
+                if path.is_dir():
+                    remove_folder(path)
+                else:
+                    path.unlink()
+
+
+def hold(stream: IO[bytes]) -> bool:
+    """Take an open file for this process until it is closed, however the process ends; say whether that went well."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where a file that is open cannot be deleted or replaced anyway
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)  # else the file system knows no locks
+    return True
+
+
+def sync_tree(folder: Path) -> None:
+    """Have all that is in a folder on the disk, however deep: what names it later must not outlive it."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(place, name), "rb") as stream, suppress(OSError):
                 os.fsync(stream.fileno())
-            aside.replace(file)
+        sync_folder(Path(place))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
         finally:
-            aside.unlink(missing_ok=True)
+            os.close(number)
 
 
 def write_json(file: Path, document: Any, *, indent: int | None = 1) -> None:
@@ -164,35 +247,20 @@ def resumed_lines(file: Path, fields: Sequence[str]) -> Iterator[tuple[list[dict
     Raises:
         UserError: the file holds something else, or another process is writing it.
     """
-    from filelock import FileLock, Timeout
-
-    held = file.with_name(f".{file.name}.lock")
-    if held.is_symlink():
-        raise UserError(f"{held} is a symbolic link", hint="remove it")
-    with storage_errors(file):
-        lock = FileLock(held, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
+    with storage_errors(file), file.open("ab") as stream:
+        if not hold(stream):
             hint = "wait for it to end, or name another file"
-            raise UserError(f"{file} is being written by another kgrec command", hint=hint) from None
-        try:
-            found, whole = _records(file, fields)
-            with file.open("ab") as stream:
-                if whole < stream.tell():
-                    stream.truncate(whole)
-                yield found, stream
-        finally:
-            held.unlink(missing_ok=True)  # while it is held, so that it cannot be another's
-            lock.release()
+            raise UserError(f"{file} is being written by another kgrec command", hint=hint)
+        found, whole = _records(file, fields)
+        if whole < stream.tell():
+            stream.truncate(whole)
+        yield found, stream
 
 
 def _records(file: Path, fields: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
     """Return the records of a file and how many bytes they take; the rest is the beginning of a record."""
     found: list[dict[str, Any]] = []
     whole, begins = 0, json.dumps({fields[0]: 0})[:-2].encode()  # {"text":
-    if not file.exists():
-        return found, whole
     with file.open("rb") as stream:
         for line in stream:
             try:
@@ -212,7 +280,7 @@ def _records(file: Path, fields: Sequence[str]) -> tuple[list[dict[str, Any]], i
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write named arrays as safetensors."""
+    """Write named arrays as safetensors, in place: into a folder that is not published yet, or :func:`replacing`."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -239,7 +307,8 @@ def cached_arrays(
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.safetensors"):
             old.unlink(missing_ok=True)
-        save_arrays(file, found)
+        with replacing(file) as aside:
+            save_arrays(aside, found)
     return found
 
 

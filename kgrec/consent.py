@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kgrec.artifacts import storage_errors
+from kgrec.artifacts import replacing, storage_errors
 from kgrec.config import Config
 from kgrec.errors import ConfigError, ConsentError
 from kgrec.places import address, base
@@ -247,15 +247,8 @@ class Consent:
         }
         with storage_errors(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            aside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-            try:
-                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                    stream.write(tomlkit.dumps(document))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                aside.replace(self.file)
-            finally:
-                aside.unlink(missing_ok=True)
+        with replacing(self.file, mode=0o600) as aside:
+            aside.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def ask_on_terminal(question: str) -> bool:

@@ -75,6 +75,7 @@ def open_project(
             f"{workspace.root} is no kgrec workspace (it has no kgrec.toml)",
             hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
         )
+    workspace.check_links()
     if workspace.pending():  # an append was killed between its tables and its record
         from kgrec.data.additions import finish_append
 

@@ -15,10 +15,13 @@ from pydantic import BaseModel, ValidationError
 
 from kgrec.config import Config, FileConfig
 from kgrec.errors import ConfigError, DataError, NotFoundError, did_you_mean
+from kgrec.shown import without_secrets
 
 FILE_NAME = "kgrec.toml"
 HIDDEN = "***"
-_SECRET = re.compile(r"(?:^|[._])(?:api_key|key|token|secret|password)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?:^|[._-])(?:api_?key|key|token|secret|password|passwd|pwd|authorization|credentials?)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Settings:
     def rows(self) -> Iterator[tuple[str, Any, str]]:
         """Iterate over key, value and origin of every setting."""
         for key, value in flatten(self.config.model_dump()).items():
-            yield key, HIDDEN if _SECRET.search(key) and value else value, self.origins.get(key, "default")
+            yield key, HIDDEN if _SECRET.search(key) and value else _without(value), self.origins.get(key, "default")
 
     def with_files(self, added: Sequence[tuple[str, FileConfig]]) -> Settings:
         """Return the settings after files were added to kgrec.toml; see :meth:`kgrec.config.Config.with_files`."""
@@ -93,6 +96,15 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _without(value: Any) -> Any:
+    """Return a value without the secrets in its texts, in lists and tables too."""
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if _SECRET.search(str(k)) and v else _without(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without(one) for one in value]
+    return without_secrets(value) if isinstance(value, str) else value
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
@@ -142,7 +154,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str], file: Path | No
         hint = did_you_mean(path[-1], _known_keys(path[:-1]))
         return ConfigError(f"{where}: unknown key {key!r}", hint=hint)
     told = first["msg"].removeprefix("Value error, ")
-    return ConfigError(f"{where}: {key}: {told} (got {first['input']!r})", hint="see docs/configuration.md")
+    got = HIDDEN if _SECRET.search(key) else repr(_without(first["input"]))
+    return ConfigError(f"{where}: {key}: {told} (got {got})", hint="see docs/configuration.md")
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:

@@ -35,6 +35,9 @@ from kgrec.artifacts import (
     remove_folder,
     save_arrays,
     storage_errors,
+    sweep_asides,
+    sync_folder,
+    sync_tree,
     write_json,
 )
 from kgrec.errors import CorruptArtifactError, UserError, WorkspaceError
@@ -56,6 +59,9 @@ __all__ = [
 
 STAGES = ("dataset", "graph", "text", "models")
 """The stages in the order they are made; each is made from the ones before it."""
+
+OWN_FOLDERS = ("artifacts", "feedback")
+"""What kgrec makes beside kgrec.toml."""
 
 FORMAT = 1
 """Version of the manifest and of the layout of the artifacts; raised when an older kgrec could not read them."""
@@ -211,19 +217,29 @@ class Workspace:
         finally:
             lock.release()
 
+    def check_links(self) -> None:
+        """Make sure that what kgrec writes into the workspace, and reads as its own, lies in it.
+
+        Raises:
+            WorkspaceError: something under ``artifacts`` or ``feedback`` is a symbolic link.
+        """
+        for folder in OWN_FOLDERS:
+            place = self.root / folder
+            link = place if place.is_symlink() else next((p for p in place.rglob("*") if p.is_symlink()), None)
+            if link is not None:
+                raise WorkspaceError(
+                    f"{link} is a symbolic link; kgrec reads and writes there only what lies in the workspace",
+                    hint="move it away; to keep artifacts elsewhere, put the whole workspace there",
+                )
+
     def _own(self) -> None:
         """Make the artifacts folder, or make sure that it is kgrec's own.
 
         Raises:
             WorkspaceError: it is a link, or a folder with contents that kgrec did not make.
         """
+        self.check_links()
         folder, lock = self.artifacts, self.artifacts / "lock"
-        for path in (folder, lock):
-            if path.is_symlink():
-                raise WorkspaceError(
-                    f"{path} is a symbolic link; kgrec writes and deletes only in a folder of its own",
-                    hint="move it away; to keep artifacts elsewhere, put the whole workspace there",
-                )
         if lock.is_dir():
             raise WorkspaceError(f"{lock} is a folder", hint="move it away")
         try:
@@ -235,11 +251,13 @@ class Workspace:
         """Delete what interrupted writers and older versions left: by exact name and marker, nothing else."""
         current = {info.folder for info in self.manifest().values()}
         for path in self.artifacts.iterdir():
-            if re.fullmatch(rf"(?:\.tmp-)?(?:{'|'.join(STAGES)})-[0-9a-f]{{12}}", path.name):
-                if path.name not in current:
-                    remove_folder(path)
-            elif re.fullmatch(r"\.manifest\.json\.\d+", path.name) and path.is_file() and not path.is_symlink():
-                path.unlink(missing_ok=True)
+            if (
+                re.fullmatch(rf"(?:\.tmp-)?(?:{'|'.join(STAGES)})-[0-9a-f]{{12}}", path.name)
+                and path.name not in current
+            ):
+                remove_folder(path)
+        for folder in (self.root, self.artifacts, *(f for f in self.cache.rglob("*") if f.is_dir())):
+            sweep_asides(folder)
 
     @contextmanager
     def publish(self, *stages: str, seed: int) -> Iterator[tuple[StageWriter, ...]]:
@@ -272,6 +290,7 @@ class Workspace:
             pending = self.pending()
             for writer in writers:
                 pending.update(writer.pending)
+            sync_folder(self.artifacts)
             self._write(infos, pending)
 
     def _write(self, infos: Mapping[str, StageInfo], pending: Mapping[str, Any]) -> None:
@@ -297,6 +316,7 @@ class Workspace:
     def _finish(self, stage: str, writer: StageWriter, infos: Mapping[str, StageInfo], seed: int) -> StageInfo:
         """Rename a written folder into place; until the manifest names it, it is only a leftover to sweep."""
         fingerprint = fingerprint_of(writer.folder)
+        sync_tree(writer.folder)
         name = writer.folder.name.removeprefix(".tmp-")
         writer.folder.rename(self.artifacts / name)
         return StageInfo(

@@ -137,7 +137,7 @@ def test_the_sweep_deletes_what_kgrec_made_and_nothing_else(workspace):
     for name in strangers:
         (workspace.artifacts / name).mkdir()
         (workspace.artifacts / name / "best.bin").write_text("x")
-    (workspace.artifacts / ".manifest.json.123").write_text("half")
+    (workspace.artifacts / ".manifest.json.kgrec-0123456789ab").write_text("half")
     with workspace.locked():
         pass
     assert leftovers(workspace) == sorted({*strangers} - {"cache"})

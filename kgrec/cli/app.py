@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import KgrecError, StorageError, UserError, did_you_mean
+from kgrec.errors import KgrecError, MissingExtraError, StorageError, UserError, did_you_mean
 
 if TYPE_CHECKING:
     import typer
@@ -109,6 +110,8 @@ def _unexpected(error: Exception) -> KgrecError:
     """Turn an error that no part of kgrec foresaw into one with a hint."""
     if isinstance(error, MemoryError):
         return KgrecError("not enough memory", hint="close other programs, or train fewer scorers with --only")
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
+        return MissingExtraError.of(f"this ({error.name})", extra)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return StorageError(f"{error.filename or 'the disk'}: {error.strerror}", hint="free some space and try again")
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
@@ -118,6 +121,24 @@ def _unexpected(error: Exception) -> KgrecError:
     return KgrecError(
         f"unexpected {type(error).__name__}{first}", hint="run it again with --debug to see where; please report it"
     )
+
+
+def _extra_of(module: str) -> str | None:
+    """Return the extra of kgrec that brings a module, or None."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    for line in requires("kgrec") or []:
+        extra = re.search(r"extra == ['\"]([^'\"]+)", line)
+        if (
+            extra
+            and extra[1] != "dev"
+            and canonicalize_name(Requirement(line).name) == canonicalize_name(module.partition(".")[0])
+        ):
+            return extra[1]
+    return None
 
 
 def _accept_any_text() -> None:

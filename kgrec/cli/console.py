@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kgrec.progress import SILENT, Progress, Task
+from kgrec.shown import visible, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
     from rich.table import Table
+    from rich.text import Text
+
+NAME, PROSE = 160, 4000
+"""Characters that are shown of a name, and of a text."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console that shows data as it is: no markup, no emoji codes, no guessed highlights.
+    """Make a console that shows data as it is: no markup, no emoji codes, no guessed highlights, nothing invisible.
 
     Colours follow the terminal and NO_COLOR, the width follows the terminal and COLUMNS.
     """
@@ -30,6 +34,9 @@ def console(*, stderr: bool = False) -> Console:
     class _Console(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would exit by itself; the error boundary decides
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible(text, lines=True), **options)
 
     return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
@@ -49,8 +56,8 @@ def warn(message: str) -> None:
 def _line(word: str, text: str, colour: str) -> None:
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     head = f"\x1b[{colour}m{word}\x1b[0m" if coloured else word
-    lines = "\n".join(clean(line) for line in text.splitlines())
-    print(f"{head} {lines}", file=sys.stderr)
+    lines = without_secrets("\n".join(text.splitlines()))
+    print(f"{head} {shortened(visible(lines, lines=True), PROSE)}", file=sys.stderr)
 
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -125,7 +132,7 @@ def words(key: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """Write a value for a table: thousands apart, lists by commas, nothing for None, no control characters."""
+    """Write a value for a table: thousands apart, lists by commas, nothing for None, texts as :func:`clean` does."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -135,7 +142,7 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
     if isinstance(value, str):
-        return clean(value)
+        return clean(value, 3 * NAME)
     if isinstance(value, Mapping):
         return ", ".join(f"{words(str(k))} {cell(v)}" for k, v in value.items())
     if isinstance(value, Iterable):
@@ -143,9 +150,14 @@ def cell(value: Any) -> str:
     return clean(str(value))
 
 
-def clean(text: str) -> str:
-    """Take control characters out of data, which could otherwise steer the terminal."""
-    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+def clean(text: str, longest: int = NAME) -> str:
+    """Return what a terminal may show of a text of the data: one line, nothing that steers it, not too long."""
+    return shortened(visible(text), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Cut a text that would fill the terminal; an ellipsis says so."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def duration(seconds: float) -> str:
@@ -213,7 +225,7 @@ class PlainProgress:
 
     def log(self, message: str) -> None:
         """Write a line."""
-        print(message, file=sys.stderr, flush=True)
+        print(visible(without_secrets(message), lines=True), file=sys.stderr, flush=True)
 
     def measured(self, step: int, value: float) -> None:
         """Ignore; the note of the training tells it."""
@@ -242,7 +254,7 @@ class BarProgress:
     def task(self, description: str, total: float | None = None) -> Iterator[Task]:
         """Open a piece of work."""
         bars = self._opened()
-        number = bars.add_task("  " * self._depth + description, total=total, note="")
+        number = bars.add_task("  " * self._depth + clean(description), total=total, note="")
         self._depth += 1
         try:
             yield _BarTask(bars, number)
@@ -256,6 +268,7 @@ class BarProgress:
 
     def log(self, message: str) -> None:
         """Write a line above the bars."""
+        message = without_secrets(message)
         if self._bars is None:
             console(stderr=True).print(message)
         else:
@@ -296,4 +309,4 @@ class _BarTask:
 
     def note(self, text: str) -> None:
         """Show ``text`` beside the bar."""
-        self._bars.update(self._number, note=text)
+        self._bars.update(self._number, note=clean(text))

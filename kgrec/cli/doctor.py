@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,7 @@ from kgrec.cli.console import console, size, table, when
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import KgrecError
 from kgrec.plugin import workspace_command
+from kgrec.shown import visible, without_secrets
 from kgrec.workspace import COMMANDS, STAGES, Workspace
 
 if TYPE_CHECKING:
@@ -69,12 +70,16 @@ class Check:
     found: str
     advice: str = ""
 
+    def without_secrets(self) -> Check:
+        """Return this check as it may be shown."""
+        return replace(self, found=without_secrets(self.found), advice=without_secrets(self.advice))
+
 
 @workspace_command
 def doctor(run: CommandLineRun) -> None:
     """Check the environment and the workspace."""
     with run.progress() as progress, progress.task("looking"):
-        found = examine(run.manager, run.workspace, run.overrides)
+        found = [check.without_secrets() for check in examine(run.manager, run.workspace, run.overrides)]
     records = [{"check": c.name, "state": c.state, "found": c.found, "do": c.advice} for c in found]
     run.data(records, lambda: _show(found))
     failed = sum(c.state == "fail" for c in found)
@@ -90,9 +95,9 @@ def _show(found: list[Check]) -> None:
     shown = table({"": {"no_wrap": True}, "check": {"no_wrap": True}, "found": {"ratio": 1, "overflow": "fold"}})
     shown.show_header = False
     for check in found:
-        text = Text(check.found)
+        text = Text(visible(check.found))
         if check.advice:
-            text.append(f"\n→ {check.advice}", style="bold")
+            text.append(f"\n→ {visible(check.advice)}", style="bold")
         shown.add_row(Text(check.state, style=_STYLES[check.state]), check.name, text)
     console().print(shown)
 

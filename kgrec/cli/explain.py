@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kgrec.cli import options
-from kgrec.cli.console import cell, clean, console, table
+from kgrec.cli.console import NAME, cell, clean, console, table
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
@@ -68,17 +68,17 @@ def _show(found: Explanation) -> None:
     out.print(f"{clean(found.label)} ({clean(found.item_id)}) for {clean(found.user_id)}", style="bold", markup=False)
     if found.rank is not None:
         out.print(f"place {cell(found.rank)} of {cell(found.out_of)}, score {found.score:.3f}")
-    out.print(clean(found.sentence), markup=False)
+    out.print(clean(found.sentence, 3 * NAME), markup=False)
     if found.contributions:
         out.print()
         _show_causes(found.contributions)
     for note in found.notes:
-        out.print(clean(note), style="dim", markup=False)
+        out.print(clean(note, 3 * NAME), style="dim", markup=False)
     if found.paths:
         out.print()
         out.print("paths", style="bold")
         for path in found.paths:
-            out.print(f"  {clean(path.told())}", markup=False, highlight=False)
+            out.print(f"  {clean(path.told(), 3 * NAME)}", markup=False, highlight=False)
     if found.counterfactual is not None:
         names = " and ".join(map(clean, found.counterfactual.labels))
         out.print()

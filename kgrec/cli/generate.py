@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import options
-from kgrec.cli.console import cell, clean, console, table, warn, words
+from kgrec.cli.console import NAME, PROSE, cell, clean, console, table, warn, words
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
@@ -133,7 +133,7 @@ def _draft(piece: str | None) -> None:
     if not _pieces:
         print("\x1b[2mdraft: ", end="", file=sys.stderr)
     _pieces.append(piece)
-    print(clean(piece), end="", file=sys.stderr, flush=True)
+    print(clean(piece, PROSE), end="", file=sys.stderr, flush=True)
 
 
 def _notes(run: CommandLineRun, texts: list[GeneratedText]) -> None:
@@ -151,7 +151,7 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
         if k:
             out.print()
         said = text.text or f"nothing is known about {', '.join(text.item_ids)}"
-        out.print(clean(said), style="bold" if text.text and show_facts else "" if text.text else "dim")
+        out.print(clean(said, PROSE), style="bold" if text.text and show_facts else "" if text.text else "dim")
         if not show_facts:
             continue
         how = "fallback" if text.fallback else "repaired" if text.repaired else ""
@@ -165,7 +165,7 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
             )
         out.print(shown)
         for violation in text.violations:
-            out.print(f"refused by {violation.guard}: {clean(violation.message)}", style="yellow")
+            out.print(f"refused by {violation.guard}: {clean(violation.message, 3 * NAME)}", style="yellow")
 
 
 @workspace_command

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kgrec.artifacts import MARKER, scratch_folder
 from kgrec.cli import options
 from kgrec.cli.console import console
 from kgrec.cli.run import CommandLineRun
@@ -77,7 +78,6 @@ def _with_sample(manager: PluginManager) -> str:
 def _sample(manager: PluginManager, name: str, settings: Path) -> None:
     """Let the domain's plugin write its sample, kgrec.toml included; the files appear when all are options."""
     import importlib
-    import tempfile
 
     folder, target = settings.parent, manager.domain(name).sample
     if target is None:
@@ -90,11 +90,12 @@ def _sample(manager: PluginManager, name: str, settings: Path) -> None:
     except (ImportError, AttributeError) as error:
         raise PluginError(f"domain {name!r} names the sample {target!r}, which cannot be imported: {error}") from error
     _make(folder)
-    with storage_errors(folder), tempfile.TemporaryDirectory(prefix=".sample-", dir=folder) as aside:
-        write(Path(aside), SAMPLE_SEED)
-        if not (Path(aside) / settings.name).is_file():
+    with storage_errors(folder), scratch_folder(folder, "sample") as aside:
+        write(aside, SAMPLE_SEED)
+        if not (aside / settings.name).is_file():
             raise PluginError(f"the sample of domain {name!r} has no {settings.name}", hint=f"{target} must write one")
-        for path in sorted(Path(aside).iterdir(), key=lambda p: p.name == settings.name):  # the settings last
+        made = (path for path in aside.iterdir() if path.name != MARKER)
+        for path in sorted(made, key=lambda p: p.name == settings.name):  # the settings last
             path.replace(folder / path.name)
 
 

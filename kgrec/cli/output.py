@@ -1,17 +1,20 @@
-"""Data on stdout or in a file: tables for people, json, jsonl, csv, tsv and parquet for programs."""
+"""Data on stdout or in a file: tables for people, csv for spreadsheets, json, jsonl, csv, tsv, parquet for programs."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from kgrec.errors import UsageError, UserError, did_you_mean
+from kgrec.shown import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +34,7 @@ class Format(StrEnum):
     jsonl = "jsonl"
     csv = "csv"
     tsv = "tsv"
+    sheet = "sheet"
     parquet = "parquet"
 
 
@@ -40,7 +44,7 @@ def format_of(file: Path) -> Format:
     Raises:
         UsageError: the suffix is not known.
     """
-    known = [f".{f.value}" for f in Format if f is not Format.table]
+    known = [f".{f.value}" for f in Format if f not in (Format.table, Format.sheet)]
     suffix = file.suffix.lower()
     if suffix not in known:
         near = did_you_mean(suffix, known) if suffix else None
@@ -74,14 +78,15 @@ def write_frame(frame: pl.DataFrame, form: Format, out: Path | None = None) -> N
 
 def _blocks(frame: pl.DataFrame, form: Format) -> Iterator[bytes]:
     """Render a part of the frame at a time; written here, so that a full disk or a closed pipe is seen as such."""
-    import io
-
     if form in (Format.parquet, Format.json):
-        buffer = io.BytesIO()
+        buffer = BytesIO()
         _ = frame.write_parquet(buffer) if form is Format.parquet else frame.write_json(buffer)
         yield buffer.getvalue()
         return
-    separator = "," if form is Format.csv else "\t"
+    separator = "\t" if form is Format.tsv else ","
+    if form is Format.sheet:
+        yield _BOM
+        frame = _harmless_frame(frame)
     if form is not Format.jsonl:
         yield frame.clear().write_csv(separator=separator).encode()
     for part in frame.iter_slices(ROWS_A_BLOCK):
@@ -120,18 +125,43 @@ def _render(records: Records, form: Format) -> Iterator[str]:
         for record in records:
             yield json.dumps(plain(record), ensure_ascii=False) + "\n"
     else:
-        yield from _delimited(records, "," if form is Format.csv else "\t")
+        if form is Format.sheet:
+            yield _BOM.decode()
+        yield from _delimited(records, "\t" if form is Format.tsv else ",", for_sheet=form is Format.sheet)
 
 
-def _delimited(records: Records, separator: str) -> Iterator[str]:
+_BOM = b"\xef\xbb\xbf"
+"""What a spreadsheet tells UTF-8 by."""
+_COMPUTED = r"^[=+\-@\t]"
+"""A text that begins so is a formula to a spreadsheet: it may run programs and send cells away."""
+
+
+def _harmless(value: Any) -> Any:
+    """Return a cell that no spreadsheet computes: the apostrophe says that it is a text."""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")
+    return f"'{value}" if re.match(_COMPUTED, value) else value
+
+
+def _harmless_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+    import polars.selectors as cs
+
+    texts = cs.by_dtype(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.replace_all("\r", " ", literal=True)
+    return frame.with_columns(texts.str.replace(f"({_COMPUTED})", "'$1")).rename(lambda name: str(_harmless(name)))
+
+
+def _delimited(records: Records, separator: str, *, for_sheet: bool) -> Iterator[str]:
     import csv
     import io
 
     columns = list(records[0]) if records else []
     for row in [columns, *([_flat(r[c]) for c in columns] for r in records)]:
+        row = [_harmless(value) for value in row] if for_sheet else row
         line = io.StringIO()
-        csv.writer(line, delimiter=separator, lineterminator="\n").writerow(row)
-        yield line.getvalue() if columns else ""
+        csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow(row)  # both signs are quoted
+        yield line.getvalue()[:-2] + "\n" if columns else ""
 
 
 def _flat(value: Any) -> Any:
@@ -149,8 +179,21 @@ def _stream(form: Format, out: Path | None) -> Iterator[IO[bytes]]:
         raise UsageError("parquet is binary and would garble the terminal", hint="give --out FILE.parquet or a pipe")
     sys.stdout.flush()
     stdout: IO[bytes] = sys.stdout.buffer
-    yield stdout
+    yield _Terminal(stdout) if sys.stdout.isatty() else stdout
     stdout.flush()
+
+
+class _Terminal(BytesIO):
+    """Passes on what a terminal may show: data for programs holds signs that would steer it."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        super().__init__()
+        self._out = out
+
+    def write(self, data: Any) -> int:
+        """Write whole characters."""
+        self._out.write(visible(bytes(data).decode("utf-8", "replace"), lines=True).encode("utf-8", "backslashreplace"))
+        return len(data)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import options
-from kgrec.cli.console import cell, clean, console, table, words
+from kgrec.cli.console import NAME, PROSE, cell, clean, console, table, words
 from kgrec.cli.output import Format, format_of, write_frame
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, UsageError, UserError
@@ -186,7 +186,7 @@ def _for_one(
         hint = "loosen --where, or give --include-seen" if where else "all may have been seen: give --include-seen"
         _show(run, items, titles, explain, _whom(project, user), hint)
         for text in dict.fromkeys(text.text for text in texts):
-            console().print(f"\n{clean(text)}")
+            console().print(f"\n{clean(text, PROSE)}")
 
     run.data(records, show, out)
 
@@ -242,6 +242,6 @@ def _show(run: CommandLineRun, items: ItemList, titles: list[str], explain: bool
     columns["item"] = {"style": "dim", "overflow": "fold", "width": width}
     shown = table(columns)
     for k, (item_id, title) in enumerate(zip(items.item_ids, titles, strict=True)):
-        reason = [clean(items.reasons[k].sentence)] if why else []
+        reason = [clean(items.reasons[k].sentence, 3 * NAME)] if why else []
         shown.add_row(str(k + 1), clean(title), f"{items.scores[k]:.3f}", *reason, clean(item_id))
     out.print(shown)

@@ -17,6 +17,7 @@ import typer
 
 from kgrec.cli.console import duration
 from kgrec.cli.output import Format, Records, format_of, write_records
+from kgrec.shown import visible
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
@@ -125,7 +126,7 @@ class CommandLineRun:
     def say(self, message: str) -> None:
         """Write a line for people on stderr, unless ``--quiet``."""
         if not self.quiet:
-            print(message, file=sys.stderr)
+            print(visible(message, lines=True), file=sys.stderr)
 
     def timings(self, seconds: Mapping[str, float]) -> None:
         """Write how long each step took on stderr."""

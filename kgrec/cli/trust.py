@@ -27,7 +27,7 @@ def trust(run: CommandLineRun) -> None:
 
     def show() -> None:
         if not records:
-            print(f"nothing is allowed yet ({found.file})")
+            console().print(f"nothing is allowed yet ({found.file})")
             return
         shown = table({"": {"no_wrap": True}, "where": {"overflow": "fold"}, "for": {"overflow": "fold"}})
         for record in records:

@@ -16,6 +16,7 @@ from kgrec.data.inspection import Inspected, best_domain, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
 from kgrec.data.values import as_text, number
 from kgrec.errors import UsageError
+from kgrec.shown import visible
 
 if TYPE_CHECKING:
     from kgrec.plugin.domain import Domain
@@ -85,7 +86,7 @@ def _table(file: Inspected, role: str, folder: Path | None) -> Iterator[str]:
     if role == "interactions":
         yield from _of_interactions(file)
     if file.unused:
-        yield f"# columns not used: {', '.join(_one_line(name) for name in file.unused)}"
+        yield f"# columns not used: {', '.join(visible(name) for name in file.unused)}"
     if file.attributes:
         yield f"[data.{role}.attributes]    # with a relation: edges of the graph; without: a value to filter by"
     for name, a in file.attributes.items():
@@ -101,7 +102,7 @@ def _titles_of_events(file: Inspected, domain: Domain, folder: Path | None) -> l
     if not texts:
         return []
     return [
-        f"# {_one_line(', '.join(texts.values()))} tells what an item is. To use it, take away the # below; the first",
+        f"# {visible(', '.join(texts.values()))} tells what an item is. To use it, take away the # below; the first",
         "# row of an item counts, the others are listed among the rejects.",
         "# [[data.items]]",
         f"# path = {_text(_path(file.path, folder))}",
@@ -130,8 +131,8 @@ def _unknown_words(table: pl.DataFrame, column: str) -> Iterator[str]:
     unknown = [word for word in words if fold(word) not in known][:10]
     if unknown:
         example = _inline(dict.fromkeys(unknown, "view"))
-        yield f"# words that kgrec knows no action for (their rows are rejected): {_one_line(', '.join(unknown))}"
-        yield f"# actions = {_one_line(example)}"
+        yield f"# words that kgrec knows no action for (their rows are rejected): {visible(', '.join(unknown))}"
+        yield f"# actions = {visible(example)}"
 
 
 def _scale(table: pl.DataFrame, column: str) -> Iterator[str]:
@@ -205,8 +206,3 @@ def _key(name: str) -> str:
 
 def _inline(pairs: Mapping[str, str]) -> str:
     return "{ " + ", ".join(f"{_key(key)} = {_text(value)}" for key, value in pairs.items()) + " }"
-
-
-def _one_line(text: str) -> str:
-    """Make a text fit for a comment: no line breaks or other control characters."""
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)

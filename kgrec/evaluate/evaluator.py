@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
+from kgrec.artifacts import scratch_folder
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import inverse_propensities, times_shown
@@ -204,10 +205,10 @@ def _round(inputs: EvaluationInputs, plan: EvaluationPlan, seed: int, fold: int,
         compared = systems(scorers, names, graph=has_graph, text=has_text)
     judged: list[JudgedSystem] = []
     with (
-        tempfile.TemporaryDirectory(prefix="kgrec-evaluate-") as folder,
+        scratch_folder(Path(tempfile.gettempdir()), "evaluate") as folder,
         progress.task(f"evaluating, seed {seed}", total=len(compared)) as task,
     ):
-        judging = _Judging(inputs, plan, config, factory, test_set, Path(folder) if len(compared) > 1 else None)
+        judging = _Judging(inputs, plan, config, factory, test_set, folder if len(compared) > 1 else None)
         for system in compared:
             task.note(system.name)
             judged += judging.of(system)

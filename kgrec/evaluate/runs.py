@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from kgrec.artifacts import read_json, write_json
+from kgrec.artifacts import read_json, replacing, write_json
 from kgrec.errors import CorruptArtifactError, MissingExtraError, NotFoundError, UsageError, UserError
 from kgrec.evaluate.lists_record import ListsRecord
 from kgrec.evaluate.records import (
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 """Names the last run; ``latest~1`` the one before it."""
+_NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+ORPHANED_AFTER = 60.0
+"""Seconds after which figures without a record are those of a killed process."""
 
 R = TypeVar("R", bound=RunRecord)
 
@@ -86,10 +89,19 @@ class Runs:
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:6]}"
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             if per_user is not None and per_user.height:
-                per_user.write_parquet(self.folder / f"{name}.parquet")
+                with replacing(self.folder / f"{name}.parquet") as aside:
+                    per_user.write_parquet(aside)
             write_json(self.folder / f"{name}.json", record.to_dict())
         return KeptRun(name, self.folder / f"{name}.json", record)
+
+    def _sweep(self) -> None:
+        """Delete figures whose record was never written: its process was killed between the two."""
+        for file in self.folder.glob("*.parquet"):
+            whole = file.with_suffix(".json").exists() or not _NAME.fullmatch(file.stem)
+            if not whole and time.time() - file.stat().st_mtime > ORPHANED_AFTER:
+                file.unlink(missing_ok=True)
 
     def compare(self, a: str, b: str = LATEST) -> RunComparison:
         """Set two kept runs beside each other; differences are ``b - a``.

@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.artifacts import read_json, storage_errors, write_json
+from kgrec.artifacts import read_json, scratch_folder, storage_errors, write_json
 from kgrec.errors import CorruptArtifactError, DataError, ModelError, UsageError
 from kgrec.generate.finetune_texts import PARTS, FineTuneOptions, Part, TextPair, texts_of
 from kgrec.generate.models.transformer import without_deprecations
@@ -440,10 +439,10 @@ def _publish(model: Any, result: FineTuneResult, options: FineTuneOptions) -> No
     """Write the adapters and what is known of them; each file is replaced whole, the record last."""
     folder = result.folder
     model.peft_config["default"].base_model_name_or_path = result.base
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".adapter-") as aside:
+    with scratch_folder(folder, "adapter") as aside:
         model.save_pretrained(aside, save_embedding_layers=False)  # they are never tuned
         for name in (ADAPTERS, "adapter_config.json"):
-            (Path(aside) / name).replace(folder / name)
+            (aside / name).replace(folder / name)
     record = {
         "base": result.base,
         "options": options.model_dump(exclude=set(OF_TEXTS)),

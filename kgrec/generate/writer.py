@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from kgrec.errors import DataError, GuardRefusedError, KgrecError, MissingExtraError, ModelError, PluginError
+from kgrec.errors import DataError, GuardRefusedError, KgrecError, ModelError, PluginError
 from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.prompts import PromptGenerator, first_line, version_of
 from kgrec.generate.template import TemplateGenerator
@@ -17,7 +17,7 @@ from kgrec.plugin.domain import PromptTemplate, default_prompt
 from kgrec.plugin.generation import GeneratedText, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 
-_DEAD = (ModelError, MissingExtraError, DataError)
+_DEAD = (ModelError, DataError)
 """What a model raises that cannot be used: no answer, a missing package, a missing or damaged file."""
 
 Watch = Callable[[str], None]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kgrec.artifacts import replacing
 from kgrec.errors import UsageError
 from kgrec.graph.neighbourhood import Neighbourhood
+from kgrec.shown import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -80,7 +81,7 @@ def to_svg(shown: Neighbourhood) -> str:
         _templates()
         .get_template("drawing.svg")
         .render(
-            title=_clean(nodes[0]["label"]),
+            title=visible(nodes[0]["label"]),
             width=f"{layout.width:g}",
             height=layout.height + 24,
             about=f"{len(edges)} edges{more}",
@@ -94,14 +95,14 @@ def to_html(shown: Neighbourhood, heading: str = "", lines: Sequence[str] = ()) 
     """Return the drawing as a page: pointing at a node, or moving to it by Tab, shows its edges and what is known."""
     from markupsafe import Markup
 
-    centre = _clean(shown.nodes["label"][0])
+    centre = visible(shown.nodes["label"][0])
     return (
         _templates()
         .get_template("drawing.html")
         .render(
-            title=_clean(heading) or centre,
-            heading=_clean(heading),
-            lines=[_clean(line) for line in lines],
+            title=visible(heading) or centre,
+            heading=visible(heading),
+            lines=[visible(line) for line in lines],
             svg=Markup(to_svg(shown)),
             centre=centre,
         )
@@ -196,7 +197,7 @@ def _node(
         "dx": dx,
         "dy": dy,
         "label": _short(node["label"]),
-        "about": _clean(f"{node['label']} — {node['kind']}:{node['key']}, {node['type']}, {node['degree']} edges"),
+        "about": visible(f"{node['label']} — {node['kind']}:{node['key']}, {node['type']}, {node['degree']} edges"),
         "up": None if parent is None else edges[parent]["near"],
         "hue": None if parent is None else hues[edges[parent]["relation"]],
     }
@@ -209,7 +210,7 @@ def _port(at: Place, towards: Place, gap: float) -> float:
 
 
 def _short(label: object, longest: int = LONGEST_LABEL) -> str:
-    text = _clean(label)
+    text = visible(label)
     # Chinese characters are twice as wide.
     width = 0
     for kept, char in enumerate(text):
@@ -217,8 +218,3 @@ def _short(label: object, longest: int = LONGEST_LABEL) -> str:
         if width > longest:
             return text[:kept].rstrip() + "…"
     return text
-
-
-def _clean(text: object) -> str:
-    """Return a text without the control characters that no XML may hold."""
-    return "".join(char if char >= " " and char not in "\ufffe\uffff" else " " for char in str(text))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from kgrec.artifacts import replacing
 from kgrec.data.dataset import read_table
 from kgrec.errors import CorruptArtifactError
 from kgrec.plugin.protocols import EntityLinker, Gazetteer, IncrementalLinker, TextEncoder
@@ -294,6 +295,7 @@ def _store(cache: Path, maker: str, links: pl.DataFrame, signatures: pl.DataFram
     (cache / "links.json").unlink(missing_ok=True)
     with storage_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
-        links.write_parquet(cache / "links.parquet")
-        signatures.write_parquet(cache / "link-names.parquet")
+        for name, table in (("links", links), ("link-names", signatures)):
+            with replacing(cache / f"{name}.parquet") as aside:
+                table.write_parquet(aside)
     write_json(cache / "links.json", maker)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
 from kgrec.graph.tables import KINDS, GraphTables
+from kgrec.types import canonical_id
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def find_node(kg: GraphTables, name: str) -> int:
         NotFoundError: none; the hint names near ones.
         UserError: several.
     """
+    name = canonical_id(name)
     kind, colon, rest = name.partition(":")
     nodes = kg.nodes.with_row_index("node")
     if colon and kind in KINDS:

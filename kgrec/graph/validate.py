@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from kgrec.errors import DataError
+from kgrec.errors import DataError, UsageError
+from kgrec.graph.query import check_readable
 from kgrec.graph.rdf import (
     TYPE,
     RdfOptions,
@@ -173,7 +174,15 @@ def _extra(kg: GraphTables, shapes_file: Path, base_iri: str, limit: int) -> lis
         raise DataError(f"{shapes_file} cannot be read: {error}", hint="it must be a Turtle file in UTF-8") from None
     shapes = _parse(text, str(shapes_file))
     data = _graph(lines(kg, RdfOptions(base_iri), graphs=False))
-    findings = _run(data, shapes)
+    _check_shapes(shapes, shapes_file)
+    try:
+        findings = _run(data, shapes)
+    except Exception as error:  # pyshacl lets everything through that a query or a regular expression of shapes raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(
+            f"{shapes_file}: the shapes cannot be evaluated: {reason}",
+            hint="check the queries (sh:select, sh:ask), paths and patterns of the shapes",
+        ) from None
     numbers = pl.DataFrame({"focus": node_iris(kg.nodes, base_iri).str.head(-1).str.slice(1)}).with_row_index("row")
     rows = findings.join(numbers, on="focus", how="left", maintain_order="left")
     rows = rows.join(numbers.rename({"focus": "value", "row": "other"}), on="value", how="left", maintain_order="left")
@@ -187,6 +196,22 @@ def _extra(kg: GraphTables, shapes_file: Path, base_iri: str, limit: int) -> lis
         total=pl.len().over("shape", "message"),
     )
     return _violations(rows.filter(pl.int_range(pl.len()).over("shape", "message") < limit))
+
+
+def _check_shapes(shapes: Graph, file: Path) -> None:
+    """Make sure that the queries within shapes only read this graph: a call to a server would send it there.
+
+    Raises:
+        DataError: a query does more, or its text is none.
+    """
+    from rdflib.namespace import SH
+
+    for part in (SH.select, SH.ask, SH.construct, SH.update):
+        for query in shapes.objects(None, part):
+            try:
+                check_readable(str(query))
+            except UsageError as error:
+                raise DataError(f"{file}: sh:{part.rsplit('#')[-1]}: {error.message}", hint=error.hint) from None
 
 
 def _edge_between(kg: GraphTables, rows: pl.DataFrame, base_iri: str) -> pl.DataFrame:
@@ -208,6 +233,9 @@ def _parse(text: str, where: str) -> Graph:
     except BadSyntax as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{where}: no Turtle, line {error.lines + 1}: {reason}", hint="check the syntax") from None
+    except (RecursionError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
+        # What rdflib's parser raises of rubbish besides.
+        raise DataError(f"{where}: no Turtle: {type(error).__name__}", hint="check the syntax") from None
 
 
 def _graph(blocks: Iterable[pl.Series]) -> Graph:

@@ -83,10 +83,15 @@ class Spec:
 
         Raises:
             ConfigError: an option is unknown or unusable.
+            MissingExtraError: a package of ``extra`` is missing.
         """
         cls = self.load()
         try:
             return cls(**(options or {}))
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise MissingExtraError.of(f"{self.name!r}", self.extra) from error
         except (TypeError, ValueError) as error:
             where = f"[{table}]" if table else repr(self.name)
             raise ConfigError(f"{where}: {error}", hint=_options_hint(cls)) from error

@@ -1,13 +1,12 @@
 """What stands in a section of a page: paragraphs, tables, lists, facts, things beside each other, things folded away.
 
 Each is a macro of ``templates/blocks.html``. A block is :class:`markupsafe.Markup`: text that is escaped already; all
-other text is escaped by Jinja2, and characters that no page may hold are taken out.
+other text is escaped by Jinja2, and what steers, turns or hides is taken out.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, SupportsFloat
@@ -15,16 +14,12 @@ from typing import Any, SupportsFloat
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from kgrec.shown import visible
+
 Row = Sequence[object]
 
 _SHORT, _LONG = 26, 40
 """Texts up to the one width are names, above the other sentences."""
-
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Control characters and halves of pairs: no HTML or SVG may hold them, and UTF-8 has no bytes for some."""
-
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Marks that turn the direction of all text behind them."""
 
 WIDE = 0x2E7F
 """Characters behind this one (Chinese, Japanese, Korean) are twice as wide."""
@@ -44,8 +39,8 @@ def render(macro: str, **values: object) -> Markup:
 
 
 def clean(text: object) -> str:
-    """Return a text without the characters that no page may hold; it is not escaped."""
-    return _TURNING.sub("", _FORBIDDEN.sub(" ", str(text)))
+    """Return what a page may show of a text; it is not escaped."""
+    return visible(text, lines=True)
 
 
 def _clean(value: Any) -> Any:

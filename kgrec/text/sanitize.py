@@ -7,6 +7,7 @@ import unicodedata
 from functools import cache
 
 from kgrec.languages.language import every_language
+from kgrec.shown import visible
 from kgrec.text.tokens import sentences
 
 LONGEST_NAME = 160
@@ -22,10 +23,6 @@ _ADDRESS = re.compile(
     r"|\b[a-z0-9-]{2,}\.(?:com|net|org|io|ru|cn|xyz|info|biz|top|shop|site|link|app)\b"
     r"|(?:微信|QQ|wechat|telegram|whatsapp|电话|手机|加v|加我)[号群：:\s]*[A-Za-z0-9_\-]{4,}",
     re.I,
-)
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e0fff]"
 )
 
 
@@ -59,13 +56,13 @@ def _steering() -> re.Pattern[str]:
 
 
 def plain(value: str) -> str:
-    r"""Return a value as one line of ordinary characters: width folded, no control and no invisible ones.
+    r"""Return a value as one line of ordinary characters: width folded, no control and no hidden ones.
 
     >>> plain("Ｈeat\u200b\n (1995)")
     'Heat (1995)'
     """
-    text = "".join(unicodedata.normalize("NFKC", c) if _styled(c) else c for c in _INVISIBLE.sub("", value))
-    text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn"))
+    text = "".join(unicodedata.normalize("NFKC", c) if _styled(c) else c for c in visible(value))
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Co", "Cn"))
     return " ".join(text.split())
 
 

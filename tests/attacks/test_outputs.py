@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,9 +51,12 @@ def test_a_run_that_was_killed_anywhere_goes_on(tmp_path_factory, cut):
 
 def test_two_processes_do_not_write_one_file(tmp_path):
     file = tmp_path / "mine.jsonl"
-    with FileLock(tmp_path / ".mine.jsonl.lock"):
+    with resumed_lines(file, FIELDS) as (_, stream):
+        stream.writelines(LINES)
+        stream.flush()
         with pytest.raises(UserError, match="another kgrec command"), resumed_lines(file, FIELDS):
             pytest.fail("opened")
-        assert not file.exists()
+        assert file.read_bytes() == b"".join(LINES)
     with resumed_lines(file, FIELDS) as (rows, _):
-        assert rows == []
+        assert rows == OURS
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.jsonl"]

@@ -149,3 +149,18 @@ def test_worker_imports_no_table_library():
     code = "import sys, kgrec.graph.query; print({'polars', 'torch', 'networkx'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_from_is_honoured(store):
+    graphs = evaluate(store, "SELECT DISTINCT ?g WHERE { GRAPH ?g { ?s rel:starring ?o } }", None)["rows"]
+    catalogue, mention = (f"{BASE}provenance/{kind}" for kind in ("catalogue", "mention"))
+    assert sorted(graphs) == [[catalogue], [mention]]
+
+    def count(clause):
+        return evaluate(store, f"SELECT (COUNT(*) AS ?n) {clause} WHERE {{ ?s rel:starring ?o }}", None)["rows"][0][0]
+
+    assert count("") == 61
+    assert count(f"FROM <{mention}>") == 1
+    assert count(f"FROM <{mention}> FROM <{catalogue}>") == 61
+    assert count("FROM <http://other.example/graph>") == 0
+    assert count(f"FROM NAMED <{mention}>") == 0

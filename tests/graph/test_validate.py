@@ -121,3 +121,31 @@ def test_unreadable_shapes(film_graph, tmp_path):
         validate(film_graph, base_iri=BASE, shapes=tmp_path / "bad.ttl")
     with pytest.raises(DataError, match="cannot be read"):
         validate(film_graph, base_iri=BASE, shapes=tmp_path / "none.ttl")
+
+
+BROKEN_SHAPES = """
+@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix kgrec: <https://w3id.org/kgrec/ns#> .
+[] a sh:NodeShape ; sh:targetClass kgrec:Node ; {constraint} .
+"""
+
+
+@pytest.mark.parametrize(
+    ("constraint", "told"),
+    [
+        ('sh:sparql [ sh:message "m" ; sh:select "SELECT $this WHERE { broken" ]', "cannot be evaluated"),
+        ('sh:sparql [ sh:message "m" ]', "cannot be evaluated"),
+        ("sh:property [ sh:path 3 ; sh:minCount 1 ]", "cannot be evaluated"),
+        ('sh:property [ sh:path kgrec:key ; sh:pattern "(" ]', "cannot be evaluated"),
+        (
+            'sh:sparql [ sh:select "SELECT $this WHERE { SERVICE <http://h/> { $this ?p ?o } }" ]',
+            "SERVICE asks another",
+        ),
+        ('sh:sparql [ sh:select "DROP ALL" ]', "DROP changes data"),
+        ("sh:property " + "[ sh:path " * 3_000, "no Turtle"),
+    ],
+)
+def test_shapes_that_cannot_be_run_are_named(film_graph, tmp_path, constraint, told):
+    file = tmp_path / "shapes.ttl"
+    file.write_text(BROKEN_SHAPES.replace("{constraint}", constraint))
+    with pytest.raises(DataError, match=told):
+        validate(film_graph, base_iri=BASE, shapes=file)
