@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY := PASSIVE
 .PHONY: help demo test test-slow lint format bench benchmarks clean
 
 help:
-	@echo "make demo        build a knowledge graph from MovieLens-100k, train, recommend (workspace: build/demo)"
+	@echo "make demo        build a knowledge graph from MovieLens-100k and film credits, train, recommend (in build/demo)"
 	@echo "make test        all checks: lint, types, layers, tests, documentation examples"
 	@echo "make test-slow   checks on real data (KGREC_DATA names the folder of the datasets)"
 	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"

