@@ -20,9 +20,7 @@ from kgrec.types import ItemList, Profile, Request, Vectors, as_texts
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
 
     from kgrec.data.cards import Cards
     from kgrec.data.dataset import Dataset
@@ -40,12 +38,13 @@ if TYPE_CHECKING:
     from kgrec.generate.finetune_texts import FineTuneOptions
     from kgrec.generate.service import TextService
     from kgrec.generate.writer import Watch
-    from kgrec.graph.build_stage import BuildReport
+    from kgrec.graph.build_stage import BuildReport, GraphStage
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.pyg import LearnedTables
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
+    from kgrec.privacy.forgetting import PersonalDataService
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.ratings import PredictedRating, RatingService
     from kgrec.ranking.recommend import Recommender, UserScores
@@ -108,8 +107,10 @@ class Project:
     def dataset(self) -> Dataset:
         """The cleaned tables, without what is marked ``test``: only :meth:`evaluate` looks at that."""
         from kgrec.data.dataset import Dataset
+        from kgrec.data.forgotten import ForgottenUsers
 
-        return Dataset.load(self.workspace.folder("dataset")).without_test()
+        dataset = Dataset.load(self.workspace.folder("dataset")).without_test()
+        return dataset.hiding(ForgottenUsers.of(self.workspace.root))
 
     @cached_property
     def cards(self) -> Cards:
@@ -133,9 +134,11 @@ class Project:
     @cached_property
     def ranker(self) -> Ranker:
         """The trained hybrid."""
+        from kgrec.data.forgotten import ForgottenUsers
         from kgrec.ranking.ranker import Ranker
 
-        return Ranker.load(self.workspace.folder("models"), self.manager.registry("scorer"))
+        ranker = Ranker.load(self.workspace.folder("models"), self.manager.registry("scorer"))
+        return ranker.hiding(ForgottenUsers.of(self.workspace.root))
 
     @cached_property
     def text_vectors(self) -> TextVectors:
@@ -178,7 +181,7 @@ class Project:
 
         return Explainer(self.dataset, self.graph, self.domain, self.ranker, language=self.config.recommend.language)
 
-    def forget(self) -> None:
+    def unload(self) -> None:
         """Drop what was loaded, so that it is read again."""
         for name, part in vars(type(self)).items():
             if isinstance(part, cached_property):
@@ -192,22 +195,30 @@ class Project:
             progress: told where it is.
         """
         from kgrec.consent import allow_paths, check_paths
-        from kgrec.graph.build_stage import GraphStage
 
         check_paths(self.config, self.workspace.root)
         allow_paths(self.workspace.root, [Path(file) for file in append])  # now, and for later builds
-
-        def encoder(dataset: Dataset) -> TextEncoder | None:
-            from kgrec.text.vectors import linking_encoder
-
-            return linking_encoder(dataset, self.config, self.manager, self.workspace.cache / "text", progress)
-
-        stage = GraphStage(self.workspace, self.config, self.domain, self.manager, encoder, progress)
+        stage = self._graph_stage(progress)
         report = stage.append([Path(file) for file in append]) if append else stage.build()
         if report.added:  # the next build must know of them too
             self.settings = self.settings.with_files(report.added)
-        self.forget()
+        self.unload()
         return report
+
+    def _graph_stage(self, progress: Progress) -> GraphStage:
+        from kgrec.graph.build_stage import GraphStage
+        from kgrec.text.vectors import linking_encoder
+
+        def encoder(dataset: Dataset) -> TextEncoder | None:
+            return linking_encoder(dataset, self.config, self.manager, self.workspace.cache / "text", progress)
+
+        return GraphStage(self.workspace, self.config, self.domain, self.manager, encoder, progress)
+
+    def privacy(self, progress: Progress = SILENT) -> PersonalDataService:
+        """Return what finds, hands over and forgets a person; :meth:`unload` after forgetting."""
+        from kgrec.privacy.forgetting import PersonalDataService
+
+        return PersonalDataService(self._graph_stage(progress), self.feedback.store)
 
     def train(
         self,
@@ -228,9 +239,6 @@ class Project:
             reset_tuning: first forget what earlier searches found.
             refit: fit in the end on rows marked ``validation`` too; None: as in kgrec.toml.
             progress: told where it is.
-
-        Raises:
-            MissingExtraError: ``tune`` is given and Optuna is not installed.
         """
         from kgrec.consent import check_paths
         from kgrec.ranking.training import train_workspace
@@ -241,9 +249,9 @@ class Project:
         refit = defaults.refit if refit is None else refit
         named = None if only is None else as_texts(only, "only")
         order = TrainOptions(device or defaults.device, named, tune, reset_tuning, refit)
-        self.forget()
+        self.unload()
         report = train_workspace(self.workspace, self.config, self.manager, order, progress)
-        self.forget()
+        self.unload()
         return report
 
     def recommend(
@@ -288,7 +296,7 @@ class Project:
     ) -> list[PredictedRating]:
         """Return what a user would rate items, in their order, and between which values that lies.
 
-        The model is fitted at the first call and kept in the workspace's cache until the data is built again.
+        The model is fitted at the first call and kept in the cache until the data is built again.
 
         Args:
             user: the user's id.
@@ -336,12 +344,11 @@ class Project:
             text: their own words.
             like: ids of items they like.
         """
-        return self.recommender.profile(text, as_texts(like, "like"), self._encode)
+        return self.recommender.profile(text, as_texts(like, "like"), lambda words: self._encode([words])[0])
 
-    def _encode(self, text: str) -> NDArray[np.float32]:
-        """Encode words by the encoder that the models were trained with -> shape ``(dim,)``."""
-        encoded: NDArray[np.float32] = self.text_vectors.make_encoder(self.manager).encode([text])[0]
-        return encoded
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts by the encoder that the models were trained with -> shape ``(n, dim)``."""
+        return self.text_vectors.make_encoder(self.manager).encode(texts)
 
     def titles(self, item_ids: Sequence[str]) -> list[str]:
         """Return what to show for items: the title, or the id where there is none."""
@@ -358,7 +365,8 @@ class Project:
         stale = "models" not in stages or stages["models"]["changed_since"]
         following = {"next": "kgrec train" if stages else "kgrec build-graph"} if stale else {}
         scorers = {"scorers": self.ranker.summary.get("scorers", {})} if "models" in stages else {}
-        return {**facts, **following, **scorers}
+        renew = {"renew": self.ranker.summary["renew"]} if scorers and "renew" in self.ranker.summary else {}
+        return {**facts, **following, **scorers, **renew}
 
     def user_info(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user, as JSON values; with the first interests."""
@@ -434,11 +442,7 @@ class Project:
             fluency: language model that tells how likely texts are; None: the one that writes, where it can.
             progress: told where it is.
 
-        Returns:
-            The figures, and where they are kept.
-
         Raises:
-            MissingExtraError: a language model is missing.
             UserError: no item is recommended to two users.
         """
         from kgrec.evaluate.plan import TextPlan
@@ -447,17 +451,13 @@ class Project:
         def recommend(users: Sequence[str], n: int) -> pl.DataFrame:
             return self.recommend_many(users, n=n, progress=progress)
 
-        def encode(texts: Sequence[str]) -> Vectors:
-            return self.text_vectors.make_encoder(self.manager).encode(texts)
-
-        record = evaluate_texts(self.texts, recommend, encode, plan or TextPlan(), fluency, progress)
+        record = evaluate_texts(self.texts, recommend, self._encode, plan or TextPlan(), fluency, progress)
         return self.runs.keep(record)
 
     def finetune(self, options: FineTuneOptions | None = None, *, progress: Progress = SILENT) -> FineTuneResult:
         """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
 
-        Items are drawn for three parts that share no item and no text: the first is learned from, the second decides
-        which step is kept and when to stop, the third is only judged.
+        Items are drawn for three parts that share no item and no text: to learn from, to choose the step, to judge.
 
         Args:
             options: base model, texts, and how to tune; None: the usual ones with the seed of kgrec.toml.
@@ -495,8 +495,7 @@ class Project:
             user: the user's id.
             item: the item's id.
             n: length of the list; None: as in kgrec.toml.
-            counterfactual: also look for the items of the history without which the item would not be in the list; that
-                scores some dozens of shortened profiles.
+            counterfactual: also look for the items of the history without which the item would not be in the list.
 
         Raises:
             NotFoundError: the user or the item is unknown.
@@ -550,7 +549,7 @@ class Project:
     def evaluate_ratings(
         self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT
     ) -> KeptRun[RatingsRecord]:
-        """Predict held-out ratings by each predictor of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
+        """Predict held-out ratings by each of :mod:`kgrec.models.ratings`, and measure RMSE and MAE."""
         from kgrec.evaluate.plan import RatingsPlan
 
         return self.runs.keep(self._evaluator().ratings(plan or RatingsPlan(), progress))

@@ -20,8 +20,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any
 
 from kgrec.artifacts import (
     fingerprint_of,
+    is_made,
     load_arrays,
     make_folder,
     read_json,
@@ -298,6 +299,32 @@ class Workspace:
         if pending:
             document["pending"] = dict(pending)
         write_json(self.artifacts / "manifest.json", document)
+
+    @property
+    def outputs_file(self) -> Path:
+        """List of what commands wrote for people outside of the artifacts, one JSON object a line."""
+        return self.artifacts / "outputs.jsonl"
+
+    def note_outputs(self, files: Iterable[Path]) -> None:
+        """Remember files that a command wrote, so that a person who is forgotten is found there, too."""
+        if not is_made(self.artifacts):
+            return
+        inside = self.artifacts.resolve()
+        found = [file.resolve() for file in files]
+        told = [{"path": str(f), "size": f.stat().st_size} for f in found if not f.is_relative_to(inside)]
+        lines = "".join(json.dumps(one) + "\n" for one in told)
+        with suppress(OSError), self.outputs_file.open("a", encoding="utf-8") as stream:  # a workspace to read only
+            stream.write(lines)
+
+    def outputs(self) -> dict[Path, int]:
+        """Return the files that commands wrote, as far as they are there, and their size when they were written."""
+        found: dict[Path, int] = {}
+        with suppress(FileNotFoundError):
+            for line in self.outputs_file.read_text(encoding="utf-8").splitlines():
+                with suppress(ValueError, KeyError, TypeError):  # half a line of a command that was killed
+                    told = json.loads(line)
+                    found[Path(told["path"])] = int(told["size"])
+        return {path: size for path, size in found.items() if path.is_file()}
 
     def pending(self) -> dict[str, Any]:
         """Return what a publication still owes to files outside of the artifacts; empty but after a crash."""

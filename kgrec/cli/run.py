@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 UNUSED = tuple(f"numpy.{name}" for name in ("ctypeslib", "f2py", "ma", "polynomial", "testing"))
 """Modules that nothing here uses; scipy asks numpy for each of its modules, which is a tenth of the start."""
+
+CLOCK = 0.05
+"""Seconds by which the times of files may lag behind the clock."""
 
 WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
 _PANEL = "Common options"
@@ -146,6 +150,15 @@ class CommandLineRun:
             write_records(records, self.form or Format.json)
 
 
+def _note_outputs(root: Path, named: Sequence[Path], started: float) -> None:
+    """Remember the files among those a command names that it wrote: who is forgotten is taken out of them, too."""
+    files = [file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    if written := [file for file in files if file.stat().st_mtime >= started - CLOCK]:
+        from kgrec.workspace import Workspace
+
+        Workspace(root).note_outputs(written)
+
+
 def _import_later(names: Sequence[str]) -> None:
     """Have modules imported when something of them is used."""
     import importlib.util
@@ -184,9 +197,14 @@ def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def callback(*, context: typer.Context, **values: Any) -> None:
         context.obj = run_of(context).given({name: values.pop(name) for name in shared})
+        named = [path for value in values.values() for path in (value if isinstance(value, list) else [value])]
         if wants_context:
             values["context"] = context
-        function(context.obj, **values)
+        started = time.time()
+        try:
+            function(context.obj, **values)
+        finally:
+            _note_outputs(context.obj.workspace, [path for path in named if isinstance(path, Path)], started)
 
     options = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "context"]
     parameters = [context, *options, *shared.values()]

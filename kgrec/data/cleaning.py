@@ -168,8 +168,8 @@ def assemble(parts: Sequence[Part], cleaning: CleaningConfig, *, seed: int, prev
         parts: the files, parsed, in the order of kgrec.toml.
         cleaning: the rules.
         seed: of the numbering.
-        previous: the dataset that was there before an append. If something in it would no longer be there, its
-            numbering cannot be kept: everything gets new numbers and the report says ``renumbered``.
+        previous: the dataset that was there before an append. If something in it is no longer there, the others keep
+            their order, move up, and the report says ``renumbered``.
     """
     ledger = Ledger()
     items, item_attributes = _catalogue(parts, "items", ledger)
@@ -249,11 +249,11 @@ def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[p
 def _number(columns: Sequence[pl.Series], old: pl.Series | None, seed: list[int]) -> tuple[pl.Series, bool]:
     """Return the ids in the order of their positions, and whether the old positions were kept."""
     ids = pl.concat([column.alias("id") for column in columns]).drop_nulls().unique().sort()
-    kept = old is None or bool(old.is_in(ids.implode()).all())
-    if old is None or not kept:
-        return _shuffle(ids, seed), kept
+    if old is None:
+        return _shuffle(ids, seed), True
+    standing = old.filter(old.is_in(ids.implode()))
     new = ids.filter(~ids.is_in(old.implode()))
-    return pl.concat([old.alias("id"), _shuffle(new, [*seed, len(old)])]), True
+    return pl.concat([standing.alias("id"), _shuffle(new, [*seed, len(old)])]), len(standing) == len(old)
 
 
 def _shuffle(ids: pl.Series, seed: list[int]) -> pl.Series:

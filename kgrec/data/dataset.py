@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kgrec.data.forgotten import ForgottenUsers
 from kgrec.errors import CorruptArtifactError, NotFoundError
 from kgrec.types import ItemIndices, UserIndices
 from kgrec.workspace import read_json, storage_errors, write_json
@@ -97,6 +98,17 @@ class Dataset:
         if not (self.interactions["split"] == "test").any():
             return self
         return replace(self, interactions=self.interactions.filter(pl.col("split") != "test"))
+
+    def hiding(self, forgotten: ForgottenUsers) -> Dataset:
+        """Return the dataset without the events, words and id of people who are being forgotten; their row stays."""
+        users = forgotten.hidden(self.users["user_id"])
+        if users is None or not users.any():
+            return self
+        gone = self.interactions["user"].is_in(users.arg_true().cast(pl.UInt32).implode())
+        nameless = self.users.with_columns(
+            pl.when(~users).then(pl.col(name)).alias(name) for name in self.users.columns
+        )
+        return replace(self, interactions=self.interactions.filter(~gone), users=nameless)
 
     def user_positions(self, ids: list[str]) -> UserIndices:
         """Return the positions of users, shape ``(len(ids),)``.

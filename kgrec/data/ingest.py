@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,13 @@ from kgrec.data.cards import save_cards
 from kgrec.data.cleaning import assemble
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
+from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.sources.files import read_rows
+from kgrec.data.values import as_text, clean, to_seconds
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError
 from kgrec.places import address, is_pattern, matching, split_part
-from kgrec.plugin.domain import Domain
+from kgrec.plugin.domain import Domain, Mapping
 from kgrec.progress import SILENT, Progress
 from kgrec.workspace import read_json, storage_errors, write_json
 
@@ -69,6 +72,12 @@ class IngestResult:
                 )
         write_json(place / "parts.json", {"fingerprint": self.fingerprint, "parts": documents})
 
+    def without_user(self, user_id: str) -> IngestResult:
+        """Return what an ingest may go on from without a user: the parts without the rows, the others' numbering."""
+        users = self.dataset.users.filter(pl.col("user_id") != user_id)
+        parts = tuple(part.without_user(user_id) for part in self.parts)
+        return IngestResult(replace(self.dataset, users=users), parts, self.fingerprint)
+
     @classmethod
     def load(cls, folder: Path) -> IngestResult:
         """Read what :meth:`save` wrote.
@@ -87,7 +96,7 @@ class IngestResult:
             ) from None
 
 
-def _load_part(place: Path, number: int, entry: Mapping[str, object]) -> Part:
+def _load_part(place: Path, number: int, entry: AbstractMapping[str, object]) -> Part:
     fields = dict(entry)
     attributes = {name: AttributeInfo(*info) for name, info in dict(fields.pop("attributes")).items()}  # type: ignore[call-overload]
     table = read_table(place / f"{number:04}.parquet")
@@ -122,7 +131,7 @@ def ingest(
         NotFoundError: a file does not exist.
         DataError: a file is damaged, or no interaction is left.
     """
-    entries = [(role, file) for role in ROLES for entry in getattr(config.data, role) for file in _files(entry, root)]
+    entries = [(role, file) for role in ROLES for entry in getattr(config.data, role) for file in files_of(entry, root)]
     if not entries:
         raise ConfigError(
             "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
@@ -157,6 +166,7 @@ def _parse(
     path = root / entry.path
     raw = read_rows(path, entry.format, manager, entry.reading)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
+    raw = _without_forgotten(raw, mapping, entry.path, root)
     attributes: dict[str, AttributeInfo] = {}
     if isinstance(entry, InteractionsConfig):
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
@@ -165,7 +175,7 @@ def _parse(
     return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
 
 
-def _files(entry: FileConfig, root: Path) -> list[FileConfig]:
+def files_of(entry: FileConfig, root: Path) -> list[FileConfig]:
     """Return an entry a file where the path is a pattern or a folder."""
     path = root / entry.path
     if address(entry.path) or not is_pattern(path):
@@ -179,6 +189,18 @@ def _file_digest(path: Path, raw: pl.DataFrame) -> str:
         return _digest([str(raw.schema), str(raw.hash_rows(seed=0).sum())])
     with split_part(path)[0].open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _without_forgotten(raw: pl.DataFrame, mapping: Mapping, source: str, root: Path) -> pl.DataFrame:
+    column = mapping.columns.get({"interactions": "user", "users": "id"}.get(mapping.role, ""))
+    forgotten = ForgottenUsers.of(root)
+    if column is None or not forgotten.people:
+        return raw
+    times = mapping.columns.get("time")
+    rows = raw.select(clean(as_text(column, raw.schema[column])).alias("user")).with_row_index("row")
+    if times:
+        rows = rows.with_columns(to_seconds(raw[times]).alias("time"))
+    return raw[forgotten.without(rows, "user", "time" if times else None, source)["row"]]
 
 
 def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:

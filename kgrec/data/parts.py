@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import polars as pl
@@ -44,6 +46,13 @@ class Part:
     rejects: pl.DataFrame
     counts: dict[str, Any]
     attributes: Mapping[str, AttributeInfo]
+
+    def without_user(self, user_id: str) -> Part:
+        """Return the part less the rows of a user; rejected rows that hold the id anywhere go, too."""
+        named = {"interactions": "user", "users": "id"}.get(self.role)
+        table = self.table.filter(pl.col(named) != user_id) if named else self.table
+        spelt = rf'"\s*{re.escape(json.dumps(user_id, ensure_ascii=False)[1:-1])}\s*"'
+        return replace(self, table=table, rejects=self.rejects.filter(~pl.col("row").str.contains(spelt)))
 
 
 def parse_interactions(

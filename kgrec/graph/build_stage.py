@@ -90,14 +90,19 @@ class GraphStage:
         added = resolve_append(files, self.config, self.domain, self.manager, self.workspace.root)
         return self._publish(self.config.with_files(added), added)
 
-    def _publish(self, config: Config, added: Sequence[Addition]) -> BuildReport:
+    def renew(self, standing: IngestResult) -> BuildReport:
+        """Build dataset and graph from files that were read before, such as those less a user."""
+        return self._publish(self.config, (), standing)
+
+    def _publish(self, config: Config, added: Sequence[Addition], standing: IngestResult | None = None) -> BuildReport:
         from kgrec.data.additions import finish_append, pending_files
         from kgrec.graph.build import GraphBuilder
 
         workspace, domain, manager, progress = self.workspace, self.domain, self.manager, self.progress
         clock = _Clock()
         with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
-            standing = IngestResult.load(workspace.folder("dataset")) if added else None
+            if added:
+                standing = IngestResult.load(workspace.folder("dataset"))
             result = ingest(config, domain, manager, workspace.root, progress=progress, previous=standing)
             result.save(tables.folder)
             tables.facts.update(_counts(result))

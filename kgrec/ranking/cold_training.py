@@ -73,7 +73,7 @@ def add_cold(
         return {name: fit(registry[name], data, f"hidden-{fold}") for name in usable}
 
     found = {s.name: fit(s, inputs.fit, "fit") for s in specs if not unusable(s, inputs.fit)}
-    items = _items(found)
+    items = cold_positions(found)
     if not len(items):
         return ranker
     able = [*found, *_scoring_cold(judged, registry, "always")]
@@ -88,7 +88,7 @@ def add_cold(
         everything = replace(inputs.everything, validation=None)
         again = [name for name in {**found, **weights} if name not in ranker.scorers]
         fitted = {name: fit(registry[name], everything, "everything") for name in again}
-        items = _items({name: fitted[name] for name in found})
+        items = cold_positions({name: fitted[name] for name in found})
     else:
         fitted = {name: scorer for name, scorer in {**judged, **found}.items() if name not in ranker.scorers}
     if not len(items):
@@ -101,7 +101,8 @@ def _scoring_cold(names: Iterable[str], registry: Registry, when: str) -> list[s
     return [name for name in names if traits_of(registry[name].load()).cold_items == when]
 
 
-def _items(scorers: Mapping[str, Any]) -> ItemIndices:
+def cold_positions(scorers: Mapping[str, Any]) -> ItemIndices:
+    """Return the positions of the items that any of the scorers of cold items serves."""
     found = [np.asarray(scorer.items, dtype=np.int64) for scorer in scorers.values()]
     return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from kgrec.workspace import load_arrays, read_json, save_arrays, write_json
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from kgrec.data.forgotten import ForgottenUsers
     from kgrec.plugin.manager import Registry
 
 
@@ -71,8 +72,8 @@ class Ranker:
 
     @cached_property
     def user_positions(self) -> dict[str, int]:
-        """User id -> position."""
-        return {key: k for k, key in enumerate(self.user_ids)}
+        """User id -> position; a user who is being forgotten has the empty id and none."""
+        return {key: k for k, key in enumerate(self.user_ids) if key}
 
     @cached_property
     def item_positions(self) -> dict[str, int]:
@@ -84,6 +85,16 @@ class Ranker:
         """What makes one score of the scorers' scores."""
         options: dict[str, Any] = {"gate": self.gate, "cold": self.cold, "stage": self.stage}
         return Fusion(self.scorers, self.weights, len(self.item_ids), **options)
+
+    def hiding(self, forgotten: ForgottenUsers) -> Ranker:
+        """Return the ranker without the ids of users who are being forgotten."""
+        import polars as pl
+
+        hidden = forgotten.hidden(pl.Series(self.user_ids, dtype=pl.String))
+        if hidden is None:
+            return self
+        named = [*map(str, pl.Series(self.user_ids, dtype=pl.String).set(hidden, ""))]
+        return replace(self, user_ids=named)
 
     def split(self, asked: Asked) -> tuple[dict[str, Scores], Scores]:
         """Return each scorer's share of the fused score by its name, and their sum; each of shape ``(u, n_items)``.

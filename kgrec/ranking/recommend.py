@@ -120,7 +120,7 @@ class Recommender:
         ranker, dataset = self.ranker, self.users.dataset()
         order = replace(order, n=min(order.n, len(ranker.item_ids)))
         n = order.n
-        asked = dataset.users["user_id"].sort() if users is None else map(canonical_id, users)
+        asked = dataset.users["user_id"].drop_nulls().sort() if users is None else map(canonical_id, users)
         wanted = list(dict.fromkeys(asked))
         positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
         early, late = np.flatnonzero(positions >= 0), np.flatnonzero(positions < 0)

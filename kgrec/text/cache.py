@@ -159,3 +159,29 @@ def _spread(series: pl.Series, distinct: pl.Series, vectors: Vectors) -> Vectors
     padded = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), dtype=np.float32)])
     spread: Vectors = padded[at.fill_null(len(vectors)).to_numpy()]
     return spread
+
+
+def keep_texts(cache_dir: Path, texts: Sequence[str]) -> None:
+    """Drop the vectors of all other texts, such as the words of somebody who is forgotten.
+
+    Args:
+        cache_dir: folder of all encoders' vectors.
+        texts: whose vectors stay.
+    """
+    kept = _keys(hash_texts(list(dict.fromkeys(texts))))
+    for shard in sorted(cache_dir.glob("*/*.safetensors")):
+        try:
+            arrays = load_arrays(shard)
+            hashes, vectors = arrays["hashes"].astype(np.uint8), arrays["vectors"].astype(np.float32)
+            rows = _keys(hashes).with_row_index("row").join(kept, on=["high", "low"], how="semi")["row"].to_numpy()
+        except (CorruptArtifactError, KeyError, ValueError):
+            rows, hashes, vectors = (
+                np.zeros(0, dtype=np.int64),
+                np.zeros((0, 16), np.uint8),
+                np.zeros((0, 1), np.float32),
+            )
+        if len(rows) == len(hashes) and len(rows):
+            continue
+        if len(rows):
+            _write_shard(shard.parent, hashes[np.sort(rows)], vectors[np.sort(rows)])
+        shard.unlink(missing_ok=True)
