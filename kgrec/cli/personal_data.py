@@ -18,7 +18,8 @@ from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
     from kgrec.privacy.forgetting import Certificate
-    from kgrec.privacy.inventory import Place, Survey
+    from kgrec.privacy.inventory import Survey
+    from kgrec.privacy.person import PersonPlace
     from kgrec.project import Project
 
 INTERESTS = 50
@@ -103,7 +104,7 @@ def _concluded(project: Project, user: str) -> dict[str, Any]:
     return found
 
 
-def _show_places(places: tuple[Place, ...], survey: Survey | None = None) -> None:
+def _show_places(places: tuple[PersonPlace, ...], survey: Survey | None = None) -> None:
     shown = table(
         {
             "kind": {"no_wrap": True},

@@ -22,8 +22,8 @@ from kgrec.data.ingest import IngestResult
 from kgrec.errors import CorruptArtifactError, DataError, NotFoundError, UserError
 from kgrec.generate.feedback.store import FeedbackStore
 from kgrec.graph.build_stage import GraphStage
-from kgrec.privacy.inventory import USER_FIELDS, Inventory, Place, Survey
-from kgrec.privacy.person import PersonalData, personal_data
+from kgrec.privacy.inventory import USER_FIELDS, Inventory, Survey
+from kgrec.privacy.person import PersonalData, PersonPlace, personal_data
 from kgrec.privacy.scan import Needles
 from kgrec.privacy.tables import PersonTables, pruned
 from kgrec.ranking.refitting import refit_workspace
@@ -60,8 +60,8 @@ class Certificate:
     at: tuple[int, int]
     complete: bool
     scanned: Mapping[str, int]
-    found: tuple[Place, ...]
-    left: tuple[Place, ...]
+    found: tuple[PersonPlace, ...]
+    left: tuple[PersonPlace, ...]
     unread: tuple[tuple[str, str], ...]
     running_text: bool
     removed: Mapping[str, int]

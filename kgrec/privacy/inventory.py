@@ -16,7 +16,7 @@ from kgrec.artifacts import load_arrays, read_json
 from kgrec.config import Config
 from kgrec.errors import KgrecError
 from kgrec.places import address, base
-from kgrec.privacy.person import PersonalData
+from kgrec.privacy.person import PersonalData, PersonPlace
 from kgrec.privacy.scan import Needles, Scanner, is_store
 from kgrec.privacy.tables import PersonTables
 from kgrec.workspace import STAGES, Workspace
@@ -42,25 +42,6 @@ THEN = {
 """What ``kgrec forget`` does with each kind of place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A file that holds something of a person.
-
-    Attributes:
-        kind: one of :data:`THEN`.
-        path: relative to the workspace, absolute outside of it.
-        holds: what, in words.
-        count: how many occurrences, rows or numbers.
-        then: what forgetting does with it.
-    """
-
-    kind: str
-    path: str
-    holds: str
-    count: int
-    then: str
-
-
 @dataclass(frozen=True)
 class Survey:
     """What was looked through.
@@ -73,7 +54,7 @@ class Survey:
         by_name_only: the id is so short that only fields of users were compared, no running text.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[PersonPlace, ...]
     files: int
     bytes: int
     unread: tuple[tuple[str, str], ...]
@@ -103,7 +84,9 @@ class Inventory:
             place = self._place(rows.path, "input", "the person's rows", len(rows))
             places["input", place.path] = place
         for beyond in self.tables.beyond():
-            places["input", beyond] = Place("input", beyond, "not looked through: it is elsewhere", 0, THEN["input"])
+            places["input", beyond] = PersonPlace(
+                "input", beyond, "not looked through: it is elsewhere", 0, THEN["input"]
+            )
         unread, files, size = [], 0, 0
         for path, kind in self.files():
             found = scanner.look(path)
@@ -117,7 +100,9 @@ class Inventory:
                 holds = "the id of the person" if found.rows else "the id or own words"
                 before = places.get((kind, shown))
                 holds = f"{holds}; {before.holds}" if before else holds
-                places[kind, shown] = Place(kind, shown, holds, max(hits, before.count if before else 0), THEN[kind])
+                places[kind, shown] = PersonPlace(
+                    kind, shown, holds, max(hits, before.count if before else 0), THEN[kind]
+                )
         ordered = sorted(places.values(), key=lambda p: (list(THEN).index(p.kind), p.path))
         return Survey(tuple(ordered), files, size, tuple(unread), not needles.telling)
 
@@ -163,7 +148,7 @@ class Inventory:
             return parts[1].partition("-")[0] if parts[1] in current else "left over"
         return {"cache": "cache", "runs": "run", "tuned": "tuned model"}.get(parts[1], "other")
 
-    def _by_number(self, user_id: str) -> Iterator[Place]:
+    def _by_number(self, user_id: str) -> Iterator[PersonPlace]:
         """Yield where the current artifacts hold the person by position, without the id."""
         manifest = self.workspace.manifest()
         if "dataset" not in manifest:
@@ -206,14 +191,14 @@ class Inventory:
                 found.append(file)
         return found
 
-    def _edges(self, folder: Path, user_id: str) -> Iterator[Place]:
+    def _edges(self, folder: Path, user_id: str) -> Iterator[PersonPlace]:
         nodes = pl.scan_parquet(folder / "nodes.parquet").with_row_index("node")
         own = nodes.filter((pl.col("kind") == "user") & (pl.col("key") == user_id)).select("node").collect()["node"]
         ends = pl.col("head").is_in(own.implode()) | pl.col("tail").is_in(own.implode())
         n = int(pl.scan_parquet(folder / "edges.parquet").filter(ends).select(pl.len()).collect().item())
         yield self._place(folder / "edges.parquet", "graph", "edges of the person's node", n)
 
-    def _models(self, folder: Path, user_id: str) -> Iterator[Place]:
+    def _models(self, folder: Path, user_id: str) -> Iterator[PersonPlace]:
         ids: Sequence[str] = read_json(folder / "ids.json")["users"]
         if user_id not in ids:
             return
@@ -224,8 +209,8 @@ class Inventory:
             holds = "what the person has seen" if file.stem == "seen" else "learned from all users"
             yield self._place(file, "models", holds, n if file.stem == "seen" else 1)
 
-    def _place(self, path: Path, kind: str, holds: str, count: int) -> Place:
-        return Place(kind, self._shown(path), holds, count, THEN[kind])
+    def _place(self, path: Path, kind: str, holds: str, count: int) -> PersonPlace:
+        return PersonPlace(kind, self._shown(path), holds, count, THEN[kind])
 
     def _shown(self, path: Path) -> str:
         root, whole = self.workspace.root.resolve(), path.resolve()

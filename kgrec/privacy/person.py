@@ -13,10 +13,28 @@ from kgrec.errors import NotFoundError
 
 if TYPE_CHECKING:
     from kgrec.generate.feedback.store import FeedbackStore
-    from kgrec.privacy.inventory import Place
 
 SHOWN = 200
 """Rows of a table of the summary; the JSON has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPlace:
+    """A file that holds something of a person.
+
+    Attributes:
+        kind: one of :data:`kgrec.privacy.inventory.THEN`.
+        path: relative to the workspace, absolute outside of it.
+        holds: what, in words.
+        count: how many occurrences, rows or numbers.
+        then: what forgetting does with it.
+    """
+
+    kind: str
+    path: str
+    holds: str
+    count: int
+    then: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ class PersonalData:
     events: Sequence[Mapping[str, Any]] = ()
     interests: Sequence[Mapping[str, Any]] = ()
     recommended: Sequence[Mapping[str, Any]] = ()
-    places: Sequence[Place] = ()
+    places: Sequence[PersonPlace] = ()
     words: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
