@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -273,15 +272,12 @@ class PersonalDataService:
         """Take the person's rows out of what commands wrote; a file without rows is deleted if nobody changed it."""
         root, outputs, changed = self.workspace.root.resolve(), self.workspace.outputs(), 0
         needles = Needles(user_id)
-        fields = tuple(USER_FIELDS)
         for place in (p for p in before.places if p.kind == "output"):
             path = root / place.path
             named = needles.count([path.name.encode()]) > 0
             rows = None if named else self.tables.output(path, user_id, telling=needles.telling)
             if rows is not None and len(rows):
                 self.tables.remove(rows)
-            elif path.suffix == ".json" and not named and isinstance(document := _document(path), list):
-                write_json(path, pruned(document, user_id, fields, telling=needles.telling), indent=2)
             elif path.stat().st_size == outputs.get(path.resolve()):
                 path.unlink()
             else:
@@ -303,10 +299,3 @@ class PersonalDataService:
                 raise UserError(error.message, hint=error.hint) from None
             removed += len(rows)
         return removed
-
-
-def _document(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except CorruptArtifactError:
-        return None

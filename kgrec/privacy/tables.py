@@ -7,8 +7,10 @@ takes the place of the old one, in one step; no copy of the old one is kept, for
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +144,8 @@ class PersonTables:
         try:
             if suffix(path) in (".parquet", ".pq"):
                 kept.write_parquet(aside)
+            elif suffix(path) == ".json":
+                aside.write_bytes(_packed(path, _without_elements(rows)))
             else:
                 aside.write_bytes(_packed(path, _without_lines(rows)))
             if kept.height and not _same(read_rows(aside, rows.entry.format, self.manager, rows.entry.reading), kept):
@@ -157,6 +161,19 @@ def _same(found: pl.DataFrame, kept: pl.DataFrame) -> bool:
     lost = [name for name in kept.columns if name not in found.columns]
     there = [name for name in kept.columns if name in found.columns]
     return all(kept[name].null_count() == kept.height for name in lost) and found.select(there).equals(kept[there])
+
+
+def _without_elements(rows: PersonRows) -> bytes:
+    """Return a JSON array without the elements of the rows.
+
+    Raises:
+        DataError: the file holds something else.
+    """
+    document = json.loads(read_text_bytes(rows.path))
+    if not isinstance(document, list) or len(document) != rows.table.height:
+        raise DataError(f"{rows.path} is no array of rows, so it cannot be edited", hint="take the rows out by hand")
+    kept = compress(document, (~rows.theirs).tolist())
+    return json.dumps(list(kept), ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def _without_lines(rows: PersonRows) -> bytes:
