@@ -59,6 +59,19 @@ class ReadConfig(TomlTable):
     """SQL that selects the rows, where the path names a database."""
 
 
+class NotationConfig(TomlTable):
+    """How a file writes what can be written in several ways; what is left out is told from the whole column."""
+
+    dates: Literal["day-first", "month-first"] | None = None
+    """Of dates like 05/07/2024."""
+    time_zone: str | None = None
+    """Of times without an offset: ``Europe/Berlin``, ``+08:00``. By default UTC."""
+    decimal: Literal[".", ","] | None = None
+    """What stands before the fraction of a number like 1.299."""
+    lower_is_better: bool | None = None
+    """Small values are the better ones, as with school marks in Germany."""
+
+
 class FileConfig(TomlTable):
     """A file to read."""
 
@@ -70,6 +83,8 @@ class FileConfig(TomlTable):
     """kgrec's field -> the file's column."""
     reading: ReadConfig = ReadConfig()
     """How the text is cut into cells: ``{ delimiter = ";", encoding = "cp1252" }``."""
+    notation: NotationConfig = NotationConfig()
+    """How dates and numbers are written: ``{ dates = "day-first", decimal = "," }``."""
 
 
 class InteractionsConfig(FileConfig):

@@ -37,6 +37,9 @@ def build_graph(
     run.say(f"next: kgrec train{run.workspace_option}")
 
 
+_DATES = 'read as month/day, for nothing tells; if that is wrong: notation = { dates = "day-first" } in kgrec.toml'
+
+
 def _summary(report: BuildReport) -> dict[str, str]:
     """Write each part of the report as one line; ``--format json`` has all of it."""
     graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping | list)}
@@ -46,10 +49,12 @@ def _summary(report: BuildReport) -> dict[str, str]:
     missing: Counter[str] = Counter()
     for file in report.cleaning.get("files", ()):
         missing.update(file.get("missing", {}))
+    unsure = [file["source"] for file in report.cleaning.get("files", ()) if file.get("dates", {}).get("ambiguous")]
     return {
         "tables": cell(report.dataset),
         **({"rejected": f"{cell(rejected)}; `kgrec info --rejects` shows them"} if rejected else {}),
         **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
+        **({"dates": f"{', '.join(unsure)}: {_DATES}"} if unsure else {}),
         "graph": cell(graph),
         **{key: cell(value) for key, value in parts.items() if value},
         **({"links": "\n".join(audit["summary"] for audit in audits)} if audits else {}),

@@ -19,7 +19,7 @@ import polars as pl
 from kgrec.config import CatalogueConfig, FileConfig, InteractionsConfig
 from kgrec.data.dataset import RESERVED
 from kgrec.data.sources.files import LINE, PROBLEM
-from kgrec.data.values import looks_like_times
+from kgrec.data.times import looks_like_times
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.plugin.domain import Attribute, Domain, Mapping, Role
 

@@ -13,9 +13,11 @@ import polars as pl
 from kgrec.config import CleaningConfig, InteractionsConfig
 from kgrec.data.columns import ACTION_WORDS, fold
 from kgrec.data.dataset import AttributeInfo, empty_rejects
+from kgrec.data.numbers import read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
-from kgrec.data.values import as_text, clean, clean_list, number, to_seconds
-from kgrec.errors import ConfigError
+from kgrec.data.times import ContradictionError, Times, read_times, to_seconds
+from kgrec.data.values import as_text, clean, clean_list
+from kgrec.errors import ConfigError, DataError
 from kgrec.plugin import domain as plugin_domain
 
 PartRole = Literal["interactions", "items", "users"]
@@ -70,7 +72,7 @@ def parse_interactions(
     Returns:
         Kept rows, rejected rows and counts.
     """
-    table = _read_fields(raw, mapping, entry)
+    table, notes = _read_fields(raw, mapping, entry)
     reasons = _interaction_reasons(cleaning, now)
     tests = [pl.when(test).then(pl.lit(text)) for text, test in reasons]
     table = table.with_columns(reason=pl.coalesce(_problem(raw), *tests))
@@ -86,6 +88,7 @@ def parse_interactions(
     unknown = table.filter(pl.col("reason") == "unknown action")["word"].value_counts(sort=True).head(10)
     if unknown.height:
         counts["unknown_actions"] = dict(unknown.iter_rows())
+    counts |= notes
     rejects = _rejects(raw, table, entry.path)
     columns = ("user", "item", "action", "value", "time", "text", "split", "line")
     return kept.select(columns), rejects, counts
@@ -114,7 +117,10 @@ def parse_catalogue(
     return kept, _rejects(raw, table, source), _counts(raw, table), attributes
 
 
-def _read_fields(raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: InteractionsConfig) -> pl.DataFrame:
+def _read_fields(
+    raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: InteractionsConfig
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Return the fields, and what the notations of times and values were taken for."""
     default = mapping.action or _default_action(mapping)
     named = {"user": "user", "item": "item", "action": "word", "value": "value_text", "text": "text"}
     texts = [_text(raw, mapping, field).alias(name) for field, name in named.items()]
@@ -122,13 +128,38 @@ def _read_fields(raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: Inter
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
     action = _actions(entry) if "action" in mapping.columns else pl.lit(default)
-    return table.with_columns(
+    moments = _moments(raw, given, entry)
+    numbers = read_numbers(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
+    notes: dict[str, Any] = {}
+    if moments.order:
+        notes["dates"] = {"order": moments.order, "ambiguous": moments.ambiguous}
+    if "value" in mapping.columns:
+        notes["values"] = {"kind": numbers.kind, "unit": numbers.unit}
+    read = table.with_columns(
         action.alias("action"),
-        number(pl.col("value_text")).alias("value"),
+        numbers.values.cast(pl.Float32).alias("value"),
         pl.col("value_text").is_not_null().alias("value_given"),
-        to_seconds(given).alias("time"),
+        moments.seconds.alias("time"),
         clean(pl.lit(given.cast(pl.String))).is_not_null().alias("time_given"),
-    ).drop("value_text")
+    )
+    return read.drop("value_text"), notes
+
+
+def _moments(raw: pl.DataFrame, given: pl.Series, entry: InteractionsConfig) -> Times:
+    """Read the times of a file.
+
+    Raises:
+        DataError: some of its dates are day-first and others month-first.
+    """
+    try:
+        return read_times(given, entry.notation)
+    except ContradictionError as error:
+        told = " and ".join(f"line {raw[LINE][k]} ({given[k]})" for k in (error.first, error.second))
+        raise DataError(
+            f"{entry.path}: {told} cannot both be read: in one the day stands first, in the other the month",
+            hint='say which is right in kgrec.toml, notation = { dates = "day-first" } or "month-first"; '
+            "the other rows are then rejected",
+        ) from None
 
 
 def _text(raw: pl.DataFrame, mapping: plugin_domain.Mapping, field: str) -> pl.Expr:

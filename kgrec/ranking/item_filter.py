@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from kgrec.data.columns import fold
-from kgrec.data.values import number, to_seconds
+from kgrec.data.times import to_seconds
+from kgrec.data.values import number
 from kgrec.errors import NotFoundError, UsageError
 from kgrec.ranking.where import Condition, Junction, Negation, ValueTest, at_place, parse_where
 from kgrec.types import Mask

@@ -41,7 +41,9 @@ class Handler(BaseHTTPRequestHandler):
         size = len(data)
         if "Range" in self.headers:
             first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-            start, end = (max(0, size - int(last)), size - 1) if not first else (int(first), min(int(last or size), size - 1))
+            start, end = (
+                (max(0, size - int(last)), size - 1) if not first else (int(first), min(int(last or size), size - 1))
+            )
             self.send_header("Content-Range", f"bytes {start}-{end}/{size}")
             data = data[start : end + 1]
         self.send_header("Content-Length", str(len(data)))

@@ -11,7 +11,8 @@ import polars as pl
 from kgrec.data.columns import fold
 from kgrec.data.dataset import empty_rejects
 from kgrec.data.sources.files import LINE
-from kgrec.data.values import as_text, clean, to_seconds
+from kgrec.data.times import to_seconds
+from kgrec.data.values import as_text, clean
 from kgrec.errors import ConfigError, did_you_mean
 from kgrec.generate.feedback.store import EVENT_SCHEMA, EVENTS
 
