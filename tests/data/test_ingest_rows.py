@@ -212,3 +212,21 @@ def test_no_rows_at_all(write, build):
 def test_no_files(build):
     with pytest.raises(ConfigError, match="names no interactions"):
         build()
+
+
+def test_dates_of_two_orders_are_an_error_with_two_lines(write, build):
+    write(log__csv="user_id,item_id,date\nu1,i1,13/05/2014\nu2,i2,05/07/2014\nu3,i3,05/13/2014\n")
+    with pytest.raises(DataError, match=r"line 2 \(13/05/2014\) and line 4 \(05/13/2014\)") as caught:
+        build(interactions=[{"path": "log.csv"}])
+    assert "notation" in caught.value.hint
+    stated = build(interactions=[{"path": "log.csv", "notation": {"dates": "day-first"}}]).dataset
+    assert stated.interactions.height == 2
+    assert stated.report["rejected"] == {"unreadable time": 1}
+
+
+def test_stars_and_zones_are_read(write, build):
+    write(log__csv="user_id,item_id,rating,date\nu1,i1,★★★★☆,2014-07-01 12:00\nu2,i2,★☆☆☆☆,2014-01-01 12:00\n")
+    entry = {"path": "log.csv", "notation": {"time_zone": "Europe/Berlin"}}
+    rows = build(interactions=[entry]).dataset.interactions.sort("time")
+    assert rows["value"].to_list() == [1, 4]
+    assert rows["time"].to_list() == [1388574000, 1404208800]
