@@ -22,7 +22,8 @@ from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.sources.files import read_rows
-from kgrec.data.values import as_text, clean, to_seconds
+from kgrec.data.times import to_seconds
+from kgrec.data.values import as_text, clean
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError
 from kgrec.places import address, is_pattern, matching, split_part
 from kgrec.plugin.domain import Domain, Mapping
