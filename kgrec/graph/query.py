@@ -7,12 +7,10 @@ from standard input and writes one JSON object to standard output.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -21,9 +19,7 @@ from typing import Any
 
 from kgrec.errors import CorruptArtifactError, UsageError, UserError, did_you_mean
 from kgrec.graph.vocabulary import prefixes
-
-_LONGEST = 1e6
-"""Seconds; the operating system can count no infinity."""
+from kgrec.graph.worker import WorkerError, order, run_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +77,7 @@ def run_query(store: Path, sparql: str, *, timeout_s: float = 30.0, limit: int |
     check_readable(sparql)
     if not store.is_dir():
         raise CorruptArtifactError(f"the RDF store {store} is missing", hint="run `kgrec build-graph` again")
-    request = json.dumps({"store": str(store.resolve()), "sparql": sparql, "limit": limit})
-    answer = _ask_worker(request, timeout_s)
+    answer = _ask_worker({"store": str(store.resolve()), "sparql": sparql, "limit": limit}, timeout_s)
     if answer.get("error") == "syntax":
         raise explain_syntax(sparql, answer["message"], answer["prefixes"])
     if answer.get("error") == "store":
@@ -101,34 +96,20 @@ def run_query(store: Path, sparql: str, *, timeout_s: float = 30.0, limit: int |
     )
 
 
-def _ask_worker(request: str, timeout_s: float) -> dict[str, Any]:
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    # -P: a file of the user's own folder named like a module must not be imported.
-    command = [sys.executable, "-P", "-m", "kgrec.graph.query"]
+def _ask_worker(request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
     try:
-        done = subprocess.run(
-            command,
-            input=request,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=min(timeout_s, _LONGEST),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        with run_worker("kgrec.graph.query", request, seconds=timeout_s) as out:
+            answer: dict[str, Any] = json.load(out)
+    except WorkerError as error:
+        if error.seconds is not None:
+            raise UserError(
+                f"the query took longer than {timeout_s:g} s and was stopped",
+                hint="name more of the pattern, add LIMIT, or allow more with --timeout",
+            ) from None
         raise UserError(
-            f"the query took longer than {timeout_s:g} s and was stopped",
-            hint="name more of the pattern, add LIMIT, or allow more with --timeout",
-        ) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(
-            f"the query's process ended with code {done.returncode}: {last}",
+            f"the query's process broke down: {error.told}",
             hint="it may have run out of memory: name more of the pattern or add LIMIT",
-        )
-    answer: dict[str, Any] = json.loads(done.stdout)
+        ) from None
     return answer
 
 
@@ -235,7 +216,7 @@ def _unknown_prefix(sparql: str, known: set[str]) -> tuple[str, int] | None:
 
 def main() -> None:
     """Answer the query on standard input."""
-    request = json.load(sys.stdin)
+    request = order()
     json.dump(evaluate(Path(request["store"]), request["sparql"], request["limit"]), sys.stdout)
 
 

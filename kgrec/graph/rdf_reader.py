@@ -10,11 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -22,40 +18,14 @@ from kgrec.artifacts import replacing
 from kgrec.data.dataset import read_table
 from kgrec.data.sources.encodings import check_utf8
 from kgrec.data.sources.files import read_text_bytes
-from kgrec.data.sources.limits import check_depth, check_entities
-from kgrec.errors import CorruptArtifactError, DataError
+from kgrec.errors import CorruptArtifactError
+from kgrec.graph.rdf_parsers import OXIGRAPH, RDFLIB, STATEMENTS, parse
 from kgrec.places import suffix
 
-STATEMENTS: Mapping[str, pl.DataType] = {
-    "subject": pl.String(),
-    "predicate": pl.String(),
-    "object": pl.String(),
-    "literal": pl.Boolean(),
-    "language": pl.String(),
-    "line": pl.UInt32(),
-}
-"""One statement a row: IRIs without brackets, blank nodes as ``_:name``, literals by their text; ``line`` is null where
-the syntax is not one of lines."""
-
-_OXIGRAPH = {
-    ".nt": "N_TRIPLES",
-    ".nq": "N_QUADS",
-    ".ttl": "TURTLE",
-    ".turtle": "TURTLE",
-    ".trig": "TRIG",
-    ".n3": "N3",
-    ".rdf": "RDF_XML",
-    ".owl": "RDF_XML",
-    ".jsonld": "JSON_LD",
-}
-_RDFLIB = {".trix": "trix", ".hext": "hext"}
 _FORMATS = {"ntriples": ".nt", "nquads": ".nq", "turtle": ".ttl", "rdfxml": ".rdf", "xml": ".rdf", "json-ld": ".jsonld"}
 
 _BLOCK = 1 << 24
 """Bytes of lines parsed at once."""
-_CHUNK = 50_000
-"""Statements taken from a parser at once."""
-
 _IRI = r"<([A-Za-z][A-Za-z0-9+.\-]*:(?:[^\x00-\x20<>\x22{}|^`\\]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*)>"
 _BLANK = r"(_:[\p{L}\p{N}_](?:[\p{L}\p{N}_\-.\u00B7]*[\p{L}\p{N}_\-\u00B7])?)"
 _LITERAL = r'"((?:[^\x22\\\n\r]|\\.)*)"(?:@([A-Za-z]+(?:-[A-Za-z0-9]+)*)|\^\^' + _IRI + ")?"
@@ -71,7 +41,7 @@ def rdf_suffix(path: Path, format_name: str | None) -> str | None:
     """Return the ending that names the RDF syntax of a file, or None when it is no RDF."""
     name = (format_name or suffix(path)).lower()
     ending = _FORMATS.get(name, name if name.startswith(".") else f".{name}")
-    return ending if ending in _OXIGRAPH or ending in _RDFLIB else None
+    return ending if ending in OXIGRAPH or ending in RDFLIB else None
 
 
 def read_rdf(path: Path, ending: str) -> pl.DataFrame:
@@ -84,24 +54,12 @@ def read_rdf(path: Path, ending: str) -> pl.DataFrame:
     Raises:
         DataError: missing, damaged, not UTF-8, or not of that syntax; the message names file and line.
     """
+    if ending not in (".nt", ".nq"):
+        return _name_blanks(parse(path, ending))
     data = read_text_bytes(path, "utf-8")
     check_utf8(path, data)
-    if ending in (".nt", ".nq"):
-        table = _read_lines(data, quads=ending == ".nq")
-        if isinstance(table, pl.DataFrame):
-            return _name_blanks(table)
-        chunks = _oxigraph_rows(path, data, ending, suspect=table)
-    else:
-        if ending in (".jsonld", ".hext"):
-            check_depth(path, data)
-        elif ending in (".rdf", ".owl", ".trix"):
-            check_entities(path, data)
-        chunks = _rdflib_rows(path, data, ending) if ending in _RDFLIB else _oxigraph_rows(path, data, ending)
-        if _OXIGRAPH.get(ending) == "RDF_XML":
-            _check_complete(path, data)
-    schema = dict(STATEMENTS)
-    frames = [pl.DataFrame(rows, schema=schema, orient="row") for rows in chunks]
-    return _name_blanks(pl.concat(frames) if frames else pl.DataFrame(schema=schema))
+    table = _read_lines(data, quads=ending == ".nq")
+    return _name_blanks(table if isinstance(table, pl.DataFrame) else parse(path, ending, suspect=table))
 
 
 def _read_lines(data: bytes, *, quads: bool) -> pl.DataFrame | int:
@@ -148,82 +106,6 @@ def _decode(text: str) -> str:
         return chr(int(code, 16)) if code else _SIGNS.get(match.group(3), match.group(0))
 
     return _ESCAPE.sub(sign, text)
-
-
-def _oxigraph_rows(
-    path: Path, data: bytes, ending: str, *, suspect: int | None = None
-) -> Iterator[list[tuple[Any, ...]]]:
-    from pyoxigraph import RdfFormat, parse
-
-    try:
-        # A base lets relative IRIs of hand-written files pass; it names the file, never where it lies.
-        parser = parse(io.BytesIO(data), format=getattr(RdfFormat, _OXIGRAPH[ending]), base_iri=_base(path, ending))
-        yield from _rows(parser)
-    except SyntaxError as error:
-        # The parser names the line where it gave up, which lies behind one that is not finished.
-        line = min(suspect or error.lineno, error.lineno) if error.lineno else suspect
-        where = f" line {line}:" if line else ""
-        message = re.sub(r"^Parser error at line \d+[^:]*: ", "", error.msg)
-        raise DataError(f"{path}:{where} {message}", hint=f"the file is not valid {ending[1:]}") from None
-
-
-def _check_complete(path: Path, data: bytes) -> None:
-    """Make sure that every element of an XML file ends; the parser of RDF takes a cut-off file for a whole one."""
-    from xml.parsers import expat
-
-    try:
-        expat.ParserCreate("utf-8").Parse(data, True)
-    except expat.ExpatError as error:
-        raise DataError(
-            f"{path}: line {error.lineno}: {expat.ErrorString(error.code)}", hint="is the file complete?"
-        ) from None
-
-
-def _base(path: Path, ending: str) -> str | None:
-    from urllib.parse import quote
-
-    return None if ending in (".nt", ".nq") else f"file:///{quote(path.name)}"
-
-
-def _rows(quads: Iterable[Any]) -> Iterator[list[tuple[Any, ...]]]:
-    from pyoxigraph import BlankNode, Literal, NamedNode
-
-    def key(term: Any) -> str:
-        return f"_:{term.value}" if isinstance(term, BlankNode) else term.value
-
-    def literal(term: Any) -> tuple[bool, str | None]:
-        return (True, term.language) if isinstance(term, Literal) else (False, None)
-
-    iterator = iter(quads)
-    while chunk := list(islice(iterator, _CHUNK)):
-        yield [
-            (key(q.subject), q.predicate.value, key(o), *literal(o), None)
-            for q in chunk
-            if isinstance(o := q.object, NamedNode | BlankNode | Literal)
-            and isinstance(q.subject, NamedNode | BlankNode)
-        ]
-
-
-def _rdflib_rows(path: Path, data: bytes, ending: str) -> Iterator[list[tuple[Any, ...]]]:
-    from rdflib import BNode, Dataset, Literal
-
-    def key(term: Any) -> str:
-        return f"_:{term}" if isinstance(term, BNode) else str(term)
-
-    def literal(term: Any) -> tuple[bool, str | None]:
-        return (True, term.language) if isinstance(term, Literal) else (False, None)
-
-    graph = Dataset(default_union=True)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # rdflib's parsers use what rdflib deprecates
-            graph.parse(io.BytesIO(data), format=_RDFLIB[ending])
-            found = list(graph.triples((None, None, None)))
-    except Exception as error:  # rdflib's parsers raise whatever their libraries raise
-        raise DataError(f"{path}: {error}", hint=f"the file is not valid {ending[1:]}") from None
-    rows = [(key(s), str(p), key(o), *literal(o), None) for s, p, o in found]
-    # rdflib's store has no order of its own.
-    yield sorted(rows, key=lambda row: (row[0], row[1], row[2], row[4] or ""))
 
 
 def _name_blanks(table: pl.DataFrame) -> pl.DataFrame:

@@ -16,9 +16,18 @@ import numpy as np
 from kgrec.errors import ConfigError, DataError
 
 VARIABLE = "KGREC_LIMITS"
-DEFAULTS: Mapping[str, int] = {"expansion": 200, "columns": 5_000, "depth": 500, "entities": 10_000, "download": 8_192}
+DEFAULTS: Mapping[str, int] = {
+    "expansion": 200,
+    "columns": 5_000,
+    "depth": 500,
+    "entities": 10_000,
+    "download": 8_192,
+    "seconds": 30,
+    "memory": 1_024,
+}
 """How many times its size a compressed file may grow (beyond :data:`ALWAYS` bytes); columns of a table; how deep JSON
-nests; entities that an XML file declares; MiB that are read from an address."""
+nests; entities that an XML file declares; MiB that are read from an address; seconds and MiB that the parser of an RDF
+file may take beyond what its size accounts for."""
 
 ALWAYS = 64 << 20
 """Bytes to which any compressed file may grow."""
