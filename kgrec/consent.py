@@ -9,6 +9,7 @@ with a hint that names the command to run.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -20,8 +21,9 @@ from urllib.parse import urlsplit
 
 from kgrec.artifacts import replacing, storage_errors
 from kgrec.config import Config
-from kgrec.errors import ConfigError, ConsentError
-from kgrec.places import address, base
+from kgrec.errors import ConfigError, ConsentError, KgrecError
+from kgrec.places import address, base, is_pattern, matching
+from kgrec.settings import Settings, flatten
 
 NO_SECRET = ""
 """Stands for "no variable": a host that is sent texts, but no key."""
@@ -54,6 +56,8 @@ def origin(url: str) -> str:
         raise ConfigError(
             f"the address of {parts.hostname} holds a password", hint="name a variable with api_key_env instead"
         )
+    if not re.fullmatch(r"[\w.:,-]+", parts.hostname):  # what is spelt %2C here may be read as another host there
+        raise ConfigError(f"{_shown(url)} is no address", hint="write the host as it is")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = _PORTS[parts.scheme]
     return f"{parts.scheme}://{host}" + ("" if port in (None, default) else f":{port}")
@@ -79,8 +83,15 @@ def paths_of(config: Config, root: Path) -> list[Path]:
     data = config.data
     files = [*data.interactions, *data.items, *data.users, *data.triples]
     files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
-    found = [base(root / entry.path) for entry in files if not address(entry.path)]
-    for value in _texts(config.model_dump(exclude={"data"}, exclude_defaults=True)):
+    found: list[Path] = []
+    for entry in files:
+        if not address(entry.path):
+            found.append(base(root / entry.path))
+            if is_pattern(root / entry.path):  # a link within the folder may lead anywhere
+                with suppress(KgrecError, OSError):
+                    found += [file for file in matching(root / entry.path) if outside(root, file)]
+    values = _texts(config.model_dump(exclude={"data"}, exclude_defaults=True))
+    for value in (part for text in values for part in {text, text.partition(":")[2]} if part):  # transformers:FOLDER
         with suppress(OSError, ValueError, RuntimeError):  # a text that can be no path
             path = Path(value).expanduser()
             found += [path] if (root / path).exists() else []
@@ -115,11 +126,47 @@ def check_paths(config: Config, root: Path) -> None:
 def allow_paths(root: Path, paths: Iterable[Path]) -> None:
     """Keep that a workspace may read what the user named on the command line; relative to the current folder."""
     known = list(paths)
-    hosts = [(origin(url), NO_SECRET) for path in known if (url := address(path))]
+    hosts = [_source(url) for path in known if (url := address(path))]
     targets = [base(path).expanduser().resolve() for path in known if not address(path)]
     far = [(str(root.resolve()), str(target)) for target in targets if not target.is_relative_to(root.resolve())]
     if far or hosts:
         Consent.load().allow(hosts=hosts, paths=far)
+
+
+def _source(url: str) -> tuple[str, str]:
+    """Return origin of an address of data and the variable whose value its host is sent."""
+    found = origin(url.partition("#")[0])
+    return found, "PGPASSWORD" if found.startswith("postgres") and os.environ.get("PGPASSWORD") else NO_SECRET
+
+
+_HOSTS: set[str] = set()
+_PATHS: set[Path] = set()
+_NAMED: set[str] = set()
+
+
+def allow_typed(settings: Settings, root: Path) -> None:
+    """Let this process reach the hosts and files that the user typed as settings (``--set``): it is no stranger's wish.
+
+    Variables that kgrec.toml names are still asked about: the user did not type them.
+    """
+    for key, value in flatten(settings.config.model_dump()).items():
+        stated = settings.origins.get(key)
+        if key.endswith("_env") and stated != "--set":
+            _NAMED.update(_texts(value))
+        if stated == "--set":
+            _allow_values(_texts(value), root)
+
+
+def _allow_values(values: Iterable[str], root: Path) -> None:
+    for value in values:
+        if url := address(value):
+            with suppress(ConfigError):
+                _HOSTS.add(origin(url.partition("#")[0]))
+            continue
+        for text in filter(None, (value, value.partition(":")[2])):
+            with suppress(OSError, ValueError, RuntimeError):
+                path = Path(text).expanduser()
+                _PATHS.update(base(one).resolve() for one in (root / path, path) if base(one).exists())
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -183,7 +230,7 @@ class Consent:
             ConsentError: it is not allowed; the hint says how to allow it.
         """
         wanted = (origin(url), variable)
-        if wanted in self.hosts or (not variable and is_loopback(wanted[0])):
+        if wanted in self.hosts or self._typed(*wanted) or (not variable and is_loopback(wanted[0])):
             return self
         secret = f" and the secret ${variable}" if variable else ""
         question = f"this workspace wants to send texts{secret} to {wanted[0]}"
@@ -197,10 +244,12 @@ class Consent:
         Raises:
             ConsentError: it is not allowed; the hint says how to allow it.
         """
-        wanted = (origin(url.partition("#")[0]), NO_SECRET)
-        if wanted in self.hosts:
+        wanted = _source(url)
+        if wanted in self.hosts or self._typed(*wanted):
             return self
-        self._decide(f"this workspace wants to read data from {wanted[0]}", f"kgrec trust host {wanted[0]}")
+        secret = f" with the secret ${wanted[1]}" if wanted[1] else ""
+        command = f"kgrec trust host {wanted[0]}" + (f" {wanted[1]}" if wanted[1] else "")
+        self._decide(f"this workspace wants to read data from {wanted[0]}{secret}", command)
         return self.allow(hosts=[wanted])
 
     def path(self, root: Path, path: Path) -> Consent:
@@ -214,10 +263,14 @@ class Consent:
             return self
         home = str(root.resolve())
         allowed = {Path(known) for workspace, known in self.paths if workspace == home}
-        if any(target.is_relative_to(known) for known in allowed):
+        if any(target.is_relative_to(known) for known in allowed | _PATHS):
             return self
         self._decide(f"this workspace wants to read {target}, which is outside of it", f"kgrec trust path {target}")
         return self.allow(paths=[(home, str(target))])
+
+    def _typed(self, address: str, variable: str) -> bool:
+        """Say whether the user typed this address; a variable that kgrec.toml names is not typed with it."""
+        return address in _HOSTS and variable not in _NAMED
 
     def _decide(self, question: str, command: str) -> None:
         if self.ask is None or not self.ask(f"{question}. Allow it?"):

@@ -82,6 +82,10 @@ def open_project(
             finish_append(workspace)
     plugins = manager or load_plugins()
     settings = load_settings(workspace.config_file, overrides, domain_defaults=plugins.domain_defaults)
+    if overrides:
+        from kgrec.consent import allow_typed
+
+        allow_typed(settings, workspace.root)
     return Project(workspace, settings, plugins)
 
 

@@ -114,6 +114,7 @@ def examine(manager: PluginManager, folder: Path, overrides: Sequence[str] = ())
         disk(folder),
         *plugins(manager),
         state,
+        *(beyond(settings, folder, manager) if settings else ()),
         *stages(Workspace(folder)),
     ]
 
@@ -226,6 +227,15 @@ def read_settings(manager: PluginManager, folder: Path, overrides: Sequence[str]
     except KgrecError as error:
         return None, Check("workspace", "fail", error.message, error.hint or "")
     return settings, Check("workspace", "ok", f"{file}, domain {settings.config.domain}")
+
+
+def beyond(settings: Settings, folder: Path, manager: PluginManager) -> Iterator[Check]:
+    """Tell what the workspace wants to reach beyond itself."""
+    from kgrec.cli.reach import reaches
+
+    for found in reaches(settings, folder, manager):
+        refused = f": {found.refused}" if found.refused else ""
+        yield Check("wants to reach", "warn" if refused else "ok", found.what + refused, found.advice)
 
 
 def stages(workspace: Workspace) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """A workspace decides neither where secrets and texts go nor what is read outside of it."""
 
+import json
 import os
 import stat
 
@@ -184,6 +185,108 @@ def test_a_workspace_of_a_stranger_reads_nothing_outside_of_itself(tmp_path, mor
     assert not (root / "artifacts").exists()
     Consent.load().allow(paths=[(str(root.resolve()), str(away.resolve()))])
     assert project.build_graph().dataset["interactions"] == 1
+
+
+def test_links_within_a_folder_of_files_are_asked_about(tmp_path):
+    import kgrec
+
+    root, away = tmp_path / "workspace", tmp_path / "outside"
+    (root / "logs").mkdir(parents=True)
+    away.mkdir()
+    (away / "secret.csv").write_text("user_id,item_id\nsecret,secret\n")
+    (root / "logs" / "own.csv").write_text("user_id,item_id\nu1,i1\n")
+    (root / "logs" / "far.csv").symlink_to(away / "secret.csv")
+    for path in ("logs/*.csv", "logs"):
+        toml = f'[[data.interactions]]\npath = "{path}"\ncolumns = {{ user = "user_id", item = "item_id" }}\n'
+        (root / "kgrec.toml").write_text(toml)
+        with pytest.raises(ConsentError, match=r"secret\.csv"):
+            kgrec.open(root).build_graph()
+
+
+@pytest.mark.parametrize("url", ["https://h%2e.example/v1", "postgresql://good%2Cevil/db#t", "https://h<x>/"])
+def test_a_host_in_disguise_is_none(url):
+    with pytest.raises(ConfigError, match="is no address"):
+        origin(url.partition("#")[0])
+
+
+@pytest.mark.parametrize("query", ["host=evil.example", "hostaddr=10.0.0.1", "service=x&sslmode=require"])
+def test_an_address_of_a_database_leads_where_it_says(query, monkeypatch):
+    pytest.importorskip("adbc_driver_postgresql")
+    from pathlib import Path
+
+    from kgrec.data.sources.databases import SqlSource
+
+    with pytest.raises(ConfigError, match="cannot stand in the address"):
+        SqlSource().read(Path(f"postgresql://good.example/db?{query}#events"))
+
+
+def test_a_database_gets_no_password_unasked(monkeypatch):
+    url = "postgresql://collect.example/db#events"
+    Consent.load().allow(hosts=[("postgresql://collect.example", "")])
+    Consent.load().source(url)
+    monkeypatch.setenv("PGPASSWORD", "mine")
+    with pytest.raises(ConsentError, match=r"\$PGPASSWORD") as caught:
+        Consent.load().source(url)
+    assert caught.value.hint.endswith("kgrec trust host postgresql://collect.example PGPASSWORD")
+
+
+def test_what_the_user_types_needs_no_consent(tmp_path, monkeypatch):
+    import kgrec
+    from kgrec import consent
+
+    for name in ("_HOSTS", "_PATHS", "_NAMED"):
+        monkeypatch.setattr(consent, name, set())
+    monkeypatch.setenv("ANOTHER_SECRET", "s3cret")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "kgrec.toml").write_text('[language_models.openai]\napi_key_env = "ANOTHER_SECRET"\n')
+    (tmp_path / "words.csv").write_text("item_id,keywords\n")
+    kgrec.open(
+        tmp_path / "w",
+        overrides=["language_models.openai.base_url=https://mine.example/v1", f"text.keywords={tmp_path}/words.csv"],
+    )
+    Consent.load().host("https://mine.example/v1")
+    Consent.load().host("https://mine.example/v1", "OPENAI_API_KEY")
+    Consent.load().path(tmp_path / "w", tmp_path / "words.csv")
+    for url, variable in (("https://mine.example/v1", "ANOTHER_SECRET"), (STRANGER, ""), ("http://mine.example", "")):
+        with pytest.raises(ConsentError):
+            Consent.load().host(url, variable)
+    assert not trust_file().exists()
+
+
+def test_doctor_tells_what_a_workspace_wants(tmp_path, monkeypatch, capsys):
+    from kgrec.cli import doctor
+    from kgrec.cli.app import main
+
+    root = tmp_path / "workspace"
+    (root / "enc").mkdir(parents=True)
+    (root / "enc" / "config.json").write_text("{}")
+    (tmp_path / "far.csv").write_text("item_id\n")
+    monkeypatch.setenv("ANOTHER_SECRET", "s3cret")
+    (root / "kgrec.toml").write_text(
+        '[[data.interactions]]\npath = "https://logs.example/a.csv"\ncolumns = { user = "u", item = "i" }\n'
+        '[[data.items]]\npath = "../far.csv"\ncolumns = { id = "item_id" }\n'
+        '[text]\nencoder = "transformers"\noptions = { model = "./enc" }\n'
+        f'[language_models.openai]\nbase_url = "{STRANGER}"\napi_key_env = "ANOTHER_SECRET"\n'
+    )
+    monkeypatch.setattr(doctor, "torch_devices", doctor.python)  # takes seconds
+
+    def wishes():
+        main(["doctor", "-w", str(root), "-q", "--format", "jsonl"])
+        lines = capsys.readouterr().out.splitlines()
+        assert "s3cret" not in str(lines)
+        rows = [row for line in lines if (row := json.loads(line))["check"] == "wants to reach"]
+        return {row["found"]: (row["state"], row["do"]) for row in rows}
+
+    found = wishes()
+    assert len(found) == 4
+    refused = {told: do for told, (state, do) in found.items() if state == "warn"}
+    assert [told.split(":")[0] for told in refused if told.startswith("data from https")] == ["data from https"]
+    assert any(f"texts to {STRANGER}" in told and "$ANOTHER_SECRET" in told for told in refused)
+    assert any("far.csv, which is outside" in told for told in refused)
+    assert all("kgrec trust" in do for do in refused.values())
+    assert any("a model by path" in told for told in set(found) - set(refused))
+    Consent.load().allow(hosts=[(origin(STRANGER), "ANOTHER_SECRET")])
+    assert sum(state == "warn" for state, _ in wishes().values()) == 2
 
 
 def test_files_named_on_the_command_line_may_lie_anywhere(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
 
@@ -16,6 +16,8 @@ from kgrec.errors import ConfigError, DataError, MissingExtraError, NotFoundErro
 from kgrec.places import DATABASES, address, split_part, suffix
 
 _ROWS = 100_000
+_HARMLESS = {"connect_timeout", "sslmode", "application_name"}
+"""Parameters of a PostgreSQL address that lead nowhere else."""
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 33}
 """What a query may do; 33 is SQLITE_RECURSIVE."""
 
@@ -129,6 +131,11 @@ def _postgres(path: Path, reading: ReadConfig) -> pl.DataFrame:
     if parts.password is not None:
         raise ConfigError(
             f"the address of {parts.hostname} holds a password", hint="set it in the environment: PGPASSWORD"
+        )
+    if stated := set(dict(parse_qsl(parts.query, keep_blank_values=True))) - _HARMLESS:  # host=… leads elsewhere
+        raise ConfigError(
+            f"{shown}: {sorted(stated)[0]!r} cannot stand in the address",
+            hint=f"it may hold {', '.join(sorted(_HARMLESS))}; the rest is read from the environment (PGUSER, ...)",
         )
     query = reading.query
     if not query and not table:
