@@ -326,6 +326,61 @@ class GenerateConfig(TomlTable):
         return self
 
 
+class BoostConfig(TomlTable):
+    """Items that a placement lifts or lowers."""
+
+    where: list[str]
+    """Conditions that such items meet, as ``--where`` takes them."""
+    by: Annotated[float, Field(ge=-10.0, le=10.0)]
+    """Added to their scores, in standard deviations of the user's scores; below 0 they sink."""
+
+
+class PlacementConfig(TomlTable):
+    """A named place where lists are shown: what stands in them, and how much they try out."""
+
+    n: Annotated[int, Field(ge=1, le=1_000)] = 10
+    """Length of a list."""
+    where: list[str] = []
+    """Conditions that all items meet, as ``--where`` takes them."""
+    rerank: list[str] | None = None
+    """Re-rankers in their order; by default as in ``recommend.rerank``."""
+    include_seen: bool | None = None
+    """By default as in ``recommend.include_seen``."""
+    pin: list[str] = []
+    """Ids of items that stand first, in this order, whoever looks."""
+    boost: list[BoostConfig] = []
+    """What is lifted or lowered."""
+    explore: Fraction = 0.0
+    """Temperature of the draw: 0 shows the best in their order; above, items swap places by chance, the more often the
+    closer their scores are, and every place keeps the probability with which it was filled."""
+
+
+class ExperimentConfig(TomlTable):
+    """Placements tried against each other in the place of one."""
+
+    placement: str
+    """Where it runs: who asks for this placement gets one of the variants."""
+    variants: Annotated[dict[str, str], Field(min_length=2, max_length=10)]
+    """Name of a variant -> placement shown; the first is what the others are compared with."""
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of the users who take part; the others see the placement itself."""
+    metric: Literal["click", "purchase", "like"] = "click"
+    """What users should do with the items they are shown."""
+
+
+class ServeConfig(TomlTable):
+    """Serving over HTTP."""
+
+    cache: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """Lists kept in memory at most; a user's own event drops hers."""
+    receipts: bool = True
+    """Keep what every list was made of, so that it can be explained and made again later."""
+    trending_hours: Annotated[float, Field(gt=0.0, le=10_000.0)] = 6.0
+    """After so long an event counts half for what is trending."""
+    waiting: Positive = 64
+    """Requests that may wait for the models; what comes beyond is told to come back (503)."""
+
+
 class Config(TomlTable):
     """All of kgrec.toml."""
 
@@ -353,6 +408,11 @@ class Config(TomlTable):
     """Options of the scorers: ``[scorers.als] factors = 128``; a list of values is tried on validation."""
     rerankers: dict[str, dict[str, Any]] = {}
     """Options of the re-rankers: ``[rerankers.cap] attribute = "brand"``; what stands behind a colon comes first."""
+    serve: ServeConfig = ServeConfig()
+    placements: dict[str, PlacementConfig] = {}
+    """Named places where lists are shown; ``default`` is what is asked for without a name."""
+    experiments: dict[str, ExperimentConfig] = {}
+    """Placements tried against each other."""
 
     def with_files(self, added: Sequence[tuple[str, FileConfig]]) -> Config:
         """Return the settings with more files: role (``interactions``, ``triples``...) and entry of each."""

@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from kgrec.graph.build_stage import BuildReport, GraphStage
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.graph.pyg import LearnedTables
+    from kgrec.live.service import LiveService
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.generation import GeneratedText
     from kgrec.plugin.protocols import TextEncoder
     from kgrec.privacy.forgetting import PersonalDataService
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.ratings import PredictedRating, RatingService
-    from kgrec.ranking.recommend import Recommender, UserScores
+    from kgrec.ranking.recommend import Recommender
     from kgrec.ranking.training import TrainReport
     from kgrec.ranking.users import UserLookup
     from kgrec.text.profile import Profiler
@@ -511,12 +512,8 @@ class Project:
 
         stale = self.workspace.stale("models")  # then the graph's nodes have moved
         terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager)
-        known, item = self._scores(user), canonical_id(item)
+        known, item = self.recommender.scores_of(user), canonical_id(item)
         return explain(self.explainer, known, item, n or self.config.recommend.n, terms=terms, search=counterfactual)
-
-    def _scores(self, user: str) -> UserScores:
-        """Score all items for a user, by scorer."""
-        return self.recommender.scores(self.users.find(user, with_likes=True))
 
     def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:
         """Measure by deletion whether explanations name what the lists of the trained models rest on.
@@ -529,7 +526,7 @@ class Project:
         from kgrec.explain.faithfulness import faithfulness
 
         seed = self.config.seed if seed is None else seed
-        return faithfulness(self.explainer, self._scores, users=users, items=items, seed=seed)
+        return faithfulness(self.explainer, self.recommender.scores_of, users=users, items=items, seed=seed)
 
     def evaluate(
         self, plan: EvaluationPlan | None = None, *, device: str | None = None, progress: Progress = SILENT
@@ -568,6 +565,18 @@ class Project:
         from kgrec.evaluate.plan import SimulationPlan
 
         return self.runs.keep(self._evaluator().loop(plan or SimulationPlan(), progress))
+
+    @cached_property
+    def live(self) -> LiveService:
+        """What makes lists from events as they arrive; the log lies in the folder ``live`` beside kgrec.toml."""
+        from kgrec.live.event_log import EventLog
+        from kgrec.live.service import LiveService, Models
+
+        def load() -> Models:
+            fresh = Project(Workspace(self.workspace.root), self.settings, self.manager)
+            return Models(fresh.recommender, lambda: fresh.explainer, fresh.titles, fresh._encode)
+
+        return LiveService(self.config, EventLog(self.workspace.root), load, self.workspace.config_file)
 
     @cached_property
     def runs(self) -> Runs:

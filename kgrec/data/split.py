@@ -49,6 +49,12 @@ class Split:
     validation: Mask
 
 
+def action_weights(feedback: FeedbackConfig, domain: Domain) -> dict[str, float]:
+    """Return the weight of each action: as set, else as the domain says, else the built-in one."""
+    own = {str(action): weight for action, weight in feedback.action_weights.items()}
+    return {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights, **own}
+
+
 def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> NDArray[np.float32]:
     """Return how strongly each interaction counts as a like, shape ``(n_rows,)``; 0 is none, though it is still seen.
 
@@ -56,8 +62,7 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
     value is below the threshold, and so do all other events of that user and item: who bought something and rated it
     low does not like it. A rating without a value counts in full.
     """
-    known: dict[str, float] = {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights}
-    known.update({str(action): weight for action, weight in feedback.action_weights.items()})
+    known = action_weights(feedback, domain)
     rows = dataset.interactions
     weight = rows["action"].replace_strict(known, default=0.0, return_dtype=pl.Float32).to_numpy()
     threshold = like_threshold(dataset, feedback)
@@ -147,8 +152,7 @@ def to_events(dataset: Dataset, mask: Mask, weights: NDArray[np.float32]) -> Eve
 
 def heaviest_weight(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> float:
     """Return the weight of the heaviest action that occurs."""
-    known: dict[str, float] = {**DEFAULT_ACTION_WEIGHTS, **domain.action_weights}
-    known.update({str(action): weight for action, weight in feedback.action_weights.items()})
+    known = action_weights(feedback, domain)
     return max((known.get(action, 0.0) for action in dataset.interactions["action"].unique()), default=0.0)
 
 

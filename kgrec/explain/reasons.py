@@ -8,6 +8,7 @@ names the strongest of them. Somebody without history is told what is close to t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
 from kgrec.languages import DEFAULT
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
 from kgrec.types import ItemIndices, ItemList, Reason, Triples
@@ -100,8 +102,23 @@ class Explainer:
         self.graph = graph
         self.ranker = ranker
         self.wording = Wording(graph, domain, language)
+        self._domain, self._language, self._others = domain, language, dict[str, Explainer]()
         self._whose: int | None = None
         self._theirs = pl.DataFrame()
+
+    def speaking(self, language: str | None) -> Explainer:
+        """Return this explainer in another language, None: its own; what it knows is shared.
+
+        Raises:
+            NotFoundError: there is no such language.
+        """
+        if language is None or language == self._language:
+            return self
+        if language not in self._others:
+            found = copy(self)
+            found.wording = Wording(self.graph, self._domain, get_language(language).code)
+            self._others[language] = found
+        return self._others[language]
 
     @cached_property
     def _triples(self) -> Triples:

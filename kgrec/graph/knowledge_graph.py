@@ -11,6 +11,7 @@ from kgrec.graph.tables import GraphTables
 
 if TYPE_CHECKING:
     import networkx as nx
+    import polars as pl
     from torch_geometric.data import HeteroData
 
     from kgrec.graph.neighbourhood import Neighbourhood
@@ -93,6 +94,12 @@ class KnowledgeGraph(GraphTables):
         from kgrec.graph.neighbourhood import neighbourhood
 
         return neighbourhood(self, name, limit=limit)
+
+    def search(self, text: str, *, limit: int = 20) -> pl.DataFrame:
+        """Return items and entities by words of their names; see :func:`kgrec.graph.neighbourhood.search`."""
+        from kgrec.graph.neighbourhood import search
+
+        return search(self, text, limit=limit)
 
     def draw(self, name: str, out: str | Path, *, limit: int = 40) -> Path:
         """Draw :meth:`neighbourhood` as .svg or .html."""

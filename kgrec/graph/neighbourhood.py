@@ -98,6 +98,25 @@ def find_node(kg: GraphTables, name: str) -> int:
     raise NotFoundError.of(kind, name, known.to_list(), where="the graph")
 
 
+def search(kg: GraphTables, text: str, *, limit: int = 20) -> pl.DataFrame:
+    """Return items and entities whose names hold all words of ``text``, case ignored; no users.
+
+    Args:
+        kg: the graph.
+        text: words.
+        limit: rows at most.
+
+    Returns:
+        ``kind``, ``type``, ``key``, ``label``: names that begin with the text first, shorter ones before longer ones.
+    """
+    wanted = " ".join(text.casefold().split())
+    name = pl.col("label").str.to_lowercase()
+    holds = pl.all_horizontal([name.str.contains(word, literal=True) for word in wanted.split()] or [pl.lit(False)])
+    found = kg.nodes.filter((pl.col("kind") != "user") & holds)
+    order = [~name.str.starts_with(wanted), pl.col("label").str.len_chars(), pl.col("label")]
+    return found.select("kind", "type", "key", "label").sort(order).head(limit)
+
+
 def _ambiguous(name: str, found: pl.DataFrame) -> UserError:
     shown = found.head(5).select(pl.format("{}:{} ({}, {})", "kind", "key", "label", "type").alias("text"))["text"]
     more = f" and {found.height - 5} more" if found.height > 5 else ""

@@ -77,22 +77,31 @@ class Recommender:
         self.users, self.ranker, self.config = users, users.ranker, users.config
         self._rerankers, self._graph, self._text_vectors, self._ratings = rerankers, graph, text_vectors, ratings
 
-    def recommend(self, request: Request, user: UserRef) -> ItemList:
+    def recommend(
+        self, request: Request, user: UserRef, *, split: bool = True, added: NDArray[np.float32] | None = None
+    ) -> ItemList:
         """Answer one request; see :meth:`kgrec.project.Project.recommend`.
 
         Args:
             request: what is asked for.
             user: the request's user, from :meth:`UserLookup.asked`.
+            split: tell each scorer's part, which reasons need; without it lists are made faster.
+            added: put on top of the fused scores, in standard deviations of the user's scores, shape ``(n_items,)``.
         """
         ranker = self.ranker
         request = replace(request, n=min(request.n, len(ranker.item_ids)))
         if request.by == "rating":
             ratings = self._ratings().of_all_items(user, self.users)
             known = UserScores(user, self.allowed_items(request.where), {}, ratings)
-        else:
+        elif split:
             known = self.scores(user, request.where)
+        else:
+            fused = np.empty((1, len(ranker.item_ids)), dtype=np.float32)
+            ranker.fusion.fuse(user.asked, ranker.seen_at_training(user.asked), fused)
+            known = UserScores(user, self.allowed_items(request.where), {}, fused[0])
+        scores = known.fused if added is None else known.fused + added * known.fused.std()
         steps = self._pipeline(request.rerank)
-        best, values = ranker.rank(known.fused[None], _rules(request, known.allowed, steps), user.seen)
+        best, values = ranker.rank(scores[None], _rules(request, known.allowed, steps), user.seen)
         if steps is not None:
             rows = np.array([user.row], dtype=np.int64)
             best, values = steps.apply(best, values, rows, self._likes(user), request.n)
@@ -110,6 +119,10 @@ class Recommender:
         parts, fused = self.ranker.split(user.asked)
         return UserScores(user, self.allowed_items(where), parts, fused[0])
 
+    def scores_of(self, user_id: str) -> UserScores:
+        """Score all items, by scorer, for a user of the data, whose likes are found out too."""
+        return self.scores(self.users.find(user_id, with_likes=True))
+
     def recommend_many(self, users: Sequence[str] | None, order: Request, progress: Progress) -> pl.DataFrame:
         """Answer for many users what ``order`` asks for each; see :meth:`kgrec.project.Project.recommend_many`."""
         import polars as pl
@@ -123,6 +136,7 @@ class Recommender:
         asked = dataset.users["user_id"].drop_nulls().sort() if users is None else map(canonical_id, users)
         wanted = list(dict.fromkeys(asked))
         positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
+        positions[positions >= 0] = self.users.unmoved(positions[positions >= 0])
         early, late = np.flatnonzero(positions >= 0), np.flatnonzero(positions < 0)
         later = [wanted[place] for place in late]
         dataset.user_positions(later)  # an unknown id is an error before the work begins, not after it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,7 +90,10 @@ class UserLookup:
         if position is not None and not self.changed:
             return UserRef(user_id, position, position, profile, take_rows(self.ranker.seen, np.array([position])))
         positions = self.dataset().user_positions([user_id])
-        if position is not None:
+        if position is not None and self.unmoved(np.array([position]))[0] < 0:
+            position = None  # what the models know of the user is out of date: the profile stands in
+            (profile,), seen = self.newcomers([user_id])
+        elif position is not None:
             import polars as pl
 
             rows = self.dataset().interactions.filter(pl.col("user") == positions[0])
@@ -134,7 +138,7 @@ class UserLookup:
         events = to_events(own, np.ones(own.interactions.height, dtype=np.bool_), weights)
         heaviest = heaviest_weight(dataset, feedback, self.domain)
         likes = interaction_matrix(events, dataset.n_users, dataset.n_items, heaviest=heaviest)[positions]
-        factors = self._item_factors()
+        factors = self.item_factors()
         if factors is not None:
             likes.data = likes.data * factors[likes.indices]
         items = self.item_positions()
@@ -145,7 +149,7 @@ class UserLookup:
             profiles.append(Profile(known[known >= 0], likes.data[of_row][known >= 0]))
         return profiles, self._renumbered(own.interactions, positions)
 
-    def _item_factors(self) -> NDArray[np.float32] | None:
+    def item_factors(self) -> NDArray[np.float32] | None:
         """Return how likes of each item are weighed against the popularity of what is seen; None: not at all."""
         from kgrec.data.impressions import like_factors, times_shown
         from kgrec.data.split import interaction_matrix, like_weights, to_events
@@ -169,6 +173,19 @@ class UserLookup:
         positions = asked.join(users, on="user_id", how="left", maintain_order="left")["__position__"]
         found = positions.cast(pl.Int64).fill_null(-1).to_numpy()  # who is no longer in the dataset has seen nothing
         return self._renumbered(self.dataset().interactions, found)
+
+    def unmoved(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return positions at training, -1 for users who have touched other items since; shape as given."""
+        if not self.changed or not len(positions):
+            return positions
+        now, then = take_rows(self._seen_now, positions), take_rows(self.ranker.seen, positions)
+        differs = abs(now.astype(np.int8) - then.astype(np.int8)).tocsr()
+        differs.eliminate_zeros()
+        return np.where(np.diff(differs.indptr) > 0, np.int64(-1), positions)
+
+    @cached_property
+    def _seen_now(self) -> csr_array:
+        return self.seen_by_all()
 
     def item_positions(self) -> NDArray[np.int64]:
         """Position in the dataset -> position at training, -1 for an item that came later; shape ``(n_items,)``."""

@@ -36,7 +36,7 @@ def test_unusable_settings_are_a_failure(kgrec, tmp_path):
     (tmp_path / "kgrec.toml").write_text("sede = 1\n")
     got = kgrec("doctor", "-w", tmp_path)
     assert got.code == 1
-    assert "did you mean 'seed'?" in got.out
+    assert "did you mean 'seed'" in " ".join(got.out.split())
     assert "1 failed" in got.err
 
 

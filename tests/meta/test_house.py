@@ -114,7 +114,7 @@ def settings(model, path=()):
             yield from settings(one, (*path, name))
 
 
-HOLDERS = {"config", "settings", "defaults", "entry", "attribute", "file"}
+HOLDERS = {"config", "settings", "defaults", "entry", "attribute", "file", "placement", "boost", "experiment"}
 """Names that hold settings, beside the name of the table: ``config.threads``, ``self.config.train.threads``."""
 
 

@@ -1,0 +1,1 @@
+"""What learns while lists are served: the event log, live profiles, placements, exploration, experiments, dialogue."""

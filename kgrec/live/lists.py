@@ -1,0 +1,204 @@
+"""Lists as they are asked for and served, and the small things that are done to them on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from kgrec.live.events import Id, Name, Strict
+from kgrec.live.placements import DEFAULT, Drawn
+from kgrec.ranking.users import UserRef
+from kgrec.types import ItemList, Profile
+
+
+class ListRequest(Strict):
+    """Who wants a list, and which.
+
+    Attributes:
+        user_id: the user; somebody nobody knows yet gets what most people like.
+        likes: ids of items that somebody likes who is not in the data.
+        text: what such a person says of her interests.
+        placement: see ``[placements]`` of kgrec.toml.
+        n: length; None: the placement's.
+        where: conditions as :mod:`kgrec.ranking.where` reads them, on top of the placement's.
+        explain: add a reason to each item.
+        language: of the reasons; None: the workspace's.
+        min_seq: wait until the event of this number is counted, as :meth:`LiveService.append` told it.
+    """
+
+    user_id: Id | None = None
+    likes: tuple[Id, ...] = ()
+    text: str = ""
+    placement: Name = DEFAULT
+    n: int | None = None
+    where: tuple[str, ...] = ()
+    explain: bool = False
+    language: Name | None = None
+    min_seq: int = 0
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Check what belongs together, and bounds."""
+        if self.user_id is None and not self.likes and not self.text.strip():
+            raise ValueError("one of user_id, likes and text is needed")
+        if self.user_id is not None and (self.likes or self.text):
+            raise ValueError("a user_id goes without likes and text")
+        if self.n is not None and not 1 <= self.n <= 1_000:
+            raise ValueError("n must be between 1 and 1000")
+        if (
+            any(len(text) > 10_000 for text in self.where)
+            or len(self.likes) > 1_000
+            or len(self.text) > 4_000
+            or len(self.where) > 20
+        ):
+            raise ValueError("at most 1000 likes, 4000 characters of text and 20 conditions")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedItem:
+    """A place of a list.
+
+    Attributes:
+        item_id, title: the item.
+        score: fused, boosts included.
+        propensity: probability of this place given the ones before it; 1 where nothing was drawn.
+        drawn: place of the item among the candidates that were drawn from; -1 of a pinned item.
+        reason: a sentence, where it was asked for.
+    """
+
+    item_id: str
+    title: str
+    score: float
+    propensity: float = 1.0
+    drawn: int = -1
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedList:
+    """A list as it was served, with what is needed to make it again.
+
+    Attributes:
+        rec_id: names it in events and receipts.
+        user_id: for whom; empty for somebody not in the data.
+        items: best first.
+        model: fingerprint of the models.
+        seq: of the last event that was counted.
+        chosen: placement, experiment and variant.
+        seed: of what was drawn.
+        time: unix seconds.
+        pool: scores of the candidates that were drawn from, best first; empty where nothing was drawn.
+    """
+
+    rec_id: str
+    user_id: str
+    items: tuple[ServedItem, ...]
+    model: str
+    seq: int
+    placement: str
+    shown: str
+    experiment: str
+    variant: str
+    seed: int
+    time: float
+    pool: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
+
+
+class Trending:
+    """Counts of events by item that decay."""
+
+    def __init__(self, n_items: int, hours: float) -> None:
+        self._counts, self._at, self._rate = np.zeros(n_items), 0.0, np.log(2) / (hours * 3600)
+
+    def add(self, events: pl.DataFrame, positions: Mapping[str, int]) -> None:
+        """Count events with items that the models know, impressions left out."""
+        kept = events.filter((pl.col("action") != "impression") & pl.col("item_id").is_not_null())
+        items = np.fromiter((positions.get(key, -1) for key in kept["item_id"]), dtype=np.int64, count=kept.height)
+        times = np.minimum(kept["time"].to_numpy(), time.time())
+        items, times = items[items >= 0], times[items >= 0]
+        if len(items):
+            self._decay(max(self._at, float(times.max())))
+            weights = np.exp(-self._rate * (self._at - times))
+            np.add.at(self._counts, items, weights)
+
+    def best(self, n: int, now: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return positions and counts of the items with the highest counts above 0."""
+        counts = self._counts * np.exp(-self._rate * max(now - self._at, 0.0))
+        order = np.argsort(-counts, kind="stable")[:n]
+        order = order[counts[order] > 0]
+        return order, counts[order]
+
+    def renumbered(self, old: Sequence[str], positions: Mapping[str, int]) -> Trending:
+        """Return the counts in another numbering of the items."""
+        fresh = Trending(len(positions), 1.0)
+        fresh._rate, fresh._at = self._rate, self._at
+        places = np.fromiter((positions.get(key, -1) for key in old), dtype=np.int64, count=len(old))
+        fresh._counts[places[places >= 0]] = self._counts[places >= 0]
+        return fresh
+
+    def _decay(self, now: float) -> None:
+        self._counts *= np.exp(-self._rate * (now - self._at))
+        self._at = now
+
+
+def edited(user: UserRef, edits: Mapping[str, float], positions: Mapping[str, int]) -> UserRef:
+    """Return a user with weights of items set by hand, by id; 0 takes an item out of the likes, and of the lists."""
+    if not edits:
+        return user
+    weights = dict(zip(user.profile.items.tolist(), user.profile.weights.tolist(), strict=True))
+    weights |= {positions[key]: weight for key, weight in edits.items() if key in positions}
+    kept = sorted((item, weight) for item, weight in weights.items() if weight > 0)
+    items = np.array([item for item, _ in kept], dtype=np.int64)
+    profile = Profile(items, np.array([weight for _, weight in kept], dtype=np.float32))
+    hidden = [positions[key] for key, weight in edits.items() if weight == 0 and key in positions]
+    seen = np.union1d(user.seen.indices, np.array(hidden, dtype=np.int64))
+    entries = (np.ones(len(seen), dtype=np.bool_), seen, np.array([0, len(seen)]))
+    return replace(user, position=None, profile=profile, seen=csr_array(entries, shape=user.seen.shape))
+
+
+def pick(found: ItemList, order: NDArray[np.int64]) -> ItemList:
+    """Return a list with some of its places, in a new order."""
+    return replace(
+        found,
+        item_ids=tuple(found.item_ids[place] for place in order),
+        items=found.items[order],
+        scores=found.scores[order],
+        parts={name: part[order] for name, part in found.parts.items()},
+    )
+
+
+def pin(
+    found: ItemList, drawn: Drawn, pinned: Sequence[str], positions: Mapping[str, int], n: int
+) -> tuple[ItemList, NDArray[np.int64], NDArray[np.float64]]:
+    """Put pinned items first; what models do not know is left out, and nothing stands twice.
+
+    Returns:
+        The list; for each item its place among the candidates, -1 of a pinned one, and its propensity.
+    """
+    first = [key for key in dict.fromkeys(pinned) if key in positions][:n]
+    if not first:
+        return found, drawn.order, drawn.propensities
+    rest = np.array([k for k, key in enumerate(found.item_ids) if key not in first], dtype=np.int64)[: n - len(first)]
+    picked = pick(found, rest)
+    places = np.array([positions[key] for key in first], dtype=np.int64)
+    scores = np.full(len(first), found.scores.max(initial=0.0), dtype=np.float32)
+    nothing = np.zeros(len(first), dtype=np.float32)
+    joined = replace(
+        picked,
+        item_ids=(*first, *picked.item_ids),
+        items=np.concatenate([places, picked.items]),
+        scores=np.concatenate([scores, picked.scores]),
+        parts={name: np.concatenate([nothing, part]) for name, part in picked.parts.items()},
+    )
+    order = np.concatenate([np.full(len(first), -1, dtype=np.int64), drawn.order[rest]])
+    return joined, order, np.concatenate([np.ones(len(first)), drawn.propensities[rest]])

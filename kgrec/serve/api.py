@@ -1,0 +1,317 @@
+"""The routes of the API, version 1. Every body is a model with bounds; unknown fields are errors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from pydantic import Field, StringConstraints
+from starlette.responses import Response
+
+from kgrec.errors import UserError
+from kgrec.live.events import MAX_BATCH, Event, Id, Name, Strict
+from kgrec.live.lists import ListRequest, ServedList
+from kgrec.live.service import LiveService
+from kgrec.serve.serving import Serving, as_json
+
+router = APIRouter()
+
+Text = Annotated[str, StringConstraints(max_length=4_000)]
+Count = Annotated[int, Field(ge=1, le=1_000)]
+ItemId = Annotated[Id, Path()]
+UserId = Annotated[Id, Path()]
+
+
+class EventBatch(Strict):
+    """Events of one call."""
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class Shown(Strict):
+    """A list that was really looked at."""
+
+    rec_id: Annotated[str, StringConstraints(max_length=64)]
+    item_ids: Annotated[list[Id], Field(max_length=1_000)] | None = None
+    """Those that were seen; None: all of the list."""
+
+
+class Rank(Strict):
+    """Items to put in the user's order."""
+
+    user_id: Id
+    item_ids: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
+
+
+class Similar(Strict):
+    """What is near to an item."""
+
+    item_id: Id
+    n: Count = 10
+
+
+class Search(Strict):
+    """Words to look for in titles and names."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    n: Count = 20
+
+
+class Question(Strict):
+    """An item and the user whom it is recommended to, or not."""
+
+    user_id: Id
+    item_id: Id
+    n: Count | None = None
+
+
+class Texts(Strict):
+    """A text to write."""
+
+    user_id: Id | None = None
+    item_ids: Annotated[tuple[Id, ...], Field(max_length=20)] = ()
+    n: Annotated[int, Field(ge=1, le=20)] = 1
+    kind: Name | None = None
+    language: Name | None = None
+    tone: Name | None = None
+    seed: int | None = None
+
+
+class Sparql(Strict):
+    """A query on the graph, read only."""
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    timeout: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+
+class Edits(Strict):
+    """How much a user likes items, set by hand: 0 not at all, null as events say."""
+
+    weights: Annotated[dict[Id, Annotated[float, Field(ge=0, le=10)] | None], Field(min_length=1, max_length=1_000)]
+
+
+def serving(request: Request) -> Serving:
+    """Return what the application serves with."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+def live(request: Request) -> LiveService:
+    """Return what makes lists."""
+    return serving(request).live
+
+
+@router.post("/v1/recommend", response_model=ServedList)
+def recommend(request: Request, body: ListRequest) -> Response:
+    """A list for a user, for somebody with some likes, or for what somebody says; with reasons where asked for."""
+    return as_json(live(request).recommend(body).to_dict())
+
+
+@router.post("/v1/similar", response_model=ServedList)
+def similar(request: Request, body: Similar) -> Response:
+    """Items that somebody would get who likes nothing but this one."""
+    return as_json(live(request).similar(body.item_id, body.n).to_dict())
+
+
+@router.get("/v1/trending")
+def trending(request: Request, n: Annotated[int, Query(ge=1, le=1_000)] = 20) -> Response:
+    """What most people turn to now."""
+    return as_json({"items": [asdict(item) for item in live(request).trending(n)]})
+
+
+@router.post("/v1/rank")
+def rank(request: Request, body: Rank) -> Response:
+    """The given items in the user's order, with scores; unknown ids are named."""
+    found, unknown = live(request).rank(body.user_id, body.item_ids)
+    return as_json({"items": [asdict(item) for item in found], "unknown": unknown})
+
+
+@router.post("/v1/search")
+def search(request: Request, body: Search) -> Response:
+    """Items and entities of the graph whose names hold the words."""
+    found = serving(request).project.graph.search(body.text, limit=body.n)
+    return as_json({"found": found.to_dicts()})
+
+
+@router.post("/v1/events")
+def events(
+    request: Request, body: EventBatch, idempotency_key: Annotated[str | None, Header(max_length=128)] = None
+) -> Response:
+    """Take events; the answer comes when they are on the disk and counted.
+
+    An event with an ``event_id`` counts once, however often it is sent. With the header ``Idempotency-Key`` events
+    without one get ids from it, so that a whole call may be sent again.
+    """
+    given = body.events
+    if idempotency_key:
+        given = [
+            event if event.event_id else event.model_copy(update={"event_id": f"{idempotency_key}#{place}"})
+            for place, event in enumerate(given)
+        ]
+    found = live(request).append(given)
+    serving(request).metrics.events.labels("new").inc(found.new)
+    serving(request).metrics.events.labels("known").inc(found.known)
+    return as_json(asdict(found))
+
+
+@router.post("/v1/impressions")
+def impressions(request: Request, body: Shown) -> Response:
+    """Say that a list, or some of its items, was really looked at."""
+    record = live(request).receipt(body.rec_id)
+    shown = [item["item_id"] for item in record["items"]]
+    seen = shown if body.item_ids is None else [key for key in body.item_ids if key in set(shown)]
+    if not record["user_id"]:
+        raise UserError("this list was for nobody in particular", hint="impressions are events of a user")
+    events = [
+        Event(
+            user_id=record["user_id"],
+            action="impression",
+            item_id=key,
+            rec_id=body.rec_id,
+            event_id=f"{body.rec_id}~{key}"[:256],
+        )
+        for key in seen
+    ]
+    return as_json(asdict(live(request).append(events)) if events else {"seq": 0, "new": 0, "known": 0})
+
+
+@router.get("/v1/recs/{rec_id}")
+def receipt(request: Request, rec_id: Annotated[str, Path(max_length=64)], replay: bool = False) -> Response:
+    """The receipt of a list; with ``replay`` it is made again, and ``same`` says whether place by place."""
+    record = live(request).receipt(rec_id)
+    if replay:
+        made, same = live(request).replay(rec_id)
+        record = {**record, "replayed": made.to_dict(), "same": same}
+    return as_json(record)
+
+
+@router.post("/v1/explain")
+def explain(request: Request, body: Question) -> Response:
+    """Why an item is, or is not, in the user's list, from events up to now."""
+    return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=False).to_dict())
+
+
+@router.post("/v1/counterfactual")
+def counterfactual(request: Request, body: Question) -> Response:
+    """The same, with the items of the history without which it would not be there."""
+    return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=True).to_dict())
+
+
+@router.get("/v1/users/{user_id}/profile")
+def profile(request: Request, user_id: UserId) -> Response:
+    """What lists think a user likes, the strongest first, the latest events, and what was changed by hand."""
+    return as_json(live(request).profile(user_id))
+
+
+@router.patch("/v1/users/{user_id}/profile")
+def edit(request: Request, user_id: UserId, body: Edits) -> Response:
+    """Change what lists think a user likes."""
+    return as_json({"edits": live(request).edit(user_id, body.weights)})
+
+
+@router.delete("/v1/users/{user_id}")
+def forget(request: Request, user_id: UserId) -> Response:
+    """Remove the live events, receipts and edits of a user; what the build holds, `kgrec forget` removes."""
+    events, lists = live(request).forget(user_id)
+    return as_json({"events": events, "lists": lists})
+
+
+@router.post("/v1/generate")
+def generate(request: Request, body: Texts) -> Response:
+    """Texts about items for a user, or for nobody in particular; none leaves that a guard refused."""
+    texts = serving(request).project.generate(
+        body.user_id,
+        item=body.item_ids,
+        n=body.n,
+        kind=body.kind,
+        language=body.language,
+        tone=body.tone,
+        seed=body.seed,
+    )
+    return as_json({"texts": [_told(text) for text in texts]})
+
+
+def _told(text: Any) -> dict[str, Any]:
+    return {
+        "text": text.text,
+        "kind": text.kind,
+        "language": text.language,
+        "model": text.model,
+        "item_ids": list(text.item_ids),
+        "text_id": text.text_id,
+        "fallback": text.fallback,
+        "note": text.note,
+    }
+
+
+@router.post("/v1/graph/query")
+def query(request: Request, body: Sparql) -> Response:
+    """Rows of a SPARQL query; updates and calls to other servers are refused."""
+    found = serving(request).project.graph.query(body.query, timeout=body.timeout, limit=body.limit)
+    return as_json({"columns": found.columns, "rows": found.shortened(), "truncated": found.truncated})
+
+
+@router.get("/v1/graph/nodes/{name:path}")
+def node(request: Request, name: str, limit: Annotated[int, Query(ge=1, le=200)] = 40) -> Response:
+    """A node by key or name, and the edges around it that say most."""
+    found = serving(request).project.graph.neighbourhood(name[:500], limit=limit)
+    return as_json({"nodes": found.nodes.to_dicts(), "edges": found.edges.to_dicts(), "omitted": found.omitted})
+
+
+@router.get("/v1/placements")
+def placements(request: Request) -> Response:
+    """The placements and what their lists are made of."""
+    return as_json({name: rules.model_dump() for name, rules in live(request).placements.rules.items()})
+
+
+@router.get("/v1/experiments")
+def experiments(request: Request) -> Response:
+    """The experiments."""
+    return as_json({name: e.model_dump() for name, e in live(request).placements.experiments.items()})
+
+
+@router.get("/v1/experiments/{name}")
+def experiment(request: Request, name: Name) -> Response:
+    """What is known of an experiment by now; its intervals hold however often they are looked at."""
+    return as_json(asdict(live(request).experiment(name)))
+
+
+@router.get("/v1/off-policy/{placement}")
+def off_policy(request: Request, placement: Name, explore: Annotated[float, Query(gt=0, le=1)]) -> Response:
+    """What another temperature would have earned a list of a placement that explores."""
+    return as_json({name: asdict(e) for name, e in live(request).estimate(placement, explore).items()})
+
+
+@router.get("/v1/models")
+def models(request: Request) -> Response:
+    """What is served, and what was before."""
+    here = live(request)
+    return as_json({"served": here.models.version, "previous": here.previous.version if here.previous else None})
+
+
+@router.post("/v1/models/reload")
+def reload(request: Request) -> Response:
+    """Load what `kgrec train` made since beside what is served, and swap; requests go on meanwhile."""
+    version, overlap = live(request).reload()
+    return as_json({"served": version, "overlap": overlap})
+
+
+@router.post("/v1/models/roll-back")
+def roll_back(request: Request) -> Response:
+    """Serve the models again that were served before."""
+    return as_json({"served": live(request).roll_back()})
+
+
+@router.get("/health/live", include_in_schema=False)
+def health_live() -> Response:
+    """Whether the process answers."""
+    return as_json({"status": "ok"})
+
+
+@router.get("/health/ready", include_in_schema=False)
+def health_ready(request: Request) -> Response:
+    """Whether lists can be made, with the state of the log."""
+    here = live(request)
+    return as_json({"status": "ok", "model": here.models.version, "seq": here.models.profiles.applied})

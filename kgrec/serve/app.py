@@ -1,0 +1,223 @@
+"""The web application: who may ask, how much at once, and what an error looks like; the routes stand in ``api``.
+
+Errors are problem details (RFC 9457). Without keys only the machine itself may ask; a page of another origin may not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kgrec.errors import (
+    ConsentError,
+    GuardRefusedError,
+    KgrecError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    StorageError,
+    UsageError,
+    UserError,
+)
+from kgrec.live.event_log import BusyError
+from kgrec.serve.api import router
+from kgrec.serve.keys import Scope
+from kgrec.serve.pages import page_router
+from kgrec.serve.serving import Serving
+
+MAX_BODY = 1 << 20
+"""Bytes of a request at most."""
+
+TOO_LONG = f"a request may hold {MAX_BODY:,} bytes"
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+STATUS: tuple[tuple[type[KgrecError], int], ...] = (
+    (BusyError, 503),
+    (StorageError, 503),
+    (NotFoundError, 404),
+    (ConsentError, 403),
+    (GuardRefusedError, 422),
+    (MissingExtraError, 501),
+    (ModelError, 502),
+    (UsageError, 400),
+    (UserError, 400),
+)
+"""Status of an error; what is not listed is 500."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def problem(status: int, title: str, hint: str | None = None, **more: Any) -> JSONResponse:
+    """Return an error as problem details."""
+    headers = {"Retry-After": "1"} if status in (429, 503) else None
+    body = {"type": "about:blank", "title": title, "status": status, **({"hint": hint} if hint else {}), **more}
+    return JSONResponse(body, status, headers, "application/problem+json")
+
+
+def create_app(serving: Serving, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
+    """Return the application.
+
+    Args:
+        serving: what routes work with.
+        hosts: names under which it may be asked, so that a page of another site cannot reach it by renaming itself.
+    """
+    app = FastAPI(
+        title="kgrec", version=version("kgrec"), docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json"
+    )
+    app.state.serving = serving
+
+    async def known(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, KgrecError)
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+        return problem(status, error.message, error.hint)
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()[:20]]
+        return problem(422, "the request cannot be used", errors=faults)
+
+    async def http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem(error.status_code, str(error.detail))
+
+    async def unexpected(_request: Request, _error: Exception) -> Response:
+        return problem(500, "unexpected error", "the server's log says more")
+
+    app.add_exception_handler(KgrecError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+    app.include_router(router)
+    app.include_router(page_router)
+    app.add_middleware(Gatekeeper, serving=serving, hosts=hosts)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(serving.metrics.text(serving.live), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def scope_of(method: str, path: str) -> Scope | None:
+    """Return what a key must be allowed to for a request; None where none is needed."""
+    if path.startswith("/health/"):
+        return None
+    if path.startswith(("/v1/users/", "/v1/export")) and (method == "DELETE" or path.endswith("/export")):
+        return "erase"
+    if path.startswith(("/v1/models", "/metrics", "/v1/off-policy")):
+        return "admin"
+    writes = ("/v1/events", "/v1/impressions", "/v1/feedback", "/page/")
+    if method in ("PUT", "PATCH", "DELETE") or path.startswith(writes):
+        return "write"
+    return "read"
+
+
+class Gatekeeper:
+    """Lets in whom the keys and the limits let in, and counts how long answers take."""
+
+    def __init__(self, app: Any, serving: Serving, hosts: tuple[str, ...]) -> None:
+        self.app, self.serving = app, serving
+        self.hosts = {host.casefold() for host in hosts}
+        self.waiting = serving.live.config.serve.waiting
+        self.running = 0
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        refused = self._refusal(scope["method"], scope["path"], headers)
+        begun, status = time.perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *SAFE]
+            await send(message)
+
+        counted = not scope["path"].startswith(("/health/", "/metrics"))
+        if refused is None and counted and self.running >= self.waiting:
+            refused = problem(503, "too many requests at once", "send it again after a moment")
+        try:
+            if refused is not None:
+                await refused(scope, receive, watched)
+                return
+            self.running += counted
+            self.serving.metrics.running.set(self.running)
+            try:
+                await self.app(scope, _limited(receive), watched)
+            finally:
+                self.running -= counted
+        finally:
+            route = scope.get("route")  # set by the router; absent of what no route answers
+            labels = (route.path if isinstance(route, Route) else "unknown", scope["method"], str(status))
+            self.serving.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
+
+    def _refusal(self, method: str, path: str, headers: dict[str, str]) -> JSONResponse | None:
+        host = headers.get("host", "").casefold()
+        name = host[: host.rindex(":")] if ":" in host and not host.endswith("]") else host
+        if name not in self.hosts and "*" not in self.hosts:
+            return problem(421, f"this server does not go by the name {name[:80]!r}", "start it with --allow-host NAME")
+        if method not in ("GET", "HEAD") and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return problem(403, "a page of another site may not change anything here")
+        if method not in ("GET", "HEAD") and (origin := headers.get("origin")) and origin.partition("://")[2] != host:
+            return problem(403, "a page of another site may not change anything here")
+        if int(headers.get("content-length") or 0) > MAX_BODY:
+            return problem(413, TOO_LONG)
+        wanted = scope_of(method, path)
+        if not self.serving.keys.keys or wanted is None:
+            return None
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        key = self.serving.keys.find(shown.strip()) if scheme.casefold() == "bearer" else None
+        if key is None:
+            return problem(401, "a key is needed", "send the header `Authorization: Bearer KEY`")
+        if wanted not in key.scopes:
+            return problem(403, f"this key may not {wanted}", f"a key with the scope {wanted!r} may")
+        if wait := self.serving.keys.wait(key):
+            return problem(429, "this key's quota is used up", f"send it again after {wait:.2f} s")
+        return None
+
+
+SAFE = tuple(
+    (name.encode(), value.encode())
+    for name, value in (
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'",
+        ),
+    )
+)
+"""Headers of every answer."""
+
+
+def _limited(receive: Receive) -> Receive:
+    """Stop reading where a body is longer than it may be, whatever its header says."""
+    length = 0
+
+    async def read() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > MAX_BODY:
+            raise HTTPException(413, TOO_LONG)
+        return message
+
+    return read

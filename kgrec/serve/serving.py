@@ -1,0 +1,62 @@
+"""What the routes work with, and the figures that are kept of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.responses import Response
+
+from kgrec.live.service import LiveService
+from kgrec.project import Project
+from kgrec.serve.keys import Keys
+
+
+class Metrics:
+    """Figures for Prometheus, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        buckets = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+        labels = ("route", "method", "status")
+        self.seconds = Histogram(
+            "kgrec_request_seconds",
+            "Time to answer, whatever the answer",
+            labels,
+            buckets=buckets,
+            registry=self.registry,
+        )
+        self.events = Counter("kgrec_events", "Events taken", ("kind",), registry=self.registry)
+        self.running = Gauge("kgrec_requests_running", "Requests being answered", registry=self.registry)
+        self.sequence = Gauge("kgrec_events_applied", "Sequence number counted up to", registry=self.registry)
+        self.cached = Gauge("kgrec_lists_cached", "Lists in memory", registry=self.registry)
+
+    def text(self, live: LiveService) -> bytes:
+        """Return all figures in Prometheus' format."""
+        self.sequence.set(live.models.profiles.applied)
+        self.cached.set(live.cached)
+        return generate_latest(self.registry)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What routes work with.
+
+    Attributes:
+        live: makes lists and takes events.
+        project: the workspace.
+        keys: who may ask; without any, whoever reaches the port.
+        metrics: counts requests.
+    """
+
+    live: LiveService
+    project: Project
+    keys: Keys
+    metrics: Metrics
+
+
+def as_json(value: Any) -> Response:
+    """Return JSON values as an answer, without validating them a second time."""
+    return Response(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
