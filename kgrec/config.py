@@ -161,6 +161,9 @@ class DataConfig(TomlTable):
     triples: list[TriplesConfig] = []
     links: LinksConfig = LinksConfig()
     cleaning: CleaningConfig = CleaningConfig()
+    pseudonyms: bool = False
+    """Keep keyed hashes instead of users' ids in everything kgrec writes; the key lies in the user's own folder, and
+    where it is at hand commands take and show ids. See docs/privacy.md."""
 
 
 class FeedbackConfig(TomlTable):

@@ -60,12 +60,16 @@ def explain(
     if out is not None:
         found.draw(out)
         run.say(f"paths drawn into {out}")
-    run.data([found.to_dict()], lambda: _show(found))
+    run.data([found.to_dict()], lambda: _show(found, run.names.shown(found.user_id)))
 
 
-def _show(found: Explanation) -> None:
+def _show(found: Explanation, whom: str) -> None:
     out = console()
-    out.print(f"{clean(found.label)} ({clean(found.item_id)}) for {clean(found.user_id)}", style="bold", markup=False)
+    out.print(
+        f"{clean(found.label)} ({clean(found.item_id)}) for {clean(whom)}",
+        style="bold",
+        markup=False,
+    )
     if found.rank is not None:
         out.print(f"place {cell(found.rank)} of {cell(found.out_of)}, score {found.score:.3f}")
     out.print(clean(found.sentence, 3 * NAME), markup=False)

@@ -20,7 +20,7 @@ from kgrec.ranking.requests import as_request
 from kgrec.ranking.where import parse_where
 
 if TYPE_CHECKING:
-    from kgrec.project import Project
+    from kgrec.data.pseudonyms import Pseudonyms
     from kgrec.types import ItemList
 
 
@@ -111,14 +111,14 @@ def recommend(
             raise UsageError("--by rating works for one user at a time", hint="give a USER instead")
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
-        _for_many(run, _ids(users) if users else None, number, include_seen, conditions, rerank or None, out)
+        _for_many(run, _ids(users, run.names) if users else None, number, include_seen, conditions, rerank or None, out)
     else:
         _for_one(
             run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by
         )
 
 
-def _ids(file: Path) -> list[str]:
+def _ids(file: Path, names: Pseudonyms) -> list[str]:
     try:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         lines = content.decode("utf-8-sig").splitlines()
@@ -126,7 +126,7 @@ def _ids(file: Path) -> list[str]:
         raise UserError(f"{file} does not exist", hint="--users takes a text file with one user id a line") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from None
-    ids = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    ids = list(dict.fromkeys(names.stored(line.strip()) for line in lines if line.strip()))
     if not ids:
         raise DataError(f"{file} names no user", hint="--users takes a text file with one user id a line")
     return ids
@@ -145,6 +145,7 @@ def _for_many(
         frame = run.project.recommend_many(
             ids, n=number, include_seen=include_seen or None, where=where, rerank=rerank, progress=progress
         )
+    frame = frame.with_columns(run.names.shown_all(frame["user_id"]))
     named = run.form if run.form not in (None, Format.table) else None
     # Whoever asks for thousands of rows wants to process them: no table, even on a terminal.
     write_frame(frame, named or (format_of(out) if out else Format.tsv), out)
@@ -184,7 +185,7 @@ def _for_one(
 
     def show() -> None:
         hint = "loosen --where, or give --include-seen" if where else "all may have been seen: give --include-seen"
-        _show(run, items, titles, explain, _whom(project, user), hint)
+        _show(run, items, titles, explain, _whom(run, user), hint)
         for text in dict.fromkeys(text.text for text in texts):
             console().print(f"\n{clean(text, PROSE)}")
 
@@ -210,16 +211,17 @@ def _records(items: ItemList, titles: list[str], explain: bool) -> list[dict[str
     return records
 
 
-def _whom(project: Project, user: str | None) -> str:
+def _whom(run: CommandLineRun, user: str | None) -> str:
     """Describe the user of the list in a line."""
     if user is None:
         return "somebody who is not in the data"
+    project = run.project
     row = project.users.find(user).row
     facts, count = project.cards.user(row), project.cards.interactions(row)
     known = [clean(facts.pop("description", "")).rstrip(".。")]
     known += [f"{words(name)} {cell(value)}" for name, value in facts.items() if value]
     about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
-    return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
+    return " · ".join(filter(None, [clean(run.names.shown(user)), f"{cell(count)} interactions", about]))
 
 
 def _show(run: CommandLineRun, items: ItemList, titles: list[str], explain: bool, whom: str, hint: str) -> None:

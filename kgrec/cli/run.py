@@ -12,15 +12,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+from typer.models import ParameterInfo
 
 from kgrec.cli.console import duration
 from kgrec.cli.output import Format, Records, format_of, write_records
 from kgrec.shown import visible
 
 if TYPE_CHECKING:
+    from kgrec.data.pseudonyms import Pseudonyms
     from kgrec.plugin.manager import PluginManager
     from kgrec.progress import Progress
     from kgrec.project import Project
@@ -116,6 +118,23 @@ class CommandLineRun:
 
         return open_project(self.workspace, overrides=self.overrides, manager=self.manager)
 
+    @cached_property
+    def names(self) -> Pseudonyms:
+        """What the workspace calls users."""
+        from kgrec.data.pseudonyms import Pseudonyms
+
+        return Pseudonyms.of(self.workspace)
+
+    def shown(self, records: Records) -> Records:
+        """Return records with users' ids instead of pseudonyms, where the key is at hand."""
+        if self.names.key is None:
+            return records
+        named = ("user_id", "user")
+        return [
+            {k: self.names.shown(v) if k in named and isinstance(v, str) else v for k, v in record.items()}
+            for record in records
+        ]
+
     @property
     def for_people(self) -> bool:
         """Whether a table is wanted."""
@@ -140,6 +159,7 @@ class CommandLineRun:
 
     def data(self, records: Records, show: Callable[[], None], out: Path | None = None) -> None:
         """Print ``records`` in the format asked for, or call ``show`` when people are to read them."""
+        records = self.shown(records)
         if out is not None:
             form = self.form if self.form not in (None, Format.table) else format_of(out)
             write_records(records, form or Format.json, out)
@@ -148,6 +168,11 @@ class CommandLineRun:
             show()
         else:
             write_records(records, self.form or Format.json)
+
+
+def _is_user(part: object) -> bool:
+    """Say whether a part of an annotation makes a parameter the id of a user."""
+    return isinstance(part, ParameterInfo) and part.metavar == "USER"
 
 
 def _note_outputs(root: Path, named: Sequence[Path], started: float) -> None:
@@ -192,12 +217,16 @@ def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
     wants_context = any(p.name == "context" for p in own)
     common = inspect.signature(common_options, eval_str=True).parameters
     shared = {name: p for name, p in common.items() if name not in [o.name for o in own]}
+    users = [p.name for p in own if any(_is_user(part) for part in get_args(p.annotation))]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     @functools.wraps(function)
     def callback(*, context: typer.Context, **values: Any) -> None:
         context.obj = run_of(context).given({name: values.pop(name) for name in shared})
         named = [path for value in values.values() for path in (value if isinstance(value, list) else [value])]
+        for name in users:
+            if isinstance(values.get(name), str):
+                values[name] = context.obj.names.stored(values[name])
         if wants_context:
             values["context"] = context
         started = time.time()

@@ -21,6 +21,7 @@ from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import read_rows
 from kgrec.data.times import to_seconds
 from kgrec.data.values import as_text, clean
@@ -138,13 +139,14 @@ def ingest(
             "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
         )
     present = time.time() if now is None else now
+    names = Pseudonyms.switched(root, config.data.pseudonyms)
     standing = {part.key: part for part in previous.parts} if previous else {}
     parts = []
     with progress.task("reading files", total=len(entries)) as task:
         for role, entry in entries:
             task.note(entry.path)
             key = _key(role, entry, config, domain)
-            parts.append(standing.get(key) or _parse(role, entry, key, config, domain, manager, root, present))
+            parts.append(standing.get(key) or _parse(role, entry, key, config, domain, manager, root, present, names))
             task.advance()
     with progress.task("cleaning and numbering"):
         dataset = assemble(
@@ -163,11 +165,12 @@ def _parse(
     manager: PluginManager,
     root: Path,
     now: float,
+    names: Pseudonyms,
 ) -> Part:
     path = root / entry.path
     raw = read_rows(path, entry.format, manager, entry.reading)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
-    raw = _without_forgotten(raw, mapping, entry.path, root)
+    raw = _people(raw, mapping, names, entry.path, root)
     attributes: dict[str, AttributeInfo] = {}
     if isinstance(entry, InteractionsConfig):
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
@@ -192,23 +195,28 @@ def _file_digest(path: Path, raw: pl.DataFrame) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _without_forgotten(raw: pl.DataFrame, mapping: Mapping, source: str, root: Path) -> pl.DataFrame:
+def _people(raw: pl.DataFrame, mapping: Mapping, names: Pseudonyms, source: str, root: Path) -> pl.DataFrame:
+    """Return the rows with pseudonyms, where these are kept, and without people who were forgotten."""
     column = mapping.columns.get({"interactions": "user", "users": "id"}.get(mapping.role, ""))
     forgotten = ForgottenUsers.of(root)
-    if column is None or not forgotten.people:
+    if column is None or not (names.name or forgotten.people):
         return raw
-    times = mapping.columns.get("time")
-    rows = raw.select(clean(as_text(column, raw.schema[column])).alias("user")).with_row_index("row")
-    if times:
+    given = raw.select(clean(as_text(column, raw.schema[column])).alias("user"))
+    rows = given.with_columns(names.column(given["user"])).with_row_index("row")
+    if times := mapping.columns.get("time"):
         rows = rows.with_columns(to_seconds(raw[times]).alias("time"))
-    return raw[forgotten.without(rows, "user", "time" if times else None, source)["row"]]
+    rows = forgotten.without(rows, "user", "time" if times else None, source)
+    if not names.name:
+        return raw[rows["row"]]
+    names.remember(given["user"][rows["row"]], rows["user"])
+    return raw[rows["row"]].with_columns(rows["user"].alias(column))
 
 
 def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:
     """Hash what the row-local result depends on besides the file."""
     cleaning = config.data.cleaning
     rules = [cleaning.missing_value == "drop", cleaning.missing_time, cleaning.min_time, cleaning.max_time]
-    return _digest([role, entry.model_dump_json(), domain.name, json.dumps(rules)])
+    return _digest([role, entry.model_dump_json(), domain.name, json.dumps(rules), str(config.data.pseudonyms)])
 
 
 def _fingerprint(parts: Sequence[Part], config: Config, dataset: Dataset) -> str:

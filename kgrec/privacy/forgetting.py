@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -18,6 +18,7 @@ from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.ingest import IngestResult
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.errors import CorruptArtifactError, DataError, NotFoundError, UserError
 from kgrec.generate.feedback.store import FeedbackStore
 from kgrec.graph.build_stage import GraphStage
@@ -27,7 +28,6 @@ from kgrec.privacy.scan import Needles
 from kgrec.privacy.tables import PersonTables, pruned
 from kgrec.ranking.refitting import refit_workspace
 from kgrec.text.cache import keep_texts
-from kgrec.types import canonical_id
 from kgrec.workspace import Workspace
 
 CACHES = ("training", "ratings", "best-ranks")
@@ -103,15 +103,28 @@ class PersonalDataService:
         """Knows where a workspace holds people."""
         return Inventory(self.workspace, self.config, self.tables)
 
+    @property
+    def names(self) -> Pseudonyms:
+        """What the workspace calls users."""
+        return Pseudonyms.of(self.workspace.root)
+
     def person(self, user_id: str) -> PersonalData:
-        """Return what tables and feedback know of a person.
+        """Return what tables and feedback know of a person, named by id or pseudonym.
 
         Raises:
             NotFoundError: nothing knows the id.
         """
         if "dataset" not in self.workspace.manifest():
-            return PersonalData(canonical_id(user_id))
-        return personal_data(canonical_id(user_id), Dataset.load(self.workspace.folder("dataset")), self.store)
+            return self._unknown(user_id)
+        dataset = Dataset.load(self.workspace.folder("dataset"))
+        found = personal_data(self.names.stored(user_id), dataset, self.store)
+        return replace(found, known_as=self._unknown(user_id).known_as)
+
+    def _unknown(self, user_id: str) -> PersonalData:
+        """Return a person of whom nothing but the id is known."""
+        names = self.names
+        stored = names.stored(user_id)
+        return PersonalData(stored, known_as=tuple(dict.fromkeys((stored, names.shown(stored)))))
 
     def where(self, user_id: str) -> Survey:
         """Return every place that holds something of a person.
@@ -122,7 +135,7 @@ class PersonalDataService:
         try:
             person = self.person(user_id)
         except NotFoundError:
-            found = self.inventory.survey(PersonalData(canonical_id(user_id)))
+            found = self.inventory.survey(self._unknown(user_id))
             if not found.places:
                 raise
             return found
@@ -140,7 +153,7 @@ class PersonalDataService:
             NotFoundError: nothing knows the id, and nobody of that id is being forgotten.
             UserError: there is nobody else.
         """
-        user_id, root = canonical_id(user_id), self.workspace.root
+        user_id, root = self.names.stored(user_id), self.workspace.root
         forgotten = ForgottenUsers.of(root)
         entry = forgotten.find(user_id)
         resumed = entry is not None and entry.pending
@@ -148,7 +161,7 @@ class PersonalDataService:
             person = self.person(user_id)
             before = self.inventory.survey(person)
         except NotFoundError:
-            person = PersonalData(user_id)
+            person = self._unknown(user_id)
             before = self.inventory.survey(person)
             ours = {p.kind for p in before.places} - ({"other", "settings"} if rewrite_inputs else set(STAYS))
             if not resumed and not ours:
@@ -161,9 +174,9 @@ class PersonalDataService:
         removed["rows of kept runs"] = self._runs(user_id)
         scorers = self._models(user_id, self._tables(user_id), epochs)
         self._caches()
-        removed["outputs"] = self._outputs(user_id, before)
+        removed["outputs"] = self._outputs(person.ids, before)
         if rewrite_inputs:
-            removed["rows of input files"] = self._inputs(user_id)
+            removed["rows of input files"] = self._inputs(person.ids)
         after = self.inventory.survey(person)
         found = tuple(place for place in after.places if place.kind not in STAYS)
         left = tuple(place for place in after.places if place.kind in STAYS)
@@ -172,6 +185,7 @@ class PersonalDataService:
         at = known.at if known else int(time.time())
         if not found:
             forgotten.finish(user_id, keep=in_files)
+            self.names.forget(user_id)
         made = Certificate(
             salt=forgotten.salt,
             subject=forgotten.digest(user_id),
@@ -256,7 +270,7 @@ class PersonalDataService:
                 if kept.height < table.height:
                     with replacing(file) as aside:
                         kept.write_parquet(aside)
-        telling = Needles(user_id).telling
+        telling = Needles((user_id,)).telling
         for file in sorted((self.workspace.artifacts / "runs").glob("*.json")):
             try:
                 document = read_json(file)
@@ -268,14 +282,14 @@ class PersonalDataService:
                 write_json(file, without)
         return removed
 
-    def _outputs(self, user_id: str, before: Survey) -> int:
+    def _outputs(self, user_ids: Sequence[str], before: Survey) -> int:
         """Take the person's rows out of what commands wrote; a file without rows is deleted if nobody changed it."""
         root, outputs, changed = self.workspace.root.resolve(), self.workspace.outputs(), 0
-        needles = Needles(user_id)
+        needles = Needles(tuple(user_ids))
         for place in (p for p in before.places if p.kind == "output"):
             path = root / place.path
             named = needles.count([path.name.encode()]) > 0
-            rows = None if named else self.tables.output(path, user_id, telling=needles.telling)
+            rows = None if named else self.tables.output(path, user_ids, telling=needles.telling)
             if rows is not None and len(rows):
                 self.tables.remove(rows)
             elif path.stat().st_size == outputs.get(path.resolve()):
@@ -290,9 +304,9 @@ class PersonalDataService:
                 aside.write_text("".join(lines), encoding="utf-8")
         return changed
 
-    def _inputs(self, user_id: str) -> int:
+    def _inputs(self, user_ids: Sequence[str]) -> int:
         removed = 0
-        for rows in self.tables.inputs(user_id):
+        for rows in self.tables.inputs(user_ids):
             try:
                 self.tables.remove(rows)
             except DataError as error:

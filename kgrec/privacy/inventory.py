@@ -77,15 +77,15 @@ class Inventory:
 
     def survey(self, person: PersonalData) -> Survey:
         """Look through the workspace, its inputs and the outputs of its commands."""
-        needles = Needles(person.user_id, person.words)
+        needles = Needles(person.ids, person.words)
         scanner = Scanner(needles, USER_FIELDS)
         places = {(p.kind, p.path): p for p in self._by_number(person.user_id)}
-        for rows in self.tables.inputs(person.user_id):
+        for rows in self.tables.inputs(person.ids):
             place = self._place(rows.path, "input", "the person's rows", len(rows))
             places["input", place.path] = place
         for beyond in self.tables.beyond():
             places["input", beyond] = PersonPlace(
-                "input", beyond, "not looked through: it is elsewhere", 0, THEN["input"]
+                "input", beyond, "not looked through: it, or the key, is elsewhere", 0, THEN["input"]
             )
         unread, files, size = [], 0, 0
         for path, kind in self.files():

@@ -52,6 +52,7 @@ class PersonalData:
         recommended: the list as it is now.
         places: where all of this is.
         words: what the person wrote and nobody else did, each once.
+        known_as: ids in files: the id, or where the workspace keeps pseudonyms, both; empty: only the id.
     """
 
     user_id: str
@@ -64,10 +65,16 @@ class PersonalData:
     recommended: Sequence[Mapping[str, Any]] = ()
     places: Sequence[PersonPlace] = ()
     words: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids under which files know the person."""
+        return self.known_as or (self.user_id,)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        return {name: value for name, value in asdict(self).items() if name != "words"}
+        return {name: value for name, value in asdict(self).items() if name not in ("words", "known_as")}
 
     def summary(self) -> str:
         """Return the same as Markdown for people; long tables are cut, which is said."""

@@ -42,24 +42,24 @@ class Needles:
     """What is looked for.
 
     Attributes:
-        user_id: the id, which must stand by itself: no letter or digit before or behind it.
+        ids: which must stand by themselves: no letter or digit before or behind them.
         texts: the person's own words.
     """
 
-    user_id: str
+    ids: tuple[str, ...]
     texts: tuple[str, ...] = ()
 
     @property
     def telling(self) -> bool:
-        """Whether an id is so long that its bytes are no chance: four characters, or six digits."""
-        return len(self.user_id) >= (6 if self.user_id.isdigit() else 4)
+        """Whether the ids are so long that their bytes are no chance: four characters, or six digits."""
+        return all(len(one) >= (6 if one.isdigit() else 4) for one in self.ids)
 
     @cached_property
     def _automaton(self) -> Any:
         import ahocorasick
 
         found = ahocorasick.Automaton()
-        words = dict.fromkeys(_spellings(self.user_id), True) if self.telling else {}
+        words = {spelt: True for one in self.ids if self.telling for spelt in _spellings(one)}
         for text in self.texts:
             if len(text) >= SHORTEST_TEXT:
                 words |= {spelt: False for spelt in _spellings(text) if spelt not in words}
@@ -154,10 +154,10 @@ class Scanner:
         from kgrec.graph.rdf import encode
         from kgrec.graph.store import open_store
 
-        node = f"user/{encode(pl.Series([self.needles.user_id]))[0]}>".encode()
+        nodes = [f"user/{path}>".encode() for path in encode(pl.Series(list(self.needles.ids)))]
         hits = rows = 0
         for part in batched((f"{quad}\n".encode() for quad in open_store(folder)), ROWS):
-            rows += sum(node in line for line in part)
+            rows += sum(any(node in line for node in nodes) for line in part)
             hits += self.needles.count([b"".join(part)])
         return Found(hits, rows)
 
@@ -194,8 +194,8 @@ class Scanner:
         elif start.startswith(b"SQLite format 3\0") and path is not None:
             yield from _database(path)
         elif start.lstrip()[:1] in (b"{", b"["):
-            rows = sum(_mentions(document, self.needles.user_id, self.user_columns) for document in _documents(stream))
-            yield pl.DataFrame({"user_id": [self.needles.user_id] * rows}, schema={"user_id": pl.String})
+            rows = sum(_mentions(document, self.needles.ids, self.user_columns) for document in _documents(stream))
+            yield pl.DataFrame({"user_id": [self.needles.ids[0]] * rows}, schema={"user_id": pl.String})
 
     def _rows(self, frame: Any) -> int:
         import polars as pl
@@ -204,7 +204,7 @@ class Scanner:
         if {"kind", "key"} <= set(frame.columns):  # nodes of a graph
             frame = frame.with_columns(key=pl.when(pl.col("kind") == "user").then("key"))
             named.append("key")
-        alike = [pl.col(name).str.strip_chars() == self.needles.user_id for name in named]
+        alike = [pl.col(name).str.strip_chars().is_in(self.needles.ids) for name in named]
         return frame.filter(pl.any_horizontal(alike)).height if alike else 0
 
 
@@ -253,15 +253,15 @@ def _documents(stream: IO[bytes]) -> Iterator[Any]:
                 return
 
 
-def _mentions(document: Any, user_id: str, names: frozenset[str]) -> int:
-    """Count the fields of users that name one, and lists ``users`` that hold the id."""
+def _mentions(document: Any, ids: tuple[str, ...], names: frozenset[str]) -> int:
+    """Count the fields of users that name one, and lists ``users`` that hold one."""
     found, waiting = 0, [document]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Mapping):
-            found += sum(value.get(name) == user_id for name in names)
+            found += sum(value.get(name) in ids for name in names)
             users = value.get("users")
-            found += users.count(user_id) if isinstance(users, list) else 0
+            found += sum(users.count(one) for one in ids) if isinstance(users, list) else 0
             waiting += [inner for inner in value.values() if isinstance(inner, list | dict)]
         elif isinstance(value, list):
             waiting += [inner for inner in value if isinstance(inner, list | dict)]

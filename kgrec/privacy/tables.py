@@ -22,6 +22,7 @@ from kgrec.config import Config, FileConfig
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.ingest import ROLES, files_of
 from kgrec.data.parts import PartRole
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import LINE, PROBLEM, find_source, read_rows, read_text_bytes
 from kgrec.data.values import as_text, clean
 from kgrec.errors import DataError, KgrecError, NotFoundError
@@ -70,7 +71,7 @@ class PersonTables:
     domain: Domain
     manager: PluginManager
 
-    def inputs(self, user_id: str) -> Iterator[PersonRows]:
+    def inputs(self, user_ids: Sequence[str]) -> Iterator[PersonRows]:
         """Yield the input files of users and interactions that hold rows of a user; addresses are not fetched again.
 
         Raises:
@@ -85,7 +86,7 @@ class PersonTables:
             columns = resolve_mapping(entry, role, table, self.domain, self.manager).columns
             column = columns["user" if role == "interactions" else "id"]
             ids = table.select(clean(as_text(column, table.schema[column]))).to_series()
-            theirs = (ids == user_id).fill_null(False).to_numpy()
+            theirs = ids.is_in(user_ids).fill_null(False).to_numpy()
             before = found.get(path)  # a file may be read as two things
             found[path] = PersonRows(path, entry, table, theirs if before is None else theirs | before.theirs)
         yield from (rows for rows in found.values() if len(rows))
@@ -104,15 +105,18 @@ class PersonTables:
     def beyond(self) -> list[str]:
         """Return the tables of people that cannot be looked through: addresses, and files that are not there."""
         people = [entry.path for role, entry in self.entries() if role != "items"]
+        names = Pseudonyms.of(self.root)
+        if names.name and names.key is None:  # files know people by ids
+            return people
         return [path for path in people if address(path) or not split_part(self.root / path)[0].is_file()]
 
-    def output(self, path: Path, user_id: str, *, telling: bool) -> PersonRows | None:
+    def output(self, path: Path, user_ids: Sequence[str], *, telling: bool) -> PersonRows | None:
         """Return the rows of a user in a file that a command wrote; None where it has no rows that kgrec reads.
 
         Args:
             path: the file.
-            user_id: canonical id.
-            telling: the id also counts where it stands in another cell, or inside of one.
+            user_ids: canonical ids.
+            telling: an id also counts where it stands in another cell, or inside of one.
         """
         try:
             if find_source(path, None, self.manager) is None:
@@ -121,9 +125,9 @@ class PersonTables:
         except KgrecError:
             return None
         cells = {name: as_text(name, kind) for name, kind in table.schema.items() if name != LINE}
-        alike = [cell == user_id for name, cell in cells.items() if name in ("user_id", "user")]
+        alike = [cell.is_in(user_ids) for name, cell in cells.items() if name in ("user_id", "user")]
         if telling:
-            alike += [cell.str.contains(user_id, literal=True) for cell in cells.values()]
+            alike += [cell.str.contains_any(list(user_ids)) for cell in cells.values()]
         if not alike:
             return None
         theirs = table.select(pl.any_horizontal(alike).fill_null(False)).to_series().to_numpy()

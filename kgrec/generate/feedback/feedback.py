@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import LINE, read_source
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
@@ -19,7 +20,6 @@ from kgrec.generate.prompts import render
 from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import MAIN
-from kgrec.types import canonical_id
 
 if TYPE_CHECKING:
     from kgrec.generate.service import TextService
@@ -157,7 +157,7 @@ class TextFeedback:
         Returns:
             How many texts and events were removed.
         """
-        return self.store.forget(canonical_id(user))
+        return self.store.forget(Pseudonyms.of(self.store.root).stored(user))
 
     def accepted(self, *, faulty_edits: bool = False) -> list[AcceptedText]:
         """Return the texts that were clicked, rated 4 or better, or edited, with the prompts that they answer.
@@ -188,6 +188,7 @@ class TextFeedback:
 
     def _stored(self, raw: pl.DataFrame, where: str, columns: Mapping[str, str]) -> FeedbackReport:
         events, rejects = parse_events(raw, where, _now(), columns)
+        events = events.with_columns(Pseudonyms.of(self.store.root).column(events["user_id"]))
         events = self._with_violations(events)
         stored, unknown = self.store.add_events(events.select(list(EVENT_SCHEMA)))
         gone = events.filter(pl.col("text_id").is_in(pl.Series(unknown, dtype=pl.String).implode()))
