@@ -88,13 +88,13 @@ class Ranker:
 
     def hiding(self, forgotten: ForgottenUsers) -> Ranker:
         """Return the ranker without the ids of users who are being forgotten."""
+        if not forgotten.people:  # a list for one user must start fast
+            return self
         import polars as pl
 
-        hidden = forgotten.hidden(pl.Series(self.user_ids, dtype=pl.String))
-        if hidden is None:
-            return self
-        named = [*map(str, pl.Series(self.user_ids, dtype=pl.String).set(hidden, ""))]
-        return replace(self, user_ids=named)
+        ids = pl.Series(self.user_ids, dtype=pl.String)
+        hidden = forgotten.hidden(ids)
+        return self if hidden is None else replace(self, user_ids=ids.set(hidden, "").to_list())
 
     def split(self, asked: Asked) -> tuple[dict[str, Scores], Scores]:
         """Return each scorer's share of the fused score by its name, and their sum; each of shape ``(u, n_items)``.
