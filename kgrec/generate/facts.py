@@ -101,7 +101,7 @@ class FactBook:
             profile: of the user.
             reason: from the explanation of a recommendation; None: what the history itself tells.
         """
-        found = self._of_reason(profile, reason) if reason else []
+        found = self._of_reason(item, profile, reason) if reason else []
         about = self.items([item])[0]
         subject = str(self._dataset.items["item_id"][item])
         shared = [
@@ -117,10 +117,10 @@ class FactBook:
             count = float(profile.counts[key])
             found.append(replace(fact, type="interest", name="interest", number=count, source="interactions"))
             if k == 0:
-                found += self._examples(profile, key, named)
+                found += self._examples(item, profile, key, named)
         return [replace(fact, subject=subject) for fact in found]
 
-    def _examples(self, profile: UserProfile, key: str, named: Container[str]) -> Iterator[Fact]:
+    def _examples(self, item: int, profile: UserProfile, key: str, named: Container[str]) -> Iterator[Fact]:
         """Yield touched items that have an entity, those first that weigh much and that few others have touched."""
         known = self._popularity
         holders = [touched for touched in profile.touched_with(key) if self.title(touched.item) not in named]
@@ -130,7 +130,7 @@ class FactBook:
             title = self.title(touched.item)
             if title and title not in titles:
                 titles.append(title)
-                yield replace(self._history(touched, title), name="examples")
+                yield replace(self._history(item, touched, title), name="examples")
             if len(titles) == EXAMPLES:
                 return
 
@@ -233,7 +233,7 @@ class FactBook:
             return inverse.inverse_label_in(self._language)
         return self._stated.get(relation, (relation.replace("_", " "), ""))[0]
 
-    def _of_reason(self, profile: UserProfile, reason: Reason) -> list[Fact]:
+    def _of_reason(self, item: int, profile: UserProfile, reason: Reason) -> list[Fact]:
         if reason.kind not in ("path", "similar") or not reason.nodes:
             return []
         position = self._dataset.find_item(reason.nodes[0])
@@ -241,16 +241,19 @@ class FactBook:
         title = self.title(position) if position is not None else ""
         if position is None or touched is None or not title:
             return []
-        found = [self._history(touched, title)]
+        found = [self._history(item, touched, title)]
         clause = self._because(reason, title)
         if clause:
             found.append(Fact("", "reason", "because", clause, source="explanation"))
         return found
 
-    def _history(self, touched: Touched, title: str) -> Fact:
+    def _history(self, item: int, touched: Touched, title: str) -> Fact:
         verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
         aliases = self._other_names(str(self._dataset.items["title"][touched.item]), title)
-        return Fact("", "history", "history", title, verb, aliases=aliases, source="interactions")
+        own, other = self.items([item, touched.item])
+        theirs = {fact.value for fact in other if fact.type == "entity"}
+        shares = tuple(dict.fromkeys(f.value for f in own if f.type == "entity" and f.value in theirs))
+        return Fact("", "history", "history", title, verb, aliases=aliases, source="interactions", shares=shares)
 
     def _other_names(self, title: str, shown: str) -> tuple[str, ...]:
         """Return the other names of an item that is shown as ``shown``; the short one of a long name is the last."""

@@ -49,6 +49,7 @@ class Fact:
         aliases: other names under which ``value`` may appear.
         source: where it stands: ``films.csv:2``, ``graph.ttl``, ``interactions``.
         subject: id of the item it is about.
+        shares: of a history, the values that the item it is told for has in common with it: ``Ada Orbit``, ``Drama``.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Fact:
     aliases: tuple[str, ...] = ()
     source: str = ""
     subject: str = ""
+    shares: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, str]:
         """Return what a reader may know of the fact, as JSON values."""
