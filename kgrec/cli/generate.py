@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,9 @@ def generate(
     show_facts: Annotated[
         bool, typer.Option("--show-facts", help="Show what the text may say, and its source.")
     ] = False,
+    show_checks: Annotated[
+        bool, typer.Option("--show-checks", help="Show what guards cut, repaired or replaced, and why.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="No fallback: a text that guards refuse is an error (exit code 6).")
     ] = False,
@@ -98,7 +102,7 @@ def generate(
     if live:
         _draft(None)
     _notes(run, texts)
-    run.data([text.to_dict() for text in texts], lambda: show_texts(texts, show_facts), out)
+    run.data([text.to_dict() for text in texts], lambda: show_texts(texts, show_facts, show_checks), out)
 
 
 def _for_all(
@@ -140,10 +144,14 @@ def _notes(run: CommandLineRun, texts: list[GeneratedText]) -> None:
     for note in dict.fromkeys(text.note for text in texts if text.note):
         if not run.quiet:
             warn(f"the template stepped in: {note}")
+    changed = Counter(change.action for text in texts for change in text.changes)
+    if changed and not run.quiet:
+        told = ", ".join(f"{cell(count)} {action}" for action, count in sorted(changed.items()))
+        run.say(f"what the model wrote was changed: {told} (--show-checks shows why)")
 
 
-def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
-    """Print texts, with their facts and what guards had against drafts if asked for."""
+def show_texts(texts: list[GeneratedText], show_facts: bool = False, show_checks: bool = False) -> None:
+    """Print texts, with their facts and what guards made of the drafts if asked for."""
     out = console()
     if not texts:
         out.print("nothing to write about")
@@ -152,6 +160,12 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False) -> None:
             out.print()
         said = text.text or f"nothing is known about {', '.join(text.item_ids)}"
         out.print(clean(said, PROSE), style="bold" if text.text and show_facts else "" if text.text else "dim")
+        if show_checks:
+            for change in text.changes:
+                why = f" ({clean(change.why)})" if change.why else ""
+                out.print(f"{change.action}: {clean(change.text, PROSE)}{why}", style="yellow")
+            if not text.changes:
+                out.print("as it was written", style="dim")
         if not show_facts:
             continue
         how = "fallback" if text.fallback else "repaired" if text.repaired else ""

@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 from kgrec.generate.names import spans_of
 from kgrec.generate.template import PERSONAL, phrases_of
 from kgrec.languages.language import get_language
-from kgrec.plugin.generation import TextRequest, Violation
+from kgrec.plugin.generation import Change, TextRequest, Violation
 from kgrec.text.tokens import tokenize
+
+Check = Callable[[str], Sequence[Violation]]
+"""Asks the guards about a text."""
 
 WEIGHTS: Mapping[str, float] = {"coverage": 0.35, "fit": 0.3, "fluency": 0.2, "diversity": 0.15}
 """How much each criterion counts; all lie between 0 and 1."""
@@ -83,20 +85,22 @@ def overlap(first: str, second: str) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-LONGEST = 6
-"""Sentences of a draft that are looked through; there are two to the power of so many ways to shorten it."""
+LONGEST = 12
+"""Sentences of a draft that are looked through."""
 
 SHORTEST = 6
 """Words (characters) of what is left; less is no text."""
 
-LOCAL = ("claims", "entities", "numbers", "copying", "repetition", "length")
+LOCAL = ("claims", "entities", "numbers", "copying", "repetition", "length", "judge")
 """Guards whose faults are in single sentences."""
 
-_END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|Ms|St|Jr|Sr|vs|No)\.)(?<!\bMrs\.)\s+|(?<=[。！？；])")
+_END = re.compile(
+    r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|Ms|St|Jr|Sr|vs|No)\.)(?<!\bMrs\.)(?<!\d\.(?=\s\w))\s+|(?<=[。！？；])|\n+"
+)
 
 
-def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[Violation]]) -> str:
-    """Return the longest text that passes and is the draft without some of its sentences, or nothing.
+def shortened(text: str, request: TextRequest, check: Check) -> tuple[str, tuple[Change, ...]]:
+    """Return the draft without those of its sentences that guards object to, and what was cut; or nothing.
 
     What is said twice is said once, and a sentence that the model did not finish is left out.
 
@@ -107,23 +111,54 @@ def shortened(text: str, request: TextRequest, check: Callable[[str], Sequence[V
         request: what was to be written; no name of its facts is cut in two.
         check: asks the guards.
     """
-    pack, whole = get_language(request.language), _sentences(text, request)
-    if len(whole) < 2 or any(found.guard not in LOCAL for found in check(text)):
-        return ""
-    finished = [part for part in whole if re.search(r"[.!?…。！？][”“«\"」』]?$", part)]
-    parts = list(dict.fromkeys(finished))[:LONGEST]
-    for size in range(len(parts), 0, -1):
-        for kept in combinations(parts, size):
-            shorter = pack.joined(kept)
-            if shorter != text and pack.size(shorter) >= SHORTEST and not check(shorter):
-                return shorter
-    return ""
+    parts = _sentences(text, request)
+    if len(parts) < 2 or any(found.guard not in LOCAL for found in check(text)):
+        return "", ()
+    kept: list[tuple[str, str]] = []
+    cut: list[Change] = []
+    seen: set[str] = set()
+    for number, (part, gap) in enumerate(parts):
+        why = ""
+        if part in seen:
+            why = "it was said before"
+        elif number >= LONGEST:
+            why = "the text is too long"
+        elif not re.search(r"[.!?…:。！？；][”“«\"」』]?$", part):
+            why = "it is not finished"
+        else:
+            why = next((found.message for found in check(part) if found.guard in ONE), "")
+        seen.add(part)
+        if why:
+            cut.append(Change("cut", part, why))
+        else:
+            kept.append((part, gap))
+    while len(kept) > 1 and (faults := check(_together(kept))):
+        cut.append(Change("cut", kept[-1][0], faults[0].message))
+        kept.pop()
+    shorter = _together(kept)
+    good = cut and get_language(request.language).size(shorter) >= SHORTEST and not check(shorter)
+    return (shorter, tuple(cut)) if good else ("", ())
 
 
-def _sentences(text: str, request: TextRequest) -> list[str]:
+ONE = ("claims", "entities", "numbers", "copying", "judge")
+"""Guards whose faults a sentence has by itself."""
+
+
+def _together(parts: Sequence[tuple[str, str]]) -> str:
+    return "".join(part + gap for part, gap in parts).strip()
+
+
+def _sentences(text: str, request: TextRequest) -> list[tuple[str, str]]:
+    """Return the sentences, each with the space or line end behind it."""
     inside = [(span.start, span.end) for span in spans_of(text, request.facts)]
-    ends = [m.end() for m in _END.finditer(text) if not any(start < m.start() < end for start, end in inside)]
-    return [part for a, b in zip([0, *ends], [*ends, len(text)], strict=True) if (part := text[a:b].strip())]
+    ends = [m for m in _END.finditer(text) if not any(start < m.start() < end for start, end in inside)]
+    starts = [0, *(m.end() for m in ends)]
+    stops = [*((m.start(), m.end()) for m in ends), (len(text), len(text))]
+    return [
+        (part, text[stop:after])
+        for start, (stop, after) in zip(starts, stops, strict=True)
+        if (part := text[start:stop].strip())
+    ]
 
 
 def for_reader(request: TextRequest) -> TextRequest | None:

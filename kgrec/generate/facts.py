@@ -87,11 +87,14 @@ class FactBook:
                 self._known[item] = (*self._literals(row), *entities.get(item, ()))
         return [self._known[item] for item in items]
 
+    def _safe(self, name: str) -> bool:
+        return safe_name(name, self._domain.may_say)
+
     def title(self, item: int) -> str:
         """Return what an item is called in sentences, or nothing where its title cannot be used."""
         value = self._dataset.items["title"][item]
         name = display(str(value)) if value else ""
-        return name if safe_name(name) else ""
+        return name if self._safe(name) else ""
 
     def personal(self, item: int, profile: UserProfile, reason: Reason | None = None) -> list[Fact]:
         """Return what may be said of a user and an item: the reason, the item of the history behind it, interests.
@@ -167,7 +170,7 @@ class FactBook:
         found = []
         if row.get("title"):
             title = display(str(row["title"]))
-            if safe_name(title):
+            if self._safe(title):
                 aliases = self._other_names(str(row["title"]), title)
                 found.append(Fact("", "title", "title", title, aliases=aliases, source=source, subject=item_id))
         for name, info in self._dataset.item_attributes.items():
@@ -187,7 +190,7 @@ class FactBook:
         found = []
         for one in values[:MOST]:
             text = plain(str(one))
-            if not safe_name(text):
+            if not self._safe(text):
                 continue
             number = _NUMBER.fullmatch(text)
             if date := _ISO_DATE.fullmatch(text):
@@ -213,11 +216,11 @@ class FactBook:
         found: dict[int, list[Fact]] = {}
         for row in table.iter_rows(named=True):
             value = display(row["label"]) if row["kind"] == "item" else plain(row["label"])
-            if not safe_name(value):
+            if not self._safe(value):
                 continue
             label = self._label(row["relation"])
             source = f"{row['source']}:{row['line']}" if row["line"] is not None else str(row["source"] or "")
-            aliases = tuple(a for a in map(plain, row["aliases"] or ()) if a and a != value and safe_name(a))
+            aliases = tuple(a for a in map(plain, row["aliases"] or ()) if a and a != value and self._safe(a))
             subject = str(ids[row["item"]])
             fact = Fact("", "entity", row["relation"], value, label, aliases=aliases, source=source, subject=subject)
             found.setdefault(row["item"], []).append(fact)
@@ -258,7 +261,7 @@ class FactBook:
     def _other_names(self, title: str, shown: str) -> tuple[str, ...]:
         """Return the other names of an item that is shown as ``shown``; the short one of a long name is the last."""
         names = (*name_variants(plain(title)), shortener(self._domain.short_title)(shown))
-        return tuple(dict.fromkeys(name for name in names if name != shown and safe_name(name)))
+        return tuple(dict.fromkeys(name for name in names if name != shown and self._safe(name)))
 
     def _because(self, reason: Reason, history: str) -> str:
         """Return how the path is worded: ``also directed by Ada Orbit``; nothing where its two steps differ."""
@@ -273,7 +276,7 @@ class FactBook:
         else:
             kinds = ("entity", "item") if relation.tail not in ("item", "user") else ("item", "entity")
             name = self._name_of(reason.nodes[1], kinds)
-        return worded.format(entity=name) if worded and name and safe_name(name) else ""
+        return worded.format(entity=name) if worded and name and self._safe(name) else ""
 
 
 def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:

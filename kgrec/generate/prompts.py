@@ -35,6 +35,7 @@ _CHAT = re.compile(
     r"|#{2,}|`{3,}|<{2,}|>{2,}|\b(?:system|assistant|user|human|facts|text|task)\s*[:：]\s*",
     re.IGNORECASE,
 )
+_GAP = re.compile(r"\n{3,}")
 _QUOTES = {'"': '"', "“": "”", "'": "'", "「": "」"}
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
@@ -194,7 +195,16 @@ def first_line(text: str) -> str:
     >>> first_line('\n "A quiet film."\nFacts: more')
     'A quiet film.'
     """
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return unquoted(next((line for line in text.splitlines() if line.strip()), ""))
+
+
+def unquoted(text: str) -> str:
+    r"""Return an answer, of one line or several, without quotation marks around all of it.
+
+    >>> unquoted('\n"A quiet film.\n\n\nFor tonight." ')
+    'A quiet film.\n\nFor tonight.'
+    """
+    line = _GAP.sub("\n\n", "\n".join(row.strip() for row in text.strip().splitlines()))
     if len(line) > 2 and _QUOTES.get(line[0]) == line[-1] and line[0] not in line[1:-1]:
         line = line[1:-1].strip()
     return line

@@ -405,6 +405,7 @@ class TextService:
             known=self.names if asked.model != TEMPLATE else None,
             cues=cues_of(domain, language),
             private=tuple(filter(None, (user_id, *profile.own_words))),
+            allowed=domain.may_say,
         )
 
     def profile(self, user_id: str) -> UserProfile:

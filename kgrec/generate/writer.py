@@ -6,16 +6,18 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kgrec.errors import DataError, GuardRefusedError, KgrecError, ModelError, PluginError
 from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
-from kgrec.generate.prompts import PromptGenerator, first_line, version_of
+from kgrec.generate.names import masked, spans_of
+from kgrec.generate.prompts import PromptGenerator, first_line, is_small, unquoted, version_of
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.domain import PromptTemplate, default_prompt
-from kgrec.plugin.generation import GeneratedText, TextRequest, Violation
+from kgrec.plugin.generation import Change, GeneratedText, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
+from kgrec.text.sanitize import forbidden
 
 _DEAD = (ModelError, DataError)
 """What a model raises that cannot be used: no answer, a missing package, a missing or damaged file."""
@@ -24,8 +26,26 @@ Watch = Callable[[str], None]
 """Told the pieces of a draft as they are made."""
 
 
-_Drafts = list[tuple[str, list[Violation]]]
-"""What was written for one request, and what guards say of each text."""
+LONGEST_DRAFT = 20_000
+"""Characters of an answer that guards look at; a longer one is refused unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was written for a request.
+
+    Attributes:
+        text: the draft.
+        problems: what guards have against it.
+        changes: what it lost.
+    """
+
+    text: str
+    problems: tuple[Violation, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+_Drafts = list[Draft]
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,10 @@ class Writer:
 
     def check(self, request: TextRequest, text: str) -> list[Violation]:
         """Return what the guards have against a text."""
-        return [found for guard in self.guards for found in guard.check(request, request.facts, text)]
+        if len(text) > LONGEST_DRAFT:
+            return [Violation("length", f"{len(text)} characters are no text", text[:40])]
+        found = gate(request, text)
+        return found or [each for guard in self.guards for each in guard.check(request, request.facts, text)]
 
     def _drafts(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> tuple[list[_Drafts], str]:
         """Return drafts of each request, and why there are none where the model failed."""
@@ -104,7 +127,11 @@ class Writer:
         if self.generator is None or not requests:
             return drafts, note
         for number in range(self.candidates):
-            open_ = [k for k, made in enumerate(drafts) if not any(settled(requests[k], t) for t in _passed(made))]
+            open_ = [
+                k
+                for k, made in enumerate(drafts)
+                if not any(settled(requests[k], draft.text) for draft in _passed(made))
+            ]
             if not open_:
                 break
             try:
@@ -114,9 +141,10 @@ class Writer:
                 break
             for k, text in zip(open_, texts, strict=True):
                 found = self.check(requests[k], text) if text else []
-                drafts[k].append((text, found))
-                if found and (shorter := shortened(text, requests[k], partial(self.check, requests[k]))):
-                    drafts[k].append((shorter, []))
+                drafts[k].append(Draft(text[:LONGEST_DRAFT], tuple(found)))
+                if found and len(text) <= LONGEST_DRAFT:
+                    shorter, cut = shortened(text, requests[k], partial(self.check, requests[k]))
+                    drafts[k] += [Draft(shorter, (), cut)] if shorter else []
         return drafts, "" if any(drafts) else note
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
@@ -139,22 +167,28 @@ class Writer:
         self, request: TextRequest, made: _Drafts, user: str, seed: int, note: str, spent: float, allow_fallback: bool
     ) -> GeneratedText:
         started = time.perf_counter()
-        text, judged = self._best(request, _passed(made))
-        faults = [] if text else [found for _, problems in made for found in problems]
+        best, judged = self._best(request, _passed(made))
+        text, changes = best.text, best.changes
+        faults = [found for draft in made for found in draft.problems if not text or changes]
+        first = next((draft.text for draft in made if draft.text), "")
+        why = faults[0].message if faults else ""
         repaired = False
         if not text and made and self.repair:
             text, further = self._repaired(request, made, seed)
             faults += further
             repaired = bool(text)
+            changes = (Change("repaired", first, why),) if repaired else ()
         if text:
-            text = self._to_reader(request, text, seed)
+            text, added = self._to_reader(request, text, seed)
+            changes += (Change("added", added),) if added else ()
         if not text and not allow_fallback and self.generator is not None:
             told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "nothing was written"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
         by_template = not text
         author = "template" if by_template else self.name or (self.model.name if self.model else "")
         if by_template:
-            text = self.template.write([request], model=None, seed=seed)[0]
+            text = self._by_template(request, seed)
+            changes = (Change("replaced", first, why),) if first else ()
         return GeneratedText(
             text=text,
             kind=request.kind.name,
@@ -164,6 +198,7 @@ class Writer:
             item_ids=request.item_ids,
             facts=request.facts,
             violations=tuple(dict.fromkeys(faults)),
+            changes=changes,
             repaired=repaired,
             fallback=by_template and self.generator is not None,
             seconds=round(spent + time.perf_counter() - started, 4),
@@ -175,9 +210,22 @@ class Writer:
             topics=request.topics,
         )
 
-    def _best(self, request: TextRequest, texts: Sequence[str]) -> tuple[str, dict[str, float]]:
-        if len(texts) < 2:
-            return (texts[0] if texts else ""), {}
+    def _by_template(self, request: TextRequest, seed: int) -> str:
+        """Return the template's text; facts that no text may hold are left out of it."""
+        text = self.template.write([request], model=None, seed=seed)[0]
+        while found := gate(request, text):
+            held = tuple(fact for fact in request.facts if fact.value in text and gate(request, fact.value))
+            held = held or tuple(fact for fact in request.facts if fact.type not in ("title", "text"))[-1:]
+            if not held:
+                raise GuardRefusedError(f"the template's text: {found[0].message}", hint="see the item's facts")
+            request = replace(request, facts=tuple(fact for fact in request.facts if fact not in held))
+            text = self.template.write([request], model=None, seed=seed)[0]
+        return text
+
+    def _best(self, request: TextRequest, drafts: Sequence[Draft]) -> tuple[Draft, dict[str, float]]:
+        if len(drafts) < 2:
+            return (drafts[0] if drafts else Draft("")), {}
+        texts = [draft.text for draft in drafts]
         likelihoods = [math.nan] * len(texts)
         if isinstance(self.model, ScoringModel):
             try:
@@ -186,11 +234,12 @@ class Writer:
                 likelihoods = [math.nan] * len(texts)  # fluency then decides nothing
         judged = scores(request, texts, likelihoods)
         best = max(range(len(texts)), key=lambda k: (judged[k]["total"], -k))
-        return texts[best], judged[best]
+        return drafts[best], judged[best]
 
     def _repaired(self, request: TextRequest, made: _Drafts, seed: int) -> tuple[str, list[Violation]]:
         template = self.repair_prompts.get(request.language)
-        draft, problems = min(((t, found) for t, found in made if t), key=lambda row: len(row[1]), default=("", []))
+        tried = min((one for one in made if one.text), key=lambda one: len(one.problems), default=Draft(""))
+        draft, problems = tried.text, tried.problems
         if template is None or not draft or self.model is None or not isinstance(self.generator, PromptGenerator):
             return "", []
         try:
@@ -202,22 +251,22 @@ class Writer:
         found = self.check(request, text) if text else []
         return ("" if found else text), found
 
-    def _to_reader(self, request: TextRequest, text: str, seed: int) -> str:
-        """Return a text that speaks to its reader: with a sentence behind it, if it has none and one passes."""
+    def _to_reader(self, request: TextRequest, text: str, seed: int) -> tuple[str, str]:
+        """Return a text that speaks to its reader, and the sentence put behind it, if it had none and one passes."""
         asked, template = for_reader(request), self.personal_prompts.get(request.language)
         if asked is None or template is None or self.model is None or not isinstance(self.generator, PromptGenerator):
-            return text
+            return text, ""
         if speaks_to_reader(request, text) or not has_room(request, text):
-            return text
+            return text, ""
         seeds = range(seed, seed + max(self.candidates, 1))
         try:
             for sentence in self.generator.sentence(asked, template=template, model=self.model, seeds=seeds):
                 whole = with_sentence(text, sentence, request.language)
                 if sentence and speaks_to_reader(request, sentence) and not self.check(request, whole):
-                    return whole
+                    return whole, sentence
         except _DEAD:
-            return text  # it is true, and for everybody
-        return text
+            return text, ""  # it is true, and for everybody
+        return text, ""
 
     def _prompt_of(self, request: TextRequest) -> str:
         if not isinstance(self.generator, PromptGenerator):
@@ -226,9 +275,23 @@ class Writer:
         return version_of(template) if template else ""
 
 
-def _passed(made: _Drafts) -> list[str]:
-    """Return the texts that guards let pass, each once."""
-    return list(dict.fromkeys(text for text, problems in made if text and not problems))
+def _passed(made: _Drafts) -> list[Draft]:
+    """Return the drafts that guards let pass, each text once; those that lost nothing first."""
+    passed = {draft.text: draft for draft in reversed(made) if draft.text and not draft.problems}
+    return sorted(passed.values(), key=lambda draft: len(draft.changes))
+
+
+def gate(request: TextRequest, text: str) -> list[Violation]:
+    """Return what no text may hold, whoever wrote it; what the domain allows may stand where a fact has it."""
+    found = forbidden(text)
+    if found and request.allowed:
+        covered = masked(text, spans_of(text, request.facts))
+        found = [
+            (what, said) for what, said in found if what not in request.allowed or what in dict(forbidden(covered))
+        ]
+    return [
+        Violation("gate", f"no text may hold this ({what}): {said.strip()[:40]!r}", said[:40]) for what, said in found
+    ]
 
 
 class _Watched:
@@ -255,7 +318,7 @@ class _Watched:
             for piece in self._model.stream(prompt, max_new_tokens=max_new_tokens, seed=seed):
                 text += piece
                 self._watch(piece)
-            answers.append(first_line(text))
+            answers.append(first_line(text) if is_small(self._model) else unquoted(text))
         return answers
 
 

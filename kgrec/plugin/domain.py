@@ -178,6 +178,8 @@ class Domain:
             ``{"en": {"designed_by": ("{} designs", "designer {}")}}``.
         short_title: import path of a function ``(title: str) -> str`` that gives an item's short name, where titles are
             too long for sentences; texts may call the item either way. None: titles are what items are called.
+        may_say: what texts may say where a fact says exactly that, although it is refused otherwise: ``address``,
+            ``health``, ``age``... see docs/generate.md.
     """
 
     name: str
@@ -196,6 +198,7 @@ class Domain:
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     cues: AbstractMapping[str, AbstractMapping[str, Sequence[str]]] = field(default_factory=dict)
     short_title: str | None = None
+    may_say: frozenset[str] = frozenset()
 
     def noun(self, code: str) -> str:
         """Return what an item is called in a language."""

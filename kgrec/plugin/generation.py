@@ -11,6 +11,7 @@ from kgrec.plugin.domain import PromptTemplate, TextKind
 
 __all__ = [
     "MAIN",
+    "Change",
     "CountingModel",
     "Evidence",
     "Fact",
@@ -169,6 +170,9 @@ class TextRequest:
         cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
         private: what must not be told, for guards: the user's id and own words.
         topics: values of ``facts`` that the text should dwell on, the strongest first; empty: no preference.
+        strict: words that state nothing known are refused, too: for models that make things up.
+        allowed: what facts of the domain may say although no other text may, see
+            :attr:`kgrec.plugin.domain.Domain.may_say`.
     """
 
     kind: TextKind
@@ -187,6 +191,8 @@ class TextRequest:
     cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
+    strict: bool = False
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,21 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to what a model wrote.
+
+    Attributes:
+        action: ``cut`` (sentences), ``added`` (a sentence), ``repaired``, ``replaced`` (by the template).
+        text: the words that went, or that were added.
+        why: what a guard had against them, or empty.
+    """
+
+    action: Literal["cut", "added", "repaired", "replaced"]
+    text: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedText:
     """A text and how it came to be.
 
@@ -217,6 +238,7 @@ class GeneratedText:
         item_ids: about what.
         facts: what could be said.
         violations: what guards had against drafts; of the text itself there are none.
+        changes: what was done to the draft; empty where it arrives as it was written.
         repaired: whether it is a second draft.
         fallback: whether the template generator had to step in.
         seconds: how long it took.
@@ -236,6 +258,7 @@ class GeneratedText:
     item_ids: tuple[str, ...]
     facts: tuple[Fact, ...]
     violations: tuple[Violation, ...] = ()
+    changes: tuple[Change, ...] = ()
     repaired: bool = False
     fallback: bool = False
     seconds: float = 0.0
@@ -258,6 +281,7 @@ class GeneratedText:
             "facts": [fact.to_dict() for fact in self.facts],
             "topics": list(self.topics),
             "violations": [asdict(violation) | {"text": violation.text or None} for violation in self.violations],
+            "changes": [asdict(change) | {"why": change.why or None} for change in self.changes],
             "repaired": self.repaired,
             "fallback": self.fallback,
             "seconds": self.seconds,

@@ -12,7 +12,7 @@ from kgrec.generate.names import masked, spans_of
 from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
-from kgrec.text.sanitize import address, instruction, markup
+from kgrec.text.sanitize import forbidden
 from kgrec.text.tokens import name_key, tokenize
 
 _LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
@@ -32,12 +32,14 @@ class Banned(Configured):
     Options = BannedOptions
     options: BannedOptions
 
-    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:  # noqa: ARG002
+    def check(self, request: TextRequest, facts: Sequence[Fact], text: str) -> list[Violation]:
         """See :class:`kgrec.plugin.protocols.Guard`."""
-        return [Violation("banned", f"{said!r} must not be in the text", said) for said in self._said(facts, text)]
+        return [
+            Violation("banned", f"{said!r} must not be in the text", said) for said in self._said(request, facts, text)
+        ]
 
-    def _said(self, facts: Sequence[Fact], text: str) -> Iterator[str]:
-        yield from (said.strip()[:40] for said in (markup(text), address(text), instruction(text)) if said)
+    def _said(self, request: TextRequest, facts: Sequence[Fact], text: str) -> Iterator[str]:
+        yield from (said.strip()[:40] for _, said in forbidden(text, request.allowed))
         covered = masked(text, spans_of(text, tuple(facts)))
         yield from (
             match[0] for match in phrase_pattern(languages(), "banned", tuple(self.options.words)).finditer(covered)

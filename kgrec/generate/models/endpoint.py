@@ -20,7 +20,7 @@ from pydantic import Field, SecretStr
 
 from kgrec.consent import NO_SECRET, Consent, ask_on_terminal, origin
 from kgrec.errors import ModelError
-from kgrec.generate.prompts import first_line, valid_json
+from kgrec.generate.prompts import unquoted, valid_json
 from kgrec.plugin.options import Configured, Options
 
 SYSTEM = (
@@ -159,7 +159,7 @@ class EndpointModel(Configured):
             raise ModelError(f"{self.name}: the endpoint answered, but not in OpenAI's protocol") from None
         if not isinstance(text, str):
             return ""
-        return first_line(text) if schema is None else valid_json(text, schema)
+        return unquoted(text) if schema is None else valid_json(text, schema)
 
     def _open(self) -> Any:
         """Return what completions are asked of, when it is this request's turn."""
