@@ -10,7 +10,7 @@ from dataclasses import replace
 from kgrec.generate.names import spans_of
 from kgrec.generate.template import PERSONAL, phrases_of
 from kgrec.languages.language import get_language
-from kgrec.plugin.generation import Change, TextRequest, Violation
+from kgrec.plugin.generation import TextChange, TextRequest, Violation
 from kgrec.text.tokens import tokenize
 
 Check = Callable[[str], Sequence[Violation]]
@@ -99,7 +99,7 @@ _END = re.compile(
 )
 
 
-def shortened(text: str, request: TextRequest, check: Check) -> tuple[str, tuple[Change, ...]]:
+def shortened(text: str, request: TextRequest, check: Check) -> tuple[str, tuple[TextChange, ...]]:
     """Return the draft without those of its sentences that guards object to, and what was cut; or nothing.
 
     What is said twice is said once, and a sentence that the model did not finish is left out.
@@ -115,7 +115,7 @@ def shortened(text: str, request: TextRequest, check: Check) -> tuple[str, tuple
     if len(parts) < 2 or any(found.guard not in LOCAL for found in check(text)):
         return "", ()
     kept: list[tuple[str, str]] = []
-    cut: list[Change] = []
+    cut: list[TextChange] = []
     seen: set[str] = set()
     for number, (part, gap) in enumerate(parts):
         why = ""
@@ -129,11 +129,11 @@ def shortened(text: str, request: TextRequest, check: Check) -> tuple[str, tuple
             why = next((found.message for found in check(part) if found.guard in ONE), "")
         seen.add(part)
         if why:
-            cut.append(Change("cut", part, why))
+            cut.append(TextChange("cut", part, why))
         else:
             kept.append((part, gap))
     while len(kept) > 1 and (faults := check(_together(kept))):
-        cut.append(Change("cut", kept[-1][0], faults[0].message))
+        cut.append(TextChange("cut", kept[-1][0], faults[0].message))
         kept.pop()
     shorter = _together(kept)
     good = cut and get_language(request.language).size(shorter) >= SHORTEST and not check(shorter)

@@ -15,7 +15,7 @@ from kgrec.generate.names import masked, spans_of
 from kgrec.generate.prompts import PromptGenerator, first_line, is_small, unquoted, version_of
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.domain import PromptTemplate, default_prompt
-from kgrec.plugin.generation import Change, GeneratedText, TextRequest, Violation
+from kgrec.plugin.generation import GeneratedText, TextChange, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 from kgrec.text.sanitize import forbidden
 
@@ -42,7 +42,7 @@ class Draft:
 
     text: str
     problems: tuple[Violation, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[TextChange, ...] = ()
 
 
 _Drafts = list[Draft]
@@ -177,10 +177,10 @@ class Writer:
             text, further = self._repaired(request, made, seed)
             faults += further
             repaired = bool(text)
-            changes = (Change("repaired", first, why),) if repaired else ()
+            changes = (TextChange("repaired", first, why),) if repaired else ()
         if text:
             text, added = self._to_reader(request, text, seed)
-            changes += (Change("added", added),) if added else ()
+            changes += (TextChange("added", added),) if added else ()
         if not text and not allow_fallback and self.generator is not None:
             told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "nothing was written"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
@@ -188,7 +188,7 @@ class Writer:
         author = "template" if by_template else self.name or (self.model.name if self.model else "")
         if by_template:
             text = self._by_template(request, seed)
-            changes = (Change("replaced", first, why),) if first else ()
+            changes = (TextChange("replaced", first, why),) if first else ()
         return GeneratedText(
             text=text,
             kind=request.kind.name,

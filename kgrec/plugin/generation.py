@@ -11,7 +11,6 @@ from kgrec.plugin.domain import PromptTemplate, TextKind
 
 __all__ = [
     "MAIN",
-    "Change",
     "CountingModel",
     "Evidence",
     "Fact",
@@ -21,6 +20,7 @@ __all__ = [
     "KnownNames",
     "NameMention",
     "SmallModel",
+    "TextChange",
     "TextKind",
     "TextRequest",
     "Violation",
@@ -211,7 +211,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TextChange:
     """What was done to what a model wrote.
 
     Attributes:
@@ -258,7 +258,7 @@ class GeneratedText:
     item_ids: tuple[str, ...]
     facts: tuple[Fact, ...]
     violations: tuple[Violation, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[TextChange, ...] = ()
     repaired: bool = False
     fallback: bool = False
     seconds: float = 0.0
