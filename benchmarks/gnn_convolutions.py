@@ -16,6 +16,7 @@ import time
 import numpy as np
 from adapters import ROOT, prepare
 from bench import built
+from cold_items import text_inputs
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -41,7 +42,7 @@ def load(name: str) -> TrainingData:
     dataset, settings = project.dataset, project.config
     weights = like_weights(dataset, settings.feedback, project.domain)
     split = split_validation(dataset, weights, settings.train, settings.seed)
-    texts = project.text_inputs.encode(dataset, split, SILENT)
+    texts = text_inputs(project).encode(dataset, split, SILENT)
     return training_inputs(
         dataset,
         settings,

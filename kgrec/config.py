@@ -12,6 +12,7 @@ from kgrec.languages import DEFAULT, languages
 Action = Literal[
     "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression"
 ]
+SearchLevel = Literal["quick", "normal", "thorough"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -232,6 +233,9 @@ class TrainConfig(TomlTable):
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
     split: Literal["auto", "ratio", "time"] = "ratio"
     """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
+    search: SearchLevel = "normal"
+    """How long each scorer looks for better settings than its own (docs/training.md): ``quick`` a third of ``normal``,
+    ``thorough`` eight times as long."""
     refit: bool = False
     """After settings and weights are chosen, fit once more on the rows marked ``validation`` too; what kgrec itself
     held out is fitted on in the end in any case. Figures of a test part then belong to models that knew more."""

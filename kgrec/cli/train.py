@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kgrec.ranking.second_stage_training import StageResult
-    from kgrec.ranking.training import TrainReport
+    from kgrec.ranking.training import ScorerResult, TrainReport
 
 
 class Device(StrEnum):
@@ -70,7 +70,9 @@ def train(
 
 
 def _record(report: TrainReport) -> dict[str, Any]:
-    scorers = [{**asdict(scorer), "options": dict(scorer.options)} for scorer in report.scorers]
+    scorers = [
+        {**asdict(scorer), "options": dict(scorer.options), "chosen": dict(scorer.chosen)} for scorer in report.scorers
+    ]
     return {
         "scorers": scorers,
         "tuned": [asdict(one) for one in report.tuned],
@@ -91,7 +93,7 @@ def _show(report: TrainReport) -> None:
             shown.add_row(scorer.name, "", "", "", "", f"left out: {scorer.skipped}", style="dim")
         else:
             figures = [f"{scorer.weight:.2f}", _figure(scorer.recall), _figure(scorer.ndcg), duration(scorer.seconds)]
-            shown.add_row(scorer.name, *figures, "", style=None if scorer.weight else "dim")
+            shown.add_row(scorer.name, *figures, _found(scorer), style=None if scorer.weight else "dim")
     shown.add_row("together", "", "", _figure(report.fused_ndcg), "", "", style="bold")
     if report.second_stage is not None:
         stage = report.second_stage
@@ -101,6 +103,14 @@ def _show(report: TrainReport) -> None:
         out.print(_tuned(report))
     out.print(shown)
     out.print(f"figures on held-out interactions · {cell(report.facts)}", style="dim")
+
+
+def _found(scorer: ScorerResult) -> str:
+    """Say which settings were found, and among how many."""
+    if scorer.tried == 1:
+        return ""
+    options = " ".join(f"{name}={_option(value)}" for name, value in scorer.chosen.items())
+    return f"{options or 'defaults'} (of {scorer.tried})"
 
 
 def stage_words(stage: StageResult) -> str:

@@ -23,6 +23,8 @@ from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData
 
 LARGE = 300_000
 """Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
+TRIAL_ROUNDS = 5
+"""Rounds after which the order of settings hardly changes."""
 LARGE_CATALOGUE = 10_000
 """Catalogues of more items need more factors."""
 
@@ -59,13 +61,19 @@ class ALS(Configured):
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
-        """Try two ridges; one setting for large matrices."""
-        return [{"n_seeds": 1}] if data.matrix.nnz > LARGE else [{}, {"regularization": 30.0}]
+        """Try a weak and a strong ridge; one run for large matrices."""
+        runs = {"n_seeds": 1} if data.matrix.nnz > LARGE else {}
+        return [{**runs}, {**runs, "regularization": 100.0}]
 
     @classmethod
     def space(cls, data: TrainingData) -> Space:
         """Say what may be tuned."""
         return _space(data, most_factors=128)
+
+    @classmethod
+    def trial(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Compare settings by one short run each."""
+        return {**options, "n_seeds": 1, "iterations": min(options.get("iterations", TRIAL_ROUNDS), TRIAL_ROUNDS)}
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Factorise; the number of threads is that of the thread pools and changes nothing in the result."""
@@ -224,15 +232,14 @@ class ManyFactorALS(ALS):
     @classmethod
     def space(cls, data: TrainingData) -> Space:
         """Say what may be tuned."""
-        return _space(data, most_factors=768)
+        return _space(data, most_factors=512)
 
 
 def _space(data: TrainingData, *, most_factors: int) -> Space:
     span: dict[str, Range] = {
+        "regularization": Real(0.3, 3_000.0, log=True),
+        "alpha": Real(0.3, 300.0, log=True),
         "factors": Whole(16, most_factors, log=True),
-        "regularization": Real(1.0, 300.0, log=True),
-        "alpha": Real(0.5, 100.0, log=True),
-        "iterations": Whole(5, 25),
     }
     if data.has_graph:
         span["graph_weight"] = Real(0.0, 0.5)

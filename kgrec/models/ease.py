@@ -84,7 +84,7 @@ class EASE(ItemItemScorer):
     @classmethod
     def space(cls, data: TrainingData) -> Space:
         """Say what may be tuned."""
-        span: dict[str, Range] = {"regularization": Real(5.0, 2000.0, log=True), "dropout": Real(0.0, 0.8)}
+        span: dict[str, Range] = {"regularization": Real(0.5, 10_000.0, log=True), "dropout": Real(0.0, 0.8)}
         if data.has_graph:
             span["graph_weight"] = Real(0.0, 0.5)
         if data.has_texts:

@@ -218,6 +218,16 @@ class TunableScorer(Protocol):
 
 
 @runtime_checkable
+class TrialScorer(Protocol):
+    """A scorer whose settings can be compared by cheaper fits than those that are used."""
+
+    @classmethod
+    def trial(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Return ``options`` with what makes the fit cheaper, such as fewer rounds, and leaves the order as it is."""
+        ...
+
+
+@runtime_checkable
 class RefittableScorer(Protocol):
     """A scorer that finds out while it is fitted how it should be fitted on all data."""
 

@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from kgrec.plugin.protocols import (
     WatchedScorer,
 )
 from kgrec.plugin.spec import Spec
-from kgrec.progress import SILENT, Progress, Recording, Task
+from kgrec.progress import SILENT, Progress, Recording
 from kgrec.ranking.training_inputs import HeldOut
 from kgrec.types import TrainingData
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
@@ -91,8 +91,7 @@ class FitStore:
         """
         if self.folder is None:
             return fit()
-        document = json.dumps([self.run, spec.target, options, part], sort_keys=True, default=str)
-        base = self.folder / hashlib.blake2b(document.encode(), digest_size=12).hexdigest()
+        base = self._base(self.folder, spec, options, part)
         arrays, figures = base.with_suffix(".safetensors"), base.with_suffix(".json")
         if figures.exists():
             try:
@@ -105,6 +104,28 @@ class FitStore:
         save_arrays(arrays, scorer.state())
         write_json(figures, found)  # last: its presence says that the arrays are whole
         return scorer, found
+
+    def figures(self, spec: Spec, options: Options, measure: Callable[[], Figures]) -> Figures:
+        """Return the kept figures of a trial of an interrupted run, or those of ``measure()``, which are kept."""
+        if self.folder is None:
+            return measure()
+        file = self._base(self.folder, spec, options, "trial").with_suffix(".json")
+        if file.exists():
+            try:
+                kept: Figures = read_json(file)
+            except CorruptArtifactError:  # written by a process that died
+                file.unlink(missing_ok=True)
+            else:
+                return kept
+        found = measure()
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(file, found)
+        return found
+
+    def _base(self, folder: Path, spec: Spec, options: Options, part: str) -> Path:
+        document = json.dumps([self.run, spec.target, options, part], sort_keys=True, default=str)
+        return folder / hashlib.blake2b(document.encode(), digest_size=12).hexdigest()
 
     def equip(self, scorer: Scorer, name: str, part: str, progress: Progress) -> Scorer:
         """Tell a scorer that trains by epochs where to keep its state and what to tell of them."""
@@ -135,33 +156,35 @@ class Fitter:
     progress: Progress = SILENT
     store: FitStore = FitStore(None)
 
-    def select(self, spec: Spec, data: TrainingData, held_out: HeldOut, task: Task) -> Selected:
-        """Fit a scorer with each of its settings and keep the one with the best NDCG@k on the held-out likes.
+    def selected(self, spec: Spec, options: Options, data: TrainingData, held_out: HeldOut) -> Selected:
+        """Fit a scorer on the fit part, or take what is kept of it, and judge it on the held-out likes."""
+        scorer, found = self.store.fitted(spec, options, "fit", partial(self.judged, spec, options, data, held_out))
+        curve = tuple((int(epoch), float(value)) for epoch, value in found.get("curve", ()))
+        refit = {**options, **found["refit"]}
+        return Selected(
+            spec.name, scorer, options, refit, found["recall"], found["ndcg"], found["seconds"], curve=curve
+        )
 
-        Args:
-            spec: the scorer.
-            data: the fit part.
-            held_out: what it is judged on; where that is nothing, the first settings are taken.
-            task: told of every fit.
+    def trial(
+        self, spec: Spec, options: Options, data: TrainingData, held_out: HeldOut
+    ) -> tuple[NDArray[np.float64], Options]:
+        """Fit a scorer to see how good its settings are; the scorer is not kept.
+
+        Returns:
+            NDCG of each user with held-out likes, shape ``(u,)``, and what the fit found out for a refit.
         """
-        candidates = self.option_sets(spec, data)
-        if not len(held_out.users):
-            candidates = candidates[:1]
-        best: Selected | None = None
-        tried: list[tuple[Options, float]] = []
-        seconds = 0.0
-        for options in candidates:
-            scorer, found = self.store.fitted(spec, options, "fit", partial(self.judged, spec, options, data, held_out))
-            tried.append((options, found["ndcg"]))
-            seconds += found["seconds"]
-            task.advance(1 / len(candidates))
-            task.note(f"{spec.name} {len(tried)}/{len(candidates)}")
-            if best is None or found["ndcg"] > best.ndcg:
-                refit = {**options, **found["refit"]}
-                curve = tuple((int(epoch), float(value)) for epoch, value in found.get("curve", ()))
-                best = Selected(spec.name, scorer, options, refit, found["recall"], found["ndcg"], 0.0, curve=curve)
-        assert best is not None  # a scorer has at least one set of options
-        return replace(best, seconds=round(seconds, 2), tried=tuple(tried))
+
+        def tried() -> Figures:
+            scorer = self._fitted(spec, options, data, "trial", self.progress)
+            refit = scorer.refit_options() if isinstance(scorer, RefittableScorer) else {}
+            return {"ndcg": self.figures(scorer, held_out).tolist(), "refit": refit}
+
+        found = self.store.figures(spec, options, tried)
+        return np.array(found["ndcg"], dtype=np.float64), found["refit"]
+
+    def figures(self, scorer: Scorer, held_out: HeldOut) -> NDArray[np.float64]:
+        """Return NDCG@k of each user with held-out likes, shape ``(u,)``."""
+        return judge_users(scorer, held_out, k=self.config.fusion.metric_k)[1]
 
     def option_sets(self, spec: Spec, data: TrainingData) -> list[Options]:
         """Return the settings worth trying: the scorer's own grid under what kgrec.toml says.
@@ -219,14 +242,19 @@ def unusable(spec: Spec, data: TrainingData) -> str:
     return cls.unusable(data) if issubclass(cls, ConditionalScorer) else ""
 
 
-def judge(scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512) -> tuple[float, float]:
+def judge(scorer: Scorer, held_out: HeldOut, *, k: int) -> tuple[float, float]:
     """Return mean recall@k and NDCG@k of a scorer alone on the held-out likes."""
-    figures: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    recall, ndcg = judge_users(scorer, held_out, k=k)
+    return (float(np.nanmean(recall)), float(np.nanmean(ndcg))) if len(recall) else (float("nan"), float("nan"))
+
+
+def judge_users(
+    scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return recall@k and NDCG@k of each user with held-out likes, both of shape ``(u,)``."""
+    recall, ndcg = np.zeros(len(held_out.users)), np.zeros(len(held_out.users))
     for block in held_out.blocks(block_size):
         scores = np.array(scorer.score(held_out.users[block]), dtype=np.float32)
         mask_seen(scores, held_out.masked[block])
-        figures.append(recall_ndcg(top_k(scores, k)[0], held_out.truth[block]))
-    if not figures:
-        return float("nan"), float("nan")
-    recall, ndcg = (float(np.nanmean(np.concatenate(values))) for values in zip(*figures, strict=True))
+        recall[block], ndcg[block] = recall_ndcg(top_k(scores, k)[0], held_out.truth[block])
     return recall, ndcg

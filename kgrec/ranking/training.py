@@ -22,14 +22,15 @@ from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress
 from kgrec.ranking.cold_training import add_cold
-from kgrec.ranking.fitting import FitStore, Fitter, Selected, unusable
+from kgrec.ranking.fitting import FitStore, Fitter, Options, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
 from kgrec.ranking.fusion_weights import collect, cross_fitted_ndcg, learn_fusion
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.search import select
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import StageResult, add_second_stage
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
-from kgrec.ranking.tuned import Tuned
+from kgrec.ranking.tuned import Tuned, earlier
 from kgrec.ranking.tuning import quiet_optuna, search
 from kgrec.types import TrainingData
 from kgrec.workspace import Workspace, package_versions
@@ -44,7 +45,9 @@ class ScorerResult:
         weight: in the fused score; 0 when it does not help.
         recall, ndcg: alone, on the held-out likes.
         seconds: of all its fits.
-        options: chosen for it.
+        options: it is fitted with in the end.
+        chosen: what was found for it, on the held-out likes; the next training starts from it.
+        tried: how many settings were.
         skipped: why it was left out, or the empty string.
         curve: epochs and the held-out figure after each, of a scorer that trains by epochs.
     """
@@ -55,6 +58,8 @@ class ScorerResult:
     ndcg: float = float("nan")
     seconds: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    tried: int = 1
     skipped: str = ""
     curve: tuple[tuple[int, float], ...] = ()
 
@@ -62,6 +67,7 @@ class ScorerResult:
         """Return what is kept beside the models, JSON values."""
         return {
             "options": dict(self.options),
+            "chosen": dict(self.chosen),
             "weight": self.weight,
             "recall": _json_number(self.recall),
             "ndcg": _json_number(self.ndcg),
@@ -135,8 +141,11 @@ def train_workspace(
             )
             key = _run_key(workspace, config, chosen)
             found = search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)
+            starts = {} if order.reset_tuning else earlier(workspace, registry)
             store = FitStore(workspace.cache / "training", key)
-            ranker, report = train(inputs, registry, Fitter(found.config, progress, store), only=order.only)
+            ranker, report = train(
+                inputs, registry, Fitter(found.config, progress, store), only=order.only, starts=starts
+            )
             ranker.save(models.folder)
             facts = {
                 "device": chosen,
@@ -189,7 +198,12 @@ def resolve_device(device: str) -> str:
 
 
 def train(
-    inputs: TrainingInputs, registry: Registry, fitter: Fitter, *, only: Sequence[str] | None = None
+    inputs: TrainingInputs,
+    registry: Registry,
+    fitter: Fitter,
+    *,
+    only: Sequence[str] | None = None,
+    starts: Mapping[str, Options] | None = None,
 ) -> tuple[Ranker, TrainReport]:
     """Fit the scorers, choose their settings and weights on the held-out likes, refit on everything.
 
@@ -198,6 +212,7 @@ def train(
         registry: the scorers on offer.
         fitter: fits them; of its settings ``seed``, ``fusion``, ``recommend`` and ``scorers`` are read.
         only: names of the scorers to use, or None for those of :func:`wanted`.
+        starts: options that an earlier training found, by scorer; the search starts from them.
 
     Raises:
         NotFoundError: ``only``, ``train.scorers``, ``scorers`` or ``fusion.weights`` name a scorer that there is not.
@@ -216,7 +231,8 @@ def train(
     with fitter.progress.task("fitting scorers", total=len(specs)) as task:
         for spec in specs:
             task.note(spec.name)
-            selected.append(fitter.select(spec, inputs.fit, inputs.held_out, task))
+            start = (starts or {}).get(spec.name)
+            selected.append(select(fitter, spec, inputs.fit, inputs.held_out, task, start))
     fitted = time.perf_counter()
     weights, gate, fused_ndcg = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
@@ -233,6 +249,8 @@ def train(
             s.ndcg,
             round(s.seconds + refit_seconds.get(s.name, 0.0), 2),
             s.refit_options,
+            s.options,
+            max(len(s.tried), 1),
             curve=s.curve,
         )
         for s in selected

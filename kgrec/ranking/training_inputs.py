@@ -71,6 +71,13 @@ class HeldOut:
         """Iterate over slices of at most ``size`` users."""
         return (slice(start, start + size) for start in range(0, len(self.users), size))
 
+    def sample(self, most: int) -> HeldOut:
+        """Return the likes of at most ``most`` of the users, evenly spread over the numbering, which is random."""
+        if len(self.users) <= most:
+            return self
+        rows = np.linspace(0, len(self.users) - 1, most).astype(np.int64)
+        return HeldOut(self.users[rows], self.truth[rows], self.masked[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:

@@ -108,3 +108,19 @@ def laid_under(config: Config, found: Mapping[str, Tuned], registry: Registry, p
             continue
         scorers[name] = {**one.options, **config.scorers.get(name, {})}
     return config.model_copy(update={"scorers": scorers})
+
+
+def earlier(workspace: Workspace, registry: Registry) -> dict[str, dict[str, Any]]:
+    """Return the options that the last training found for each scorer, as far as they still fit; else nothing."""
+    if "models" not in workspace.manifest():
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        known = read_json(workspace.folder("models") / "ranker.json")["summary"]["scorers"]
+        for name, one in known.items():
+            if name in registry and "chosen" in one:
+                registry[name].build(dict(one["chosen"]))
+                found[name] = dict(one["chosen"])
+    except (CorruptArtifactError, ConfigError, KeyError, TypeError, AttributeError):
+        return {}  # it only costs the search a better start
+    return found
