@@ -151,6 +151,10 @@ class CleaningConfig(TomlTable):
     """Interactions with items that the catalogue does not name (only when there is a catalogue)."""
     unknown_users: Literal["keep", "reject"] = "keep"
     """The same for users (only when there is a users file)."""
+    max_loss: Fraction = 0.5
+    """A build stops where it would lose a larger share of a file's rows; 0 with ``--strict``: any row."""
+    warn_loss: Fraction = 0.02
+    """From this share on, losses stand out in what a build prints."""
 
 
 class DataConfig(TomlTable):
@@ -420,6 +424,11 @@ class Config(TomlTable):
     """Named places where lists are shown; ``default`` is what is asked for without a name."""
     experiments: dict[str, ExperimentConfig] = {}
     """Placements tried against each other."""
+
+    def without_losses(self) -> Config:
+        """Return the settings with which a build loses no row, or stops."""
+        cleaning = self.data.cleaning.model_copy(update={"max_loss": 0.0})
+        return self.model_copy(update={"data": self.data.model_copy(update={"cleaning": cleaning})})
 
     def with_files(self, added: Sequence[tuple[str, FileConfig]]) -> Config:
         """Return the settings with more files: role (``interactions``, ``triples``...) and entry of each."""

@@ -192,11 +192,14 @@ class Project:
             if isinstance(part, cached_property):
                 vars(self).pop(name, None)
 
-    def build_graph(self, *, append: Sequence[str | Path] = (), progress: Progress = SILENT) -> BuildReport:
+    def build_graph(
+        self, *, append: Sequence[str | Path] = (), strict: bool = False, progress: Progress = SILENT
+    ) -> BuildReport:
         """Read the files, clean them and build the knowledge graph.
 
         Args:
             append: files to add to what stands, instead of building all of it; they are recorded in kgrec.toml.
+            strict: any row that is lost is an error.
             progress: told where it is.
         """
         from kgrec.consent import allow_paths, check_paths
@@ -204,6 +207,8 @@ class Project:
         check_paths(self.config, self.workspace.root)
         allow_paths(self.workspace.root, [Path(file) for file in append])  # now, and for later builds
         stage = self._graph_stage(progress)
+        if strict:
+            stage = replace(stage, config=stage.config.without_losses())
         report = stage.append([Path(file) for file in append]) if append else stage.build()
         if report.added:  # the next build must know of them too
             self.settings = self.settings.with_files(report.added)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgrec.cli.console import cell, show_facts, warn
+from kgrec.cli.console import cell, clean, console, show_facts, table, warn
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
 
@@ -24,17 +24,43 @@ def build_graph(
         list[Path] | None,
         typer.Option("--append", metavar="FILES...", help="Add these files to what is built already."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Any row that is lost is an error.")] = False,
 ) -> None:
     """Read and clean the files, build the knowledge graph."""
     with run.progress() as progress:
-        report = run.project.build_graph(append=tuple(append or ()), progress=progress)
+        report = run.project.build_graph(append=tuple(append or ()), strict=strict, progress=progress)
     facts = {"dataset": report.dataset, "cleaning": report.cleaning, "graph": report.graph}
     run.data([{**facts, "seconds": report.seconds}], lambda: show_facts(_summary(report)))
+    _losses(run, report)
     for audit in report.graph.get("link_audits", ()):
         if audit["warning"]:
             warn(audit["warning"])
     run.timings(report.seconds)
     run.say(f"next: kgrec train{run.workspace_option}")
+
+
+def _losses(run: CommandLineRun, report: BuildReport) -> None:
+    """Show what was lost, by file and reason, and the columns that nothing is made of."""
+    from kgrec.data.losses import percent
+
+    bound = run.project.config.data.cleaning.warn_loss
+    found = report.cleaning.get("losses", ())
+    loud = [loss for loss in found if loss["lost"] and loss["share"] > bound]
+    if found and run.form is None:
+        shown = table(
+            {"file": {}, "rows left out": {"justify": "right"}, "of the file": {"justify": "right"}, "why": {}}
+        )
+        for loss in found:
+            style = "bold yellow" if loss in loud else None if loss["lost"] else "dim"
+            cells = (loss["source"], f"{loss['rows']:,}", percent(loss["share"]), loss["reason"])
+            shown.add_row(*map(clean, cells), style=style)
+        console().print(shown)
+        run.say(f"each of them: kgrec info --rejects{run.workspace_option}")
+    for loss in loud:
+        warn(f"{loss['source']}: {percent(loss['share'])} of the rows are lost: {loss['reason']}; {loss['example']}")
+    for file in report.cleaning.get("files", ()):
+        if unused := file.get("unused"):
+            run.say(f"{file['source']}: not used: " + ", ".join(f"{name} ({what})" for name, what in unused.items()))
 
 
 _DATES = 'read as month/day, for nothing tells; if that is wrong: notation = { dates = "day-first" } in kgrec.toml'
@@ -45,14 +71,12 @@ def _summary(report: BuildReport) -> dict[str, str]:
     graph = {key: value for key, value in report.graph.items() if not isinstance(value, Mapping | list)}
     audits = report.graph.get("link_audits", ())
     parts = {key: value for key, value in report.graph.items() if isinstance(value, Mapping)}
-    rejected = report.cleaning.get("rejected")
     missing: Counter[str] = Counter()
     for file in report.cleaning.get("files", ()):
         missing.update(file.get("missing", {}))
     unsure = [file["source"] for file in report.cleaning.get("files", ()) if file.get("dates", {}).get("ambiguous")]
     return {
         "tables": cell(report.dataset),
-        **({"rejected": f"{cell(rejected)}; `kgrec info --rejects` shows them"} if rejected else {}),
         **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
         **({"dates": f"{', '.join(unsure)}: {_DATES}"} if unsure else {}),
         "graph": cell(graph),

@@ -20,6 +20,7 @@ from kgrec.data.cleaning import assemble
 from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
+from kgrec.data.losses import as_report, check_losses, losses, unused_columns
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import read_rows
@@ -153,6 +154,9 @@ def ingest(
             parts, config.data.cleaning, seed=config.seed, previous=previous.dataset if previous else None
         )
     _check_result(config, dataset)
+    lost = losses(dataset.rejects, parts)
+    check_losses(lost, config.data.cleaning)
+    dataset = replace(dataset, report={**dataset.report, "losses": as_report(lost)})
     return IngestResult(dataset, tuple(parts), _fingerprint(parts, config, dataset))
 
 
@@ -176,6 +180,8 @@ def _parse(
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
     else:
         table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry.path)
+    if unused := unused_columns(raw, mapping):
+        counts["unused"] = unused
     return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
 
 
@@ -222,7 +228,7 @@ def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:
 def _fingerprint(parts: Sequence[Part], config: Config, dataset: Dataset) -> str:
     numbering = ["\n".join(dataset.users["user_id"].to_list()), "\n".join(dataset.items["item_id"].to_list())]
     files = [text for part in parts for text in (part.key, part.digest)]
-    return _digest([*files, config.data.cleaning.model_dump_json(), *numbering])
+    return _digest([*files, config.data.cleaning.model_dump_json(exclude={"max_loss", "warn_loss"}), *numbering])
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -124,15 +124,35 @@ class FakeProject:
     def settings(self):
         return load_settings(None, self.opened["overrides"])
 
-    def build_graph(self, *, append=(), progress):
-        self.asked("build_graph", tuple(append))
+    def build_graph(self, *, append=(), strict=False, progress):
+        self.asked("build_graph", tuple(append), strict)
         with progress.task("reading", total=2) as task:
             task.advance(2)
         return SimpleNamespace(
             dataset={"users": 30},
             cleaning={
-                "rejected": {"no user id": 2},
-                "files": [{"missing": {"no time": 3}}, {"missing": {"no time": 1}}],
+                "losses": [
+                    {
+                        "source": "a.csv",
+                        "reason": "no user id",
+                        "rows": 2,
+                        "share": 0.4,
+                        "lost": True,
+                        "example": "line 3",
+                    },
+                    {
+                        "source": "a.csv",
+                        "reason": "exact duplicate",
+                        "rows": 1,
+                        "share": 0.2,
+                        "lost": False,
+                        "example": "",
+                    },
+                ],
+                "files": [
+                    {"source": "a.csv", "missing": {"no time": 3}, "unused": {"colour": "an attribute of 2 values"}},
+                    {"source": "b.csv", "missing": {"no time": 1}},
+                ],
             },
             graph={"edges": 12345},
             seconds={"ingest": 0.5, "graph": 1.0},

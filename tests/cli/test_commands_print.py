@@ -16,11 +16,15 @@ def test_build_graph_counts_and_points_on(kgrec, project, tmp_path):
     got = kgrec("build-graph", "-w", tmp_path, "--append", "a.csv", "b.csv")
     assert [str(path) for path in project.calls[0][1]] == ["a.csv", "b.csv"]
     assert "12,345" in got.out
-    assert "no user id 2; `kgrec info --rejects` shows them" in got.out
+    assert "a.csv               2           40%   no user id" in got.out
+    assert "warning: a.csv: 40% of the rows are lost: no user id; line 3" in got.err
+    assert "a.csv: not used: colour (an attribute of 2 values)" in got.err
+    assert "duplicate" not in got.err
     assert "no time 4; these rows were kept" in got.out
     assert "time: ingest 0.50 s · graph 1.0 s · together 1.5 s" in got.err
     assert f"kgrec train -w {tmp_path}" in got.err
-    assert json.loads(kgrec("build-graph", "-f", "json").out)[0]["graph"] == {"edges": 12345}
+    assert json.loads(kgrec("build-graph", "-f", "json", "--strict").out)[0]["graph"] == {"edges": 12345}
+    assert project.calls[-1] == ("build_graph", (), True)
 
 
 def test_train_shows_each_scorer(kgrec, project):

@@ -48,6 +48,7 @@ def build(tmp_path, plugins):
     """Ingest files of tmp_path; takes the [data] table as keywords."""
 
     def _build(*, domain=FILMS, previous=None, seed=1, **data):
+        data["cleaning"] = {"max_loss": 1.0, **data.get("cleaning", {})}  # tests are small, and lose much
         config = Config.model_validate({"data": data, "seed": seed})
         return ingest(config, domain, plugins, tmp_path, previous=previous, now=NOW)
 

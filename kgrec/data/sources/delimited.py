@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from kgrec.config import ReadConfig
-from kgrec.data.sources.files import LINE, PROBLEM, NamedByEnding, read_text_bytes
+from kgrec.data.sources.files import LINE, PROBLEM, TITLE, NamedByEnding, read_text_bytes
 from kgrec.data.sources.header import column_names, is_header, mark_totals
 from kgrec.data.sources.limits import exceeded, limit
 from kgrec.errors import DataError
@@ -101,7 +101,7 @@ def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: boo
         table = _careful(path, data, names, dialect, skipped)
     table = mark_totals(table)
     if titles:
-        above = _problems(names, [(line, row, "a title above the table") for line, row in titles])
+        above = _problems(names, [(line, row, TITLE) for line, row in titles])
         table = pl.concat([above, table], how="diagonal").select(*names, LINE, PROBLEM)
     return table
 

@@ -34,6 +34,8 @@ LINE = "__line__"
 """Column with the 1-based line or row of the file."""
 PROBLEM = "__problem__"
 """Column with the reason why a row is none of the table's; null, or not there, where all is well."""
+TITLE, TOTAL = NOT_ROWS = ("a title above the table", "a total, not a row")
+"""Reasons of lines that were never meant to be rows."""
 
 _BLOCK = 1 << 20
 

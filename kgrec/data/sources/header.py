@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kgrec.data.sources.files import LINE, PROBLEM
+from kgrec.data.sources.files import LINE, PROBLEM, TOTAL
 from kgrec.errors import DataError
 
 _VALUE = re.compile(r"[-+]?[\d.,:/ \-]*\d[\d.,:/ \-]*(?:[eE][-+]?\d+)?%?|\d{4}-\d\d-\d\d[T ].*")
@@ -112,7 +112,7 @@ def mark_totals(table: pl.DataFrame) -> pl.DataFrame:
             marked.append(row[LINE])
     if not marked:
         return table
-    reason = pl.when(pl.col(LINE).is_in(marked)).then(pl.lit("a total, not a row"))
+    reason = pl.when(pl.col(LINE).is_in(marked)).then(pl.lit(TOTAL))
     before = pl.col(PROBLEM) if PROBLEM in table.columns else pl.lit(None, dtype=pl.String)
     return table.with_columns(pl.coalesce(before, reason).alias(PROBLEM))
 
