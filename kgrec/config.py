@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from kgrec.languages import DEFAULT, languages
+from kgrec.languages import languages
 
 Action = Literal[
     "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression"
@@ -290,8 +290,8 @@ class RecommendConfig(TomlTable):
     cold_share: Fraction = 0.02
     """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth has none;
     less where fewer have none, more where held-out likes of such items outweigh the loss. 0 keeps them out."""
-    language: LanguageCode = DEFAULT
-    """Of the reasons."""
+    language: LanguageCode | None = None
+    """Of the reasons; by default that of the catalogue."""
     rerank: list[str] = []
     """Re-rankers in the order in which they work, ``["mmr:0.3", "fair:provider"]``; see docs/reranking.md."""
     rerank_candidates: Positive = 200
@@ -305,7 +305,9 @@ class GenerateConfig(TomlTable):
     """``template``, or the generator of a plugin; else a language model and what it loads: ``transformers:FOLDER``,
     ``openai:NAME``."""
     language: LanguageCode | None = None
-    """Of the texts; by default that of ``recommend.language``."""
+    """Of the texts; by default that of ``recommend.language``, or else of the catalogue."""
+    units: dict[str, str] = {}
+    """What stands behind the figures of an attribute in texts: ``{ price = "EUR" }``."""
     tone: Literal["neutral", "warm", "playful", "formal"] = "neutral"
     """How a text speaks to its reader."""
     steer: Literal["profile", "latent"] = "profile"

@@ -119,12 +119,14 @@ class Reason:
         kind: ``"path"`` (a typed path of the graph), ``"similar"`` (an item of the history), ``"text"``, ``"popular"``.
         nodes: keys of the graph's nodes the sentence names, in order.
         relations: names of the relations between them, one fewer than ``nodes``, or empty.
+        clause: what of the sentence stands behind the item of the history, for texts: "Ann directed this one too".
     """
 
     sentence: str
     kind: str
     nodes: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
+    clause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import polars as pl
 
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.errors import CorruptArtifactError, NotFoundError
+from kgrec.languages.language import language_of
 from kgrec.types import ItemIndices, UserIndices
 from kgrec.workspace import read_json, storage_errors, write_json
 
@@ -34,6 +35,9 @@ and the file and line the row came from."""
 
 RESERVED = ("user_id", "item_id", "title", "description", "source", "line")
 """Columns of the users and items tables that no attribute may take."""
+
+LANGUAGE_SAMPLE = 400
+"""About so many items tell the language of the catalogue."""
 
 RECENT = 10
 """Events of a user that :meth:`Dataset.user_facts` names."""
@@ -92,6 +96,13 @@ class Dataset:
     @cached_property
     def _item_positions(self) -> dict[str, int]:
         return {key: k for k, key in enumerate(self.items["item_id"].to_list())}
+
+    @cached_property
+    def language(self) -> str | None:
+        """The language that titles and descriptions are written in, by a sample of them; None: it cannot be told."""
+        step = max(self.n_items // LANGUAGE_SAMPLE, 1)
+        texts = self.items.select(pl.concat_str("title", "description", separator=" ", ignore_nulls=True))
+        return language_of(texts.gather_every(step).to_series().str.slice(0, 400).drop_nulls().to_list())
 
     def without_test(self) -> Dataset:
         """Return the dataset without interactions marked ``test``; users and items keep their numbers."""

@@ -17,9 +17,9 @@ from kgrec.evaluate.factcheck import FactChecker
 from kgrec.evaluate.plan import TextPlan
 from kgrec.evaluate.records import VariantFigures, Verdict, Written
 from kgrec.generate.drafts import coverage
-from kgrec.generate.names import display
 from kgrec.generate.service import TextService
 from kgrec.generate.writer import Writer
+from kgrec.graph.titles import display
 from kgrec.languages.language import get_language, pieces
 from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel

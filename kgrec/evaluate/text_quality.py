@@ -26,10 +26,10 @@ from kgrec.evaluate.records import JudgedText, TextsRecord, Written
 from kgrec.evaluate.text_metrics import Job, TextJudge, WrittenTexts
 from kgrec.generate.kinds import kind_of
 from kgrec.generate.models.tuned import PACKAGED, opened
-from kgrec.generate.names import display
 from kgrec.generate.prompts import PromptGenerator, version_of, without_examples
 from kgrec.generate.service import GenerateOptions, TextService
 from kgrec.generate.template import TemplateGenerator
+from kgrec.graph.titles import display
 from kgrec.plugin.domain import TextKind, default_prompt
 from kgrec.plugin.generation import MAIN, CountingModel, TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel

@@ -91,11 +91,8 @@ def decompose(
                 own.extend([ScorePart(name, WHOLE, -1, float(value))] if value else [])
             continue
         raw = split[0].astype(np.float64)
-        given: dict[int, list[Contribution]] = {int(item): [] for item in items}
-        for contribution in split[1]:
-            given[contribution.item].append(contribution)
-        for own, item in zip(found, items.tolist(), strict=True):
-            own.extend(_scaled(name, given[item], raw, share, item, _peers(ranker, item)))
+        for k, (own, item) in enumerate(zip(found, items.tolist(), strict=True)):
+            own.extend(_scaled(name, split[1], k, (raw, share), item, _peers(ranker, item)))
     return found
 
 
@@ -114,20 +111,36 @@ def _split(
 
 def _scaled(
     name: str,
-    given: list[Contribution],
-    raw: NDArray[np.float64],
-    share: NDArray[np.float64],
+    given: Sequence[Contribution],
+    row: int,
+    scores: tuple[NDArray[np.float64], NDArray[np.float64]],
     item: int,
     peers: NDArray[np.bool_],
 ) -> list[ScorePart]:
+    """Return the parts of the item in a row of ``given``.
+
+    Args:
+        name: of the scorer.
+        given: what the scorer splits its scores into.
+        row: of the item in these.
+        scores: the scorer's own of all items, and its share of the fused ones.
+        item: position at training.
+        peers: items that are standardised together with it.
+    """
+    raw, share = scores
     value = float(share[item])
     if not np.isfinite(raw[item]):
         return [ScorePart(name, BASELINE, -1, value)] if value else []
-    total = sum(c.value for c in given)
+    total = sum(float(part.values[row].sum(dtype=np.float64)) for part in given)
     if abs(total - raw[item]) > TOLERANCE * max(1.0, abs(raw[item])):
         return [ScorePart(name, WHOLE, -1, value)]
     factor = _factor(raw, share, peers)
-    scaled = [ScorePart(name, c.kind, c.source, factor * c.value) for c in given if factor * c.value]
+    scaled = [
+        ScorePart(name, part.kind, int(source), factor * float(one))
+        for part in given
+        for source, one in zip(part.sources, part.values[row], strict=True)
+        if factor * one
+    ]
     rest = value - factor * total
     return [*scaled, ScorePart(name, BASELINE, -1, rest)] if rest else scaled
 

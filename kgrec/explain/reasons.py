@@ -1,15 +1,17 @@
 """One plain, true sentence for each recommended item.
 
 What the item owes most to is asked of the scorers themselves: those that split their scores exactly name the items of
-the history that carried it. If the graph joins one of these to the item, the sentence tells the path; otherwise it
-names the strongest of them. Somebody without history is told what is close to their words, or else what is popular.
+the history that carried it. If the graph joins one of these to the item, the sentence tells the path that people find
+most telling: a director says more than a country. Otherwise it names the strongest of them. What nothing of the history
+carried is told as close to the user's words, as popular, or as new; no more is claimed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,8 @@ from kgrec.graph.paths import Path, PathFinder
 from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
+from kgrec.plugin.protocols import AdditiveScorer, NewUserAdditiveScorer
+from kgrec.text.profile import LIKED, liked, rating_scale, told_action
 from kgrec.types import ItemIndices, ItemList, Reason, Triples
 
 if TYPE_CHECKING:
@@ -40,6 +43,24 @@ STARTS = 16
 
 PATHS = 8
 """Of the so many most informative paths the first whose entity has a readable name is told."""
+
+NOISE = 0.2
+"""What carried less than this share of what carried most is no reason."""
+
+LEAST = 1e-6
+"""What adds less than this to a score adds nothing."""
+
+LEAST_SHARE = 0.1
+"""Where the history carried less than this share of a score, other things are the reason."""
+
+TELLING = 0.15
+"""Of a path that tells people less than this, that the same people like both is said instead, where it is so."""
+
+AGAIN = 0.6
+"""How much a path is worth for an item below, by how often the list told it before."""
+
+FEW = 3
+"""People that make something popular, at least."""
 
 OFTEN = 2
 """Items that at least so many people have in common are said to be liked by the same people."""
@@ -92,17 +113,53 @@ class Route:
         return " ".join([self.nodes[0].label, *(f"–{step.label}→ {node.label}" for step, node in steps)])
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What carried the scores of a list, by kind.
+
+    Attributes:
+        items: of the history, positions at training, shape ``(h,)``.
+        shares: what each adds to each listed item, 0 where it speaks against it, shape ``(n, h)``.
+        words: what the user's own words add, shape ``(n,)``.
+        popular: what popularity adds, shape ``(n,)``.
+    """
+
+    items: ItemIndices
+    shares: NDArray[np.float64]
+    words: NDArray[np.float64]
+    popular: NDArray[np.float64]
+
+    def best(self, row: int) -> tuple[ItemIndices, NDArray[np.float64]]:
+        """Return the items that carried a listed one, what is only noise cut off, strongest first, and their shares."""
+        shares = self.shares[row]
+        total = shares.sum()
+        if total < LEAST or total < LEAST_SHARE * (total + self.words[row] + self.popular[row]):
+            return self.items[:0], shares[:0]
+        order = np.argsort(-shares, kind="stable")[:CARRIERS]
+        order = order[shares[order] >= NOISE * shares[order[0]]]
+        return self.items[order], shares[order]
+
+
 class Explainer:
-    """Finds the reasons; the path index is built once."""
+    """Finds the reasons; the path index is built once.
+
+    Args:
+        dataset: the tables.
+        graph: the knowledge graph.
+        domain: says how telling a relation is, and its words.
+        ranker: whose scores are explained.
+        language: its code; by default that of the catalogue.
+    """
 
     def __init__(
-        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str = DEFAULT
+        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str | None = None
     ) -> None:
         self.dataset = dataset
         self.graph = graph
         self.ranker = ranker
-        self.wording = Wording(graph, domain, language)
-        self._domain, self._language, self._others = domain, language, dict[str, Explainer]()
+        self._domain, self._language = domain, language or dataset.language or DEFAULT
+        self._others: dict[str, Explainer] = {}
+        self.wording = Wording(graph, domain, self._language)
         self._whose: int | None = None
         self._theirs = pl.DataFrame()
 
@@ -126,8 +183,33 @@ class Explainer:
 
     @cached_property
     def finder(self) -> PathFinder:
-        """The paths of the graph; built when first asked for."""
-        return PathFinder(self._triples)
+        """The paths of the graph, those first that people find telling; built when first asked for."""
+        triples = self._triples
+        telling = np.array([max(self.wording.salience(name), 0.01) for name in triples.relation_names])
+        weights = triples.weights * np.sqrt(telling[triples.relations] * self._billing())
+        return PathFinder(replace(triples, weights=weights.astype(np.float32)))
+
+    def _billing(self) -> NDArray[np.float64]:
+        """Return how much of an edge's weight its place in a cast leaves, by edge of the triples, shape ``(t,)``."""
+        triples = self._triples
+        billed = [k for k, name in enumerate(triples.relation_names) if name in self.wording.billed]
+        kept = np.ones(len(triples))
+        if not billed:
+            return kept
+        edges = self.graph.edges.with_row_index("row").filter(pl.col("relation").is_in(billed))
+        edges = edges.group_by("head", "relation", "tail").agg(pl.col("row").min())
+        place = edges.select(pl.col("row").rank("ordinal").over("head", "relation") - 1).to_series().to_numpy()
+        numbers = self.graph.training_nodes
+        size = triples.n_nodes
+        ends = (numbers[edges["head"].to_numpy()], numbers[edges["tail"].to_numpy()])
+        relations = edges["relation"].to_numpy().astype(np.int64)
+        keys = (relations * size + ends[0]) * size + ends[1]
+        order = np.argsort(keys)
+        own = (triples.relations * size + triples.heads) * size + triples.tails
+        at = np.minimum(np.searchsorted(keys[order], own), max(len(keys) - 1, 0))
+        hit = keys[order][at] == own if len(keys) else np.zeros(len(own), dtype=np.bool_)
+        kept[hit] = 1 / (1 + place[order][at[hit]] / 2)
+        return kept
 
     @cached_property
     def to_dataset(self) -> NDArray[np.int64]:
@@ -143,45 +225,94 @@ class Explainer:
             found: the list, items numbered as at training.
             user: whose list it is.
         """
-        carried = self._carried(found, user)
-        actions = self.actions(user)
-        described = user.profile.text_vector is not None
-        return tuple(self._reason(int(item), carried[k], actions, described) for k, item in enumerate(found.items))
+        return self.reasons_many([found], [user])[0]
 
-    def _carried(self, found: ItemList, user: UserRef) -> NDArray[np.float64]:
-        """Return how much each item of the history carried each listed item, shape ``(n, n_items)``.
+    def reasons_many(self, lists: Sequence[ItemList], users: Sequence[UserRef]) -> list[tuple[Reason, ...]]:
+        """Return the reasons of many lists; see :meth:`reasons`.
+
+        Args:
+            lists: items numbered as at training.
+            users: whose lists they are, one each.
+        """
+        carried = [self._carried(found, user) for found, user in zip(lists, users, strict=True)]
+        best = [part.best(row) for part, found in zip(carried, lists, strict=True) for row in range(len(found))]
+        starts = self.to_dataset[np.concatenate([items for items, _ in best] or [np.zeros(0, np.int64)])]
+        shares = np.concatenate([own / own[0] if len(own) else own for _, own in best] or [np.zeros(0)])
+        owners = np.repeat(np.arange(len(best)), [len(items) for items, _ in best])
+        ends = self.to_dataset[np.concatenate([found.items for found in lists] or [np.zeros(0, np.int64)])]
+        there = (starts >= 0) & (ends[owners] >= 0) & (starts != ends[owners])
+        starts, shares, owners = starts[there], shares[there], owners[there]
+        paths = self.finder.among(starts, shares, owners, ends, PATHS)
+        bounds = np.searchsorted(owners, np.arange(len(ends) + 1))
+        told = self._told([user.row for user in users])
+        reasons, at = [], 0
+        for part, found, user in zip(carried, lists, users, strict=True):
+            words = _List(self.wording, told.get(user.row, {}))
+            own = []
+            for row in range(len(found)):
+                near = starts[bounds[at] : bounds[at + 1]]
+                own.append(self._reason(words, part, row, (int(ends[at]), near, paths[at])))
+                at += 1
+            reasons.append(tuple(own))
+        return reasons
+
+    def _reason(self, words: _List, carried: Carried, row: int, found: tuple[int, ItemIndices, list[Path]]) -> Reason:
+        """Word why one item is in a list; ``found``: its position in the dataset, what carried it, paths from there."""
+        target, near, paths = found
+        if not len(near):
+            return self._impersonal(carried, row, target)
+        path = words.telling(paths)
+        if path is not None and self.wording.tells(path) >= TELLING:
+            return words.path(path)
+        source = int(near[0])
+        if self._shared(source, target) >= OFTEN:
+            return words.similar(source, shared=True)
+        return words.path(path) if path is not None else words.similar(source, shared=False)
+
+    def _impersonal(self, carried: Carried, row: int, target: int) -> Reason:
+        count = int(self.liked_by[target]) if target >= 0 else 0
+        if carried.words[row] > max(LEAST, carried.popular[row]):
+            return self.wording.described()
+        if not count:
+            return self.wording.new()
+        return self.wording.popular(count) if count >= self._usual else self.wording.unknown()
+
+    def _carried(self, found: ItemList, user: UserRef) -> Carried:
+        """Return what carried the items of a list.
 
         Shares are those of the additive scorers, scaled as in the fused score. Where no scorer can split what somebody
         gets who was not there at training, every liked item counts by its weight.
         """
-        shares = np.zeros((len(found), len(self.ranker.item_ids)))
+        sources: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        values: list[NDArray[np.float64]] = [np.zeros((len(found), 0))]
+        others = {"text": np.zeros(len(found)), "popularity": np.zeros(len(found))}
         for name, part in found.parts.items():
             scorer = self.ranker.scorers.get(name)  # what the second stage adds is no scorer's
             if user.position is not None and isinstance(scorer, AdditiveScorer):
-                self._add(shares, scorer.contributions(user.position, found.items), found.items, part)
+                given = scorer.contributions(user.position, found.items)
             elif user.position is None and isinstance(scorer, NewUserAdditiveScorer):
-                self._add(shares, scorer.contributions_new(user.profile, found.items), found.items, part)
+                given = scorer.contributions_new(user.profile, found.items)
+            else:
+                continue
+            # A scorer's say in the fused score is spread over what speaks for the item.
+            pro = [np.maximum(np.asarray(one.values, dtype=np.float64), 0) for one in given]
+            total = sum((one.sum(axis=1) for one in pro), start=np.zeros(len(found)))
+            say = np.divide(np.maximum(part, 0), total, out=np.zeros(len(found)), where=total > LEAST)
+            for one, own in zip(given, pro, strict=True):
+                if one.kind == "item":
+                    sources.append(np.asarray(one.sources, dtype=np.int64))
+                    values.append(own * say[:, None])
+                elif one.kind in others:
+                    others[one.kind] += own.sum(axis=1) * say
+        items, place = np.unique(np.concatenate(sources), return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(items)))
+        shares = np.concatenate(values, axis=1)[:, order]
+        shares = np.add.reduceat(shares, starts, axis=1) if len(items) else shares
         if user.position is None and not shares.any():
-            shares[:, user.profile.items] = user.profile.weights
-        return shares
-
-    @staticmethod
-    def _add(
-        shares: NDArray[np.float64],
-        contributions: list[Contribution],
-        items: ItemIndices,
-        part: NDArray[np.float32],
-    ) -> None:
-        place = {int(item): k for k, item in enumerate(items)}
-        own = [c for c in contributions if c.kind == "item" and c.value > 0]
-        if not own:
-            return
-        rows = np.array([place[c.item] for c in own])
-        values = np.array([c.value for c in own], dtype=np.float64)
-        totals = np.bincount(rows, weights=values, minlength=len(items))
-        # A scorer's say in the fused score is spread over what caused it.
-        scaled = values / totals[rows] * np.maximum(part[rows], 0)
-        np.add.at(shares, (rows, np.array([c.source for c in own])), scaled)
+            items = user.profile.items
+            shares = np.tile(np.maximum(user.profile.weights, 0).astype(np.float64), (len(found), 1))
+        return Carried(items, shares, others["text"], others["popularity"])
 
     @cached_property
     def popularity(self) -> NDArray[np.float64]:
@@ -193,44 +324,70 @@ class Explainer:
 
     def interactions(self, user: UserRef) -> pl.DataFrame:
         """Return what a user did with items; searches and mere impressions are left out."""
-        if self._whose != user.row:  # one explanation asks several times
-            self._theirs = touched(self.dataset.interactions.filter(pl.col("user") == user.row))
-            self._whose = user.row
+        return self._of_user(user.row)
+
+    def _of_user(self, row: int) -> pl.DataFrame:
+        if self._whose != row:  # one explanation asks several times
+            self._theirs = touched(self.dataset.interactions.filter(pl.col("user") == row))
+            self._whose = row
         return self._theirs
 
-    def actions(self, user: UserRef) -> dict[int, str]:
-        """Return the strongest action of the user on each item of the history, by position in the dataset."""
-        if user.row < 0:
-            return {}
-        rows = self.interactions(user)
-        ranked = rows.with_columns(order=pl.col("action").replace_strict(self.wording.action_order, default=0))
-        last = ranked.sort("order").group_by("item", maintain_order=True).agg(pl.col("action").last())
-        return dict(zip(last["item"].to_list(), last["action"].to_list(), strict=True))
+    @cached_property
+    def _scale(self) -> tuple[float, float]:
+        return rating_scale(self.dataset.interactions)
 
-    def _reason(self, item: int, shares: NDArray[np.float64], actions: dict[int, str], described: bool) -> Reason:
-        carriers = np.argsort(-shares, kind="stable")[:CARRIERS]
-        carriers = carriers[shares[carriers] > 0]
-        target = int(self.to_dataset[item])
-        sources = self.to_dataset[carriers]
-        known = sources >= 0
-        sources, strength = sources[known], shares[carriers][known]
-        if not len(sources):
-            if described:
-                return self.wording.described()
-            return self.wording.popular(target)
-        paths: list[Path] = self.finder.best(sources, strength, np.array([target]), k=PATHS)[0]
-        if paths:
-            # A name tells more than "they have something in common".
-            path = next((p for p in paths if self.wording.named(p)), paths[0])
-            return self.wording.path(path, actions.get(path.nodes[0]))
-        source = int(sources[0])
-        return self.wording.similar(source, actions.get(source), shared=self._shared(source, target) >= OFTEN)
+    def _told(self, rows: Sequence[int]) -> dict[int, dict[int, str]]:
+        """Return how the strongest action of users on each item of their histories is told: user -> item -> action."""
+        wanted = sorted({row for row in rows if row >= 0})
+        if not wanted:
+            return {}
+        if len(wanted) == 1:
+            theirs = self._of_user(wanted[0])
+        else:
+            whose = pl.Series(wanted, dtype=pl.UInt32)
+            theirs = touched(self.dataset.interactions.filter(pl.col("user").is_in(whose.implode())))
+        order = pl.col("action").replace_strict(self.wording.action_order, default=0)
+        rated = liked(pl.col("action"), pl.col("value"), self._scale)
+        last = theirs.select("user", "item", "action", rated, order=order).sort("order", maintain_order=True)
+        last = last.unique(["user", "item"], keep="last", maintain_order=True)
+        found: dict[int, dict[int, str]] = {}
+        for user, item, action, value in last.select("user", "item", "action", "liked").iter_rows():
+            found.setdefault(user, {})[item] = told_action(action, value)
+        return found
+
+    def actions(self, user: UserRef) -> dict[int, str]:
+        """Return how the user's strongest action on each item of the history is told, by position in the dataset."""
+        return self._told([user.row]).get(user.row, {})
+
+    @cached_property
+    def _liked(self) -> pl.DataFrame:
+        """What users chose, and did not rate badly: ``user`` and ``item``, each pair once."""
+        rows = touched(self.dataset.interactions)
+        rated = liked(pl.col("action"), pl.col("value"), self._scale)
+        return rows.filter((rated >= LIKED).fill_null(True)).select("user", "item").unique()
+
+    @cached_property
+    def liked_by(self) -> NDArray[np.int64]:
+        """How many people chose each item and did not rate it badly, shape ``(n_items,)`` of the dataset."""
+        return np.bincount(self._liked["item"].to_numpy(), minlength=self.dataset.n_items).astype(np.int64)
+
+    @cached_property
+    def _usual(self) -> float:
+        """What counts as popular: more people than three of four items that anybody chose have."""
+        known = self.liked_by[self.liked_by > 0]
+        return max(float(np.quantile(known, 0.75)) if len(known) else 0.0, FEW)
+
+    @cached_property
+    def _fans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        rows = self._liked.sort("item", "user")
+        bounds = np.searchsorted(rows["item"].to_numpy(), np.arange(self.dataset.n_items + 1))
+        return bounds, rows["user"].to_numpy()
 
     def _shared(self, first: int, second: int) -> int:
-        """Count the users who interacted with both items, given by position in the dataset."""
-        rows = self.dataset.interactions
-        users = (rows.filter(pl.col("item") == item)["user"].unique() for item in (first, second))
-        return len(set(next(users)) & set(next(users)))
+        """Count the users who chose both items, given by position in the dataset."""
+        bounds, users = self._fans
+        own, other = (users[bounds[item] : bounds[item + 1]] for item in (first, second))
+        return len(np.intersect1d(own, other, assume_unique=True))
 
     def routes(
         self, user: UserRef, item: int, carried: NDArray[np.float64], k: int, *, bridged: bool = True
@@ -286,6 +443,38 @@ class Explainer:
         fresh = linking_recency(last["time"].to_numpy())
         at = np.minimum(np.searchsorted(known, items), len(known) - 1)
         return np.where(known[at] == items, fresh[at], np.nan)
+
+
+class _List:
+    """Words the reasons of one list, so that they vary: what was told counts less for the items below."""
+
+    def __init__(self, wording: Wording, told: dict[int, str]) -> None:
+        self._wording, self._told = wording, told
+        self._said: Counter[int] = Counter()
+        self._relations: Counter[str] = Counter()
+
+    def telling(self, paths: Sequence[Path]) -> Path | None:
+        """Return the path to tell: informative, telling, and not told before; None where none has names."""
+        worth = [
+            path.weight * AGAIN ** (self._said[path.nodes[1]] + self._said[path.nodes[0]] / 2)
+            if self._wording.tells(path) > 0
+            else 0.0
+            for path in paths
+        ]
+        best = int(np.argmax(worth)) if worth else 0
+        return paths[best] if worth and worth[best] > 0 else None
+
+    def path(self, path: Path) -> Reason:
+        """Word a path."""
+        turn = self._relations[path.relations[-1]]
+        self._relations[path.relations[-1]] += 1
+        self._said.update(set(path.nodes[:2]))
+        return self._wording.path(path, self._told.get(path.nodes[0]), turn)
+
+    def similar(self, source: int, *, shared: bool) -> Reason:
+        """Word that an item of the history is close."""
+        self._said[source] += 1
+        return self._wording.similar(source, self._told.get(source), shared=shared)
 
 
 # How good paths are. Balloccu, Boratto, Fenu, Marras: *Post Processing Recommender Systems with Knowledge Graphs for

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path
+from kgrec.graph.titles import display
 from kgrec.languages.language import get_language
-from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, Domain, RelationType
+from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, UNKNOWN, Domain, RelationType
 from kgrec.types import Reason
+
+MIXED = 0.5
+"""How telling a path is whose two relations differ, beside one whose relations are the same."""
 
 
 class Wording:
@@ -45,56 +48,66 @@ class Wording:
         rows[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
         return rows
 
-    @cached_property
-    def _degree(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """How many interactions each item has, by training number."""
-        edges = self.graph.edges.filter(pl.col("provenance") == "interaction").unique(["head", "tail"])
-        tails = self.graph.training_nodes[edges["tail"].to_numpy()]
-        return np.bincount(tails[tails >= 0], minlength=len(self._node_of)).astype(np.int64)
-
     def node(self, number: int) -> dict[str, object]:
         """Return the row of the nodes table of an item or entity, by its training number."""
         return self.graph.nodes.row(int(self._node_of[number]), named=True)
 
-    def named(self, path: Path) -> bool:
-        """Say whether everything the path would name has a name for people."""
-        return _has_name(self.node(path.nodes[1]))
+    def tells(self, path: Path) -> float:
+        """Return how telling a path is to people, in ``[0, 1]``; 0 where what it goes over has no name."""
+        if len(path.nodes) == 2:
+            return self.salience(path.relations[0])
+        entity = self.node(path.nodes[1])
+        if entity["kind"] == "entity" and entity["label"] == entity["key"]:
+            return 0.0
+        same = path.relations[0] == path.relations[1] and path.forward[0] != path.forward[1]
+        return self.salience(path.relations[1]) * (1.0 if same else MIXED)
 
-    def path(self, path: Path, action: str | None) -> Reason:
-        """Word a path from an item of the history to the recommended one."""
+    def salience(self, relation: str) -> float:
+        """Return how telling it is to people that two items share what a relation leads to."""
+        kind = self._types.get(relation)
+        return UNKNOWN if kind is None else kind.salience
+
+    @cached_property
+    def billed(self) -> frozenset[str]:
+        """Relations whose entities stand in order."""
+        return frozenset(kind.name for kind in self._domain.relation_types if kind.billed)
+
+    def path(self, path: Path, told: str | None, turn: int = 0) -> Reason:
+        """Word a path from an item of the history to the recommended one.
+
+        Args:
+            path: over one entity, or an edge between the two items.
+            told: what the user did with the item of the history, see :meth:`verb`.
+            turn: which of several ways to say it.
+        """
         nodes = [self.node(node) for node in path.nodes]
         keys = tuple(str(node["key"]) for node in nodes)
-        history = self._history(str(nodes[0]["label"]), action)
+        clause = self._clause(path, nodes, turn)
+        return Reason(self._sentence(nodes[0]["label"], told, clause), "path", keys, path.relations, clause)
+
+    def _clause(self, path: Path, nodes: Sequence[Mapping[str, object]], turn: int) -> str:
+        # The last step leads to the recommended item: from the item it reads the other way round.
+        relation, forward = path.relations[-1], not path.forward[-1]
+        kind = self._types.get(relation)
+        worded = kind.reason_in(self._language.code, turn) if kind is not None else ""
         if len(nodes) == 2:
-            # Relations that come with the data are named by a noun, which no sentence can be made of.
-            known = path.relations[0] in self._types
-            label = self.label(path.relations[0], path.forward[0] or not known)
-            sentence = self._say("direct" if known else "joined", history=history, label=label, noun=self._noun)
-        else:
-            sentence = self._shared(path, history, nodes[1])
-        return Reason(sentence, "path", keys, path.relations)
+            return worded.format(entity=nodes[0]["label"]) if worded else self._say("direct")
+        label = str(nodes[1]["label"])
+        name = self._language.common(label) if kind is not None and kind.common else label
+        if (path.relations[0], path.forward[0]) != (relation, forward):
+            return self._say("mixed", entity=name)
+        return worded.format(entity=name) if worded and forward else self._say("shared", entity=name)
 
-    def _shared(self, path: Path, history: str, entity: Mapping[str, object]) -> str:
-        first, second = path.relations
-        # The second step leads from the entity to the recommended item, so from the item it reads the other way round.
-        forward = not path.forward[1]
-        name = str(entity["label"])
-        label = self.label(second, forward)
-        if not _has_name(entity):
-            return self._say("unnamed", history=history, label=label)
-        if (first, path.forward[0]) != (second, forward):
-            before = self.label(first, path.forward[0])
-            return self._say("mixed", history=history, first=before, second=label, entity=name, noun=self._noun)
-        worded = self._reason_of(second) if forward else ""
-        if worded:
-            return self._say("named", history=history, reason=worded.format(entity=name))
-        return self._say("same", history=history, label=label, entity=name)
+    def _sentence(self, item: object, told: str | None, clause: str) -> str:
+        named = self._domain.title_mark(self._language.code).format(display(str(item)))
+        return self._say("named", history=self._say("history", verb=self.verb(told), item=named), reason=clause)
 
-    def similar(self, source: int, action: str | None, *, shared: bool) -> Reason:
+    def similar(self, source: int, told: str | None, *, shared: bool) -> Reason:
         """Word that the same people like both or, where they are not ``shared``, only that both are close."""
         node = self.node(source)
-        sentence = self._say("similar" if shared else "alike", history=self._history(str(node["label"]), action))
-        return Reason(sentence, "similar", (str(node["key"]),))
+        clause = self._say("similar" if shared else "alike")
+        keys = (str(node["key"]),)
+        return Reason(self._sentence(node["label"], told, clause), "similar", keys, (), clause)
 
     def absent(self, n: int, rank: int | None, count: int, scorer: str | None) -> str:
         """Word that an item is not in the list of ``n``.
@@ -115,23 +128,21 @@ class Wording:
         """Word that the item is close to the words of somebody who is not in the data."""
         return Reason(self._say("described"), "text")
 
-    def popular(self, item: int) -> Reason:
-        """Word how many people interacted with the item."""
-        count = int(self._degree[item]) if 0 <= item < len(self._degree) else 0
-        if not count:
-            return Reason(self._say("new"), "text")
-        return Reason(self._say("popular", count=count), "popular")
+    def popular(self, count: int) -> Reason:
+        """Word how many people chose the item."""
+        return Reason(self._say("popular", count=self._language.number(count)), "popular")
 
-    def verb(self, action: str | None) -> str:
-        """Return what a person did, in the past tense."""
-        return self._verbs.get(action or "like", self._verbs["like"])
+    def new(self) -> Reason:
+        """Word that nobody has chosen the item yet."""
+        return Reason(self._say("new"), "new")
 
-    def _history(self, label: str, action: str | None) -> str:
-        return self._say("history", verb=self.verb(action), item=self._language.punctuation.title.format(label))
+    def unknown(self) -> Reason:
+        """Word that nothing the user did speaks for the item."""
+        return Reason(self._say("unknown"), "new")
 
-    def _reason_of(self, relation: str) -> str:
-        kind = self._types.get(relation)
-        return "" if kind is None else kind.reason_in(self._language.code)
+    def verb(self, told: str | None) -> str:
+        """Return what a person did, in the past tense; ``told`` is an action, or ``love``."""
+        return self._verbs.get(told or "like", self._verbs["like"])
 
     def label(self, relation: str, forward: bool) -> str:
         """Return how a relation reads, in the direction of its statement or against it."""
@@ -144,7 +155,3 @@ class Wording:
 
     def _say(self, sentence: str, **parts: object) -> str:
         return self._language.reasons[sentence].format(**parts)
-
-
-def _has_name(node: Mapping[str, object]) -> bool:
-    return node["kind"] != "entity" or node["label"] != node["key"]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
-from kgrec.generate.names import display, shortener
 from kgrec.graph.item_entities import item_entities
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.linking import name_variants
+from kgrec.graph.titles import display, short, shortener
 from kgrec.languages.language import get_language
-from kgrec.plugin.domain import Domain, RelationType
+from kgrec.plugin.domain import UNKNOWN, Domain, RelationType
 from kgrec.plugin.generation import Fact
 from kgrec.text.profile import TOO_COMMON, Touched, UserProfile
 from kgrec.text.sanitize import plain, safe_name, safe_text
@@ -26,11 +28,17 @@ from kgrec.types import Reason
 MOST = 6
 """Values of one relation that are told."""
 
-DESCRIPTION = 600
+DESCRIPTION = 2000
 """Characters of a description that may be drawn on."""
 
 SHARED = 2
 """So many touched items must share an entity before it is told as an interest."""
+
+LIKED = 0.5
+"""What was liked less, from 0 to 1, is not named as something that speaks for an item."""
+
+TITLE = 120
+"""Characters of a title that is told; a longer one is told by its first words."""
 
 EXAMPLES = 2
 """Touched items that are named for an interest."""
@@ -48,15 +56,23 @@ class FactBook:
         dataset: the tables.
         graph: the knowledge graph.
         domain: labels of relations, units.
-        language: its code; of labels and units, not of the catalogue's values.
-        verbs: how a past action is named, by action.
+        language: its code; of labels and units. Where the catalogue is written in another one, only names and figures
+            of it are facts: its common nouns and descriptions would stand as foreign words in a text.
+        units: what stands behind the figures of an attribute: ``{"price": "EUR"}``; over those of the domain.
     """
 
     def __init__(
-        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, language: str, verbs: Mapping[str, str]
+        self,
+        dataset: Dataset,
+        graph: KnowledgeGraph,
+        domain: Domain,
+        language: str,
+        units: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._dataset, self._graph, self._domain = dataset, graph, domain
-        self._language, self._verbs = language, verbs
+        self._language, self._verbs = language, domain.verbs_in(language, before_names=True)
+        self._units = {**domain.units.get(language, {}), **units}
+        self._foreign = (dataset.language or language) != language
         self._relations = {relation.name: relation for relation in domain.relation_types}
         self._order = {name: k for k, name in enumerate(self._relations)}
         self._known: dict[int, tuple[Fact, ...]] = {}
@@ -70,13 +86,6 @@ class FactBook:
             found[name] = (label, inverse_label)
             found.setdefault(inverse, (inverse_label, label))
         return found
-
-    def _name_of(self, key: str, kinds: Sequence[str]) -> str:
-        """Return what the node of this key is called, the first of ``kinds`` that there is; reasons name keys alone."""
-        nodes = self._graph.nodes.filter((pl.col("key") == key) & pl.col("kind").is_in(list(kinds)))
-        labels = dict(nodes.select("kind", "label").rows())
-        label = next((labels[kind] for kind in kinds if kind in labels), key)
-        return plain(label) if label != key else ""
 
     def items(self, items: Sequence[int]) -> list[tuple[Fact, ...]]:
         """Return the facts about each of ``items`` (positions), without ids."""
@@ -93,7 +102,10 @@ class FactBook:
     def title(self, item: int) -> str:
         """Return what an item is called in sentences, or nothing where its title cannot be used."""
         value = self._dataset.items["title"][item]
-        name = display(str(value)) if value else ""
+        return self._called(str(value)) if value else ""
+
+    def _called(self, title: str) -> str:
+        name = short(shortener(self._domain.short_title)(display(title)), TITLE)
         return name if self._safe(name) else ""
 
     def personal(self, item: int, profile: UserProfile, reason: Reason | None = None) -> list[Fact]:
@@ -107,33 +119,53 @@ class FactBook:
         found = self._of_reason(item, profile, reason) if reason else []
         about = self.items([item])[0]
         subject = str(self._dataset.items["item_id"][item])
-        shared = [
-            (profile.counts.get(key, 0) * self._rarity(degree), -k, fact, key)
-            for k, fact in enumerate(about)
-            if fact.type == "entity"
-            for key, degree in [self._keys.get((item, fact.value), ("", 0))]
-            if key and profile.counts.get(key, 0) >= SHARED
-        ]
-        shared.sort(reverse=True)  # what tells most of this reader: shared by many touched items, and by few others
+        shared = []
+        for k, fact in enumerate(about):
+            key, degree = self._keys.get((item, fact.value), ("", 0)) if fact.type == "entity" else ("", 0)
+            liked = self._liked_with(profile, key) if key and profile.counts.get(key, 0) >= SHARED else []
+            if len(liked) >= SHARED:
+                kind = self._relations.get(fact.name)
+                telling = (kind.salience if kind else UNKNOWN) * self._rarity(degree)
+                shared.append((telling * (1 + np.log(len(liked))), -k, fact, liked))
+        shared.sort(key=lambda row: row[:2], reverse=True)
         named = {fact.value for fact in found}
-        for k, (_, _, fact, key) in enumerate(shared[:2]):
-            count = float(profile.counts[key])
-            found.append(replace(fact, type="interest", name="interest", number=count, source="interactions"))
+        for k, (_, _, fact, liked) in enumerate(shared[:2]):
+            number = float(len(liked))
+            found.append(replace(fact, type="interest", name="interest", number=number, source="interactions"))
             if k == 0:
-                found += self._examples(item, profile, key, named)
+                habit = self._habit(fact, len(liked))
+                found += [Fact("", "reason", "habit", habit, source="interactions")] if habit else []
+                found += self._examples(item, liked, named)
+        if not found:
+            found += islice(self._examples(item, self._liked(profile.history.values()), (), "history"), 1)
         return [replace(fact, subject=subject) for fact in found]
 
-    def _examples(self, item: int, profile: UserProfile, key: str, named: Container[str]) -> Iterator[Fact]:
-        """Yield touched items that have an entity, those first that weigh much and that few others have touched."""
+    def _habit(self, fact: Fact, count: int) -> str:
+        """Return what somebody knows who liked ``count`` items with an entity: ``several films by Ada Orbit``."""
+        kind, pack = self._relations.get(fact.name), get_language(self._language)
+        told = kind.habits.get(self._language, "") if kind is not None else ""
+        value = pack.common(fact.value) if kind is not None and kind.common else fact.value
+        nouns = pack.plural(self._domain.noun(self._language))
+        return (told or pack.habit).format(count=pack.amount(count), entity=value, nouns=nouns)
+
+    def _liked(self, touched: Iterable[Touched]) -> list[Touched]:
+        return [one for one in touched if one.liked is None or one.liked >= LIKED]
+
+    def _liked_with(self, profile: UserProfile, key: str) -> list[Touched]:
+        return self._liked(profile.touched_with(key))
+
+    def _examples(
+        self, item: int, liked: Sequence[Touched], named: Container[str], name: str = "examples"
+    ) -> Iterator[Fact]:
+        """Yield touched items, those first that weigh much and that few others have touched."""
         known = self._popularity
-        holders = [touched for touched in profile.touched_with(key) if self.title(touched.item) not in named]
-        telling = sorted(holders, key=lambda t: -t.weight * np.log((1 + known.sum()) / (1 + known[t.item])))
+        telling = sorted(liked, key=lambda t: -t.weight * np.log((1 + known.sum()) / (1 + known[t.item])))
         titles: list[str] = []
         for touched in telling:
             title = self.title(touched.item)
-            if title and title not in titles:
+            if title and title not in titles and title not in named:
                 titles.append(title)
-                yield replace(self._history(item, touched, title), name="examples")
+                yield replace(self._history(item, touched, title), name=name)
             if len(titles) == EXAMPLES:
                 return
 
@@ -169,15 +201,15 @@ class FactBook:
         source = f"{row['source']}:{line}" if row.get("source") and line is not None else str(row.get("source") or "")
         found = []
         if row.get("title"):
-            title = display(str(row["title"]))
-            if self._safe(title):
+            title = self._called(str(row["title"]))
+            if title:
                 aliases = self._other_names(str(row["title"]), title)
                 found.append(Fact("", "title", "title", title, aliases=aliases, source=source, subject=item_id))
         for name, info in self._dataset.item_attributes.items():
             value = row.get(name)
             if info.relation is None and value not in (None, "", []):
                 found += self._literal(name, value, source, item_id)
-        if row.get("description"):
+        if row.get("description") and not self._foreign:
             text = safe_text(str(row["description"]), DESCRIPTION)
             if text:
                 found.append(Fact("", "text", "description", text, source=source, subject=item_id))
@@ -185,7 +217,7 @@ class FactBook:
 
     def _literal(self, name: str, value: object, source: str, item_id: str) -> list[Fact]:
         values = value if isinstance(value, list) else [value]
-        unit = self._domain.units.get(self._language, {}).get(name, "")
+        unit = self._units.get(name, "")
         label = name.replace("_", " ")
         found = []
         for one in values[:MOST]:
@@ -199,7 +231,7 @@ class FactBook:
                 figure = float(text.replace(",", ""))
                 shown = get_language(self._language).figures(f"{figure:.10g}" if text.endswith(".0") else text)
                 found.append(Fact("", "number", name, shown, label, unit, figure, (), source, item_id))
-            else:
+            elif not self._foreign:
                 found.append(Fact("", "attribute", name, text, label, source=source, subject=item_id))
         return found
 
@@ -215,8 +247,9 @@ class FactBook:
         ids = self._dataset.items["item_id"]
         found: dict[int, list[Fact]] = {}
         for row in table.iter_rows(named=True):
+            kind = self._relations.get(row["relation"])
             value = display(row["label"]) if row["kind"] == "item" else plain(row["label"])
-            if not self._safe(value):
+            if not self._safe(value) or (self._foreign and (kind is None or kind.common)):
                 continue
             label = self._label(row["relation"])
             source = f"{row['source']}:{row['line']}" if row["line"] is not None else str(row["source"] or "")
@@ -245,13 +278,12 @@ class FactBook:
         if position is None or touched is None or not title:
             return []
         found = [self._history(item, touched, title)]
-        clause = self._because(reason, title)
-        if clause:
-            found.append(Fact("", "reason", "because", clause, source="explanation"))
+        if reason.clause:
+            found.append(Fact("", "reason", "because", reason.clause, source="explanation"))
         return found
 
     def _history(self, item: int, touched: Touched, title: str) -> Fact:
-        verb = self._verbs.get(touched.action, self._verbs.get("view", ""))
+        verb = self._verbs.get(touched.told, self._verbs.get("view", ""))
         aliases = self._other_names(str(self._dataset.items["title"][touched.item]), title)
         own, other = self.items([item, touched.item])
         theirs = {fact.value for fact in other if fact.type == "entity"}
@@ -259,24 +291,9 @@ class FactBook:
         return Fact("", "history", "history", title, verb, aliases=aliases, source="interactions", shares=shares)
 
     def _other_names(self, title: str, shown: str) -> tuple[str, ...]:
-        """Return the other names of an item that is shown as ``shown``; the short one of a long name is the last."""
-        names = (*name_variants(plain(title)), shortener(self._domain.short_title)(shown))
+        """Return the other names of an item that is shown as ``shown``."""
+        names = (display(title), *name_variants(plain(title)))
         return tuple(dict.fromkeys(name for name in names if name != shown and self._safe(name)))
-
-    def _because(self, reason: Reason, history: str) -> str:
-        """Return how the path is worded: ``also directed by Ada Orbit``; nothing where its two steps differ."""
-        if not reason.relations or len(set(reason.relations)) != 1:
-            return ""
-        relation = self._relations.get(reason.relations[0])
-        if relation is None:
-            return ""
-        worded = relation.reason_in(self._language)
-        if len(reason.nodes) == 2:
-            name = history
-        else:
-            kinds = ("entity", "item") if relation.tail not in ("item", "user") else ("item", "entity")
-            name = self._name_of(reason.nodes[1], kinds)
-        return worded.format(entity=name) if worded and name and self._safe(name) else ""
 
 
 def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:

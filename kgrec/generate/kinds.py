@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kgrec.errors import NotFoundError, PluginError
 from kgrec.generate.feedback.bandit import Arm, arms_of, choose, draw_key
 from kgrec.generate.feedback.exposures import exposures
 from kgrec.generate.prompts import check_prompt, short_hash
-from kgrec.generate.template import phrases_text
+from kgrec.generate.template import COMMON, kind_text
 from kgrec.languages import DEFAULT, languages
-from kgrec.languages.language import every_language, get_language
+from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain, PromptTemplate, TextKind
+from kgrec.plugin.files import read_kinds
 from kgrec.plugin.generation import MAIN
 
 if TYPE_CHECKING:
@@ -24,22 +26,27 @@ if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
 
 
-def _generic(name: str, summary: str, *, personal: bool = True) -> TextKind:
-    phrases = {code: f"kgrec.languages:{code}/phrases/{name}.txt" for code in languages()}
-    lengths = {one.code: one.length.kinds[name] for one in every_language() if name in one.length.kinds}
-    return TextKind(name, summary, phrases, personal=personal, max_length=lengths)
+def _phrases(name: str) -> dict[str, str]:  # noqa: ARG001  # the same for every kind
+    return {code: COMMON.format(code) for code in languages()}
 
 
-BLURB = _generic("blurb", "two or three sentences that say what the item is and why for this reader")
-REASON = _generic("reason", "one sentence why the item may suit this reader")
-SUMMARY = _generic("summary", "what the item is, in one or two sentences, for nobody in particular", personal=False)
-GENERIC = (BLURB, REASON, SUMMARY)
+GENERIC = read_kinds("kgrec.languages", "kinds.toml", _phrases)
+"""The kinds of text that items of any field can have."""
+
+BLURB = GENERIC[0]
 
 
 def kinds_of(domain: Domain) -> dict[str, TextKind]:
-    """Return the kinds of ``domain`` by name, the usual one first; those of no particular field where it has none."""
-    kinds = domain.kinds or GENERIC
-    return {kind.name: kind for kind in kinds}
+    """Return the kinds of ``domain`` by name, the usual one first, then those that items of any field can have."""
+    own = {kind.name: kind for kind in domain.kinds}
+    phrases = next((kind.phrases for kind in domain.kinds if kind.plan), {})
+    common = {kind.name: replace(kind, phrases={**kind.phrases, **_main(phrases)}) for kind in GENERIC}
+    return {**own, **{name: kind for name, kind in common.items() if name not in own}}
+
+
+def _main(phrases: Mapping[str, str]) -> dict[str, str]:
+    """Return the phrases without those of variants."""
+    return {code: target for code, target in phrases.items() if "@" not in code}
 
 
 def kind_of(domain: Domain, name: str | None) -> TextKind:
@@ -181,6 +188,6 @@ class Variants:
         start = f"{language}@"
         named = {name[len(start) :]: target for name, target in kind.phrases.items() if name.startswith(start)}
         main = kind.phrases.get(language)
-        files = {**({MAIN: main} if main else {}), **named}
-        found = [Variant(name, short_hash(phrases_text(target))) for name, target in files.items()]
+        files = [*([MAIN] if main else []), *named]
+        found = [Variant(name, short_hash(kind_text(kind, language, name))) for name in files]
         return found if main else [Variant(MAIN, ""), *found]

@@ -1,20 +1,17 @@
-"""How items and entities are called in texts: titles in running text, where facts stand, all names of a workspace."""
+"""How items and entities are called in texts: where facts stand, all names of a workspace."""
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from kgrec.errors import PluginError
 from kgrec.graph.linking import name_variants
 from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, NameMention
-from kgrec.text.sanitize import plain
 from kgrec.text.tokens import Tokens, is_unspaced, name_key, token_span, tokenize
 
 T = TypeVar("T")
@@ -35,41 +32,6 @@ _NAME = re.compile(
 )
 
 _PAUSE = re.compile(r"[.!?…,;:]\s|[。！？；，、：\n]")
-
-# "Return of Martin Guerre, The (Retour de Martin Guerre, Le)"
-_OTHER_TITLE = re.compile(r"(.+, \S{1,3}) \([^()]+\)")
-_LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<!Ltd)\.$")
-_YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
-
-
-def display(title: str) -> str:
-    """Write a title as in running text: without the year, the article in front, no full stop after its last word.
-
-    >>> display("Matrix, The (1999)"), display("霸王别姬 (1993)"), display("Slides with Case."), display("E.T.")
-    ('The Matrix', '霸王别姬', 'Slides with Case', 'E.T.')
-    """
-    bare = _LAST_STOP.sub("", _YEAR.sub("", plain(title)))
-    if (doubled := _OTHER_TITLE.fullmatch(bare)) and len(name_variants(doubled[1])) > 1:
-        bare = doubled[1]
-    variants = name_variants(bare)
-    return variants[1] if len(variants) == 2 and re.search(r", \S+$", bare) else bare
-
-
-@cache
-def shortener(target: str | None) -> Callable[[str], str]:
-    """Return the function of a domain that shortens titles, see :class:`kgrec.plugin.domain.Domain`; None: none does.
-
-    Raises:
-        PluginError: there is no such function.
-    """
-    if target is None:
-        return str
-    module, _, name = target.partition(":")
-    try:
-        found: Callable[[str], str] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{target!r} cannot be loaded: {error}", hint="package.module:function") from None
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from kgrec.generate.prompts import check_prompt
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
-from kgrec.languages import languages
+from kgrec.languages import DEFAULT, languages
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
@@ -146,14 +146,14 @@ class TextService:
             UsageError: there is no such language or tone, or no such way to steer.
         """
         generate = self.config.generate
-        language = options.language or generate.language or self.config.recommend.language
+        language = options.language or generate.language or self.config.recommend.language or self.dataset.language
         tone, steer = options.tone or generate.tone, options.steer or generate.steer
         if tone not in TONES:
             raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
         if steer not in ("profile", "latent"):
             raise UsageError(f"texts cannot be steered by {steer!r}", hint="profile or latent")
         return ResolvedOptions(
-            language=get_language(language).code,
+            language=get_language(language or DEFAULT).code,
             tone=tone,
             model=options.model or generate.model,
             candidates=options.candidates or generate.candidates,
@@ -406,6 +406,7 @@ class TextService:
             cues=cues_of(domain, language),
             private=tuple(filter(None, (user_id, *profile.own_words))),
             allowed=domain.may_say,
+            title_mark=domain.title_mark(language),
         )
 
     def profile(self, user_id: str) -> UserProfile:
@@ -431,8 +432,8 @@ class TextService:
     def book(self, language: str) -> FactBook:
         """Return the facts of the workspace, labelled in ``language``."""
         if language not in self._books:
-            verbs = self.domain.verbs_in(language, before_names=True)
-            self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, verbs)
+            units = self.config.generate.units
+            self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, units)
         return self._books[language]
 
     def prompt(self, task: str) -> PromptTemplate | None:

@@ -1,9 +1,10 @@
 """The template generator: grammatical, varied text from facts alone, by phrases with slots that facts fill.
 
-    == opening
+    == what
+    In {title}, {story}.
     {title} is {has_genre|one,lower,a} {noun} directed by {directed_by}.
-    {title} is {a} {noun} from {year}.
-    == personal?
+    == why?
+    You {verb} {history}, and {because}.
     [warm,playful] Because you {verb} {history}: {because}!
     == each*
     {title}: {in_category}.
@@ -11,26 +12,38 @@
 A line is one way to say something; it can be used when every slot has a fact. Of each section one line is used; a
 section marked ``?`` may be left out, one marked ``*`` is said of each item in turn. ``[warm,playful]`` keeps a line to
 these tones. A slot is the name of a fact, and may have filters: ``one`` or ``two`` (that many values), ``lower``
-(a common noun), ``a`` (with its article), ``cap`` (a capital first). Always filled: ``noun`` and ``nouns``.
+(a common noun), ``a`` (with its article), ``cap`` (a capital first), ``bare`` (a title without marks). Always filled:
+``title``, ``noun``, ``nouns``.
+
+From the description come ``gist``, a sentence of its own without its full stop, and ``story``, the same as it stands
+after "in which"; ``quote`` is the sentence as it is. ``titles`` are those of all items. What is for this reader: in
+``because`` a clause says what the item shares with ``{history}``, which they ``{verb}``; ``habit`` is what they know
+many of, ``examples`` some of these.
+
+What to say is planned before it is worded: lines for this reader are chosen first, then what else is said, and no fact
+is told twice. A text of one reader does not begin as the one before it did.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from kgrec.errors import PluginError
+from kgrec.generate.gist import gist, inside
+from kgrec.graph.titles import short
 from kgrec.languages.language import LISTED, Language, beside, get_language
-from kgrec.plugin.generation import Fact, TextRequest
+from kgrec.plugin.domain import TextKind
+from kgrec.plugin.generation import MAIN, Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.text.tokens import words
 
-FILTERS = ("one", "two", "lower", "a", "cap")
+FILTERS = ("one", "two", "lower", "a", "cap", "bare")
 TONES = ("neutral", "warm", "playful", "formal")
 _SECTION = re.compile(r"== *([a-z][a-z0-9-]*)([?*]?)")
 _TONES = re.compile(r"\[([a-z, ]+)\] +")
@@ -38,9 +51,31 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 _SLOT_NAME = re.compile(r"[^\W\d]\w*")
 _STOPS = ".!?…。！？"
 
+COMMON = "kgrec.languages:{}/phrases.txt"
+"""The phrases of a language for items of any field."""
+
+NAME_LENGTH = 80
+"""Characters of a name in a text; a longer one is shortened."""
+
+NAMED = ("title", "history", "entity", "interest")
+"""Types of facts whose values are names."""
+
 _Values = Mapping[str, Sequence[str]]
-PERSONAL = frozenset({"history", "because", "interest", "verb", "count", "examples"})
+_Row = tuple["Line", frozenset[str]]
+PERSONAL = frozenset({"history", "because", "interest", "habit", "verb", "count", "examples"})
 """Slots that make a line one for this reader; preferred where they can be filled."""
+
+TOLD = frozenset({"gist", "story", "quote"})
+"""Slots that tell what the description says; preferred where they can be filled."""
+
+TITLES = frozenset({"title", "titles", "history", "examples"})
+"""Slots of titles, which are set off from the words around them."""
+
+FREE = frozenset({"title", "titles", "noun", "nouns", "verb", "count"})
+"""Slots whose values may be said again."""
+
+REMEMBERED = 6
+"""Texts of a reader whose first lines the next one does not begin with, if it can begin otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +87,7 @@ class Slot:
     lower: bool = False
     article: bool = False
     capital: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +103,18 @@ class Line:
         """Names of the facts without which the line cannot be used."""
         return frozenset(slot.name for slot in self.slots)
 
-    def fill(self, values: Mapping[str, Sequence[str]], code: str) -> str:
-        """Put ``values`` in, in the language ``code``; a full stop after a value that ends in one is left out."""
+    def fill(self, values: Mapping[str, Sequence[str]], code: str, mark: str = "") -> str:
+        """Put ``values`` in, in the language ``code``; a full stop after a value that ends in one is left out.
+
+        Args:
+            values: of each slot.
+            code: of the language.
+            mark: how titles are set off, with ``{}``; empty: as the language does.
+        """
         pack = get_language(code)
         text = self.literals[0]
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
-            value = _written(values[slot.name], slot, pack)
+            value = _written(values[slot.name], slot, pack, mark or pack.punctuation.title)
             after = literal[1:] if value[-1:] in _STOPS and literal[:1] == pack.punctuation.full_stop else literal
             text = beside(text, value) + after
         return text
@@ -94,6 +136,21 @@ class Phrases:
 
     sections: tuple[PhraseSection, ...]
 
+    def planned(self, plan: Sequence[str], common: Phrases | None = None) -> Phrases:
+        """Return the sections that a plan names, in its order and with its marks; those that lack are of ``common``.
+
+        Raises:
+            PluginError: there is no such section.
+        """
+        known = {one.name: one for part in (common, self) if part is not None for one in part.sections}
+        found = []
+        for step in plan:
+            name = step.rstrip("?*")
+            if name not in known:
+                raise PluginError(f"the plan names a section {name!r} that no phrases have", hint=", ".join(known))
+            found.append(replace(known[name], mark=step[len(name) :]))
+        return Phrases(tuple(found))
+
     @property
     def slots(self) -> frozenset[str]:
         """Names of all facts that some line names."""
@@ -111,8 +168,10 @@ class Phrases:
         return "\n".join(" ".join(line.literals) for section in self.sections for line in section.lines)
 
 
-def _written(values: Sequence[str], slot: Slot, pack: Language) -> str:
+def _written(values: Sequence[str], slot: Slot, pack: Language, mark: str) -> str:
     chosen = [pack.common(value) for value in values] if slot.lower else values
+    if slot.name in TITLES and not slot.bare:
+        chosen = [mark.format(value) for value in chosen]
     text = pack.listed(chosen, slot.limit)
     if slot.article:
         text = pack.with_article(text)
@@ -170,7 +229,7 @@ def _slot(text: str, where: str) -> Slot:
     if unknown or not _SLOT_NAME.fullmatch(name.strip()):
         raise PluginError(f"{where}: {{{text}}} is no slot", hint=f"a fact's name, then |{', |'.join(FILTERS)}")
     limit = 1 if "one" in filters else 2 if "two" in filters else LISTED
-    return Slot(name.strip(), limit, "lower" in filters, "a" in filters, "cap" in filters)
+    return Slot(name.strip(), limit, *(one in filters for one in ("lower", "a", "cap", "bare")))
 
 
 @cache
@@ -213,24 +272,126 @@ class TemplateGenerator:
         seed: int,
     ) -> list[str]:
         """Return a text for each request; see :class:`kgrec.plugin.protocols.Generator`."""
-        return [self._write(request, seed) for request in requests]
+        begun: defaultdict[str, deque[Line]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        return [_Writing(request, seed, begun[request.key]).text() for request in requests]
 
-    def _write(self, request: TextRequest, seed: int) -> str:
-        phrases = phrases_of(request)
+
+class _Writing:
+    """One text: what is chosen, and what has been told."""
+
+    def __init__(self, request: TextRequest, seed: int, begun: deque[Line]) -> None:
+        self.request, self.begun = request, begun
+        self.draw = random.Random(f"{seed}|{request.key}|{','.join(request.item_ids)}|{request.kind.name}")
+        self.pack = get_language(request.language)
+        self.told: list[str] = []
+
+    def text(self) -> str:
+        phrases = phrases_of(self.request)
         if phrases is None:
             return ""
-        draw = random.Random(f"{seed}|{request.key}|{','.join(request.item_ids)}|{request.kind.name}")
-        everything = slot_values(request, request.facts)
-        parts: list[tuple[str, int]] = []  # text, how soon it may be left out: 0 never, 1 late, 2 first
-        for section in phrases.sections:
+        whole = self._written(phrases, 1.0)
+        # What is still too long is said again from less, and by shorter names at last: no text is empty.
+        for share in (0.6, 0.35, 0.2):
+            if self._fits(whole):
+                break
+            self.told = []
+            whole = self._written(phrases, share)
+        return whole
+
+    def _written(self, phrases: Phrases, share: float) -> str:
+        request = self.request
+        values = slot_values(request, request.facts, share)
+        parts: list[tuple[str, int]] = [("", 2)] * len(phrases.sections)  # text, how soon it may be left out: 0 never
+        lines: list[Line | None] = [None] * len(phrases.sections)
+        personal = [any(needs & PERSONAL for needs in section.needs) for section in phrases.sections]
+        # What carried the recommendation is chosen first, then what the item is.
+        for k in sorted(range(len(lines)), key=lambda k: (not personal[k], k)):
+            section = phrases.sections[k]
             if section.mark == "*":
-                parts += [(text, 2 * (k > 0)) for k, text in enumerate(_each(section, request, draw))]
-            else:
-                line = _choose(section, everything, request, draw)
-                if line is not None:
-                    soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
-                    parts.append((line.fill(everything, request.language), soon))
-        return get_language(request.language).joined(_shortened(parts, request))
+                parts[k] = (self._joined(self._each(section, share)), 0)
+                continue
+            line = self._choose(section, values, first=k == 0)
+            if line is not None:
+                self._tell(line, values)
+                soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
+                parts[k], lines[k] = (line.fill(values, request.language, request.title_mark), soon), line
+        if lines and lines[0] is not None:
+            self.begun.append(lines[0])
+        return self._joined(self._shortened([part for part in parts if part[0]]))
+
+    def _joined(self, parts: Iterable[str]) -> str:
+        return "\n".join(parts) if self.request.kind.paragraphs else self.pack.joined(parts)
+
+    def _each(self, section: PhraseSection, share: float) -> list[str]:
+        texts = []
+        for item in self.request.item_ids[: self.request.kind.max_items]:
+            own = [fact for fact in self.request.facts if fact.subject in (item, "")]
+            values = slot_values(self.request, own, share)
+            line = self._choose(section, values)
+            if line is not None:
+                self._tell(line, values)
+                texts.append(line.fill(values, self.request.language, self.request.title_mark))
+        return list(dict.fromkeys(texts))  # two articles of one title are told of once
+
+    def _tell(self, line: Line, values: _Values) -> None:
+        told = (values[slot.name][: slot.limit] for slot in line.slots if slot.name not in FREE)
+        self.told += [value for some in told for value in some]
+
+    def _again(self, line: Line, values: _Values) -> bool:
+        """Say whether a line tells what has been told."""
+        own = [value for slot in line.slots if slot.name not in FREE for value in values[slot.name][: slot.limit]]
+        return any(value in said or said in value for value in own for said in self.told)
+
+    def _choose(self, section: PhraseSection, values: _Values, *, first: bool = False) -> Line | None:
+        """Draw one of the lines that can be filled.
+
+        Those for this reader go first, then those for this tone, those that tell of the description, those that say
+        most, of which those that name a topic; a text does not begin as the reader's last ones did, if it can.
+        """
+        tone, request = self.request.tone, self.request
+        usable = [
+            (line, needs)
+            for line, needs in zip(section.lines, section.needs, strict=True)
+            if needs <= values.keys() and (not line.tones or tone in line.tones)
+        ]
+        fresh = [row for row in usable if not self._again(row[0], values)]
+        if not fresh and section.mark == "?":
+            return None
+        rows = _best(fresh or usable, lambda row: bool(row[1] & PERSONAL))
+        rows = _best(rows, lambda row: tone != "neutral" and tone in row[0].tones)
+        if request.kind.characters:
+            mark = request.title_mark
+            rows = _best(rows, lambda row: self._fits(row[0].fill(values, request.language, mark)))
+        rows = _best(rows, lambda row: bool(row[1] & TOLD))
+        if first:
+            rows = _best(rows, lambda row: row[0] not in self.begun)
+        told = [len(needs - FREE) for _, needs in rows]
+        least = max(max(told, default=0) - 1, min(max(told, default=0), 1))
+        lines = [line for (line, _), count in zip(rows, told, strict=True) if count >= least]
+        stressed = {fact.name for fact in request.facts if fact.value in request.topics} - {"interest"}
+        lines = [line for line in lines if line.needs & stressed] or lines
+        return self.draw.choice(lines) if lines else None
+
+    def _fits(self, text: str) -> bool:
+        kind = self.request.kind
+        if kind.characters and len(text) > kind.characters:
+            return False
+        return self.pack.size(text) <= kind.longest(self.request.language)
+
+    def _shortened(self, parts: list[tuple[str, int]]) -> list[str]:
+        """Leave out what may be left out until the text is short enough: what is for everybody, the last first."""
+        kept = list(parts)
+        for soon in (2, 1):
+            for k in reversed(range(len(kept))):
+                if self._fits(self._joined(text for text, _ in kept)):
+                    break
+                if kept[k][1] == soon:
+                    del kept[k]
+        return [text for text, _ in kept]
+
+
+def _best(rows: list[_Row], wanted: Callable[[_Row], bool]) -> list[_Row]:
+    return [row for row in rows if wanted(row)] or rows
 
 
 def phrases_of(request: TextRequest) -> Phrases | None:
@@ -238,72 +399,75 @@ def phrases_of(request: TextRequest) -> Phrases | None:
 
     A model's prompt may have a variant that there are no phrases of: the template then writes by the main ones.
     """
-    phrases = request.kind.phrases
-    target = phrases.get(f"{request.language}@{request.variant}") or phrases.get(request.language)
-    return load_phrases(target) if target else None
+    return kind_phrases(request.kind, request.language, request.variant)
 
 
-def slot_values(request: TextRequest, facts: Sequence[Fact]) -> dict[str, list[str]]:
-    """Return what each slot can be filled with: the values of the facts of that name, in their order."""
+def kind_phrases(kind: TextKind, code: str, variant: str = MAIN) -> Phrases | None:
+    """Return the phrases of a kind in a language as they are planned, or None where it has none."""
+    if other := kind.phrases.get(f"{code}@{variant}"):
+        return load_phrases(other)
+    target = kind.phrases.get(code)
+    if target is None:
+        return None
+    return _planned(target, kind.plan, code) if kind.plan else load_phrases(target)
+
+
+def kind_text(kind: TextKind, code: str, variant: str = MAIN) -> str:
+    """Return all that the phrases of a kind say, for telling one version of them from another."""
+    phrases = kind_phrases(kind, code, variant)
+    return repr(phrases)
+
+
+@cache
+def _planned(target: str, plan: tuple[str, ...], code: str) -> Phrases:
+    return load_phrases(target).planned(plan, load_phrases(COMMON.format(code)))
+
+
+def slot_values(request: TextRequest, facts: Sequence[Fact], share: float = 1.0) -> dict[str, list[str]]:
+    """Return what each slot can be filled with: the values of the facts of that name, in their order.
+
+    Args:
+        request: what is to be written.
+        facts: of the request, or of one of its items.
+        share: of the usual length that names and sentences of descriptions may have.
+    """
+    pack = get_language(request.language)
     values: defaultdict[str, list[str]] = defaultdict(list)
+    longest = request.kind.characters * share or NAME_LENGTH * share
     for fact in facts:
         if fact.type == "text":
-            continue  # a description is never copied
-        values[fact.name].append(f"{fact.value} {fact.unit}".strip() if fact.unit else fact.value)
+            _describe(values, request, fact, share)
+            continue
+        value = pack.joined((fact.value, fact.unit)) if fact.unit else fact.value
+        values[fact.name].append(short(value, int(longest), fact.aliases) if fact.type in NAMED else value)
         if fact.name == "history":
             values["verb"].append(fact.label)
         elif fact.type == "interest" and fact.number is not None:
-            values["count"].append(f"{fact.number:g}")
-    for name in ("history", "verb", "interest", "count", "because"):  # these belong together: the first of each
+            values["count"].append(pack.amount(int(fact.number)))
+    # These belong together: the first of each.
+    for name in ("history", "verb", "interest", "count", "because", "habit"):
         if name in values:
             values[name] = values[name][:1]
     values["noun"] = [request.noun]
-    values["nouns"] = [get_language(request.language).plural(request.noun)]
+    values["nouns"] = [pack.plural(request.noun)]
+    values["titles"] = list(dict.fromkeys(values["title"])) or [pack.nameless.format(noun=request.noun)]
+    values["title"] = values["titles"][:1]
     return values
 
 
-def _each(section: PhraseSection, request: TextRequest, draw: random.Random) -> list[str]:
-    texts = []
-    for item in request.item_ids[: request.kind.max_items]:
-        values = slot_values(request, [fact for fact in request.facts if fact.subject in (item, "")])
-        line = _choose(section, values, request, draw)
-        if line is not None:
-            texts.append(line.fill(values, request.language))
-    return list(dict.fromkeys(texts))  # two articles of one title are told of once
-
-
-def _choose(section: PhraseSection, values: _Values, request: TextRequest, draw: random.Random) -> Line | None:
-    """Draw one of the lines that can be filled.
-
-    Those for this tone and this reader go first, then those that say most, of which those that name a topic.
-    """
-    tone = request.tone
-    fitting = [
-        (tone in line.tones, bool(needs & PERSONAL), len(needs), line)
-        for line, needs in zip(section.lines, section.needs, strict=True)
-        if needs <= values.keys() and (not line.tones or tone in line.tones)
-    ]
-    if not fitting:
-        return None
-    toned, personal = max(row[0] for row in fitting), max(row[1] for row in fitting)
-    if personal:
-        fitting = [row for row in fitting if row[1]]
-    elif toned:
-        fitting = [row for row in fitting if row[0]] if draw.random() < 0.5 else fitting
-    most = max(row[2] for row in fitting)
-    lines = [row[3] for row in fitting if row[2] >= most - 1]
-    stressed = {fact.name for fact in request.facts if fact.value in request.topics} - {"interest"}
-    return draw.choice([line for line in lines if line.needs & stressed] or lines)
-
-
-def _shortened(parts: list[tuple[str, int]], request: TextRequest) -> list[str]:
-    """Leave out what may be left out until the text is short enough: first what is for everybody, the last first."""
-    kept = list(parts)
-    limit, size = request.kind.longest(request.language), get_language(request.language).size
-    for soon in (2, 1):
-        for k in reversed(range(len(kept))):
-            if sum(size(text) for text, _ in kept) <= limit:
-                break
-            if kept[k][1] == soon:
-                del kept[k]
-    return [text for text, _ in kept]
+def _describe(values: dict[str, list[str]], request: TextRequest, fact: Fact, share: float) -> None:
+    """Add what a description says, where it is in the language of the text and short enough."""
+    code = request.language
+    wanted = tuple((interest.name, interest.weight) for interest in request.interests)
+    longest = max(int(request.kind.longest(code) * 0.6 * share), 1)
+    known = [one.value for one in request.facts if one.type == "entity" and one.subject == fact.subject]
+    said = gist(fact.value, code, wanted=wanted, known=known, n=request.kind.gist, longest=longest)
+    said = [one for one in said if not request.kind.characters or len(one) <= 0.8 * request.kind.characters]
+    if not said:
+        return
+    pack = get_language(code)
+    stop = pack.punctuation.full_stop
+    values["gist"].append(pack.joined([one if one[-1:] in _STOPS else one + stop for one in said]).removesuffix(stop))
+    if len(said) == 1 and (clause := inside(said[0], code)):
+        values["story"].append(clause)
+    values["quote"].append(f"{said[0]}{stop}")

@@ -11,7 +11,6 @@ differ (acted in one, directed the other) says less and counts half.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,17 +152,32 @@ class PathFinder:
         Returns:
             One list a candidate, empty where no path exists.
         """
-        candidates = np.asarray(candidates, np.int64)
+        history, candidates = np.asarray(history, np.int64), np.asarray(candidates, np.int64)
         # What is recommended cannot be its own reason, nor the reason of what stands beside it.
         other = ~np.isin(history, candidates)
         strength = np.ones(len(history)) if weights is None else np.asarray(weights, np.float64)
-        history, strength = np.asarray(history, np.int64)[other], strength[other]
+        history, strength = history[other], strength[other]
         top = strength.max(initial=0.0)
         strength = strength / top if top > 0 else np.ones(len(history))
-        if not len(history) or not len(candidates) or not len(self._neighbours):
-            return [[] for _ in candidates]
-        found = [self._direct(history, strength, candidates), *self._shared(history, strength, candidates)]
-        return self._top(found, candidates, k)
+        owners = np.repeat(np.arange(len(candidates)), len(history))
+        return self.among(np.tile(history, len(candidates)), np.tile(strength, len(candidates)), owners, candidates, k)
+
+    def among(
+        self, starts: ItemIndices, strength: NDArray[np.floating], owners: ItemIndices, ends: ItemIndices, k: int
+    ) -> list[list[Path]]:
+        """Return for each of ``ends`` its ``k`` most informative paths from items of its own, best first.
+
+        Args:
+            starts: items that paths begin at, of all ends one after the other, shape ``(p,)``.
+            strength: how strongly each counts, shape ``(p,)``.
+            owners: position in ``ends`` of the end that each belongs to, shape ``(p,)``.
+            ends: items, shape ``(c,)``.
+            k: paths an end at most.
+        """
+        if not len(starts) or not len(ends) or not len(self._neighbours):
+            return [[] for _ in ends]
+        found = [self._direct(starts, strength, owners, ends), self._shared(starts, strength, owners, ends)]
+        return self._top(found, ends, k)
 
     def routes(
         self, history: ItemIndices, weights: NDArray[np.floating], item: int, k: int = 3, *, bridged: bool = True
@@ -220,44 +234,43 @@ class PathFinder:
         offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return owner, self._starts[items][owner] + offset
 
-    def _direct(self, history: _Ints, strength: _Floats, candidates: _Ints) -> _Found:
-        owner, edge = self._edges(candidates)
-        place = np.full(self._n_items + 1, -1)  # the last stands for all entities
-        place[history] = np.arange(len(history))
-        hit = place[np.minimum(self._neighbours[edge], self._n_items)]
-        keep = hit >= 0
-        owner, edge, hit = owner[keep], edge[keep], hit[keep]
-        slot = self._slots[edge] ^ 1  # seen from the candidate; the path runs the other way
-        weight = strength[hit] * self._weights[edge] * self._idf[candidates[owner]]
+    def _direct(self, starts: _Ints, strength: _Floats, owners: _Ints, ends: _Ints) -> _Found:
+        """Return the edges between starts and the ends that own them."""
+        owner, edge = self._edges(ends)
+        own = owner * self._n_items + np.minimum(self._neighbours[edge], self._n_items - 1)
+        own[self._neighbours[edge] >= self._n_items] = -1
+        row, hit = _matches(own, owners * self._n_items + starts)
+        edge, owner = edge[row], owner[row]
+        slot = self._slots[edge] ^ 1  # seen from the end; the path runs the other way
+        weight = strength[hit] * self._weights[edge] * self._idf[ends[owner]]
         nothing = np.full(len(owner), -1)
-        return _Found(owner, history[hit], nothing, slot, nothing, weight, np.ones(len(owner), np.int64))
+        return _Found(owner, starts[hit], nothing, slot, nothing, weight, np.ones(len(owner), np.int64))
 
-    def _shared(self, history: _Ints, strength: _Floats, candidates: _Ints) -> Iterator[_Found]:
-        liker, liked_edge = self._edges(history)
-        owner, edge = self._edges(candidates)
-        relevant = np.isin(self._neighbours[liked_edge], self._neighbours[edge])
-        liker, liked_edge = liker[relevant], liked_edge[relevant]
-        if not len(liker):
-            return
-        value = strength[liker] * self._weights[liked_edge]
-        nodes, middles = self._neighbours[liked_edge], self._neighbours[edge]
-        sharing = np.unique(nodes * len(history) + liker) // len(history)  # a node once for each liked item, sorted
-        support = np.searchsorted(sharing, middles, "right") - np.searchsorted(sharing, middles, "left")
-        worth = self._idf[middles] * self._weights[edge] * (1 + np.log(np.maximum(support, 1)))
-        n_slots = 2 * len(self._names)
-        same = (nodes * n_slots + self._slots[liked_edge], middles * n_slots + self._slots[edge])
-        for (keys, own_keys), factor in ((same, 1.0), ((nodes, middles), _MIXED)):
-            match, chosen = _strongest(keys, value, own_keys)
-            mine = edge[match]
-            yield _Found(
-                owner[match],
-                history[liker[chosen]],
-                middles[match],
-                self._slots[liked_edge[chosen]],
-                self._slots[mine] ^ 1,
-                factor * worth[match] * value[chosen],
-                support[match],
-            )
+    def _shared(self, starts: _Ints, strength: _Floats, owners: _Ints, ends: _Ints) -> _Found:
+        """Return the paths over one node, of each start and node the strongest."""
+        owner, edge = self._edges(ends)
+        items, which = np.unique(starts, return_inverse=True)
+        place, near = self._edges(items)
+        relevant = np.isin(self._neighbours[near], self._neighbours[edge])
+        place, near = place[relevant], near[relevant]
+        bounds = np.searchsorted(place, np.arange(len(items) + 1))
+        counts = (bounds[1:] - bounds[:-1])[which]
+        pair = np.repeat(np.arange(len(starts)), counts)  # each start's edges, once for each end that it belongs to
+        near = near[bounds[which][pair] + np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)]
+        n_nodes = len(self._idf)
+        row, mine = _matches(owners[pair] * n_nodes + self._neighbours[near], owner * n_nodes + self._neighbours[edge])
+        pair, near, edge = pair[row], near[row], edge[mine]
+        middle = self._neighbours[near]
+        kept = middle != ends[owners[pair]]
+        pair, near, edge, middle = pair[kept], near[kept], edge[kept], middle[kept]
+        sharing, first = np.unique(pair * n_nodes + middle, return_inverse=True)
+        over = owners[sharing // n_nodes] * n_nodes + sharing % n_nodes
+        support = np.unique(over, return_inverse=True, return_counts=True)
+        supports = support[2][support[1]][first]
+        factor = np.where(self._slots[near] == self._slots[edge], 1.0, _MIXED)
+        weight = factor * strength[pair] * self._weights[near] * self._weights[edge] * self._idf[middle]
+        weight *= 1 + np.log(np.maximum(supports, 1))
+        return _Found(owners[pair], starts[pair], middle, self._slots[near], self._slots[edge] ^ 1, weight, supports)
 
     def _top(self, parts: list[_Found], candidates: _Ints, k: int) -> list[list[Path]]:
         every = _Found(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Found.__slots__))
@@ -281,6 +294,15 @@ class PathFinder:
             weight, support = float(every.weight[row]), int(every.support[row])
             paths[owner].append(Path(tuple(nodes), relations, forward, weight, support))
         return paths
+
+
+def _matches(keys: _Ints, wanted: _Ints) -> tuple[_Ints, _Ints]:
+    """Return all pairs of positions in ``keys`` and in ``wanted`` whose keys are the same."""
+    order = np.argsort(wanted, kind="stable")
+    first, last = (np.searchsorted(wanted[order], keys, side) for side in ("left", "right"))
+    counts = last - first
+    row = np.repeat(np.arange(len(keys)), counts)
+    return row, order[first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)]
 
 
 def _strongest(keys: _Ints, value: _Floats, wanted: _Ints) -> tuple[_Ints, _Ints]:

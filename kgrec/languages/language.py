@@ -111,6 +111,25 @@ class Dates(_Table):
     """Names of the months; empty: figures."""
 
 
+class Gist(_Table):
+    """What sentences of a description can be told by themselves, and where they may end early."""
+
+    shortest: int
+    """Words (characters) of one that is told, at least."""
+    longest: int
+    """At most; a longer one is ended at one of ``cuts``."""
+    leaning: tuple[str, ...] = ()
+    """First words of sentences that lean on what stood before."""
+    small: tuple[str, ...] = ()
+    """First words that are written small inside a sentence; empty: no language of articles, any first word may be."""
+    verbs: str = ""
+    """Matches a word that makes a sentence of what is told after "in which"; empty: sentences are not told so."""
+    labels: tuple[str, ...] = ()
+    """Words for works near the start of a sentence that is none: "a tale of"."""
+    cuts: str
+    """Matches what a long sentence may end before."""
+
+
 class PromptWords(_Table):
     """Words that a prompt puts before facts."""
 
@@ -158,6 +177,13 @@ class Language(_Table):
     """The same where a verb of :attr:`verbs` cannot stand before a name."""
     tones: dict[str, str] = {}
     """What a prompt calls a tone; itself where it is not named."""
+    gist: Gist
+    amounts: tuple[tuple[int, str], ...]
+    """From so many on, things are counted by this word: several, many."""
+    habit: str
+    """What somebody knows who touched many items with an entity, where its relation has no words for that."""
+    nameless: str
+    """What an item without a usable title is called, with ``{noun}``."""
     reasons: dict[str, str]
     """Sentences of reasons, see :mod:`kgrec.explain.wording`."""
     prompts: PromptWords
@@ -256,6 +282,14 @@ class Language(_Table):
             return f"{year}"
         return self.dates.format.format(day=day, month=months[month - 1] if months else month, year=year)
 
+    def amount(self, count: int) -> str:
+        """Say how many, as people do.
+
+        >>> get_language("en").amount(57), get_language("zh").amount(2)
+        ('many', '两')
+        """
+        return next((word for least, word in reversed(self.amounts) if count >= least), str(count))
+
     def number(self, value: float) -> str:
         """Write a number in figures, its thousands apart.
 
@@ -322,3 +356,28 @@ def get_language(code: str) -> Language:
 def every_language() -> tuple[Language, ...]:
     """Return all languages."""
     return tuple(map(get_language, languages()))
+
+
+HAN_SHARE = 0.3
+"""Of the letters of texts in a language without spaces so many are its own at least; names may be in others."""
+
+LITTLE_SHARE = 0.02
+"""Of the words of texts in a language with spaces so many are its little words at least."""
+
+
+def language_of(texts: Sequence[str]) -> str | None:
+    """Return the code of the language that most of ``texts`` are written in; None where that cannot be told.
+
+    >>> language_of(["A keeper of the light"]), language_of(["铸铁锅，适合做饭"]), language_of(["Heat", "Alien"])
+    ('en', 'zh', None)
+    """
+    whole = " ".join(texts)
+    letters = sum(char.isalpha() for char in whole) or 1
+    packs = every_language()
+    for pack in packs:
+        if not pack.spaced and len(re.findall(f"[{pack.script}]", whole)) > HAN_SHARE * letters:
+            return pack.code
+    words = [word.lower() for word in re.findall(r"[^\W\d_]+", whole)]
+    counts = {pack.code: sum(word in pack.words("stop_words") for word in words) for pack in packs if pack.spaced}
+    best = max(counts, key=lambda code: counts[code], default=None)
+    return best if best is not None and counts[best] > LITTLE_SHARE * len(words) else None

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from kgrec.models import recency, sparse
 from kgrec.models.factors import ByFactor, FoldIn, factorise
 from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
-from kgrec.models.history import History, contributions_of
+from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -167,7 +167,7 @@ class ALS(Configured):
         confidences = self._confidences(row)
         shares = np.mean([fold_in.influence(confidences, items) for fold_in in self._folders()], axis=0)  # (items, k)
         shares[~self._known[items]] = 0
-        return contributions_of(items, row.indices, shares)
+        return [Contribution("item", row.indices, shares)]
 
     def through_entities(self, user: int, item: int) -> list[EntityContribution]:
         """Say what of the contributions comes through entities, see :class:`FactorRows`.

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from kgrec.models import sparse
 from kgrec.models.features import centred, graph_features, unit_rows
-from kgrec.models.history import History, contributions_of
+from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import WORDS, Contribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -148,8 +148,8 @@ class Content(Configured):
         shares = ((1 - nearest) * cosines + nearest * near) * means.data  # (items, history)
         own = own_words * (self._vectors[items] @ words)[:, None]
         known = self._known[items, None]
-        found = contributions_of(items, means.indices, shares * known)
-        return found + contributions_of(items, np.array([-1]), own * known, "text")
+        from_words = Contribution("text", np.array([-1]), own * known)
+        return [Contribution("item", means.indices, shares * known), from_words]
 
     def by_text(self, user: int, item: int) -> list[TextShare]:
         """Say how the contributions depend on the item's text; what all texts have in common is a part of its own.

@@ -13,7 +13,6 @@ from scipy.sparse import csr_array
 
 from kgrec.models import sparse
 from kgrec.models.content import ContentKernel, plain
-from kgrec.models.history import contributions_of
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, Traits
 from kgrec.types import ItemIndices, Profile, Scores, TrainingData, UserIndices
@@ -133,12 +132,11 @@ class ImpressionFeedback(Configured):
 
     def _split(self, liked: csr_array, left: csr_array, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
-        items = items[self._content.described[items]]
+        known = self._content.described[items, None]  # what has no text has no score
         shares = np.float32(self._settings[0]) * self._content.between(items, liked.indices.astype(np.int64))
-        shares *= liked.data
         rest = self._appeal[items] + self._own(left)[0, items]
-        found = [Contribution(int(item), "bias", -1, float(value)) for item, value in zip(items, rest, strict=True)]
-        return found + contributions_of(items, liked.indices, shares)
+        from_likes = Contribution("item", liked.indices, np.where(known, shares * liked.data, 0))
+        return [from_likes, Contribution("bias", np.array([-1]), np.where(known, rest[:, None], 0))]
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return content, duals and appeal as arrays."""

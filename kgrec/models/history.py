@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.models import sparse
-from kgrec.plugin.protocols import Contribution
-from kgrec.types import ItemIndices, Profile, UserIndices
+from kgrec.types import Profile, UserIndices
 
 
 def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
@@ -22,24 +21,6 @@ def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
     (Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008), equation 6, with the mean weight as epsilon.
     """
     return np.asarray(np.log2(1.0 + weights / unit), dtype=np.float32)
-
-
-def contributions_of(
-    items: ItemIndices, sources: NDArray[Any], shares: NDArray[np.floating[Any]], kind: str = "item"
-) -> list[Contribution]:
-    """Return the shares that are not 0 as contributions, item by item.
-
-    Args:
-        items: the scored items, shape ``(i,)``.
-        sources: what the shares come from, shape ``(k,)``.
-        shares: shape ``(i, k)``.
-        kind: of the sources.
-    """
-    targets, columns = np.nonzero(shares)
-    return [
-        Contribution(int(items[t]), kind, int(sources[c]), float(shares[t, c]))
-        for t, c in zip(targets, columns, strict=True)
-    ]
 
 
 @dataclass(frozen=True, slots=True)

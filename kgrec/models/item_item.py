@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from kgrec.models import recency, sparse
-from kgrec.models.history import History, contributions_of
+from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
@@ -102,7 +102,7 @@ class ItemItemScorer(Configured, ABC):
         block = self._weights[row.indices][:, items]
         block = np.asarray(block.toarray() if issparse(block) else block)
         shares = np.where(self._known[items], row.data[:, None] * block, np.float32(0))  # (history, items)
-        return contributions_of(items, row.indices, shares.T)
+        return [Contribution("item", row.indices, shares.T)]
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return history and weights as arrays."""

@@ -75,7 +75,7 @@ class Popularity(Configured):
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:  # noqa: ARG002
         """Give each of ``items`` its score as one contribution."""
-        return [Contribution(int(item), "popularity", -1, float(self._scores[item])) for item in items]
+        return [Contribution("popularity", np.array([-1]), self._scores[np.asarray(items, dtype=np.int64), None])]
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:  # noqa: ARG002
         """Do the same for somebody who was not there at training."""

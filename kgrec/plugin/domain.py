@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,13 @@ ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "shar
 
 Role = Literal["interactions", "items", "users", "triples", "link"]
 """What a file is for."""
+
+
+UNKNOWN = 0.4
+"""How telling a relation is that the domain does not name."""
+
+Worded = str | Sequence[str]
+"""One way to say something, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +43,14 @@ class RelationType:
         aliases: names of the relation in foreign graphs (``film.director.film``, a property IRI); these may be
             stated in either direction with ``inverse_aliases`` for the other one.
         inverse_aliases: foreign names of the opposite direction.
-        reason: how the relation is worded in a recommendation's reason, with ``{entity}`` for the shared node:
-            ``also directed by {entity}``.
-        reasons: the same in other languages.
+        reason: a clause that says of an item that it shares this with another one, with ``{entity}`` for the shared
+            node: ``{entity} directed this one too``; several ways to say it are told in turn.
+        reasons: the same by language.
+        habits: by language, what somebody has who touched many items with this entity: ``{count} films by {entity}``.
+        salience: how telling it is to people that two items share this, in ``[0, 1]``: a director more than a country.
+        billed: the entities of an item stand in order, the first is the most telling: a cast.
+        common: the entities are common nouns of the catalogue's language (genres, materials), no names: texts in
+            another language leave them out.
     """
 
     name: str
@@ -51,8 +63,12 @@ class RelationType:
     inverse_labels: AbstractMapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     inverse_aliases: tuple[str, ...] = ()
-    reason: str = ""
-    reasons: AbstractMapping[str, str] = field(default_factory=dict)
+    reason: Worded = ""
+    reasons: AbstractMapping[str, Worded] = field(default_factory=dict)
+    habits: AbstractMapping[str, str] = field(default_factory=dict)
+    salience: float = 0.5
+    billed: bool = False
+    common: bool = False
 
     def label_in(self, code: str) -> str:
         """Return the label in a language; the main one where it has none."""
@@ -62,9 +78,11 @@ class RelationType:
         """Return the label of the opposite direction in a language; the main one where it has none."""
         return self.inverse_labels.get(code, self.inverse_label)
 
-    def reason_in(self, code: str) -> str:
-        """Return how a reason words the relation in a language, or nothing."""
-        return self.reasons.get(code, self.reason if code == DEFAULT else "")
+    def reason_in(self, code: str, turn: int = 0) -> str:
+        """Return how a reason words the relation in a language, the ``turn``-th way to say it; or nothing."""
+        worded = self.reasons.get(code, self.reason if code == DEFAULT else "")
+        ways = (worded,) if isinstance(worded, str) else tuple(worded)
+        return ways[turn % len(ways)] if ways else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +143,20 @@ class TextKind:
     Attributes:
         name: what stands on the command line: ``why-watch``.
         summary: one line for ``kgrec plugins`` and prompts.
-        phrases: language -> where the template generator's phrases are: ``kgrec_video:phrases/blurb.en.txt``; further
+        phrases: language -> where the template generator's phrases are: ``kgrec_video:phrases/en.txt``; further
             ones, to be tried against each other, under ``en@short``.
         personal: written for a user; otherwise about the item alone.
         max_items: how many items it joins: 1, or more for a digest.
         max_length: by language, words at most (characters where words are not spaced); that of the language by default.
         min_length: the same, at least.
         requires: names of facts of which one value each must be mentioned, where it is known.
+        plan: sections of the phrases in the order in which they are said, with their marks: ``("what", "why?")``; a
+            section that the domain's file lacks is that of the language. Empty: all sections of the file, as marked.
+        characters: a text at most, whatever its language: what a channel can show. 0: no such limit.
+        channel: where it is shown: ``push``, ``e-mail``; for prompts.
+        tone: how it speaks where nobody asks for a tone; empty: as kgrec.toml says.
+        gist: sentences of a description that it may tell.
+        paragraphs: what its sections say stands in lines of its own.
     """
 
     name: str
@@ -142,10 +167,22 @@ class TextKind:
     max_length: AbstractMapping[str, int] = field(default_factory=dict)
     min_length: AbstractMapping[str, int] = field(default_factory=dict)
     requires: tuple[str, ...] = ("title",)
+    plan: tuple[str, ...] = ()
+    characters: int = 0
+    channel: str = ""
+    tone: str = ""
+    gist: int = 1
+    paragraphs: bool = False
 
     def longest(self, code: str) -> int:
         """Return how long a text in a language may be."""
         return self.max_length.get(code, _pack(code).length.longest)
+
+    def scaled(self, factor: float, code: str) -> TextKind:
+        """Return the kind with texts in a language that may be ``factor`` times as long, on its channel at most."""
+        longest = max(int(self.longest(code) * factor), 2 * self.shortest(code))
+        told = max(1, round(self.gist * factor))
+        return replace(self, max_length={**self.max_length, code: longest}, gist=told)
 
     def shortest(self, code: str) -> int:
         """Return how long a text in a language must be."""
@@ -176,6 +213,8 @@ class Domain:
         units: unit of a numeric attribute, by language and attribute: ``{"en": {"runtime": "minutes"}}``.
         cues: words that state a relation in running text besides its label, by language and relation:
             ``{"en": {"designed_by": ("{} designs", "designer {}")}}``.
+        title_marks: how the title of an item is set off in sentences, by language: ``{"en": "“{}”"}``; as the language
+            does by default.
         short_title: import path of a function ``(title: str) -> str`` that gives an item's short name, where titles are
             too long for sentences; texts may call the item either way. None: titles are what items are called.
         may_say: what texts may say where a fact says exactly that, although it is refused otherwise: ``address``,
@@ -197,8 +236,13 @@ class Domain:
     kinds: tuple[TextKind, ...] = ()
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     cues: AbstractMapping[str, AbstractMapping[str, Sequence[str]]] = field(default_factory=dict)
+    title_marks: AbstractMapping[str, str] = field(default_factory=dict)
     short_title: str | None = None
     may_say: frozenset[str] = frozenset()
+
+    def title_mark(self, code: str) -> str:
+        """Return how the title of an item is set off in sentences of a language, with ``{}``."""
+        return self.title_marks.get(code) or _pack(code).punctuation.title
 
     def noun(self, code: str) -> str:
         """Return what an item is called in a language."""

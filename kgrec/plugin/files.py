@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from kgrec.errors import PluginError
 from kgrec.plugin.domain import PromptTemplate, RelationType, TextKind, prompt_variants, read_prompt
 from kgrec.plugin.spec import hookimpl
 
@@ -31,9 +32,10 @@ class DomainFiles:
     """The files of a domain in its plugin's package.
 
     ``languages/LANG.toml`` holds words: ``noun``, tables ``verbs``, ``verbs_before_names``, ``units``, ``cues``, of
-    each kind of text ``lengths.KIND`` (``longest``, ``shortest``), of each relation in languages but the main one
-    ``relations.NAME`` (``label``, ``inverse``, ``reason``). ``phrases/KIND.LANG.txt`` and ``prompts/KIND.LANG.txt`` are
-    those of a kind of text; further ones that are tried against them end in ``@NAME.txt``.
+    each relation ``relations.NAME`` (``reason``, ``habit``; ``label`` and ``inverse`` in languages but the main one).
+    ``kinds.toml`` holds the kinds of text, see :func:`read_kinds`; ``phrases/LANG.txt`` what they are made of,
+    ``phrases/KIND.LANG@NAME.txt`` other phrases for a kind, to be tried against these. ``prompts/KIND.LANG.txt`` and
+    ``prompts/KIND.LANG@NAME.txt`` are what a language model is asked.
 
     Attributes:
         package: ``kgrec_video``.
@@ -49,18 +51,16 @@ class DomainFiles:
 
     def relation(self, name: str, label: str, inverse: str, inverse_label: str, **more: Any) -> RelationType:
         """Return a relation type with the words that other languages have for it."""
-        labels, inverse_labels, reasons = (
-            self.words("relations", name, word) for word in ("label", "inverse", "reason")
+        labels, inverse_labels, reasons, habits = (
+            self.words("relations", name, word) for word in ("label", "inverse", "reason", "habit")
         )
-        return RelationType(
-            name, label, inverse, inverse_label, labels=labels, inverse_labels=inverse_labels, reasons=reasons, **more
-        )
+        words = {"labels": labels, "inverse_labels": inverse_labels, "reasons": reasons, "habits": habits}
+        return RelationType(name, label, inverse, inverse_label, **words, **more)
 
-    def kind(self, name: str, summary: str, *, personal: bool = True, max_items: int = 1) -> TextKind:
-        """Return a kind of text with its phrases and lengths in every language that has them."""
-        longest, shortest = (self.words("lengths", name, bound) for bound in ("longest", "shortest"))
-        phrases = _phrases(self.package, name)
-        return TextKind(name, summary, phrases, personal, max_items, max_length=longest, min_length=shortest)
+    def kinds(self) -> tuple[TextKind, ...]:
+        """Return the kinds of text that ``kinds.toml`` names, the usual one first, with their phrases."""
+        library = {code: f"{self.package}:phrases/{code}.txt" for code in _codes(self.package)}
+        return read_kinds(self.package, "kinds.toml", lambda kind: {**library, **_variants(self.package, kind)})
 
     def prompt_hooks(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Return the hooks ``kgrec_prompt_template`` and ``kgrec_prompt_variants`` that give the domain's prompts."""
@@ -114,8 +114,34 @@ def _table(package: str, code: str) -> dict[str, Any]:
 
 
 @cache
-def _phrases(package: str, kind: str) -> dict[str, str]:
-    """Return language, with ``@NAME`` for a variant -> where the phrases of a kind of text are."""
+def _variants(package: str, kind: str) -> dict[str, str]:
+    """Return language and name, ``en@short`` -> where other phrases for a kind of text are."""
     names = sorted(file.name for file in files(package).joinpath("phrases").iterdir())
-    found = (name.removesuffix(".txt").split(".", 1) for name in names if name.endswith(".txt"))
+    found = (name.removesuffix(".txt").split(".", 1) for name in names if "@" in name and name.endswith(".txt"))
     return {rest: f"{package}:phrases/{of}.{rest}.txt" for of, rest in found if of == kind}
+
+
+def read_kinds(package: str, path: str, phrases: Callable[[str], Mapping[str, str]]) -> tuple[TextKind, ...]:
+    """Return the kinds of text that a file names, one a table, in its order.
+
+    A table holds ``summary``, and what else of :class:`kgrec.plugin.domain.TextKind` differs from its defaults; lengths
+    are ``longest`` and ``shortest``, a table by language each.
+
+    Args:
+        package: the file's, ``kgrec_video``.
+        path: inside it.
+        phrases: name of a kind -> language -> where its phrases are.
+
+    Raises:
+        PluginError: the file names what a kind does not have.
+    """
+    tables = tomllib.loads(files(package).joinpath(path).read_text(encoding="utf-8"))
+    found = []
+    for name, table in tables.items():
+        told = {"max_length": table.pop("longest", {}), "min_length": table.pop("shortest", {}), **table}
+        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+        try:
+            found.append(TextKind(name, phrases=phrases(name), **lists))
+        except TypeError as error:
+            raise PluginError(f"{package}: {path}: {name}: {error}", hint="see kgrec.plugin.domain.TextKind") from None
+    return tuple(found)

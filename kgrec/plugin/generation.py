@@ -169,6 +169,7 @@ class TextRequest:
         known: all names of the workspace, for guards; None: only ``facts`` are known.
         cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
         private: what must not be told, for guards: the user's id and own words.
+        title_mark: how titles are set off in sentences, with ``{}``; empty: as the language does.
         topics: values of ``facts`` that the text should dwell on, the strongest first; empty: no preference.
         strict: words that state nothing known are refused, too: for models that make things up.
         allowed: what facts of the domain may say although no other text may, see
@@ -190,6 +191,7 @@ class TextRequest:
     known: KnownNames | None = None
     cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private: tuple[str, ...] = ()
+    title_mark: str = ""
     topics: tuple[str, ...] = ()
     strict: bool = False
     allowed: frozenset[str] = frozenset()

@@ -288,25 +288,23 @@ class AdditiveScorer(Scorer, Protocol):
     """A scorer whose scores split into what caused them."""
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
-        """Split ``score([user])[0, items]``; for each item the values sum to its score within 1e-4."""
+        """Split ``score([user])[0, items]``; over all parts the values of an item sum to its score within 1e-4."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A part of a score.
+    """Parts of the scores of items that come from sources of one kind.
 
     Attributes:
-        item: position of the scored item.
-        kind: ``"item"`` (an item of the history), ``"entity"``, ``"text"``, ``"popularity"`` or ``"bias"``.
-        source: position of the item or entity that caused it, -1 where there is none.
-        value: share of the score.
+        kind: ``"item"`` (items of the history), ``"entity"``, ``"text"``, ``"popularity"`` or ``"bias"``.
+        sources: positions of the items or entities that caused them, -1 where there is none, shape ``(k,)``.
+        values: shares of the scores, shape ``(i, k)``.
     """
 
-    item: int
     kind: str
-    source: int
-    value: float
+    sources: NDArray[np.integer[Any]]
+    values: NDArray[np.floating[Any]]
 
 
 @runtime_checkable
@@ -460,7 +458,7 @@ class NewUserAdditiveScorer(AdditiveScorer, NewUserScorer, Protocol):
     """An additive scorer whose scores for somebody who was not there at training split, too."""
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
-        """Split ``score_new(profile)[items]``; for each item the values sum to its score within 1e-4."""
+        """Split ``score_new(profile)[items]``; over all parts the values of an item sum to its score within 1e-4."""
         ...
 
 

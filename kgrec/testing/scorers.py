@@ -194,8 +194,8 @@ class ScorerContract(Contract):
             scores = scorer.score(np.array([user]))[0, items]
             parts = scorer.contributions(user, items)
             assert {part.kind for part in parts} <= KINDS
-            assert {part.item for part in parts} <= set(items.tolist())
-            sums = np.array([sum(part.value for part in parts if part.item == item) for item in items])
+            assert all(part.values.shape == (len(items), len(part.sources)) for part in parts)
+            sums = sum(part.values.sum(axis=1) for part in parts)
             known = np.isfinite(scores)
             np.testing.assert_allclose(sums[known], scores[known], atol=1e-4)
         if isinstance(scorer, NewUserAdditiveScorer):
@@ -205,7 +205,7 @@ class ScorerContract(Contract):
                 scores = scorer.score_new(profile)[items]
                 parts = scorer.contributions_new(profile, items)
                 assert {part.kind for part in parts} <= KINDS
-                sums = np.array([sum(part.value for part in parts if part.item == item) for item in items])
+                sums = sum(part.values.sum(axis=1) for part in parts)
                 known = np.isfinite(scores)
                 np.testing.assert_allclose(sums[known], scores[known], atol=1e-4)
 

@@ -35,6 +35,12 @@ EVIDENCE = 3
 BLAME = 0.25
 """A touched item that the user's own comment blames counts so much."""
 
+RATINGS = ("rate", "comment")
+"""Actions whose value is a rating."""
+
+LOVED, LIKED = 0.85, 0.6
+"""What was rated so well, from 0 to 1 of the scale, was loved, or liked."""
+
 SEARCHES = 3
 """Searches that are interests, the newest ones."""
 
@@ -49,12 +55,27 @@ KNOWN_INTERESTS = 24
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """An item of a user's history: its position, the strongest action on it, its weight, when it was last touched."""
+    """An item of a user's history.
+
+    Attributes:
+        item: its position.
+        action: the strongest action on it.
+        weight: how much it counts.
+        time: when it was last touched, unix seconds.
+        liked: how much by the user's own rating, from 0 to 1 of the scale; 0 where their comment blames it; None where
+            neither tells.
+    """
 
     item: int
     action: str
     weight: float
     time: int | None
+    liked: float | None = None
+
+    @property
+    def told(self) -> str:
+        """The action as it is told: a good rating is a liking."""
+        return told_action(self.action, self.liked)
 
 
 @dataclass(frozen=True)
@@ -110,7 +131,7 @@ class Profiler:
         self._dataset, self._load_entities, self._load_terms = dataset, entities, terms
         self._weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
         self._rows = dataset.interactions.filter(pl.col("split") != "test")
-        self._scale = _rating_scale(self._rows)
+        self._scale = rating_scale(self._rows)
 
     def facts(self, user_id: str) -> dict[str, Any]:
         """Return what the tables hold of a user and the first interests, as JSON values."""
@@ -221,15 +242,19 @@ class Profiler:
             .with_columns(order=pl.col("action").replace_strict(self._weights, default=1.0, return_dtype=pl.Float64))
             .sort("order", descending=True, maintain_order=True)
             .group_by("item", maintain_order=True)
-            .agg(pl.col("action").first(), pl.col("time").max())
+            .agg(pl.col("action").first(), pl.col("time").max(), pl.col("value").drop_nulls().last())
         )
         rows = strongest.join(_weighted_items(mine, self._weights, self._scale), on="item", maintain_order="left")
         comments = dict(
             mine.drop_nulls(["item", "text"]).group_by("item").agg(pl.col("text").str.join(" ")).iter_rows()
         )
+        blamed = {item for item, said in comments.items() if polarity(said) < 0}
+        rated = rows.select(liked(pl.col("action"), pl.col("value"), self._scale))["liked"]
         touched = [
-            Touched(item, action, weight * (BLAME if item in comments and polarity(comments[item]) < 0 else 1.0), time)
-            for item, action, time, weight in rows.select("item", "action", "time", "weight").iter_rows()
+            Touched(item, action, weight * (BLAME if item in blamed else 1.0), time, 0.0 if item in blamed else value)
+            for (item, action, time, weight), value in zip(
+                rows.select("item", "action", "time", "weight").iter_rows(), rated, strict=True
+            )
         ]
         return sorted(touched, key=lambda t: (-t.weight, t.item))
 
@@ -288,9 +313,26 @@ def own_words(dataset: Dataset, rows: pl.Series | None = None) -> list[str]:
     return users.join(words, on="user", how="left", maintain_order="left")["text"].fill_null("").to_list()
 
 
-def _rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
+def told_action(action: str, liked: float | None) -> str:
+    """Return how an action is told: who rated something well loved it, or liked it.
+
+    >>> told_action("rate", 1.0), told_action("comment", 0.7), told_action("rate", 0.2), told_action("view", 1.0)
+    ('love', 'like', 'rate', 'view')
+    """
+    if liked is None or action not in RATINGS:
+        return action
+    return "love" if liked >= LOVED else "like" if liked >= LIKED else action
+
+
+def liked(action: pl.Expr, value: pl.Expr, scale: tuple[float, float]) -> pl.Expr:
+    """Return the expression ``liked``: where a rating lies on the scale, from 0 to 1; null where there is none."""
+    low, top = scale
+    return pl.when(action.is_in(RATINGS)).then(((value - low) / (top - low)).clip(0, 1)).alias("liked")
+
+
+def rating_scale(interactions: pl.DataFrame) -> tuple[float, float]:
     """Return the lowest and the highest rating; where they do not differ, a scale on which each of them is a like."""
-    values = interactions.filter(pl.col("action") == "rate")["value"].drop_nulls().to_numpy()
+    values = interactions.filter(pl.col("action").is_in(RATINGS))["value"].drop_nulls().to_numpy()
     if not len(values) or values.min() == values.max():
         return 0.0, float(values.max()) if len(values) and values.max() > 0 else 1.0
     return float(values.min()), float(values.max())
@@ -301,7 +343,7 @@ def _weighted_items(
 ) -> pl.DataFrame:
     """Return ``item`` and ``weight`` of a user's rows: action times rating (0 to 1 over the scale) times recency."""
     low, top = scale
-    is_rating = (pl.col("action") == "rate") & pl.col("value").is_not_null()
+    is_rating = pl.col("action").is_in(RATINGS) & pl.col("value").is_not_null()
     value = pl.when(is_rating).then((pl.col("value") - low) / (top - low)).otherwise(1.0)
     newer = pl.int_range(pl.len()).reverse()
     weight = pl.col("action").replace_strict(action_weights, default=1.0, return_dtype=pl.Float64)

@@ -95,7 +95,7 @@ class Liar(Popularity):
     """Claims a split that does not sum to its score."""
 
     def contributions(self, user, items):
-        return [Contribution(int(item), "popularity", -1, 1e3) for item in items]
+        return [Contribution("popularity", np.array([-1]), np.full((len(items), 1), 1e3))]
 
 
 class Silent(Popularity):

@@ -91,7 +91,8 @@ class Additive:
         return self
 
     def contributions(self, user, items):
-        return [Contribution(int(i), "item", source, value) for i in items for source, value in self.sources.items()]
+        values = np.tile(list(self.sources.values()), (len(items), 1))
+        return [Contribution("item", np.array(list(self.sources)), values)]
 
 
 def explain(dataset, graph, item, sources, *, user="ann", language="en", domain=DOMAIN):

@@ -47,11 +47,10 @@ class CoCounts:
         return profile.weights @ self.similar[profile.items] + np.zeros(len(self.similar), np.float32)
 
     def contributions(self, user, items):
-        found = [Contribution(int(item), "text", -1, float(self.own[user, item])) for item in items]
-        for source in np.flatnonzero(self.history[user]):
-            share = self.history[user, source] * self.similar[source, items]
-            found += [Contribution(int(i), "item", int(source), float(v)) for i, v in zip(items, share, strict=True)]
-        return found
+        known = np.flatnonzero(self.history[user])
+        shares = self.history[user, known] * self.similar[known][:, items].T
+        own = Contribution("text", np.array([-1]), self.own[user, items][:, None])
+        return [own, Contribution("item", known, shares)]
 
 
 class TestCoCounts(ScorerContract):

@@ -117,18 +117,13 @@ class UserParts:
         sources = np.concatenate([items, tail]).astype(np.int64)
         return cls(sources, np.concatenate([from_items, np.stack(rest)]))
 
-    def contributions(self, items: ItemIndices, targets: Vectors) -> list[Contribution]:
-        """Return what each part gives to ``items`` ``(i,)`` with the vectors ``targets`` ``(i, d)``."""
+    def contributions(self, targets: Vectors) -> list[Contribution]:
+        """Return what each part gives to items with the vectors ``targets``, shape ``(i, d)``."""
         shares = targets @ self.vectors.T  # (i, s)
-        places, parts = np.nonzero(shares)
+        kinds = np.array([KINDS.get(int(source), "item") for source in self.sources])
         return [
-            Contribution(
-                int(items[place]),
-                KINDS.get(int(self.sources[part]), "item"),
-                max(int(self.sources[part]), -1),
-                float(shares[place, part]),
-            )
-            for place, part in zip(places, parts, strict=True)
+            Contribution(kind, np.maximum(self.sources[kinds == kind], -1), shares[:, kinds == kind])
+            for kind in dict.fromkeys(kinds.tolist())
         ]
 
     def through(self, messages: Messages, item: int) -> list[EntityContribution]:

@@ -223,13 +223,12 @@ class GNN(Configured):
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the history, the user's own words, and the id embedding."""
-        items = np.asarray(items, dtype=np.int64)
-        return self._parts(user).contributions(items, self._state["items"][items])
+        return self._parts(user).contributions(self._state["items"][np.asarray(items, dtype=np.int64)])
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
         said, items = self._said([profile])[0], np.asarray(items, dtype=np.int64)
-        return self._made_of(self._history.new(profile), said, said).contributions(items, self._state["items"][items])
+        return self._made_of(self._history.new(profile), said, said).contributions(self._state["items"][items])
 
     def not_told(self) -> str:
         """Say what of a score is not told."""

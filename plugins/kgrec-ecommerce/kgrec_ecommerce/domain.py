@@ -14,7 +14,7 @@ RELATION_TYPES = (
         "brand of",
         tail="brand",
         aliases=("brand", "品牌", "品牌是", *in_graphs(SCHEMA_ORG, "brand"), *in_graphs(DBPEDIA, "brand")),
-        reason="also by {entity}",
+        salience=1.0,
     ),
     FILES.relation(
         "in_category",
@@ -23,7 +23,8 @@ RELATION_TYPES = (
         "category of",
         tail="category",
         aliases=("category", "categoryid", "类目", "分类", "属于", *in_graphs(SCHEMA_ORG, "category")),
-        reason="also among {entity}",
+        salience=0.45,
+        common=True,
     ),
     FILES.relation(
         "subcategory_of",
@@ -34,7 +35,8 @@ RELATION_TYPES = (
         tail="category",
         aliases=("parentid", "上级类目", "http://www.w3.org/2004/02/skos/core#broader", "skos:broader"),
         inverse_aliases=("下级类目", "http://www.w3.org/2004/02/skos/core#narrower", "skos:narrower"),
-        reason="from the same department, {entity}",
+        salience=0.3,
+        common=True,
     ),
     FILES.relation(
         "made_by",
@@ -49,7 +51,7 @@ RELATION_TYPES = (
             *in_graphs(SCHEMA_ORG, "manufacturer"),
             *in_graphs(DBPEDIA, "manufacturer"),
         ),
-        reason="also made by {entity}",
+        salience=0.8,
     ),
     FILES.relation(
         "sold_by",
@@ -58,7 +60,7 @@ RELATION_TYPES = (
         "sells",
         tail="shop",
         aliases=("seller", "store", "店铺", *in_graphs(SCHEMA_ORG, "seller")),
-        reason="also sold by {entity}",
+        salience=0.4,
     ),
     FILES.relation(
         "made_of",
@@ -67,7 +69,8 @@ RELATION_TYPES = (
         "material of",
         tail="material",
         aliases=("material", "材质", "面料", *in_graphs(SCHEMA_ORG, "material")),
-        reason="also made of {entity}",
+        salience=0.25,
+        common=True,
     ),
     FILES.relation(
         "suited_for",
@@ -76,7 +79,8 @@ RELATION_TYPES = (
         "calls for",
         tail="occasion",
         aliases=("用途", "适用场景", "场景", *in_graphs(SCHEMA_ORG, "audience")),
-        reason="also suited for {entity}",
+        salience=0.6,
+        common=True,
     ),
     FILES.relation(
         "comes_from",
@@ -85,7 +89,7 @@ RELATION_TYPES = (
         "origin of",
         tail="place",
         aliases=("origin", "产地", *in_graphs(SCHEMA_ORG, "countryOfOrigin")),
-        reason="also from {entity}",
+        salience=0.15,
     ),
     FILES.relation(
         "bought_with",
@@ -94,7 +98,7 @@ RELATION_TYPES = (
         "bought together with",
         tail="item",
         aliases=("also_bought", "also_buy", "bought_together", *in_graphs(SCHEMA_ORG, "isRelatedTo")),
-        reason="often bought together with {entity}",
+        salience=0.9,
     ),
     FILES.relation(
         "viewed_with",
@@ -103,7 +107,7 @@ RELATION_TYPES = (
         "viewed together with",
         tail="item",
         aliases=("also_viewed", "also_view", *in_graphs(SCHEMA_ORG, "isSimilarTo")),
-        reason="often compared with {entity}",
+        salience=0.6,
     ),
     FILES.relation(
         "accessory_of",
@@ -112,7 +116,7 @@ RELATION_TYPES = (
         "has accessory",
         tail="item",
         aliases=("配件适用于", *in_graphs(SCHEMA_ORG, "isAccessoryOrSparePartFor")),
-        reason="goes with {entity}",
+        salience=1.0,
     ),
     FILES.relation(
         "has_tag",
@@ -121,7 +125,8 @@ RELATION_TYPES = (
         "tag of",
         tail="tag",
         aliases=("tag", "标签", *in_graphs(SCHEMA_ORG, "keywords")),
-        reason="also tagged {entity}",
+        salience=0.25,
+        common=True,
     ),
 )
 
@@ -130,6 +135,7 @@ ECOMMERCE = Domain(
     summary="online shops: brands, categories, materials, bought together; views, carts and purchases; Amazon",
     short_title="kgrec_ecommerce.names:short_name",
     item_noun=FILES.words("noun"),
+    title_marks=FILES.words("title"),
     verbs=FILES.words("verbs"),
     verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
@@ -231,12 +237,6 @@ ECOMMERCE = Domain(
         TextPattern("comes_from", r"(?:产自|原产于)(?P<entity>[\u4e00-\u9fff]{2,6}?)(?=[，。；]|$)", "zh"),
     ),
     sample="kgrec_ecommerce.sample:write",
-    kinds=(
-        FILES.kind("copy", "product copy: what it is, and why for this customer"),
-        FILES.kind("ad-line", "one short line that names the product"),
-        FILES.kind("promotion", "a message that draws attention and promises nothing"),
-        FILES.kind("why-buy", "one sentence why this customer may want the product"),
-        FILES.kind("summary", "what the product is, for nobody in particular", personal=False),
-    ),
+    kinds=FILES.kinds(),
     cues=FILES.words("cues"),
 )

@@ -14,7 +14,8 @@ words = sample_words("kgrec_ecommerce")
 SEED = 42
 N_USERS, N_EACH = 300, 9
 START, DAYS = 1_710_000_000, 90
-CATEGORIES = tuple(category for categories in words.departments.values() for category in categories)
+CATEGORIES = {name: told for categories in words.departments.values() for name, told in categories.items()}
+"""Of each category: how its products are called, what they are made of and good for, what they cost."""
 
 SETTINGS = """\
 # kgrec-ecommerce 的示例：虚构的商品、品牌与顾客，由 `kgrec init --domain ecommerce` 生成。
@@ -42,6 +43,9 @@ categories = { column = "类目", relation = "in_category" }
 material = { column = "材质", separator = "|", relation = "made_of" }
 origin = { column = "产地", relation = "comes_from" }
 price = { column = "价格" }
+
+[generate.units]
+price = "元"
 
 [[data.users]]
 path = "customers.csv"
@@ -83,10 +87,10 @@ def write(folder: Path, seed: int = SEED) -> None:
     departments = list(words.departments)
     of_brand = [departments[k % len(departments)] for k in range(len(words.brands))]
     draws = rng.random(len(planted.owner)) * 4
-    categories = [words.departments[of_brand[b]][int(d)] for b, d in zip(planted.owner, draws, strict=True)]
+    categories = [list(words.departments[of_brand[b]])[int(d)] for b, d in zip(planted.owner, draws, strict=True)]
     (folder / "kgrec.toml").write_text(SETTINGS, encoding="utf-8", newline="\n")
     _write_products(folder, rng, planted, categories)
-    _write_graph(folder, rng, planted)
+    _write_graph(folder, rng, planted, categories)
     _write_customers(folder, rng, planted)
     _write_events(folder, rng, planted)
     held = [(user, item, kind) for user, items in truth(seed).items() for item, kind in items.items()]
@@ -100,20 +104,23 @@ def _plant(seed: int) -> tuple[np.random.Generator, Planted]:
 
 def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, categories: list[str]) -> None:
     n = len(categories)
-    styles = [f"{adjective}{{}}{model}" for adjective in words.adjectives for model in words.models]
-    # Titles of one category differ because every 96 products in a row are given different styles.
-    drawn = np.concatenate([order(rng, len(styles)) for _ in range(0, n, len(styles))])[:n]
-    titles = [styles[style].format(category) for style, category in zip(drawn, categories, strict=True)]
-    sales, materials = pick(rng, words.sales, n), pick_some(rng, words.materials, n, 2)
-    occasions, origins = pick(rng, words.occasions, n), pick(rng, words.origins, n)
-    prices = np.round(np.exp(3.5 + 1.2 * rng.random(n)), 1)
+    told = [CATEGORIES[category] for category in categories]
+    titles = _titles(rng, categories)
+    materials = [_drawn(rng, one["materials"], 2) for one in told]
+    occasions, says = ([pick(rng, one[key], 1)[0] for one in told] for key in ("occasions", "says"))
+    origins = pick(rng, words.origins, n)
+    prices = [
+        round(one["price"][0] + u * (one["price"][1] - one["price"][0]))
+        for one, u in zip(told, rng.random(n), strict=True)
+    ]
     gone = rng.random((n, 2)) < 0.05
     rows = [
         (
             item,
             titles[k],
-            (f"{words.brands[planted.owner[k]]}出品，" if planted.in_text[k] else "")
-            + f"采用{materials[k][0]}制成，适合{occasions[k]}使用。{sales[k]}",
+            f"{says[k]}。"
+            + (f"{words.brands[planted.owner[k]]}出品，" if planted.in_text[k] else "")
+            + f"采用{materials[k][0]}制成，适合{occasions[k]}使用。",
             words.brands[planted.owner[k]] if planted.in_column[k] else "",
             categories[k],
             "|".join(materials[k]),
@@ -126,8 +133,26 @@ def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, ca
     write_table(folder / "products.csv", header, rows)
 
 
-def _write_graph(folder: Path, rng: np.random.Generator, planted: Planted) -> None:
-    kinds = {"brand": words.brands, "category": (*CATEGORIES, *words.departments), "occasion": words.occasions}
+def _titles(rng: np.random.Generator, categories: list[str]) -> list[str]:
+    """Return titles that differ: what is in a category is drawn without replacement from how it may be called."""
+    left: dict[str, list[str]] = {}
+    titles = []
+    for category in categories:
+        if not left.get(category):
+            told = CATEGORIES[category]
+            named = [f"{adjective}{category}{model}" for adjective in told["adjectives"] for model in told["models"]]
+            left[category] = [named[int(k)] for k in order(rng, len(named))]
+        titles.append(left[category].pop())
+    return titles
+
+
+def _drawn(rng: np.random.Generator, options: list[str], most: int) -> list[str]:
+    return pick_some(rng, options, 1, min(most, len(options)))[0]
+
+
+def _write_graph(folder: Path, rng: np.random.Generator, planted: Planted, categories: list[str]) -> None:
+    occasions = list(dict.fromkeys(name for told in CATEGORIES.values() for name in told["occasions"]))
+    kinds = {"brand": words.brands, "category": (*CATEGORIES, *words.departments), "occasion": occasions}
     names = [
         (f"E{100 * t + k}", name, kind)
         for t, (kind, some) in enumerate(kinds.items(), 1)
@@ -141,8 +166,8 @@ def _write_graph(folder: Path, rng: np.random.Generator, planted: Planted) -> No
         for department, categories in words.departments.items()
         for category in categories
     ]
-    occasions = pick(rng, words.occasions, len(planted.owner))
-    rows += [(item, "适用场景", ids[occasion]) for item, occasion in zip(item_ids(), occasions, strict=True)]
+    suited = [pick(rng, CATEGORIES[category]["occasions"], 1)[0] for category in categories]
+    rows += [(item, "适用场景", ids[occasion]) for item, occasion in zip(item_ids(), suited, strict=True)]
     write_table(folder / "graph.tsv", ("头实体", "关系", "尾实体"), rows, delimiter="\t")
     write_table(folder / "names.tsv", ("实体", "名称", "类型"), names, delimiter="\t")
 

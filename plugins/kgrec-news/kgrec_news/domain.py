@@ -19,7 +19,7 @@ RELATION_TYPES = (
         "topic_of",
         "topic of",
         aliases=("main_subject", *_wikidata("P921"), *in_graphs(SCHEMA_ORG, "about")),
-        reason="also about {entity}",
+        salience=1.0,
     ),
     FILES.relation(
         "mentions",
@@ -27,7 +27,7 @@ RELATION_TYPES = (
         "mentioned_by",
         "mentioned by",
         aliases=("mention", "has_entity", *in_graphs(SCHEMA_ORG, "mentions")),
-        reason="also mentions {entity}",
+        salience=0.7,
     ),
     FILES.relation(
         "in_category",
@@ -36,7 +36,8 @@ RELATION_TYPES = (
         "section of",
         tail="category",
         aliases=("category", *in_graphs(SCHEMA_ORG, "articleSection")),
-        reason="also in {entity}",
+        salience=0.2,
+        common=True,
     ),
     FILES.relation(
         "written_by",
@@ -45,7 +46,7 @@ RELATION_TYPES = (
         "author of",
         tail="person",
         aliases=("author", *_wikidata("P50"), *in_graphs(SCHEMA_ORG, "author")),
-        reason="also written by {entity}",
+        salience=0.8,
     ),
     FILES.relation(
         "published_by",
@@ -54,7 +55,7 @@ RELATION_TYPES = (
         "publisher of",
         tail="publisher",
         aliases=("publisher", *_wikidata("P123"), *in_graphs(SCHEMA_ORG, "publisher")),
-        reason="also from {entity}",
+        salience=0.2,
     ),
     FILES.relation(
         "reported_from",
@@ -63,7 +64,7 @@ RELATION_TYPES = (
         "place of",
         tail="place",
         aliases=("location", *_wikidata("P276"), *in_graphs(SCHEMA_ORG, "contentLocation", "locationCreated")),
-        reason="also from {entity}",
+        salience=0.4,
     ),
     FILES.relation(
         "located_in",
@@ -73,7 +74,7 @@ RELATION_TYPES = (
         head="entity",
         tail="place",
         aliases=_wikidata("P131", "P17", "P159"),
-        reason="about something in {entity}, too",
+        salience=0.3,
     ),
     FILES.relation(
         "part_of",
@@ -83,7 +84,7 @@ RELATION_TYPES = (
         head="entity",
         aliases=_wikidata("P361", "P463"),
         inverse_aliases=_wikidata("P527"),
-        reason="about another part of {entity}",
+        salience=0.5,
     ),
     FILES.relation(
         "led_by",
@@ -93,7 +94,7 @@ RELATION_TYPES = (
         head="entity",
         tail="person",
         aliases=_wikidata("P169", "P488", "P6", "P286"),
-        reason="about what {entity} leads",
+        salience=0.6,
     ),
 )
 
@@ -103,6 +104,7 @@ NEWS = Domain(
     name="news",
     summary="articles: sections, people, companies, places; old news fade within days; MIND, DKN, Wikidata graphs",
     item_noun=FILES.words("noun"),
+    title_marks=FILES.words("title"),
     verbs=FILES.words("verbs"),
     verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
@@ -177,11 +179,6 @@ NEWS = Domain(
         TextPattern("written_by", r"(?:本报)?记者[ 　]?(?P<entity>[\u4e00-\u9fff]{2,4}?)(?=[报，。 　]|$)", "zh"),
     ),
     sample="kgrec_news.sample:write",
-    kinds=(
-        FILES.kind("headline", "the article's title, turned to this reader"),
-        FILES.kind("summary", "what the article is, for nobody in particular", personal=False),
-        FILES.kind("push", "one line on a locked screen"),
-        FILES.kind("digest", "several articles in one text", max_items=5),
-    ),
+    kinds=FILES.kinds(),
     cues=FILES.words("cues"),
 )

@@ -13,6 +13,7 @@ VIDEO = Domain(
     name="video",
     summary="films and series: people, genres, studios, sequels; Freebase, DBpedia, schema.org and Wikidata graphs",
     item_noun=FILES.words("noun"),
+    title_marks=FILES.words("title"),
     verbs=FILES.words("verbs"),
     verbs_before_names=FILES.words("verbs_before_names"),
     action_weights={
@@ -119,12 +120,7 @@ VIDEO = Domain(
         TextPattern("based_on", r"改编自(?:同名)?(?:小说|漫画)?《(?P<entity>[^》]{1,40})》", "zh"),
     ),
     sample="kgrec_video.sample:write",
-    kinds=(
-        FILES.kind("blurb", "two to four sentences: what the film is, and why for this viewer"),
-        FILES.kind("tag-line", "one short line that names the film"),
-        FILES.kind("why-watch", "one or two sentences why this viewer may like the film"),
-        FILES.kind("summary", "what the film is, for nobody in particular", personal=False),
-    ),
+    kinds=FILES.kinds(),
     units=FILES.words("units"),
     cues=FILES.words("cues"),
 )

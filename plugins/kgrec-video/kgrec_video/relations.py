@@ -31,7 +31,7 @@ RELATION_TYPES = (
         "director_of",
         "director of",
         tail="person",
-        reason="also directed by {entity}",
+        salience=1.0,
         aliases=(
             "film.film.directed_by",
             "film.film.director",
@@ -46,7 +46,8 @@ RELATION_TYPES = (
         "acted_in",
         "acted in",
         tail="person",
-        reason="also starring {entity}",
+        salience=0.9,
+        billed=True,
         aliases=(
             "film.film.actor",
             "film.film.star",
@@ -63,7 +64,7 @@ RELATION_TYPES = (
         "writer_of",
         "writer of",
         tail="person",
-        reason="also written by {entity}",
+        salience=0.75,
         aliases=(
             "film.film.written_by",
             "film.film.writer",
@@ -79,7 +80,7 @@ RELATION_TYPES = (
         "producer_of",
         "producer of",
         tail="person",
-        reason="also produced by {entity}",
+        salience=0.35,
         aliases=(
             "film.film.produced_by",
             "film.film.producer",
@@ -95,7 +96,7 @@ RELATION_TYPES = (
         "cinematographer_of",
         "photographed",
         tail="person",
-        reason="also photographed by {entity}",
+        salience=0.45,
         aliases=(
             "film.film.cinematography",
             "film.film.cinematographer",
@@ -110,7 +111,7 @@ RELATION_TYPES = (
         "editor_of",
         "edited",
         tail="person",
-        reason="also edited by {entity}",
+        salience=0.3,
         aliases=(
             "film.film.editor",
             "film.film.edited_by",
@@ -125,7 +126,7 @@ RELATION_TYPES = (
         "composer_of",
         "composed for",
         tail="person",
-        reason="also with music by {entity}",
+        salience=0.55,
         aliases=(
             "film.film.music",
             "musicComposer",
@@ -139,7 +140,8 @@ RELATION_TYPES = (
         "genre_of",
         "genre of",
         tail="genre",
-        reason="also {entity}",
+        salience=0.3,
+        common=True,
         aliases=(
             "film.film.genre",
             "tv.program.genre",
@@ -154,7 +156,8 @@ RELATION_TYPES = (
         "subject_of",
         "subject of",
         tail="subject",
-        reason="also about {entity}",
+        salience=0.6,
+        common=True,
         aliases=("film.film.subjects", "subject", *_foreign(dbpedia=["subject"], schema=["about"], wikidata=["P921"])),
         inverse_aliases=("film.film_subject.films",),
     ),
@@ -164,7 +167,7 @@ RELATION_TYPES = (
         "country_of",
         "country of",
         tail="country",
-        reason="also made in {entity}",
+        salience=0.12,
         aliases=(
             "film.film.country",
             "tv.program.country_of_origin",
@@ -178,7 +181,7 @@ RELATION_TYPES = (
         "language_of",
         "language of",
         tail="language",
-        reason="also in {entity}",
+        salience=0.08,
         aliases=(
             "film.film.language",
             "language",
@@ -191,7 +194,7 @@ RELATION_TYPES = (
         "studio_of",
         "studio of",
         tail="company",
-        reason="also from {entity}",
+        salience=0.3,
         aliases=(
             "film.film.production_companies",
             "film.film.production_company",
@@ -206,7 +209,7 @@ RELATION_TYPES = (
         "distributor_of",
         "distributor of",
         tail="company",
-        reason="also distributed by {entity}",
+        salience=0.12,
         aliases=(
             "film.film.distributors",
             "distributor",
@@ -220,7 +223,7 @@ RELATION_TYPES = (
         "rating_of",
         "rating of",
         tail="content_rating",
-        reason="also rated {entity}",
+        salience=0.05,
         aliases=("film.film.rating", *_foreign(schema=["contentRating"], wikidata=["P1657"])),
         inverse_aliases=("film.content_rating.film",),
     ),
@@ -230,7 +233,7 @@ RELATION_TYPES = (
         "award_won_by",
         "won by",
         tail="award",
-        reason="also won {entity}",
+        salience=0.4,
         aliases=("film.film.award_won", "award", *_foreign(dbpedia=["award"], schema=["award"], wikidata=["P166"])),
     ),
     FILES.relation(
@@ -239,7 +242,7 @@ RELATION_TYPES = (
         "nominee",
         "nominated",
         tail="award",
-        reason="also nominated for {entity}",
+        salience=0.3,
         aliases=("film.film.award_nomination", *_foreign(wikidata=["P1411"])),
     ),
     FILES.relation(
@@ -248,7 +251,7 @@ RELATION_TYPES = (
         "sequel_to",
         "sequel to",
         tail="item",
-        reason="in one series with {entity}",
+        salience=1.0,
         aliases=("film.film.sequel", "subsequentWork", *_foreign(dbpedia=["subsequentWork"], wikidata=["P156"])),
         inverse_aliases=(
             "film.film.prequel",
@@ -262,7 +265,7 @@ RELATION_TYPES = (
         "adapted_as",
         "adapted as",
         tail="work",
-        reason="also based on {entity}",
+        salience=0.9,
         aliases=("basedOn", *_foreign(dbpedia=["basedOn"], schema=["isBasedOn"], wikidata=["P144"])),
         inverse_aliases=("media_common.adapted_work.adaptations",),
     ),
@@ -272,7 +275,8 @@ RELATION_TYPES = (
         "tag_of",
         "tag of",
         tail="tag",
-        reason="also tagged {entity}",
+        salience=0.25,
+        common=True,
         aliases=_foreign(schema=["keywords"]),
     ),
 )
