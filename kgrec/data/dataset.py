@@ -101,7 +101,10 @@ class Dataset:
     def language(self) -> str | None:
         """The language that titles and descriptions are written in, by a sample of them; None: it cannot be told."""
         step = max(self.n_items // LANGUAGE_SAMPLE, 1)
-        texts = self.items.select(pl.concat_str("title", "description", separator=" ", ignore_nulls=True))
+        told = [name for name in ("title", "description") if name in self.items.columns]
+        if not told:
+            return None
+        texts = self.items.select(pl.concat_str(told, separator=" ", ignore_nulls=True))
         return language_of(texts.gather_every(step).to_series().str.slice(0, 400).drop_nulls().to_list())
 
     def without_test(self) -> Dataset:

@@ -26,10 +26,10 @@ ODD_TEXTS = ("", " ", "\x00\n\t", "🎬🍿", "？！", "word " * 400, "电影 m
 
 
 TOYS: Mapping[str, str] = {
-    "en": "Comet Letters|Ada Orbit|Space|watched|The Planet|also directed by Ada Orbit|minutes|film"
+    "en": "Comet Letters|Ada Orbit|Space|watched|The Planet|Ada Orbit directed this one too|minutes|film"
     "|directed by|has genre|runtime",
-    "zh": "银河来信|王星河|太空|看过|行星传奇|同样由王星河执导|分钟|影片|导演|类型|片长",
-    "de": "Kometenpost|Ada Orbit|Weltraum|gesehen|Der Planet|ebenfalls unter der Regie von Ada Orbit|Minuten|Film"
+    "zh": "银河来信|王星河|太空|看过|行星传奇|这部也是王星河执导的|分钟|影片|导演|类型|片长",
+    "de": "Kometenpost|Ada Orbit|Weltraum|gesehen|Der Planet|auch hier führt Ada Orbit Regie|Minuten|Film"
     "|Regie|Genre|Laufzeit",
 }
 """What is said of an invented film, by language."""

@@ -23,6 +23,7 @@ import pytest
 from kgrec.errors import ConfigError, MissingExtraError, did_you_mean
 from kgrec.languages import DEFAULT, languages
 from kgrec.plugin.domain import ACTIONS, Domain, Role
+from kgrec.plugin.generation import MAIN
 from kgrec.plugin.manager import OFFERS, misspelt_hooks
 from kgrec.plugin.spec import Spec
 from kgrec.settings import load_settings

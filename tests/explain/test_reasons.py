@@ -26,8 +26,8 @@ DIRECTED = RelationType(
     "director_of",
     "director of",
     labels={"zh": "导演"},
-    reason="also directed by {entity}",
-    reasons={"zh": "同样由{entity}执导"},
+    reason="{entity} directed this one too",
+    reasons={"zh": "这部也是{entity}执导的"},
 )
 DOMAIN = Domain("video", "", item_noun={"en": "film", "zh": "电影"}, relation_types=(DIRECTED,))
 FILMS = ["Alien", "Blade Runner", "Paddington", "Gladiator", "Orphan", "Cube"]
@@ -106,7 +106,7 @@ def explain(dataset, graph, item, sources, *, user="ann", language="en", domain=
 
 def test_a_path_from_what_carried_the_score(dataset, graph):
     reason = explain(dataset, graph, 1, {0: 0.7, 2: 0.3})
-    assert reason.sentence == "You rated Alien; also directed by Ridley Scott"
+    assert reason.sentence == "You rated Alien, and Ridley Scott directed this one too"
     assert reason.kind == "path"
     assert reason.nodes == ("f0", "person:scott", "f1")
     assert reason.relations == ("directed_by", "directed_by")
@@ -115,18 +115,18 @@ def test_a_path_from_what_carried_the_score(dataset, graph):
 @pytest.mark.parametrize(
     ("relation", "forward", "told"),
     [
-        ("directed_by", True, "You liked Alien, directed by this film"),
-        ("made_in", False, "You liked Alien; it and this film are joined by “made in”"),
+        ("directed_by", True, "You liked Alien, and Alien directed this one too"),
+        ("made_in", False, "You liked Alien, and the two belong together"),
     ],
 )
-def test_a_relation_that_came_with_the_data_is_quoted(graph, relation, forward, told):
+def test_an_edge_between_two_items(graph, relation, forward, told):
     path = Path((0, 1), (relation,), (forward,), 1.0, 1)
     assert Wording(graph, DOMAIN, "en").path(path, "like").sentence == told
 
 
 def test_the_same_in_chinese(dataset, graph):
     reason = explain(dataset, graph, 1, {0: 1.0}, language="zh")
-    assert reason.sentence == "您评价过《Alien》，同样由Ridley Scott执导"
+    assert reason.sentence == "您评价过《Alien》，这部也是Ridley Scott执导的"
 
 
 def test_no_path_is_claimed_from_an_item_that_did_not_carry_the_score(dataset, graph):
@@ -135,7 +135,7 @@ def test_no_path_is_claimed_from_an_item_that_did_not_carry_the_score(dataset, g
     assert reason.nodes == ("f2",)
     assert reason.sentence.startswith("You viewed Paddington")
     assert "Scott" not in reason.sentence
-    assert "same people" not in reason.sentence  # nobody knows both
+    assert "people" not in reason.sentence  # nobody knows both
 
 
 def test_the_same_people_are_only_named_where_there_are_some(dataset, graph):
@@ -143,7 +143,7 @@ def test_the_same_people_are_only_named_where_there_are_some(dataset, graph):
     shared = [both.with_columns(user=pl.lit(k, pl.UInt32), item=pl.lit(1, pl.UInt32)) for k in (0, 1)]
     rows = pl.concat([dataset.interactions, both.with_columns(user=pl.lit(1, pl.UInt32)), *shared])
     reason = explain(replace(dataset, interactions=rows), graph, 1, {2: 1.0})
-    assert reason.sentence == "You viewed Paddington; often liked by the same people"
+    assert reason.sentence == "You viewed Paddington, and people who liked it often choose this one too"
 
 
 def test_a_negative_contribution_is_no_reason(dataset, graph):
@@ -153,23 +153,35 @@ def test_a_negative_contribution_is_no_reason(dataset, graph):
 
 def test_an_entity_without_a_name_is_not_shown(dataset, graph):
     reason = explain(dataset, graph, 5, {2: 1.0})
-    assert reason.kind == "path"
+    assert reason.kind == "similar"
     assert "m.0x" not in reason.sentence
-    assert "made in" in reason.sentence
 
 
 def test_without_a_cause_only_popularity_is_told_and_it_is_counted(dataset, graph):
-    reason = explain(dataset, graph, 3, {})
-    assert reason.kind == "popular"
-    assert reason.sentence == "A popular choice (users who took to it: 1)"
-    unseen = explain(dataset, graph, 4, {})
-    assert unseen.kind == "text"
+    more = [{**dataset.interactions.row(2, named=True), "user": user} for user in range(2, 5)]
+    poor = {**more[0], "user": 5, "action": "rate", "value": 1.0}
+    good = {**poor, "user": 6, "value": 5.0}
+    rows = pl.DataFrame([*more, poor, good], schema=dataset.interactions.schema)
+    known = replace(dataset, interactions=pl.concat([dataset.interactions, rows]))
+    assert explain(known, graph, 3, {}).sentence == "Popular now: chosen by 5 people"  # a poor rating is no choice
+    assert explain(dataset, graph, 3, {}).sentence == "Something you may not know yet"
+    assert explain(dataset, graph, 4, {}).sentence == "New here"
 
 
-def test_a_relation_without_words_of_its_own_uses_its_label(dataset, graph):
+def test_noise_is_no_reason(dataset, graph):
+    assert explain(dataset, graph, 3, {0: 1e-9}).sentence == "Something you may not know yet"
+
+
+def test_what_was_rated_well_was_loved(dataset, graph):
+    rated = dataset.interactions.with_columns(value=pl.when(pl.col("action") == "rate").then(5.0).cast(pl.Float32))
+    low = rated.head(1).with_columns(value=pl.lit(1.0, pl.Float32), user=pl.lit(9, pl.UInt32))
+    reason = explain(replace(dataset, interactions=pl.concat([rated, low])), graph, 1, {0: 0.7})
+    assert reason.sentence == "You loved Alien, and Ridley Scott directed this one too"
+
+
+def test_a_relation_without_words_of_its_own_names_the_entity(dataset, graph):
     plain = Domain("video", "", relation_types=())
     reason = explain(dataset, graph, 1, {0: 1.0}, domain=plain)
-    assert "directed by" in reason.sentence
     assert "Ridley Scott" in reason.sentence
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kgrec.generate.drafts import fit, for_reader
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.generate.names import shortener
+from kgrec.graph.titles import shortener
 from kgrec.generate.prompts import render, telling
 from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import default_prompt

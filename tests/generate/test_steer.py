@@ -1,5 +1,7 @@
 """Steering chooses among facts: what is foreseen decides which come first, and nothing is added."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,8 @@ def test_own_and_foreseen_interests_are_weighed_together():
 def request(topics):
     facts, _ = stressed(FACTS, [interest(topic, 1.0) for topic in topics])
     interests = tuple(interest(name, 0.5) for name in GENRES)
-    return TextRequest(BLURB, numbered(facts), interests=interests, item_ids=("i1",), topics=tuple(topics))
+    kind = replace(BLURB, plan=(), phrases={"en": "phrases"})
+    return TextRequest(kind, numbered(facts), interests=interests, item_ids=("i1",), topics=tuple(topics))
 
 
 def test_topics_lead_the_profile_of_a_prompt():

@@ -109,10 +109,8 @@ def _write_products(folder: Path, rng: np.random.Generator, planted: Planted, ca
     materials = [_drawn(rng, one["materials"], 2) for one in told]
     occasions, says = ([pick(rng, one[key], 1)[0] for one in told] for key in ("occasions", "says"))
     origins = pick(rng, words.origins, n)
-    prices = [
-        round(one["price"][0] + u * (one["price"][1] - one["price"][0]))
-        for one, u in zip(told, rng.random(n), strict=True)
-    ]
+    low, high = np.array([one["price"] for one in told]).T
+    prices = np.round(low + rng.random(n) * (high - low)).astype(np.int64)
     gone = rng.random((n, 2)) < 0.05
     rows = [
         (
