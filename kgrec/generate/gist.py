@@ -116,7 +116,7 @@ def _shortened(sentence: str, pack: Language, limit: int) -> str:
 def _balanced(text: str) -> bool:
     """Say whether every bracket and quotation mark that is opened is closed."""
     pairs = ("()", "（）", "“”", "《》", "「」", "„“", "[]")
-    return all(text.count(a) == text.count(b) for a, b in pairs) and text.count('"') % 2 == 0
+    return all(text.count(pair[0]) == text.count(pair[1]) for pair in pairs) and text.count('"') % 2 == 0
 
 
 def _leans(sentence: str, pack: Language) -> bool:
@@ -139,7 +139,8 @@ def inside(sentence: str, code: str) -> str:
         return sentence.rstrip(_STOPS)
     if not pack.gist.verbs or sentence[-1:] in _STOPS:
         return ""
-    first, _, rest = sentence.partition(" ")
+    parts = sentence.split(" ", 1)
+    first, rest = parts[0], "".join(parts[1:])
     begun = [word.strip(",").lower() for word in rest.split()[:5]]
     if first.lower() not in pack.gist.small or any(word in pack.gist.labels for word in begun):
         return ""

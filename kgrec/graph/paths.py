@@ -176,7 +176,8 @@ class PathFinder:
         """
         if not len(starts) or not len(ends) or not len(self._neighbours):
             return [[] for _ in ends]
-        found = [self._direct(starts, strength, owners, ends), self._shared(starts, strength, owners, ends)]
+        much = np.asarray(strength, np.float64)
+        found = [self._direct(starts, much, owners, ends), self._shared(starts, much, owners, ends)]
         return self._top(found, ends, k)
 
     def routes(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
 """Every action that kgrec knows; a source's own words are mapped onto these."""
 
+LOVE = "love"
+"""How the action of a very good rating is told; no action, but verbs have a word for it."""
+
 Role = Literal["interactions", "items", "users", "triples", "link"]
 """What a file is for."""
 

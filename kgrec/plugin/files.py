@@ -54,7 +54,12 @@ class DomainFiles:
         labels, inverse_labels, reasons, habits = (
             self.words("relations", name, word) for word in ("label", "inverse", "reason", "habit")
         )
-        words = {"labels": labels, "inverse_labels": inverse_labels, "reasons": reasons, "habits": habits}
+        words: dict[str, Any] = {
+            "labels": labels,
+            "inverse_labels": inverse_labels,
+            "reasons": reasons,
+            "habits": habits,
+        }
         return RelationType(name, label, inverse, inverse_label, **words, **more)
 
     def kinds(self) -> tuple[TextKind, ...]:
@@ -139,7 +144,7 @@ def read_kinds(package: str, path: str, phrases: Callable[[str], Mapping[str, st
     found = []
     for name, table in tables.items():
         told = {"max_length": table.pop("longest", {}), "min_length": table.pop("shortest", {}), **table}
-        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+        lists: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told.items()}
         try:
             found.append(TextKind(name, phrases=phrases(name), **lists))
         except TypeError as error:

@@ -69,7 +69,8 @@ def _language(request: Request, serving: Serving) -> str:
     wanted = [
         part.split(";")[0].split("-")[0].strip() for part in request.headers.get("accept-language", "").split(",")
     ]
-    return next((code for code in wanted if code in known), serving.project.config.recommend.language)
+    usual = serving.project.config.recommend.language or serving.project.dataset.language or DEFAULT
+    return next((code for code in wanted if code in known), usual)
 
 
 def _page(request: Request, name: str, values: Mapping[str, Any], problem: str = "", status: int = 200) -> Response:

@@ -22,7 +22,7 @@ import pytest
 
 from kgrec.errors import ConfigError, MissingExtraError, did_you_mean
 from kgrec.languages import DEFAULT, languages
-from kgrec.plugin.domain import ACTIONS, Domain, Role
+from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Role
 from kgrec.plugin.generation import MAIN
 from kgrec.plugin.manager import OFFERS, misspelt_hooks
 from kgrec.plugin.spec import Spec
@@ -199,7 +199,7 @@ class DomainContract(Contract):
         """Weights and verbs are of actions that kgrec knows; weights are not negative."""
         domain = self.make()
         for action in (*domain.action_weights, *(action for by in domain.verbs.values() for action in by)):
-            assert action in ACTIONS, f"{action!r}: {did_you_mean(action, ACTIONS)}"
+            assert action in (*ACTIONS, LOVE), f"{action!r}: {did_you_mean(action, ACTIONS)}"
         assert all(weight >= 0 for weight in domain.action_weights.values())
 
     def test_words_for_people(self) -> None:
@@ -223,10 +223,12 @@ class DomainContract(Contract):
         assert len(aliases) == len(set(aliases)), f"an alias is used twice: {sorted(aliases)}"
 
     def test_reasons_can_be_filled(self) -> None:
-        """A relation's reason has no placeholder but ``{entity}``, and names it."""
+        """A relation's reason has no placeholder but ``{entity}``, and names it where it leads to no item."""
         for relation in self.make().relation_types:
-            for sentence in filter(None, (relation.reason, *relation.reasons.values())):
-                assert _placeholders(sentence) == {"entity"}, f"{relation.name}: {sentence!r}"
+            worded = (relation.reason, *relation.reasons.values())
+            for sentence in (way for ways in worded for way in ([ways] if isinstance(ways, str) else ways) if way):
+                named = set() if relation.tail == "item" else {"entity"}
+                assert named <= _placeholders(sentence) <= {"entity"}, f"{relation.name}: {sentence!r}"
 
     def test_attributes_name_relations(self) -> None:
         """An attribute becomes edges of a relation type of the domain, or stays a literal."""

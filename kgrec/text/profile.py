@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from kgrec.data.dataset import Dataset
-from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS
+from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, LOVE
 from kgrec.plugin.generation import Evidence, Interest
 from kgrec.text.sanitize import plain, safe_name
 from kgrec.text.sentiment import polarity
@@ -321,7 +321,7 @@ def told_action(action: str, liked: float | None) -> str:
     """
     if liked is None or action not in RATINGS:
         return action
-    return "love" if liked >= LOVED else "like" if liked >= LIKED else action
+    return LOVE if liked >= LOVED else "like" if liked >= LIKED else action
 
 
 def liked(action: pl.Expr, value: pl.Expr, scale: tuple[float, float]) -> pl.Expr:

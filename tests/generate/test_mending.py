@@ -6,9 +6,9 @@ import pytest
 
 from kgrec.generate.drafts import fit, for_reader
 from kgrec.generate.kinds import cues_of, kinds_of
-from kgrec.graph.titles import shortener
 from kgrec.generate.prompts import render, telling
 from kgrec.generate.writer import Writer
+from kgrec.graph.titles import shortener
 from kgrec.plugin.domain import default_prompt
 from kgrec.plugin.generation import Fact
 from kgrec.plugin.manager import load_plugins

@@ -10,7 +10,7 @@ from functools import cache, cached_property, lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from kgrec.generate.names import COVER, ONE
-from kgrec.generate.template import load_phrases
+from kgrec.generate.template import COMMON, load_phrases
 from kgrec.languages import table
 from kgrec.languages.language import Language, get_language
 from kgrec.plugin.domain import TextKind
@@ -240,7 +240,8 @@ def _ordinary(code: str, targets: tuple[str, ...]) -> Ordinary:
 
 def ordinary_of(kind: TextKind, code: str) -> Ordinary:
     """Return the ordinary words for texts of a kind in a language, those of the variants of its phrases too."""
-    return _ordinary(code, tuple(target for name, target in kind.phrases.items() if name.partition("@")[0] == code))
+    own = (target for name, target in kind.phrases.items() if name.partition("@")[0] == code)
+    return _ordinary(code, (COMMON.format(code), *own))
 
 
 def all_ordinary(text: str, request: TextRequest) -> bool:

@@ -169,6 +169,8 @@ ECOMMERCE = Domain(
         "also_viewed": Attribute("also_viewed", "|", "viewed_with", ("also_view",)),
         "tags": Attribute("tags", "|", "has_tag", ("tag", "keywords", "标签", "关键词")),
         "price": Attribute("price", None, None, ("sale_price", "unit_price", "价格", "售价")),
+        "list_price": Attribute("list_price", None, None, ("original_price", "rrp", "msrp", "原价", "划线价")),
+        "discount": Attribute("discount", None, None, ("discount_percent", "折扣", "优惠")),
     },
     columns={
         "interactions": {
