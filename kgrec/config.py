@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from kgrec.languages import languages
 
 Action = Literal[
-    "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression"
-]
+    "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression",
+    "dislike", "skip",
+]  # fmt: skip
 SearchLevel = Literal["quick", "normal", "thorough"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -89,12 +90,23 @@ class FileConfig(TomlTable):
 
 
 class InteractionsConfig(FileConfig):
-    """Fields: user, item, action, value, time, text. ``item`` may be missing for searches, ``user`` never."""
+    """Fields: user, item, action, value, time, text; clock and zone, where these stand apart from the date.
 
+    ``item`` may be missing for searches, ``user`` where ``user`` is set. A list of items in a cell becomes as many
+    interactions; ``item = "*"``: each column that is nothing else is an item, and its cells are values.
+    """
+
+    user: str | None = None
+    """Id of the user of all rows, where no column names one: the export of one person."""
     action: Action | None = None
     """Action of each row when there is no action column; ``rate`` if there are values, else ``view``."""
-    actions: dict[str, Action] = {}
-    """The file's words for actions: ``{ buy = "purchase" }``."""
+    actions: dict[str, Action | Literal["ignore"]] = {}
+    """The file's words for actions: ``{ buy = "purchase", login = "ignore" }``; rows to ignore are left out."""
+    separator: str | None = None
+    """Separates the items in a cell: ``;``."""
+    pattern: str | None = None
+    """Regular expression whose group is an item: of each part of a cell that is cut by ``separator``, otherwise of each
+    place in the cell where it matches."""
     split: Literal["train", "validation", "test"] = "train"
     """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending.
     ``test``: only ``kgrec evaluate --split given`` looks at it."""

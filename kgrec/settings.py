@@ -107,7 +107,10 @@ def _without(value: Any) -> Any:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        document = tomllib.loads(text)
+        _check_filled_in(file, text, document)
+        return document
     except FileNotFoundError:
         raise NotFoundError(f"no such file: {file}", hint="run `kgrec init DIR --from FILES`") from None
     except OSError as error:
@@ -116,6 +119,29 @@ def _read(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}", hint="strings need quotes, tables are written [name]") from None
+
+
+def _check_filled_in(file: Path, text: str, document: Mapping[str, Any]) -> None:
+    """Make sure that nothing stands as ``init`` left it to a person: as a question mark.
+
+    Raises:
+        ConfigError: something does; names the line.
+    """
+    if not _has_question(document):
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        said = line.partition("#")
+        if re.search(r"""["']\?["']""", said[0]):
+            raise ConfigError(
+                f"{file} line {number}: fill in what stands as ?: {said[0].strip()}",
+                hint=said[2].strip() or "name the column, or take the line away",
+            )
+
+
+def _has_question(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_question, value.values()))
+    return any(map(_has_question, value)) if isinstance(value, list) else value == "?"
 
 
 def _parse_override(text: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -79,7 +79,17 @@ def _summary(report: BuildReport) -> dict[str, str]:
         "tables": cell(report.dataset),
         **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
         **({"dates": f"{', '.join(unsure)}: {_DATES}"} if unsure else {}),
+        **({"conflicts": f"{_conflicts(report.cleaning['conflicts'])}"} if report.cleaning.get("conflicts") else {}),
         "graph": cell(graph),
         **{key: cell(value) for key, value in parts.items() if value},
         **({"links": "\n".join(audit["summary"] for audit in audits)} if audits else {}),
     }
+
+
+def _conflicts(found: Sequence[Mapping[str, Any]]) -> str:
+    """Name columns in which rows of one id differ; the first value of each is kept."""
+    told = [
+        f"{c['column']} of {c['ids']:,} {c['role']} ({c['example']['id']}: {cell(c['example']['values'])})"
+        for c in found
+    ]
+    return f"rows of one id differ in {'; '.join(told)}; the first is kept"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +12,16 @@ import typer
 
 from kgrec.artifacts import MARKER, scratch_folder
 from kgrec.cli import options
-from kgrec.cli.console import console
+from kgrec.cli.console import clean, console
+from kgrec.cli.proposal import show_proposal
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import DataError, PluginError, UsageError, UserError
 from kgrec.plugin import workspace_command
 from kgrec.workspace import Workspace, storage_errors
 
 if TYPE_CHECKING:
+    from kgrec.data.inspection import Inspected
+    from kgrec.data.propose import Proposal
     from kgrec.plugin.manager import PluginManager
 
 SAMPLE_SEED = 42
@@ -40,10 +44,13 @@ def init(
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Write the domain's bundled sample and use it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a kgrec.toml that is there.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what is likeliest.")] = False,
 ) -> None:
     """Look at files and write a kgrec.toml that fits them.
 
-    It says which column means what; look it over before the build. Without
+    It says which file and column means what, and why; look it over before the
+    build. What is unsure is asked on a terminal. Where a person must say, a ?
+    stands in kgrec.toml. Exits with 5 if no file tells who did what. Without
     --from, the domain's bundled sample is written to DIR and used.
     """
     target = Workspace(folder).config_file
@@ -55,11 +62,19 @@ def init(
         raise UsageError(
             "which files?", hint=f"give --from FILES, or --domain {_with_sample(run.manager)} for a sample"
         )
+    proposal = None
     if files:
-        _propose(run, files, domain, target)
+        proposal = _propose(run, files, domain, target, ask=not yes and sys.stdin.isatty() and sys.stdout.isatty())
+        show_proposal(proposal)
     else:
         _sample(run.manager, str(domain), target)
-    _show(target.read_text(encoding="utf-8"))
+        _show(target.read_text(encoding="utf-8"))
+    if proposal is not None and not proposal.has_interactions:
+        raise DataError(
+            f"no file tells who did what, so nothing can be learned from; {target} holds what could be told",
+            hint=f"fill in the ? in {target}, or name a log of interactions: kgrec init {shlex.quote(str(folder))} "
+            "--force --from LOG ...",
+        )
     run.say(f"\n{target} written; look it over, then: kgrec build-graph -w {shlex.quote(str(folder))}")
 
 
@@ -99,25 +114,42 @@ def _sample(manager: PluginManager, name: str, settings: Path) -> None:
             path.replace(folder / path.name)
 
 
-def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target: Path) -> None:
+def _propose(run: CommandLineRun, files: list[Path], domain: str | None, target: Path, *, ask: bool) -> Proposal:
     from kgrec.cli.output import atomic
     from kgrec.consent import allow_paths
-    from kgrec.data.propose import propose
+    from kgrec.data.propose import look, write
     from kgrec.places import address, is_pattern, split_part
 
     for file in files:
         if not address(file) and not is_pattern(file) and not split_part(file)[0].exists():
             raise UserError(f"{file} does not exist", hint="check the path")
-    text = propose(files, domain, run.manager, folder=target.parent)
-    if not tomllib.loads(text).get("data"):
-        why = next(
-            (line.removeprefix("# not used: ") for line in text.splitlines() if line.startswith("# not used")), ""
-        )
-        raise DataError(f"none of the files can be used: {why}", hint="see docs/configuration.md for what files hold")
+    proposal = look(files, domain, run.manager)
+    if ask:
+        proposal = replace(proposal, files=tuple(map(_asked, proposal.files)))
     _make(target.parent)
     with atomic(target) as stream:
-        stream.write(text.encode())
+        stream.write(write(proposal, run.manager, folder=target.parent).encode())
     allow_paths(target.parent, files)
+    return proposal
+
+
+def _asked(file: Inspected) -> Inspected:
+    """Ask about what is unsure of a file; an empty answer takes the guess."""
+    columns = dict(file.columns)
+    for field, others in file.doubts.items():
+        if field not in columns or file.problem:
+            continue
+        choices = [columns[field], *others]
+        shown = ", ".join(f"{k} {clean(name)}" for k, name in enumerate(choices, start=1))
+        said = typer.prompt(f"{file.path.name}: which column is the {field}? {shown}", default="1", type=str)
+        if said.isdigit() and 1 <= int(said) <= len(choices):
+            columns[field] = choices[int(said) - 1]
+    layout = file.layout
+    if layout.user is not None and not file.problem:
+        layout = replace(
+            layout, user=typer.prompt(f"{file.path.name}: no column names a user; whose is it?", default=layout.user)
+        )
+    return replace(file, columns=columns, layout=layout)
 
 
 def _show(text: str) -> None:

@@ -23,7 +23,7 @@ from kgrec.config import (
     TriplesConfig,
 )
 from kgrec.data.inspection import Inspected, inspect, read_tables
-from kgrec.data.sources.files import LINE
+from kgrec.data.layouts import EACH
 from kgrec.errors import ConfigError, DataError, UsageError
 from kgrec.places import suffix
 from kgrec.plugin.domain import Domain
@@ -72,8 +72,8 @@ def resolve_append(
             raise UsageError(
                 f"{path} is already part of the workspace", hint="`kgrec build-graph` without --append reads it again"
             )
-    tables = read_tables(list(dict.fromkeys(files)), manager)
-    found = [inspect(path, table, domain, manager) for path, table in tables.items()]
+    looked = read_tables(files, manager, strict=True)
+    found = list({file.path: file for file in reversed(inspect(looked, domain, manager))}.values())[::-1]
     additions = [_resolve(file, config, root) for file in found if file.kind not in ("link", "names")]
     for file in found:
         if file.kind in ("link", "names"):
@@ -164,7 +164,7 @@ def _attributes(value: Mapping[str, Any]) -> Any:
 
 
 def _resolve(file: Inspected, config: Config, root: Path) -> Addition:
-    columns = set() if file.table is None else set(file.table.columns) - {LINE}
+    columns = set() if file.table is None else set(file.table.columns)
     proposal_reads = len(file.columns) + len(file.attributes)
     best: tuple[int, str, FileConfig] | None = None
     for role in ROLES:
@@ -191,12 +191,16 @@ def _resolve(file: Inspected, config: Config, root: Path) -> Addition:
 
 def _reads(entry: FileConfig) -> set[str]:
     attributes = entry.attributes if isinstance(entry, CatalogueConfig) else {}
-    return {*entry.columns.values(), *(a.column for a in attributes.values())}
+    return {*entry.columns.values(), *(a.column for a in attributes.values())} - {EACH}
 
 
 def _proposed(file: Inspected, path: str) -> FileConfig:
     if file.kind == "interactions":
-        return InteractionsConfig.model_validate({"path": path, "columns": file.columns, "action": file.action})
+        layout = file.layout
+        told = {"user": layout.user, "separator": layout.separator, "pattern": layout.pattern}
+        known = {word: action for word, action in file.actions.items() if action is not None}
+        settings = {"path": path, "columns": file.columns, "action": file.action, "actions": known, **told}
+        return InteractionsConfig.model_validate(settings)
     if file.kind == "triples":
         return TriplesConfig(path=path, columns=file.columns)
     attributes = {

@@ -28,10 +28,18 @@ class Ledger:
     Attributes:
         rejects: tables of rejected rows: ``source``, ``line``, ``reason``, ``row``.
         filled: number of values that were filled in, by reason.
+        conflicts: ids whose rows say different things, by role and column, with an example; the first value is kept.
     """
 
     rejects: list[pl.DataFrame] = field(default_factory=list)
     filled: dict[str, int] = field(default_factory=dict)
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+
+    def conflict(self, role: str, column: str, rows: pl.DataFrame, count: int) -> None:
+        """Write down that ``count`` ids have several values in a column; ``rows`` are those of one of them."""
+        values = rows[column].drop_nulls().unique(maintain_order=True).head(3).to_list()
+        example = {"id": rows["id"][0], "values": [str(value)[:80] for value in values]}
+        self.conflicts.append({"role": role, "column": column, "ids": count, "example": example})
 
     def reject(self, rows: pl.DataFrame, reason: str) -> None:
         """Write down that ``rows`` (with ``source``, ``line`` and data columns) are dropped."""
@@ -219,7 +227,7 @@ def _sources(parts: Sequence[Part]) -> pl.Enum:
 
 
 def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[pl.DataFrame, Attributes]:
-    """Concatenate the catalogues of ``role``; of several rows with one id the first is kept."""
+    """Concatenate the catalogues of ``role``; rows of one id, in one file or several, become one."""
     chosen = [part for part in parts if part.role == role]
     attributes: Attributes = {}
     for part in chosen:
@@ -242,8 +250,31 @@ def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[p
             if attributes[name].multi and not info.multi
         ]
         tables.append(part.table.with_columns(*widened, pl.lit(part.source, dtype=sources).alias("source")))
-    table = pl.concat(tables, how="diagonal")
-    return ledger.keep(table, table["id"].is_first_distinct(), f"duplicate {role[:-1]} id"), attributes
+    return _merge(pl.concat(tables, how="diagonal"), role, ledger), attributes
+
+
+def _merge(table: pl.DataFrame, role: PartRole, ledger: Ledger) -> pl.DataFrame:
+    """Merge rows of one id: of single values the first that is there, of lists all; conflicts of values are counted."""
+    again = table["id"].is_duplicated()
+    if not again.any():
+        return table
+    rows = table.with_row_index("_row")
+    several = rows.filter(again)
+    cells = [n for n in table.columns if n not in ("id", "line", "source")]
+    single = [n for n in cells if not isinstance(table.schema[n], pl.List)]
+    merged = several.group_by("id", maintain_order=True).agg(
+        pl.col("_row", "line", "source").first(),
+        *(pl.col(n).drop_nulls().first() for n in single),
+        *(pl.col(n).explode().drop_nulls().unique(maintain_order=True) for n in cells if n not in single),
+    )
+    empty = [pl.when(pl.col(n).list.len() > 0).then(pl.col(n)).alias(n) for n in cells if n not in single]
+    different = several.group_by("id").agg(pl.col(n).drop_nulls().n_unique().alias(n) for n in single)
+    for name in single:
+        ids = different.filter(pl.col(name) > 1)["id"]
+        if ids.len():
+            ledger.conflict(role, name, several.filter(pl.col("id") == ids.sort()[0]), ids.len())
+    kept = pl.concat([rows.filter(~again), merged.with_columns(empty).select(rows.columns)])
+    return kept.sort("_row").drop("_row")
 
 
 def _number(columns: Sequence[pl.Series], old: pl.Series | None, seed: list[int]) -> tuple[pl.Series, bool]:
@@ -283,6 +314,7 @@ def _report(parts: Sequence[Part], ledger: Ledger, dataset: Dataset) -> dict[str
         "rows": sum(part.counts["rows"] for part in parts),
         "rejected": rejected,
         "filled": dict(ledger.filled),
+        "conflicts": list(ledger.conflicts),
         "interactions": dataset.interactions.height,
         "users": dataset.n_users,
         "items": dataset.n_items,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import DebiasConfig, FeedbackConfig
 from kgrec.data.dataset import Dataset
+from kgrec.plugin.domain import AGAINST
 from kgrec.types import Mask, TrainingData
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def rejected_matrix(
 ) -> csr_array:
     """Return what each user was shown and did not like: 1 a pair, float32 CSR ``(n_users, n_items)``, sorted indices.
 
-    A pair is rejected if a row of ``mask`` is an impression of it, or, with ``feedback.low_ratings_reject``, a rating
-    below the threshold, and no row of ``mask`` is a like of it. So a click cancels the impression it came from.
+    A pair is rejected if a row of ``mask`` is an impression of it, a dislike or a skip, or, with
+    ``feedback.low_ratings_reject``, a rating below the threshold, and no row of ``mask`` is a like of it. So a click
+    cancels the impression it came from.
 
     Args:
         dataset: the interactions.
@@ -50,7 +52,7 @@ def rejected_matrix(
         feedback: whether low ratings reject.
         threshold: as of :func:`kgrec.data.split.like_threshold`.
     """
-    against = pl.col("action") == IMPRESSION
+    against = pl.col("action").is_in([IMPRESSION, *AGAINST])
     if feedback.low_ratings_reject and threshold is not None:
         against |= (pl.col("action") == "rate") & (pl.col("value") < threshold).fill_null(False)
     rows = dataset.interactions.with_columns(liked=pl.Series(weights) > 0).filter(pl.Series(mask))

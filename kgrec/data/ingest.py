@@ -17,10 +17,11 @@ import polars as pl
 from kgrec.config import Config, FileConfig, InteractionsConfig
 from kgrec.data.cards import save_cards
 from kgrec.data.cleaning import assemble
-from kgrec.data.columns import resolve_mapping
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
+from kgrec.data.layouts import unfold
 from kgrec.data.losses import as_report, check_losses, losses, unused_columns
+from kgrec.data.mapping import resolve_mapping
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import read_rows
@@ -174,6 +175,9 @@ def _parse(
     path = root / entry.path
     raw = read_rows(path, entry.format, manager, entry.reading)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
+    if isinstance(entry, InteractionsConfig):
+        raw, fields = unfold(raw, mapping.columns, entry)
+        mapping = replace(mapping, columns=fields)
     raw = _people(raw, mapping, names, entry.path, root)
     attributes: dict[str, AttributeInfo] = {}
     if isinstance(entry, InteractionsConfig):

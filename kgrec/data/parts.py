@@ -11,8 +11,9 @@ from typing import Any, Literal
 import polars as pl
 
 from kgrec.config import CleaningConfig, InteractionsConfig
-from kgrec.data.columns import ACTION_WORDS, fold
+from kgrec.data.actions import IGNORE, actions_of
 from kgrec.data.dataset import AttributeInfo, empty_rejects
+from kgrec.data.naming import fold
 from kgrec.data.numbers import read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
 from kgrec.data.times import ContradictionError, Times, read_times, to_seconds
@@ -73,6 +74,9 @@ def parse_interactions(
         Kept rows, rejected rows and counts.
     """
     table, notes = _read_fields(raw, mapping, entry)
+    ignored = (table["action"] == IGNORE).fill_null(False)
+    left_out = dict(table.filter(ignored)["word"].value_counts(sort=True).head(10).iter_rows())
+    raw, table = raw.filter(~ignored), table.filter(~ignored)
     reasons = _interaction_reasons(cleaning, now)
     tests = [pl.when(test).then(pl.lit(text)) for text, test in reasons]
     table = table.with_columns(reason=pl.coalesce(_problem(raw), *tests))
@@ -85,6 +89,8 @@ def parse_interactions(
     }
     counts = _counts(raw, table)
     counts["missing"] = {reason: n for reason, n in filled.items() if n}
+    if left_out:
+        counts["ignored"] = left_out
     unknown = table.filter(pl.col("reason") == "unknown action")["word"].value_counts(sort=True).head(10)
     if unknown.height:
         counts["unknown_actions"] = dict(unknown.iter_rows())
@@ -127,8 +133,8 @@ def _read_fields(
     table = raw.select(*texts, pl.lit(entry.split).alias("split"), pl.col(LINE).alias("line"))
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
-    action = _actions(entry) if "action" in mapping.columns else pl.lit(default)
-    moments = _moments(raw, given, entry)
+    action = _actions(entry, table["word"]) if "action" in mapping.columns else pl.lit(default)
+    moments = _moments(raw, given, mapping.columns.get("zone"), entry)
     numbers = read_numbers(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
     notes: dict[str, Any] = {}
     if moments.order:
@@ -145,14 +151,15 @@ def _read_fields(
     return read.drop("value_text"), notes
 
 
-def _moments(raw: pl.DataFrame, given: pl.Series, entry: InteractionsConfig) -> Times:
+def _moments(raw: pl.DataFrame, given: pl.Series, zone: str | None, entry: InteractionsConfig) -> Times:
     """Read the times of a file.
 
     Raises:
         DataError: some of its dates are day-first and others month-first.
     """
+    zones = raw.select(as_text(zone, raw.schema[zone])).to_series() if zone else None
     try:
-        return read_times(given, entry.notation)
+        return read_times(given, entry.notation, zones=zones)
     except ContradictionError as error:
         told = " and ".join(f"line {raw[LINE][k]} ({given[k]})" for k in (error.first, error.second))
         raise DataError(
@@ -174,11 +181,9 @@ def _default_action(mapping: plugin_domain.Mapping) -> str:
     return "view" if "item" in mapping.columns else "search"
 
 
-def _actions(entry: InteractionsConfig) -> pl.Expr:
-    words = {fold(word): action for action, known in ACTION_WORDS.items() for word in known}
-    words |= {fold(word): action for word, action in entry.actions.items()}
-    folded = pl.col("word").str.normalize("NFKC").str.replace_all(r"[\W_]+", "").str.to_lowercase()
-    return folded.replace_strict(words, default=None, return_dtype=pl.String)
+def _actions(entry: InteractionsConfig, words: pl.Series) -> pl.Expr:
+    found = actions_of(words.drop_nulls().unique().to_list(), {fold(w): a for w, a in entry.actions.items()})
+    return pl.col("word").replace_strict(found, default=None, return_dtype=pl.String)
 
 
 def _interaction_reasons(cleaning: CleaningConfig, now: float) -> list[tuple[str, pl.Expr]]:
@@ -225,7 +230,7 @@ def _rejects(raw: pl.DataFrame, table: pl.DataFrame, source: str) -> pl.DataFram
     if not dropped.any():
         return empty_rejects()
     rows = raw.filter(dropped)
-    cells = [as_text(n, kind).alias(n) for n, kind in raw.schema.items() if n not in (LINE, PROBLEM)]
+    cells = [as_text(n, kind).alias(n) for n, kind in raw.schema.items() if not n.startswith("__")]
     return rows.select(
         pl.lit(source).alias("source"),
         pl.col(LINE).alias("line"),

@@ -5,22 +5,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import tomlkit
 
-from kgrec.data.columns import ACTION_WORDS, fold, guess_fields
-from kgrec.data.inspection import Inspected, best_domain, inspect, read_tables
+from kgrec.data.inspection import RDF_ENDINGS, Inspected, best_domain, could_be, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
-from kgrec.data.values import as_text, number
+from kgrec.data.values import as_text
 from kgrec.errors import UsageError
+from kgrec.places import suffix
+from kgrec.plugin.domain import ACTIONS
 from kgrec.shown import visible
 
 if TYPE_CHECKING:
+    from kgrec.data.profile import TableProfile
     from kgrec.plugin.domain import Domain
     from kgrec.plugin.manager import PluginManager
+
+ASK = "?"
+"""Stands in kgrec.toml where a person must say; such a file is not built."""
+
+UNKNOWN_SHARE = 0.5
+"""Where more than this share of the rows has words that nobody knows for actions, a person must say what they are."""
 
 _END = """\
 # Some settings worth knowing; docs/configuration.md has all of them.
@@ -32,61 +41,103 @@ _END = """\
 """
 
 
-def propose(
-    files: Sequence[Path], domain_name: str | None, manager: PluginManager, *, folder: Path | None = None
-) -> str:
-    """Look at files and write a commented kgrec.toml that uses what can be told of them.
+@dataclass(frozen=True)
+class Proposal:
+    """What files were taken for.
+
+    Attributes:
+        domain: the domain.
+        files: what each is for; a file of events that also names items comes twice.
+    """
+
+    domain: Domain
+    files: tuple[Inspected, ...]
+
+    @property
+    def used(self) -> list[Inspected]:
+        """Files that something is made of."""
+        return [file for file in self.files if not file.problem]
+
+    @property
+    def has_interactions(self) -> bool:
+        """Say whether some file tells who did what."""
+        return any(file.kind == "interactions" for file in self.used)
+
+
+def look(files: Sequence[Path], domain_name: str | None, manager: PluginManager) -> Proposal:
+    """Look at files and say what they are for.
 
     Args:
         files: the files.
         domain_name: the domain, or None to take the one that knows most of the columns.
         manager: the plugins in use.
-        folder: where kgrec.toml will stand; paths are written relative to it. None: absolute paths.
-
-    Returns:
-        TOML that :func:`kgrec.settings.load_settings` accepts. What is not used is named in comments.
 
     Raises:
         UsageError: no files.
         NotFoundError: a file or the domain does not exist.
-        DataError: a file is damaged or empty.
     """
     if not files:
         raise UsageError("there are no files to look at", hint="kgrec init DIR --from FILES")
-    tables = read_tables(list(dict.fromkeys(files)), manager)
-    name = best_domain(tables, manager) if domain_name is None else domain_name
-    domain = manager.domain(name)
-    found = [inspect(path, table, domain, manager) for path, table in tables.items()]
+    looked = read_tables(files, manager)
+    domain = manager.domain(best_domain(looked, manager) if domain_name is None else domain_name)
+    return Proposal(domain, tuple(inspect(looked, domain, manager)))
+
+
+def write(proposal: Proposal, manager: PluginManager, *, folder: Path | None = None) -> str:
+    """Write a commented kgrec.toml; what is not used is named in comments, and ``?`` stands where a person must say.
+
+    Args:
+        proposal: what the files are for.
+        manager: the plugins in use.
+        folder: where kgrec.toml will stand; paths are written relative to it. None: absolute paths.
+    """
     lines = [
         "# Proposed by looking at the files. Check what the columns were taken for, then: kgrec build-graph",
-        f"domain = {_text(name)}    # there are {', '.join(manager.registry('domain'))}",
+        f"domain = {_text(proposal.domain.name)}    # there are {', '.join(manager.registry('domain'))}",
         "",
     ]
     for role in ("interactions", "items", "users"):
-        for file in found:
-            if file.kind == role and not file.problem:
-                lines += [*_table(file, role, folder), ""]
-    if not any(file.kind == "items" and not file.problem for file in found):
-        for file in found:
-            lines += _titles_of_events(file, domain, folder)
-    attached, loose = _attach(found)
+        for file in proposal.used:
+            if file.kind == role:
+                lines += [*_table(file, role, folder, proposal.domain), ""]
+    attached, loose = _attach(proposal.files)
     for file, parts in attached:
         lines += [*_triples(file, parts, folder), ""]
-    for file in (*(f for f in found if f.problem), *loose):
+    asked = None if proposal.has_interactions else _to_ask(proposal)
+    if asked is not None:
+        lines += [*_question(asked, folder), ""]
+    for file in (*(f for f in proposal.files if f.problem and f is not asked), *loose):
         why = file.problem or f"it looks like {_what(file)}, but there is no graph of triples that it belongs to"
-        lines += [f"# not used: {_path(file.path, folder)}: {why}", ""]
+        lines += [f"# not used: {_path(file.path, folder)}: {visible(why)}", ""]
     return "\n".join([*lines, _END])
 
 
-def _table(file: Inspected, role: str, folder: Path | None) -> Iterator[str]:
-    yield f"# {_what(file)}: {0 if file.table is None else file.table.height:,} rows"
+def propose(
+    files: Sequence[Path], domain_name: str | None, manager: PluginManager, *, folder: Path | None = None
+) -> str:
+    """Look at files and return a commented kgrec.toml that uses what can be told of them; see :func:`write`."""
+    return write(look(files, domain_name, manager), manager, folder=folder)
+
+
+def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> Iterator[str]:
+    sure = "" if file.confidence >= 0.75 else f", {file.confidence:.0%} sure"
+    near = file.doubts.get("role")
+    yield f"# {_what(file)}: {file.rows:,} rows{sure}" + (f"; it could also be {', '.join(near)}" if near else "")
+    for note in file.notes:
+        yield f"# {visible(note)}"
     yield f"[[data.{role}]]"
     yield f"path = {_text(_path(file.path, folder))}"
     yield f"columns = {_inline(file.columns)}"
+    for name, columns in file.doubts.items():
+        if name != "role":
+            yield f"# unsure: {name} could also be {visible(', '.join(columns))}"
     if role == "interactions":
         yield from _of_interactions(file)
-    if file.unused:
-        yield f"# columns not used: {', '.join(visible(name) for name in file.unused)}"
+    if file.unused and file.table is not None:
+        said = {name: could_be(file.table.columns[name], file.kind, domain) for name in file.unused}
+        yield "# columns not used: " + visible(
+            ", ".join(n + (f" ({what})" if what else "") for n, what in said.items())
+        )
     if file.attributes:
         yield f"[data.{role}.attributes]    # with a relation: edges of the graph; without: a value to filter by"
     for name, a in file.attributes.items():
@@ -94,58 +145,74 @@ def _table(file: Inspected, role: str, folder: Path | None) -> Iterator[str]:
         yield f"{_key(name)} = {_inline({k: v for k, v in stated.items() if v is not None})}"
 
 
-def _titles_of_events(file: Inspected, domain: Domain, folder: Path | None) -> list[str]:
-    """Return how to read the items' titles from a file of events; commented out, for an item has many rows there."""
-    if file.kind != "interactions" or file.problem or "item" not in file.columns:
-        return []
-    texts = {f: c for f, c in guess_fields("items", file.unused, domain).items() if f in ("title", "description")}
-    if not texts:
-        return []
-    return [
-        f"# {visible(', '.join(texts.values()))} tells what an item is. To use it, take away the # below; the first",
-        "# row of an item counts, the others are listed among the rejects.",
-        "# [[data.items]]",
-        f"# path = {_text(_path(file.path, folder))}",
-        f"# columns = {_inline({'id': file.columns['item'], **texts})}",
-        "",
-    ]
-
-
 def _of_interactions(file: Inspected) -> Iterator[str]:
+    layout = file.layout
+    if layout.user is not None:
+        yield f"user = {_text(layout.user)}    # whose rows these are: any id"
+    if layout.separator is not None:
+        yield f"separator = {_text(layout.separator)}    # between the items in a cell"
+    if layout.pattern is not None:
+        yield f"pattern = {_text(layout.pattern)}    # its group is an item"
     if file.split == "validation":
         yield 'split = "validation"    # settings are chosen on it, nothing is fitted on it'
-    if file.action is not None:
-        yield f"action = {_text(file.action)}"
-    elif "action" not in file.columns:
-        meant = "rate" if "value" in file.columns else "view" if "item" in file.columns else "search"
-        yield f"action = {_text(meant)}    # of each row; also: {', '.join(a for a in ACTION_WORDS if a != meant)}"
-    elif file.table is not None:
-        yield from _unknown_words(file.table, file.columns["action"])
-    if "value" in file.columns and file.table is not None:
-        yield from _scale(file.table, file.columns["value"])
+    if "action" not in file.columns and file.action is not None:
+        others = ", ".join(a for a in ACTIONS if a != file.action)
+        yield f"action = {_text(file.action)}    # of each row; also: {others}"
+    if file.actions:
+        yield from _words(file)
+    if "value" in file.columns:
+        yield from _scale(file)
 
 
-def _unknown_words(table: pl.DataFrame, column: str) -> Iterator[str]:
-    words = table.select(as_text(column, table.schema[column])).to_series().drop_nulls().unique().sort().head(1_000)
-    known = {fold(word) for group in ACTION_WORDS.values() for word in group}
-    unknown = [word for word in words if fold(word) not in known][:10]
+def _words(file: Inspected) -> Iterator[str]:
+    known = {word: action for word, action in file.actions.items() if action is not None}
+    unknown = [word for word, action in file.actions.items() if action is None]
+    lost, rows = sum(file.counts[word] for word in unknown), max(sum(file.counts.values()), 1)
+    if lost / rows > UNKNOWN_SHARE:
+        yield f"# words that kgrec knows no action for: {visible(', '.join(unknown[:20]))}"
+        entries = {**known, **dict.fromkeys(unknown, ASK)}
+        choices = ", ".join((*ACTIONS, "ignore"))
+        yield f"actions = {_inline(entries)}    # say for each ? what it is: {choices}"
+        return
+    yield "actions = " + _inline(known)
     if unknown:
-        example = _inline(dict.fromkeys(unknown, "view"))
-        yield f"# words that kgrec knows no action for (their rows are rejected): {visible(', '.join(unknown))}"
-        yield f"# actions = {visible(example)}"
+        yield f"# words that kgrec knows no action for (their rows are rejected): {visible(', '.join(unknown[:20]))}"
+        yield f"# actions = {visible(_inline(dict.fromkeys(unknown[:20], 'view')))}"
 
 
-def _scale(table: pl.DataFrame, column: str) -> Iterator[str]:
-    values = table.select(number(as_text(column, table.schema[column]))).to_series()
-    low, high = values.min(), values.max()
-    if isinstance(low, float) and isinstance(high, float):
+def _scale(file: Inspected) -> Iterator[str]:
+    assert file.table is not None
+    column = file.table.columns.get(file.columns["value"])
+    if column is None:
+        return
+    low, high = column.span
+    if low < high:
         limit = low + LIKE_FRACTION * (high - low)
         yield f"# values from {low:g} to {high:g}; {limit:g} and more is a like (feedback.like_threshold changes it)"
 
 
+def _to_ask(proposal: Proposal) -> Inspected | None:
+    """Return the file that is likeliest the log, where no file is taken for one."""
+    unknown = [file for file in proposal.files if file.problem and file.table is not None and file.kind == "unknown"]
+    return max(unknown, key=lambda file: file.rows, default=None)
+
+
+def _question(file: Inspected, folder: Path | None) -> Iterator[str]:
+    assert file.table is not None
+    columns = visible(", ".join(file.table.columns))
+    yield f"# {visible(file.problem)}"
+    yield "# If its rows say who did something with what, name the columns; otherwise take these lines away."
+    yield "[[data.interactions]]"
+    yield f"path = {_text(_path(file.path, folder))}"
+    yield f"columns = {_inline({'user': ASK, 'item': ASK})}    # it has {columns}; time, action, value and text, too"
+
+
 def _attach(found: Sequence[Inspected]) -> tuple[list[tuple[Inspected, dict[str, Inspected]]], list[Inspected]]:
-    """Give each link and names file to the triples that share most of its entities; return those and the rest."""
-    graphs = [file for file in found if file.kind == "triples"]
+    """Give each link and names file to the triples that share most of its entities; return those and the rest.
+
+    A catalogue with a column of entities that stand in a graph is its link, too.
+    """
+    graphs = [file for file in found if file.kind == "triples" and not file.problem]
     attached: list[tuple[Inspected, dict[str, Inspected]]] = [(graph, {}) for graph in graphs]
     loose = []
     for file in found:
@@ -153,25 +220,50 @@ def _attach(found: Sequence[Inspected]) -> tuple[list[tuple[Inspected, dict[str,
             continue
         free = [k for k, (_, parts) in enumerate(attached) if file.kind not in parts]
         if free:
-            overlaps = {k: _overlap(file, graphs[k]) for k in free}
+            overlaps = {k: _overlap(file.table, file.columns["entity"], graphs[k]) for k in free}
             attached[max(free, key=lambda k: overlaps[k])][1][file.kind] = file
         else:
             loose.append(file)
+    for graph, parts in attached:
+        if "link" not in parts:
+            for file in found:
+                entity = _entities(file, graph) if file.kind == "items" and not file.problem else None
+                if entity is not None:
+                    parts["link"] = replace(file, kind="link", columns={"item": file.columns["id"], "entity": entity})
+                    break
     return attached, loose
 
 
-def _overlap(file: Inspected, graph: Inspected) -> int:
-    if file.table is None or graph.table is None:
+def _entities(file: Inspected, graph: Inspected) -> str | None:
+    """Return the column of a catalogue that names nodes of a graph, if one does."""
+    assert file.table is not None
+    shares = {}
+    for name, column in file.table.columns.items():
+        if name != file.columns["id"] and column.identifies > 0.6 and column.uniqueness > 0.8 and column.distinct > 1:
+            shares[name] = _overlap(file.table, name, graph) / max(min(column.distinct, 200), 1)
+    best = max(shares, key=lambda name: shares[name], default=None)
+    return best if best is not None and shares[best] > 0.3 else None
+
+
+def _overlap(table: TableProfile | None, column: str, graph: Inspected) -> int:
+    """Count entities of a table that are nodes of a graph; of RDF in the first megabytes of its text."""
+    if table is None:
         return 0
+    entities = table.values(column).head(200)
+    if graph.table is None:
+        if suffix(graph.path) not in RDF_ENDINGS:
+            return 0
+        with graph.path.open("rb") as stream:
+            text = stream.read(16 << 20)
+        return sum(len(entity) > 3 and entity.encode() in text for entity in entities)
     ends = [graph.columns[field] for field in ("head", "tail") if field in graph.columns]
-    nodes = pl.concat([graph.table.select(as_text(c, graph.table.schema[c]).alias("node")) for c in ends]).unique()
-    column = file.columns["entity"]
-    entities = file.table.select(as_text(column, file.table.schema[column]).alias("node")).unique()
-    return entities.join(nodes, on="node", how="semi").height
+    source = graph.table.table
+    nodes = pl.concat([source.select(as_text(c, source.schema[c]).alias("node")) for c in ends]).unique()
+    return entities.to_frame("node").join(nodes, on="node", how="semi").height
 
 
 def _triples(file: Inspected, parts: Mapping[str, Inspected], folder: Path | None) -> Iterator[str]:
-    yield "# a knowledge graph" + ("" if file.table is None else f": {file.table.height:,} triples")
+    yield "# a knowledge graph" + ("" if file.table is None else f": {file.rows:,} triples")
     yield "[[data.triples]]"
     yield f"path = {_text(_path(file.path, folder))}"
     if file.columns:

@@ -60,16 +60,26 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
 
     The weight is that of the action (settings over domain over built-in). A row with action ``rate`` weighs 0 if its
     value is below the threshold, and so do all other events of that user and item: who bought something and rated it
-    low does not like it. A rating without a value counts in full.
+    low does not like it. A rating without a value counts in full. A ``dislike`` takes back what came before it: a
+    purchase that is refunded, a like that is undone; what comes later counts.
     """
     known = action_weights(feedback, domain)
     rows = dataset.interactions
     weight = rows["action"].replace_strict(known, default=0.0, return_dtype=pl.Float32).to_numpy()
     threshold = like_threshold(dataset, feedback)
+    pairs = pair_numbers(dataset)
+    against = ((rows["action"] == "dislike") & rows["item"].is_not_null()).to_numpy()
+    if against.any():
+        # Where nothing tells the order, a dislike takes all back.
+        order = rows["time"].fill_null(-1).to_numpy()
+        undone, numbers = np.unique(pairs[against], return_inverse=True)
+        last = np.full(len(undone), -2, dtype=np.int64)
+        np.maximum.at(last, numbers, order[against])
+        places = np.minimum(np.searchsorted(undone, pairs), len(undone) - 1)
+        weight = np.where((undone[places] == pairs) & (order <= last[places]), np.float32(0), weight)
     if threshold is None:
         return weight.astype(np.float32)
     too_low = ((rows["action"] == "rate") & (rows["value"] < threshold)).fill_null(False).to_numpy()
-    pairs = pair_numbers(dataset)
     disliked = np.isin(pairs, np.unique(pairs[too_low & (pairs >= 0)]))
     return np.where(disliked, np.float32(0), weight).astype(np.float32)
 

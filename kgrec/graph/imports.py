@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from kgrec.config import FileConfig, TriplesConfig
-from kgrec.data.columns import FIELDS, REQUIRED, fold, synonyms
+from kgrec.data.columns import FIELDS, REQUIRED, guess_fields
 from kgrec.data.sources.files import LINE, check_file, read_source
 from kgrec.data.values import as_text, clean
 from kgrec.errors import DataError, did_you_mean
@@ -331,9 +331,9 @@ def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manage
     """
     table = read_source(path, entry.format, manager, entry.reading)
     given = entry.columns
-    found = {}
+    found, guessed = {}, guess_fields(role, table.columns, domain)
     for name in FIELDS[role]:
-        column = given.get(name) or _guess(table.columns, synonyms(role, name, domain))
+        column = given.get(name) or guessed.get(name)
         if column is not None and column not in table.columns:
             raise DataError(
                 f"{path} has no column {column!r} (wanted as {name})", hint=did_you_mean(column, _named(table))
@@ -346,11 +346,6 @@ def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manage
         if column is not None:
             found[name] = clean(as_text(column, table.schema[column]))
     return table.select(**found, line=pl.col(LINE))
-
-
-def _guess(columns: list[str], names: list[str]) -> str | None:
-    folded = {fold(column): column for column in reversed(columns)}
-    return next((folded[name] for name in names if name in folded), None)
 
 
 def _named(table: pl.DataFrame) -> list[str]:

@@ -26,6 +26,8 @@ ACTION_LABELS: Mapping[str, tuple[str, str]] = {
     "collect": ("collected", "collected by"),
     "search": ("searched for", "searched for by"),
     "impression": ("was shown", "shown to"),
+    "dislike": ("disliked", "disliked by"),
+    "skip": ("skipped", "skipped by"),
 }
 """How an interaction reads from the user and from the item."""
 

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from kgrec.languages.language import Language
 
 
-ACTIONS = ("view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression")
+ACTIONS = (
+    "view", "click", "like", "cart", "purchase", "rate", "comment", "share", "collect", "search", "impression",
+    "dislike", "skip",
+)  # fmt: skip
 """Every action that kgrec knows; a source's own words are mapped onto these."""
+
+AGAINST = ("dislike", "skip")
+"""Actions that speak against an item: it is not wanted (any more), or was passed over."""
 
 LOVE = "love"
 """How the action of a very good rating is told; no action, but verbs have a word for it."""
@@ -271,6 +277,8 @@ DEFAULT_ACTION_WEIGHTS: AbstractMapping[str, float] = {
     "cart": 0.7,
     "purchase": 1.5,
     "impression": 0.0,
+    "dislike": 0.0,
+    "skip": 0.0,
 }
 """Weights of the actions where a domain does not say otherwise; only their ratios matter."""
 

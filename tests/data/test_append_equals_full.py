@@ -40,8 +40,12 @@ def config_of(cleaning, **data):
     return Config.model_validate({"seed": 1, "data": {**data, "cleaning": cleaning}})
 
 
-def paths(*names):
-    return [{"path": name} for name in names]
+def paths(*names, **columns):
+    return [{"path": name, "columns": columns} for name in names]
+
+
+LOG_COLUMNS = {"user": "user_id", "item": "item_id", "action": "action", "value": "rating", "time": "timestamp"}
+ITEM_COLUMNS = {"id": "item_id", "title": "title"}
 
 
 EVENT = st.tuples(
@@ -84,8 +88,9 @@ def test_append_equals_full_build(first, second, catalogue, more, cleaning):
         (root / "b.csv").write_text(csv_of(header, second))
         (root / "c.csv").write_text(csv_of("item_id,title", catalogue))
         (root / "d.csv").write_text(csv_of("item_id,title", more))
-        before = config_of(cleaning, interactions=paths("a.csv"), items=paths("c.csv"))
-        full = config_of(cleaning, interactions=paths("a.csv", "b.csv"), items=paths("c.csv", "d.csv"))
+        before = config_of(cleaning, interactions=paths("a.csv", **LOG_COLUMNS), items=paths("c.csv", **ITEM_COLUMNS))
+        events, items = paths("a.csv", "b.csv", **LOG_COLUMNS), paths("c.csv", "d.csv", **ITEM_COLUMNS)
+        full = config_of(cleaning, interactions=events, items=items)
         standing = ingest(before, FILMS, PLUGINS, root, now=NOW)
         standing.save(root / "stage")
         (root / "a.csv").unlink()  # what stands is not read again

@@ -110,7 +110,7 @@ def test_k_core_is_the_largest_core(edges, least_user, least_item):
     assert set(kept.select("user", "item").iter_rows()) == expected
 
 
-def test_catalogue_items_are_items_and_the_first_of_an_id_is_kept(write, build):
+def test_catalogue_items_are_items_and_rows_of_one_id_become_one(write, build):
     write(
         a__csv="user_id,item_id\nu,i\n",
         one__csv="id,title\ni,first\ncold,C\ni,second\n,nothing\n",
@@ -119,10 +119,11 @@ def test_catalogue_items_are_items_and_the_first_of_an_id_is_kept(write, build):
     found = build(interactions=[{"path": "a.csv"}], items=[{"path": "one.csv"}, {"path": "two.csv"}]).dataset
     assert dict(found.items.select("item_id", "title").iter_rows()) == {"i": "first", "cold": "C", "other": "D"}
     assert found.report["cold_items"] == 2
+    assert found.report["conflicts"] == [
+        {"role": "items", "column": "title", "ids": 1, "example": {"id": "i", "values": ["first", "second", "third"]}}
+    ]
     assert sorted(found.rejects.select("source", "line", "reason").rows()) == [
-        ("one.csv", 4, "duplicate item id"),
         ("one.csv", 5, "no item id"),
-        ("two.csv", 2, "duplicate item id"),
     ]
 
 

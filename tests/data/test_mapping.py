@@ -2,12 +2,20 @@ import polars as pl
 import pytest
 
 from kgrec.config import CatalogueConfig, InteractionsConfig
-from kgrec.data.columns import guess_attributes, resolve_mapping, synonyms
+from kgrec.data.columns import guess_attributes, synonyms
+from kgrec.data.mapping import resolve_mapping
+from kgrec.data.profile import profile
 from kgrec.data.sources.files import LINE
 from kgrec.errors import ConfigError
 from kgrec.plugin.domain import Domain, Mapping
 
 GENERIC = Domain("generic", "any")
+CELLS = {
+    "1700000000": ("timestamp", "unixReviewTime", "时间"),
+    "4": ("rating", "overall", "评分", "打分"),
+    "view": ("event", "行为"),
+}
+"""Cells of a file's only row by the names of columns; other columns hold an id."""
 
 
 class Asked:
@@ -24,7 +32,8 @@ class Asked:
 
 def mapping(has, role="interactions", answer=None, domain=GENERIC, **entry):
     model = InteractionsConfig if role == "interactions" else CatalogueConfig
-    table = pl.DataFrame({name: ["x"] for name in (*has, "__line__")})
+    cells = {word: value for value, words in CELLS.items() for word in words}
+    table = pl.DataFrame({name: [cells.get(name, f"x{k}")] for k, name in enumerate((*has, "__line__"))})
     return resolve_mapping(model(path="d/log.csv", **entry), role, table, domain, Asked(answer))
 
 
@@ -109,4 +118,4 @@ def test_a_domain_that_names_item_ids_once_has_named_them_everywhere():
 def test_a_column_named_like_one_of_kgrecs_own_gets_another_name():
     ids = [str(k) for k in range(40)]
     table = pl.DataFrame({"id": ids, "source": ["web", "tv"] * 20, LINE: range(1, 41)})
-    assert list(guess_attributes(table, "items", {"id"}, Domain("generic", ""))) == ["source_"]
+    assert list(guess_attributes(profile(table), "items", {"id"}, Domain("generic", ""))) == ["source_"]

@@ -2,12 +2,11 @@ import tomllib
 
 import pytest
 
-from kgrec.config import Config
-from kgrec.data.columns import guess_separator
 from kgrec.data.ingest import ingest
 from kgrec.data.inspection import RDF_ENDINGS
+from kgrec.data.profile import guess_separator
 from kgrec.data.propose import propose
-from kgrec.errors import NotFoundError, UsageError
+from kgrec.errors import ConfigError, NotFoundError, UsageError
 from kgrec.plugin.manager import load_plugins
 from kgrec.settings import load_settings
 
@@ -50,22 +49,17 @@ def test_a_log_a_catalogue_and_a_graph(write, tmp_path, plugins):
     assert (built.n_users, built.n_items, built.interactions.height) == (2, 30, 2)
 
 
-def test_titles_beside_the_events_are_offered_where_there_is_no_catalogue(write, tmp_path, plugins):
+def test_titles_beside_the_events_make_items_where_there_is_no_catalogue(write, tmp_path, plugins):
     rows = "".join(f"u{k % 4},i{k % 3},Thing {k % 3},view\n" for k in range(12))
-    write(log__csv="user_id,item_id,title,action\n" + rows, things__csv="item_id,title\ni0,Thing\n")
-    text, config = proposal(tmp_path, plugins, "log.csv")
-    assert config.data.items == []
-    offered = (
-        text.replace("# [[data.items]]", "[[data.items]]").replace("# path", "path").replace("# columns =", "columns =")
-    )
-    (tmp_path / "kgrec.toml").write_text(offered, encoding="utf-8")
-    config = load_settings(tmp_path / "kgrec.toml").config
+    write(log__csv="user_id,item_id,title,action\n" + rows, things__csv="item_id,title\ni0,Thing\ni1,Other\n")
+    _, config = proposal(tmp_path, plugins, "log.csv")
     assert config.data.items[0].columns == {"id": "item_id", "title": "title"}
     built = ingest(config, plugins.domain("generic"), plugins, tmp_path).dataset
     assert sorted(built.items["title"]) == ["Thing 0", "Thing 1", "Thing 2"]
-    assert "[[data.items]]" not in proposal(tmp_path, plugins, "log.csv", "things.csv")[0].replace(
-        "\n[[data.items]]", ""
-    )
+    assert not built.report["conflicts"]
+    assert [entry.path for entry in proposal(tmp_path, plugins, "log.csv", "things.csv")[1].data.items] == [
+        "things.csv"
+    ]
 
 
 def test_chinese_headers(write, tmp_path, plugins):
@@ -101,25 +95,28 @@ def test_validation_and_test_files(write, tmp_path, plugins):
 
 
 def test_what_cannot_be_used_is_said(write, tmp_path, plugins):
-    write(
-        seq__tsv="user_id\titem_ids\nu\t1 2 3\n",
-        notes__docx="hello",
-        odd__csv="a,b\n1,2\n",
-        names__csv="entity,name\n1,x\n",
-    )
-    text, config = proposal(tmp_path, plugins, "seq.tsv", "notes.docx", "odd.csv", "names.csv")
-    assert "seq.tsv: a row holds a whole history (item_ids)" in text
-    assert "notes.docx: no data source reads files of this name; a document is no table" in text
-    assert "odd.csv: its columns do not tell what it is for: a, b" in text
+    write(notes__docx="hello", odd__csv="a,b\n1.5,2.5\n", empty__csv="", names__csv="entity,name\n1,x\n")
+    text = propose([tmp_path / n for n in ("notes.docx", "odd.csv", "empty.csv", "names.csv")], "generic", plugins)
+    assert "notes.docx: no data source reads it" in text
+    assert "its columns do not tell what it is for: a, b" in text
+    assert "empty.csv: " in text
+    assert "is empty" in text
     assert "names.csv: it looks like a table of names of entities, but there is no graph" in text
-    assert config.data == Config().data
 
 
-def test_a_log_without_users_is_no_catalogue(write, tmp_path, plugins):
-    write(log__csv="item_id,who,clicks\n" + "".join(f"i{k % 3},p{k},1\n" for k in range(20)))
-    text, config = proposal(tmp_path, plugins, "log.csv")
-    assert "log.csv: ids in item_id recur, so it is no catalogue, but no column of users could be told" in text
-    assert config.data.items == []
+def test_a_question_is_left_to_a_person_and_named_with_its_line(write, tmp_path, plugins):
+    write(odd__csv="a,b\n1.5,2.5\n")
+    (tmp_path / "kgrec.toml").write_text(propose([tmp_path / "odd.csv"], "generic", plugins, folder=tmp_path))
+    with pytest.raises(ConfigError, match=r"kgrec\.toml line 8: fill in what stands as \?") as caught:
+        load_settings(tmp_path / "kgrec.toml")
+    assert "it has a, b" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(write, tmp_path, plugins):
+    write(bad__parquet=b"no parquet", log__csv="user_id,item_id\nu,i\nv,i\n")
+    text, config = proposal(tmp_path, plugins, "bad.parquet", "log.csv")
+    assert [entry.path for entry in config.data.interactions] == ["log.csv"]
+    assert "# not used: bad.parquet" in text
 
 
 @pytest.mark.parametrize("ending", RDF_ENDINGS)
@@ -153,12 +150,11 @@ def test_absolute_paths_without_a_folder(write, tmp_path, plugins):
 
 
 def test_errors(write, tmp_path, plugins):
-    write(empty__csv="", log__csv="user_id,item_id\nu,i\n")
+    write(log__csv="user_id,item_id\nu,i\n")
     with pytest.raises(UsageError):
         propose([], None, plugins)
     with pytest.raises(NotFoundError, match=r"'lag\.csv'"):
         propose([tmp_path / "lag.csv"], None, plugins)
-    assert "# not used: " in propose([tmp_path / "empty.csv"], None, plugins)
     with pytest.raises(NotFoundError, match="domain 'cars'"):
         propose([tmp_path / "log.csv"], "cars", plugins)
 

@@ -10,7 +10,7 @@ from kgrec.config import FeedbackConfig
 from kgrec.data.dataset import INTERACTIONS, Dataset
 from kgrec.data.impressions import pair_matrix, rejected_matrix, touched
 from kgrec.data.split import like_threshold, like_weights, seen_matrix, share_of_returns
-from kgrec.plugin.domain import ACTIONS, DEFAULT_ACTION_WEIGHTS, Domain
+from kgrec.plugin.domain import ACTIONS, AGAINST, DEFAULT_ACTION_WEIGHTS, Domain
 
 GENERIC = Domain("generic", "any")
 NOTHING = FeedbackConfig()
@@ -79,7 +79,9 @@ def test_no_pair_is_liked_and_rejected(rows, low):
     liked = set(data.interactions.filter(pl.Series(weights) > 0).select("user", "item").rows())
     found = rejected(data, feedback)
     assert not found & liked
-    shown = set(data.interactions.filter(pl.col("action") == "impression").select("user", "item").rows())
+    shown = set(
+        data.interactions.filter(pl.col("action").is_in(["impression", *AGAINST])).select("user", "item").rows()
+    )
     assert shown - liked <= found
     if not low:
         assert found == shown - liked

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from kgrec.data.columns import fold
 from kgrec.data.dataset import empty_rejects
+from kgrec.data.naming import fold
 from kgrec.data.sources.files import LINE
 from kgrec.data.times import to_seconds
 from kgrec.data.values import as_text, clean

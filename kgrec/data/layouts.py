@@ -1,0 +1,299 @@
+"""Files in which a row is not one interaction: matrices, lists in a cell, packed orders, one person's own export.
+
+:func:`layout_of` tells them, :func:`unfold` makes one row an interaction of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from kgrec.config import InteractionsConfig
+from kgrec.data import fields
+from kgrec.data.fields import FEW, Links
+from kgrec.data.naming import WORDS, fold, read_name
+from kgrec.data.profile import SEPARATORS, ColumnProfile, TableProfile, guess_separator
+from kgrec.data.roles import Guess, Kind
+from kgrec.data.values import as_text
+from kgrec.plugin.domain import Domain
+
+EACH = "*"
+"""In place of the column of items (or users): every column that is nothing else is one, and its cells are values."""
+
+ME = "me"
+"""Id of the only user of a one-person export."""
+
+_HISTORIES = frozenset(WORDS["hints"]["histories"])
+_PAIR = re.compile(r"[\"']?([^\W\d][\w .-]{0,30}?)[\"']?\s*[:=]\s*[\"']?([^,;|\"'{}\n]+)")
+_COUNTED = (
+    r"^\s*(.+?)\s*[:x×*=]\s*\d+(?:\.\d+)?\s*$",
+    r"^\s*\d+(?:\.0)?\s*[x×*]\s*(.+?)\s*$",
+    r"^\s*(.+?)\s*\(\s*[x×]?\s*\d+\s*\)\s*$",
+)
+_MATRIX = 4
+"""Columns that a matrix has at least."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How interactions lie in the rows.
+
+    Attributes:
+        wide: a column an item, a cell a value.
+        separator: separates the items in a cell.
+        pattern: regular expression whose group is an item, for each place in the cell where it matches.
+        user: the user of all rows.
+        columns: columns that are used besides fields and attributes.
+    """
+
+    wide: bool = False
+    separator: str | None = None
+    pattern: str | None = None
+    user: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+def layout_of(
+    table: TableProfile, guess: Guess, domain: Domain
+) -> tuple[Layout, Kind, dict[str, str], tuple[str, ...]]:
+    """Return layout, role and fields of a file that is taken for ``guess``, and what a person should know of it."""
+    matrix = _matrix(table, guess)
+    if matrix is not None:
+        what = f"wide: one column an item, {len(table.columns) - 1} of them; cells are values"
+        return Layout(wide=True), "interactions", matrix, (what,)
+    columns = dict(guess.columns)
+    if guess.kind == "interactions" and "item" in columns:
+        item = table.columns[columns["item"]]
+        separator, pattern = packed(item)
+        if item.is_list or separator or pattern:
+            note = f"a row holds several items ({item.name}): each becomes an interaction"
+            return Layout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
+        return Layout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
+    if guess.kind in ("items", "unknown"):
+        own = _one_person(table, guess, domain)
+        if own is not None:
+            note = f'no column names a user: all rows are taken for those of one person (user = "{ME}")'
+            return Layout(user=ME), "interactions", own, (note,)
+    return Layout(), guess.kind, columns, ()
+
+
+def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:
+    if user is None or not user.words.is_a("event") or user.words.is_a("user", "visitor"):
+        return ()
+    return (f"no column names a user: each {user.name} counts as one",)
+
+
+def _matrix(table: TableProfile, guess: Guess) -> dict[str, str] | None:
+    """Return the fields of a matrix of users and items, or None where the table is none."""
+    if guess.kind == "interactions" and guess.points > 7:
+        return None
+    marks = [c for c in table.columns.values() if _is_mark(c)]
+    rest = [c for c in table.columns.values() if not _is_mark(c)]
+    keys = [c for c in rest if c.identifies > 0.3 and c.uniqueness > 0.98]
+    if len(marks) < _MATRIX or not keys or len(marks) < 3 * len(rest) or table.rows < 2:
+        return None
+    numbers = {float(x) for c in marks for x in c.numbers.unique().to_list()}
+    gaps = sum(1 - c.filled for c in marks) / len(marks)
+    key = next((c for c in keys if c.words.is_a("user")), keys[0])
+    if max(numbers) > 100 or len(numbers) > 21 or (gaps < 0.02 and not key.words.is_a("user", "visitor")):
+        return None
+    # Of an item, columns of yes and no are what it is like: its genres.
+    if key.words.is_a("item") and numbers <= {0.0, 1.0}:
+        return None
+    return {"item": key.name, "user": EACH} if key.words.is_a("item") else {"user": key.name, "item": EACH}
+
+
+def _is_mark(c: ColumnProfile) -> bool:
+    if c.is_list or (c.cells.len() and c.numeric < 0.98) or c.words.prop & {"id", "time", "price"}:
+        return False
+    return c.span[0] >= -1 and c.span[1] <= 100 and c.distinct <= 21
+
+
+def packed(c: ColumnProfile) -> tuple[str | None, str | None]:
+    """Return separator and pattern of a column whose cells hold several items; None, None where they hold one."""
+    if c.is_list or not c.cells.len():
+        return None, None
+    sample = c.cells.head(500).to_list()
+    keyed = _keyed(sample)
+    if keyed is not None:
+        return None, keyed
+    plural = (
+        bool({"ids", "items", "products", "list", "history", "skus", "lines", "sequence"} & set(c.words.words))
+        or fold(c.name) in _HISTORIES
+    )
+    separator = next(
+        (s for s in (*SEPARATORS, "\n", " ") if sum(s in cell for cell in sample) >= 0.2 * len(sample)), None
+    )
+    if separator is None or (separator == " " and not (plural and guess_separator(c.cells, lenient=True) == " ")):
+        return None, None
+    parts = [part.strip() for cell in sample for part in cell.split(separator) if part.strip()]
+    pattern = next((p for p in _COUNTED if sum(bool(re.match(p, part)) for part in parts) >= 0.9 * len(parts)), None)
+    short = sum(" " not in part for part in parts) >= 0.9 * len(parts)
+    if pattern is not None and (plural or short or c.words.is_a("item")):
+        return separator, pattern
+    recur = len(set(parts)) < 0.9 * len(parts)
+    return (
+        (separator, None)
+        if (plural and (short or recur)) or (short and recur and c.words.is_a("item"))
+        else (None, None)
+    )
+
+
+def _keyed(cells: list[str]) -> str | None:
+    """Return the pattern of an item in cells such as ``[{"sku": "A1", "qty": 2}]`` or ``SKU: A1, Qty: 2``."""
+    seen: dict[str, int] = {}
+    for cell in cells:
+        for key in {key.strip() for key, _ in _PAIR.findall(cell)}:
+            seen[key] = seen.get(key, 0) + 1
+    common = [key for key, n in seen.items() if n >= 0.9 * len(cells)]
+    if len(common) < 2:
+        return None
+
+    def score(key: str) -> float:
+        name = read_name(key)
+        if name.prop and not name.prop & {"id", "title"}:
+            return -1
+        return (
+            2.0 * name.is_a("item")
+            + 1.5 * ("id" in name.prop)
+            + 0.5 * ("title" in name.prop)
+            - 3 * name.is_a("event", "shared")
+        )
+
+    best = max(common, key=score)
+    if score(best) <= 0:
+        return None
+    return r"""["']?""" + re.escape(best) + r"""["']?\s*[:=]\s*["']?([^,;|"'{}\n]+)"""
+
+
+def _one_person(table: TableProfile, guess: Guess, domain: Domain) -> dict[str, str] | None:
+    """Return the fields of one person's log; None where the file is a catalogue, or names users."""
+    nothing = Links()
+    if max((fields.user(c, nothing, domain).points for c in table.columns.values()), default=0) >= 2:
+        return None
+    items = {n: fields.item(c, nothing, domain).points for n, c in table.columns.items()}
+    item = max(items, key=lambda n: items[n], default="")
+    if not item or items[item] < 1:
+        return None
+    if guess.kind == "items" and "id" in guess.columns:
+        item = guess.columns["id"]
+    free = {n: c for n, c in table.columns.items() if n != item}
+    times = {n: fields.moment(c, domain).points + 0.5 * bool(set(c.words.words) & _DONE) for n, c in free.items()}
+    values = {n: fields.value(c, domain).points for n, c in free.items()}
+    acts = {n: fields.action(c, domain).points for n, c in free.items()}
+    time_, value_, act = (max(scores, key=scores.__getitem__, default="") for scores in (times, values, acts))
+    timed = bool(time_) and times[time_] >= 4
+    rated = bool(value_) and values[value_] >= 3
+    shop = any(
+        c.words.prop & {"price"} or ("average" in c.words.qualifiers and "value" in c.words.props)
+        for c in free.values()
+    )
+    recurs = table.columns[item].uniqueness < 0.98 and table.columns[item].rows >= FEW
+    own = any("own" in c.words.qualifiers and "value" in c.words.props for c in free.values())
+    marks = rated and table.columns[value_].shape(r"^\d+(?:[.,][05]0*)?$|^\D+$|/") > 0.98
+    done = any(set(c.words.words) & _DONE for c in free.values()) and timed
+    if not ((timed and recurs and not shop) or own or (timed and (marks or done) and not shop)):
+        return None
+    found = {"item": item}
+    if rated:
+        found["value"] = value_
+    if timed or (time_ and times[time_] >= 2.5 and (own or done)):
+        found["time"] = time_
+    if act and acts[act] >= 3 and act not in found.values():
+        found["action"] = act
+    return found
+
+
+_DONE = frozenset(
+    {
+        "read",
+        "watched",
+        "listened",
+        "played",
+        "rated",
+        "finished",
+        "visited",
+        "seen",
+        "attended",
+        "done",
+        "checkin",
+        "start",
+        "gelesen",
+        "gesehen",
+    }
+)
+
+
+def unfold(
+    raw: pl.DataFrame, columns: Mapping[str, str], entry: InteractionsConfig
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Make one row an interaction; returns the table and its fields.
+
+    Args:
+        raw: the file as read; columns with names that begin with ``__`` stay with their rows.
+        columns: field -> column.
+        entry: the file in kgrec.toml.
+    """
+    found = dict(columns)
+    if EACH in found.values():
+        raw, found = _melt(raw, found)
+    elif (item := found.get("item")) is not None and item in raw.columns:
+        raw = _explode(raw, item, found, entry)
+    if entry.user is not None:
+        raw = raw.with_columns(pl.lit(entry.user).alias("__user__"))
+        found["user"] = "__user__"
+    if "clock" in found or "zone" in found:
+        raw, found = _moments(raw, found)
+    return raw, found
+
+
+def _melt(raw: pl.DataFrame, columns: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+    each = next(field for field, column in columns.items() if column == EACH)
+    fixed = [name for name in raw.columns if name.startswith("__") or name in columns.values()]
+    cells = [name for name in raw.columns if name not in fixed]
+    text = raw.with_columns(as_text(name, raw.schema[name]).alias(name) for name in cells)
+    long = text.unpivot(cells, index=fixed, variable_name="__each__", value_name="__value__")
+    kept = long.filter(pl.col("__value__").str.strip_chars().fill_null("") != "")
+    return kept, {**columns, each: "__each__", "value": "__value__"}
+
+
+def _explode(raw: pl.DataFrame, item: str, columns: Mapping[str, str], entry: InteractionsConfig) -> pl.DataFrame:
+    kind = raw.schema[item]
+    if isinstance(kind, pl.List | pl.Array):
+        lists = [n for n in dict.fromkeys(columns.values()) if isinstance(raw.schema.get(n), pl.List | pl.Array)]
+        same = [
+            n for n in lists if n == item or bool((raw[n].list.len() == raw[item].list.len()).fill_null(True).all())
+        ]
+        return raw.with_columns(pl.col(n).cast(pl.List(pl.String)) for n in same).explode(same)
+    text = as_text(item, kind)
+    if entry.separator is not None:
+        raw = raw.with_columns(text.str.split(entry.separator).alias(item)).explode(item)
+        text = pl.col(item)
+        if entry.pattern is not None:
+            raw = raw.with_columns(text.str.extract(entry.pattern, 1).alias(item))
+    elif entry.pattern is not None:
+        parts = text.str.extract_all(entry.pattern).list.eval(pl.element().str.extract(entry.pattern, 1))
+        raw = raw.with_columns(parts.alias(item)).explode(item)
+    else:
+        return raw
+    return raw
+
+
+_ZONES: Mapping[str, str] = dict(WORDS["zones"])
+
+
+def _moments(raw: pl.DataFrame, columns: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Join date and time of day, and write zones as the list of zones calls them."""
+    found = dict(columns)
+    if zone := columns.get("zone"):
+        names = as_text(zone, raw.schema[zone]).str.strip_chars()
+        raw = raw.with_columns(names.replace(_ZONES).alias("__zone__"))
+        found["zone"] = "__zone__"
+    if clock := found.pop("clock", None):
+        parts = [as_text(name, raw.schema[name]).str.strip_chars() for name in (columns["time"], clock)]
+        raw = raw.with_columns(pl.coalesce(pl.concat_str(parts, separator=" "), parts[0]).alias("__time__"))
+        found["time"] = "__time__"
+    return raw, found
