@@ -14,7 +14,7 @@ import polars as pl
 from kgrec.data.actions import actions_of
 from kgrec.data.columns import guess_attributes
 from kgrec.data.fields import Links, moment, user
-from kgrec.data.layouts import Layout, layout_of
+from kgrec.data.layouts import RowLayout, layout_of
 from kgrec.data.naming import fold
 from kgrec.data.profile import ColumnProfile, TableProfile, profile
 from kgrec.data.roles import Guess, Kind, guess_roles, title_and_description
@@ -64,7 +64,7 @@ class Inspected:
     action: str | None = None
     actions: Mapping[str, str | None] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    layout: Layout = field(default_factory=Layout)
+    layout: RowLayout = field(default_factory=RowLayout)
     split: str = "train"
     unused: tuple[str, ...] = ()
     problem: str = ""

@@ -38,7 +38,7 @@ _MATRIX = 4
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """How interactions lie in the rows.
 
     Attributes:
@@ -58,26 +58,26 @@ class Layout:
 
 def layout_of(
     table: TableProfile, guess: Guess, domain: Domain
-) -> tuple[Layout, Kind, dict[str, str], tuple[str, ...]]:
+) -> tuple[RowLayout, Kind, dict[str, str], tuple[str, ...]]:
     """Return layout, role and fields of a file that is taken for ``guess``, and what a person should know of it."""
     matrix = _matrix(table, guess)
     if matrix is not None:
         what = f"wide: one column an item, {len(table.columns) - 1} of them; cells are values"
-        return Layout(wide=True), "interactions", matrix, (what,)
+        return RowLayout(wide=True), "interactions", matrix, (what,)
     columns = dict(guess.columns)
     if guess.kind == "interactions" and "item" in columns:
         item = table.columns[columns["item"]]
         separator, pattern = packed(item)
         if item.is_list or separator or pattern:
             note = f"a row holds several items ({item.name}): each becomes an interaction"
-            return Layout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
-        return Layout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
+            return RowLayout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
+        return RowLayout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
     if guess.kind in ("items", "unknown"):
         own = _one_person(table, guess, domain)
         if own is not None:
             note = f'no column names a user: all rows are taken for those of one person (user = "{ME}")'
-            return Layout(user=ME), "interactions", own, (note,)
-    return Layout(), guess.kind, columns, ()
+            return RowLayout(user=ME), "interactions", own, (note,)
+    return RowLayout(), guess.kind, columns, ()
 
 
 def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ _IDEOGRAPHS = re.compile(r"([\u2e80-\u9fff\uf900-\ufaff]+)")
 
 
 @dataclass(frozen=True)
-class Name:
+class ColumnName:
     """A column's name, taken apart.
 
     Attributes:
@@ -66,7 +66,7 @@ class Name:
 
 
 @cache
-def read_name(text: str) -> Name:
+def read_name(text: str) -> ColumnName:
     """Take a column's name apart.
 
     >>> read_name("Kundennummer").noun, sorted(read_name("Kundennummer").prop)
@@ -85,7 +85,7 @@ def read_name(text: str) -> Name:
     every = frozenset[str]().union(*(kinds for _, kinds in nouns))
     of_all = frozenset[str]().union(*(kinds for _, kinds in props))
     qualifiers = frozenset(kind for kind, known in QUALIFIERS.items() if known & set(words))
-    return Name(text, words, noun, every, prop, of_all, qualifiers)
+    return ColumnName(text, words, noun, every, prop, of_all, qualifiers)
 
 
 def _kinds(word: str, table: Mapping[str, frozenset[str]]) -> frozenset[str]:

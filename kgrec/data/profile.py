@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from kgrec.data.actions import share_of_action_words
-from kgrec.data.naming import Name, read_name
+from kgrec.data.naming import ColumnName, read_name
 from kgrec.data.numbers import Numbers, read_numbers
 from kgrec.data.times import to_seconds
 from kgrec.data.values import as_text
@@ -50,7 +50,7 @@ class ColumnProfile:
     """
 
     name: str
-    words: Name
+    words: ColumnName
     kind: pl.DataType
     rows: int
     text: pl.Series

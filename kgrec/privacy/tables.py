@@ -18,9 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.artifacts import replacing
-from kgrec.config import Config, FileConfig
-from kgrec.data.columns import resolve_mapping
+from kgrec.config import Config, FileConfig, InteractionsConfig
 from kgrec.data.ingest import ROLES, files_of
+from kgrec.data.mapping import resolve_mapping
 from kgrec.data.parts import PartRole
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import LINE, PROBLEM, find_source, read_rows, read_text_bytes
@@ -84,9 +84,14 @@ class PersonTables:
                 continue
             table = read_rows(path, entry.format, self.manager, entry.reading)
             columns = resolve_mapping(entry, role, table, self.domain, self.manager).columns
-            column = columns["user" if role == "interactions" else "id"]
-            ids = table.select(clean(as_text(column, table.schema[column]))).to_series()
-            theirs = ids.is_in(user_ids).fill_null(False).to_numpy()
+            column = columns.get("user" if role == "interactions" else "id")
+            if isinstance(entry, InteractionsConfig) and entry.user is not None:
+                theirs = np.full(table.height, entry.user in user_ids)
+            elif column is None or column not in table.columns:
+                continue
+            else:
+                ids = table.select(clean(as_text(column, table.schema[column]))).to_series()
+                theirs = ids.is_in(user_ids).fill_null(False).to_numpy()
             before = found.get(path)  # a file may be read as two things
             found[path] = PersonRows(path, entry, table, theirs if before is None else theirs | before.theirs)
         yield from (rows for rows in found.values() if len(rows))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from kgrec.data.columns import fold
+from kgrec.data.naming import fold
 from kgrec.data.times import to_seconds
 from kgrec.data.values import number
 from kgrec.errors import NotFoundError, UsageError
