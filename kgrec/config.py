@@ -237,6 +237,17 @@ class TextConfig(TomlTable):
     """Texts encoded at once."""
 
 
+class PrivacyConfig(TomlTable):
+    """Training with differential privacy, see docs/privacy.md; spent anew by every training on the same people."""
+
+    epsilon: Annotated[float, Field(gt=0.0, le=1000.0)] | None = None
+    """How much lists of others may tell of a user; None: no bound. Only popularity, EASE and item-kNN are trained."""
+    delta: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """By default a tenth of one over the number of users."""
+    clip: Annotated[float, Field(ge=1.0)] = 30.0
+    """So many likes of a user count in full, more count less each; set it without looking at the data."""
+
+
 class TrainConfig(TomlTable):
     """Training."""
 
@@ -252,6 +263,7 @@ class TrainConfig(TomlTable):
     search: SearchLevel = "normal"
     """How long each scorer looks for better settings than its own (docs/training.md): ``quick`` a third of ``normal``,
     ``thorough`` eight times as long."""
+    privacy: PrivacyConfig = PrivacyConfig()
     refit: bool = False
     """After settings and weights are chosen, fit once more on the rows marked ``validation`` too; what kgrec itself
     held out is fitted on in the end in any case. Figures of a test part then belong to models that knew more."""

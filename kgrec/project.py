@@ -375,8 +375,8 @@ class Project:
         stale = "models" not in stages or stages["models"]["changed_since"]
         following = {"next": "kgrec train" if stages else "kgrec build-graph"} if stale else {}
         scorers = {"scorers": self.ranker.summary.get("scorers", {})} if "models" in stages else {}
-        renew = {"renew": self.ranker.summary["renew"]} if scorers and "renew" in self.ranker.summary else {}
-        return {**facts, **following, **scorers, **renew}
+        told = {n: self.ranker.summary[n] for n in ("renew", "privacy") if scorers and n in self.ranker.summary}
+        return {**facts, **following, **scorers, **told}
 
     def user_info(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user, as JSON values; with the first interests."""

@@ -207,6 +207,19 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateLikes:
+    """What was released of the likes of all users, with noise; see :mod:`kgrec.models.private`.
+
+    Attributes:
+        counts: likes of each item, shape ``(n_items,)``; may be below 0.
+        gram: items by items, noise shrunk away, float32 of shape ``(n_items, n_items)``, or None.
+    """
+
+    counts: NDArray[np.float64]
+    gram: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
     """All that a scorer may look at while it is fitted: the fit part only, never what it is judged on.
 
@@ -225,6 +238,8 @@ class TrainingData:
             ``matrix`` among them; None where nothing is known of it.
         item_terms: TF-IDF of the words of the items' texts, CSR of shape ``(n_items, n_terms)``, unit or empty rows;
             only where there is ``rejected``, else None.
+        private: what was released of all likes under differential privacy: nothing else of other users may be learned
+            from; None: no such bound.
     """
 
     matrix: csr_array
@@ -237,6 +252,7 @@ class TrainingData:
     item_weights: NDArray[np.float32] | None = None
     rejected: csr_array | None = None
     item_terms: csr_array | None = None
+    private: PrivateLikes | None = None
 
     @property
     def has_graph(self) -> bool:

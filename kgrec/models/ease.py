@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from kgrec.models.features import centred, graph_features, strongest, with_graph
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.models.threads import limited_threads
-from kgrec.plugin.protocols import EntityContribution
+from kgrec.plugin.protocols import EntityContribution, Traits
 from kgrec.plugin.space import Range, Real, Space
 from kgrec.types import TrainingData
 
@@ -63,6 +63,7 @@ class EASE(ItemItemScorer):
 
     Options = EASEOptions
     options: EASEOptions
+    traits: ClassVar[Traits] = Traits(private=True)
     _graph: GraphRows | None = None
 
     @classmethod
@@ -95,13 +96,18 @@ class EASE(ItemItemScorer):
         given = self.options
         self._graph = None
         ridge = Ridge(given.regularization, given.dropout / (1 - given.dropout))
-        rows = with_graph_rows(history.matrix, data.triples, given.graph_weight)
+        likes = history.matrix if data.private is None else history.matrix[:0]
+        rows = with_graph_rows(likes, data.triples, given.graph_weight)
         texts = None
         if data.item_text is not None and given.text_weight > 0:
             texts = centred(data.item_text)[0] * np.float32(np.sqrt(given.text_weight))
         known = np.bincount(rows.indices, minlength=data.n_items) > 0
         if texts is not None:
             known |= texts.any(axis=1)
+        if data.private is not None and data.private.gram is not None:
+            known = np.ones(data.n_items, dtype=np.bool_)  # which items have likes is not public
+            weights = solve(gram(rows, texts) + data.private.gram, ridge)
+            return (pruned(weights, KEPT) if data.n_items > DENSE_WEIGHTS else weights), known
         if data.n_items > given.max_dense_items:
             return fit_local(rows, texts, ridge, given.neighbours, rng), known
         matrix = gram(rows, texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, diags_array, vstack
 from kgrec.models import sparse
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
+from kgrec.plugin.protocols import Traits
 from kgrec.plugin.space import Choice, Real, Space, Whole
 from kgrec.types import TrainingData
 
@@ -35,6 +36,7 @@ class ItemKNN(ItemItemScorer):
 
     Options = ItemKNNOptions
     options: ItemKNNOptions
+    traits: ClassVar[Traits] = Traits(private=True)
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -54,9 +56,11 @@ class ItemKNN(ItemItemScorer):
     def _learn(
         self,
         history: History,
-        data: TrainingData,  # noqa: ARG002
+        data: TrainingData,
         rng: np.random.Generator,
     ) -> tuple[Weights, NDArray[Any]]:
+        if data.private is not None and data.private.gram is not None:
+            return self._of_gram(data.private.gram, rng)
         rows, shrinkage = self._weighted(history.matrix), np.float32(self.options.shrinkage)
         norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0), dtype=np.float64)).astype(np.float32)
         blocks = []
@@ -67,6 +71,14 @@ class ItemKNN(ItemItemScorer):
             product.eliminate_zeros()
             blocks.append(sparse.top_k(product, self.options.neighbours, rng))
         return sparse.csr(vstack(blocks, format="csr").T), norms > 0
+
+    def _of_gram(self, gram: NDArray[np.float32], rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
+        """Learn from common users that were counted with noise; ``weighting`` does not count."""
+        norms = np.sqrt(np.maximum(np.diagonal(gram), 0))
+        cosine = np.maximum(gram, 0) / (np.outer(norms, norms) + np.float32(max(self.options.shrinkage, 1e-6)))
+        np.fill_diagonal(cosine, 0)
+        near = sparse.top_k(sparse.csr(csr_array(cosine)), self.options.neighbours, rng)
+        return sparse.csr(near.T), np.ones(len(gram), dtype=np.bool_)
 
     def _weighted(self, matrix: csr_array) -> csr_array:
         if self.options.weighting == "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from kgrec.models import sparse
 from kgrec.models.history import History
 from kgrec.plugin.options import Configured, Options
-from kgrec.plugin.protocols import Contribution
+from kgrec.plugin.protocols import Contribution, Traits
 from kgrec.types import Events, FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 DAY = 86_400.0
@@ -35,6 +35,7 @@ class Popularity(Configured):
 
     Options = PopularityOptions
     options: PopularityOptions
+    traits: ClassVar[Traits] = Traits(private=True)
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
@@ -45,6 +46,9 @@ class Popularity(Configured):
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:  # noqa: ARG002
         """Count; nothing is random here."""
+        if data.private is not None:
+            self._scores = np.log1p(np.maximum(data.private.counts, 0)).astype(np.float32)
+            return self
         matrix, half_life = data.matrix, self.options.half_life_days
         if half_life is not None and data.events.times is not None and len(data.events):
             matrix = _decayed(data.events, half_life, matrix.shape)

@@ -168,11 +168,14 @@ class Traits:
             ``"fused"``: where it has a weight and it is not known what users were shown and left; ``"always"``;
             ``"only"``: it serves nothing else, has no weight, and its attribute ``items`` holds their positions.
         kept: fitted and saved also without a weight, since it is of use beyond its scores.
+        private: where there is ``TrainingData.private``, it learns from that, public data and the history that is
+            scored, and from nothing else.
     """
 
     content_based: bool = False
     cold_items: Literal["never", "fused", "always", "only"] = "never"
     kept: bool = False
+    private: bool = False
 
 
 @runtime_checkable

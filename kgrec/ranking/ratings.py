@@ -93,6 +93,9 @@ class RatingService:
             with progress.task(f"fitting {len(ratings):,} ratings"), limited_threads(threads):
                 return RatingModel().fit(ratings, seed=seed).state()
 
+        if self._config.train.privacy.epsilon is not None:
+            hint = "leave train.privacy.epsilon out to predict ratings"
+            raise UserError("ratings are not predicted with differential privacy", hint=hint)
         if self._model is None:
             name = f"{self._workspace.info('dataset').fingerprint}-{seed}"
             self._model = RatingModel().load_state(cached_arrays(self._workspace.cache / "ratings", name, fit))

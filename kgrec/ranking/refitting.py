@@ -25,6 +25,7 @@ from kgrec.progress import Progress
 from kgrec.ranking.cold_training import cold_positions
 from kgrec.ranking.fitting import Fitter, unusable
 from kgrec.ranking.fusion import FALLBACK
+from kgrec.ranking.private_training import privately
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.second_stage import popularity_of
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, prepare
@@ -118,6 +119,7 @@ def refit_ranker(
         epochs: see :func:`refit_workspace`.
     """
     data = inputs.fit if inputs.everything is None else replace(inputs.everything, validation=None)
+    data = privately(data, fitter.config.train.privacy)
     tables = {**fitter.config.scorers, **_options(standing)}
     scorers: dict[str, Scorer] = {}
     left_out: dict[str, str] = {}

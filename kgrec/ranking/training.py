@@ -25,6 +25,7 @@ from kgrec.ranking.cold_training import add_cold
 from kgrec.ranking.fitting import FitStore, Fitter, Options, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
 from kgrec.ranking.fusion_weights import collect, cross_fitted_ndcg, learn_fusion
+from kgrec.ranking.private_training import train_privately
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.search import select
 from kgrec.ranking.second_stage import import_lightgbm
@@ -226,6 +227,8 @@ def train(
         if name not in registry:  # a slip of the pen would otherwise change nothing and say nothing
             raise NotFoundError.of("scorer", name, registry, where="kgrec.toml")
     names = wanted(registry, config, only)
+    if config.train.privacy.epsilon is not None:
+        return train_privately(inputs, registry, names, fitter)
     specs, skipped = _usable(registry, names, inputs.fit)
     selected = []
     with fitter.progress.task("fitting scorers", total=len(specs)) as task:
