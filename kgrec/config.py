@@ -42,6 +42,8 @@ class AttributeConfig(TomlTable):
     """Splits a multi-valued cell: ``|`` or ``, ``; leave out for one value."""
     relation: str | None = None
     """Relation type of the edges; leave out to keep the value as a literal (number, date, text)."""
+    private: bool = False
+    """Of users: `kgrec audit privacy` looks whether reasons or texts name a value."""
 
 
 class ReadConfig(TomlTable):

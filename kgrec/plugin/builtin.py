@@ -210,6 +210,7 @@ def kgrec_commands() -> list[Spec]:
         Spec("profile", f"{cli}.generate:profile", "Show what a user is interested in, and which events say so."),
         Spec("info", f"{cli}.info:info", "Show what the workspace holds, a user, or the settings."),
         Spec("forget", f"{cli}.personal_data:forget", "Forget a person: out of lists at once, then out of everything."),
+        Spec("audit privacy", f"{cli}.audit:privacy", "Attack the lists, and read reasons and texts for names."),
         Spec("export-user", f"{cli}.personal_data:export_user", "Hand a person everything that is known."),
         Spec(
             "graph stats",
