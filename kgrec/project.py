@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from kgrec.ranking.ranker import Ranker
     from kgrec.ranking.ratings import PredictedRating, RatingService
     from kgrec.ranking.recommend import Recommender
-    from kgrec.ranking.training import TrainReport
+    from kgrec.ranking.train_report import TrainReport
     from kgrec.ranking.users import UserLookup
     from kgrec.text.profile import Profiler
     from kgrec.text.vectors import TextVectors

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kgrec.ranking.second_stage_training import StageResult
-    from kgrec.ranking.training import ScorerResult, TrainReport
+    from kgrec.ranking.train_report import ScorerResult, TrainReport
 
 
 class Device(StrEnum):

@@ -69,9 +69,8 @@ class PrivacyAudit:
 
 def private_attributes(config: Config) -> tuple[str, ...]:
     """Return the attributes of users that kgrec.toml marks private."""
-    return tuple(
-        dict.fromkeys(name for file in config.data.users for name, info in file.attributes.items() if info.private)
-    )
+    marked = (name for file in config.data.users for name, attribute in file.attributes.items() if attribute.private)
+    return tuple(dict.fromkeys(marked))
 
 
 def leaks(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,12 +18,11 @@ from kgrec.models.private import MOST_ITEMS, Guarantee, release
 from kgrec.plugin.manager import Registry
 from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.ranking.fitting import Fitter
+from kgrec.ranking.fusion import FALLBACK
 from kgrec.ranking.ranker import Ranker
+from kgrec.ranking.train_report import ScorerResult, TrainReport
 from kgrec.ranking.training_inputs import TrainingInputs
 from kgrec.types import TrainingData
-
-if TYPE_CHECKING:
-    from kgrec.ranking.training import TrainReport
 
 DELTA_PEOPLE = 10
 """By default delta is one over so many times the number of users."""
@@ -68,9 +66,6 @@ def train_privately(
     Raises:
         ConfigError: an option is given as a list to choose from.
     """
-    from kgrec.ranking.fusion import FALLBACK
-    from kgrec.ranking.training import ScorerResult, TrainReport
-
     started = time.perf_counter()
     config, whole = fitter.config, inputs.fit if inputs.everything is None else inputs.everything
     data = privately(whole, config.train.privacy)

@@ -6,8 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,74 +28,13 @@ from kgrec.ranking.private_training import train_privately
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.search import select
 from kgrec.ranking.second_stage import import_lightgbm
-from kgrec.ranking.second_stage_training import StageResult, add_second_stage
+from kgrec.ranking.second_stage_training import add_second_stage
+from kgrec.ranking.train_report import ScorerResult, TrainReport, json_number
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
-from kgrec.ranking.tuned import Tuned, earlier
+from kgrec.ranking.tuned import earlier
 from kgrec.ranking.tuning import quiet_optuna, search
 from kgrec.types import TrainingData
 from kgrec.workspace import Workspace, package_versions
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerResult:
-    """What training found out about a scorer.
-
-    Attributes:
-        name: the scorer's.
-        weight: in the fused score; 0 when it does not help.
-        recall, ndcg: alone, on the held-out likes.
-        seconds: of all its fits.
-        options: it is fitted with in the end.
-        chosen: what was found for it, on the held-out likes; the next training starts from it.
-        tried: how many settings were.
-        skipped: why it was left out, or the empty string.
-        curve: epochs and the held-out figure after each, of a scorer that trains by epochs.
-    """
-
-    name: str
-    weight: float = 0.0
-    recall: float = float("nan")
-    ndcg: float = float("nan")
-    seconds: float = 0.0
-    options: Mapping[str, Any] = field(default_factory=dict)
-    chosen: Mapping[str, Any] = field(default_factory=dict)
-    tried: int = 1
-    skipped: str = ""
-    curve: tuple[tuple[int, float], ...] = ()
-
-    def summary(self) -> dict[str, Any]:
-        """Return what is kept beside the models, JSON values."""
-        return {
-            "options": dict(self.options),
-            "chosen": dict(self.chosen),
-            "weight": self.weight,
-            "recall": _json_number(self.recall),
-            "ndcg": _json_number(self.ndcg),
-            "seconds": self.seconds,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What training did.
-
-    Attributes:
-        scorers: one a scorer, best weight first.
-        fused_ndcg: of the fusion, on the held-out likes of users that its weights were not learned on (two halves).
-        k: recall and NDCG are taken at this length.
-        seconds: by step.
-        facts: device, threads, counts.
-        tuned: what tuning found in this training, empty where none was asked for.
-        second_stage: what was found out about it, or None where it was not asked for.
-    """
-
-    scorers: tuple[ScorerResult, ...]
-    fused_ndcg: float
-    k: int
-    seconds: Mapping[str, float]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    tuned: tuple[Tuned, ...] = ()
-    second_stage: StageResult | None = None
 
 
 def train_workspace(
@@ -267,7 +205,7 @@ def train(
     report = TrainReport((*results, *skipped), fused_ndcg, config.fusion.metric_k, seconds, second_stage=stage_result)
     summary = {
         "k": report.k,
-        "fused_ndcg": _json_number(fused_ndcg),
+        "fused_ndcg": json_number(fused_ndcg),
         "seen_last": inputs.seen_last,
         **({} if stage_result is None else {"second_stage": stage_result.state()}),
         "scorers": {r.name: r.summary() for r in results},
@@ -339,7 +277,3 @@ def _refit(
             scorers[one.name], seconds[one.name] = fitted
             task.advance()
     return scorers, seconds
-
-
-def _json_number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 5)

@@ -19,7 +19,7 @@ from kgrec.graph.neighbourhood import neighbourhood as find
 from kgrec.graph.query import QueryResult
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.graph.validate import ShapeViolation
-from kgrec.ranking.training import ScorerResult, TrainReport
+from kgrec.ranking.train_report import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
 
