@@ -239,7 +239,9 @@ def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[p
                     f"{before.relation!r}",
                     hint="give them the same relation or different names in kgrec.toml",
                 )
-            attributes[name] = AttributeInfo(info.relation, info.multi or before.multi)
+            unit = info.unit if info.unit == before.unit else ""
+            broader = {**before.broader, **info.broader}
+            attributes[name] = AttributeInfo(info.relation, info.multi or before.multi, unit, broader)
     sources = _sources(parts)
     base = {"id": pl.String(), "title": pl.String(), "description": pl.String(), "line": pl.UInt32()}
     tables = [pl.DataFrame(schema={**base, "source": sources})]

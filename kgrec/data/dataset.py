@@ -50,10 +50,14 @@ class AttributeInfo:
     Attributes:
         relation: relation type of its edges, or None for a literal.
         multi: the column holds lists.
+        unit: what stood beside the numbers of a literal: ``€``; empty for nothing or several.
+        broader: of a hierarchy, narrower value -> broader value.
     """
 
     relation: str | None
     multi: bool
+    unit: str = ""
+    broader: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ class IngestResult:
                         "key": part.key,
                         "digest": part.digest,
                         "counts": part.counts,
-                        "attributes": {n: [a.relation, a.multi] for n, a in part.attributes.items()},
+                        "attributes": {name: asdict(info) for name, info in part.attributes.items()},
                     }
                 )
         write_json(place / "parts.json", {"fingerprint": self.fingerprint, "parts": documents})
@@ -102,7 +102,7 @@ class IngestResult:
 
 def _load_part(place: Path, number: int, entry: AbstractMapping[str, object]) -> Part:
     fields = dict(entry)
-    attributes = {name: AttributeInfo(*info) for name, info in dict(fields.pop("attributes")).items()}  # type: ignore[call-overload]
+    attributes = {name: AttributeInfo(**info) for name, info in dict(fields.pop("attributes")).items()}  # type: ignore[call-overload]
     table = read_table(place / f"{number:04}.parquet")
     rejects = read_table(place / f"{number:04}-rejects.parquet")
     return Part(**fields, table=table, rejects=rejects, attributes=attributes)  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ def _parse(
     if isinstance(entry, InteractionsConfig):
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
     else:
-        table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry.path)
+        table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry)
     if unused := unused_columns(raw, mapping):
         counts["unused"] = unused
     return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)

@@ -10,19 +10,22 @@ from typing import Any, Literal
 
 import polars as pl
 
-from kgrec.config import CleaningConfig, InteractionsConfig
+from kgrec.config import CleaningConfig, FileConfig, InteractionsConfig
 from kgrec.data.actions import IGNORE, actions_of
+from kgrec.data.attributes import read_attribute, without_html, year_of_titles
 from kgrec.data.dataset import AttributeInfo, empty_rejects
 from kgrec.data.naming import fold
 from kgrec.data.numbers import read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
 from kgrec.data.times import ContradictionError, Times, read_times, to_seconds
-from kgrec.data.values import as_text, clean, clean_list
+from kgrec.data.values import as_text, clean
 from kgrec.errors import ConfigError, DataError
 from kgrec.plugin import domain as plugin_domain
 
 PartRole = Literal["interactions", "items", "users"]
 DAY = 86_400
+YEAR = "year"
+"""Attribute of the years that stand in titles."""
 
 
 @dataclass(frozen=True)
@@ -101,26 +104,25 @@ def parse_interactions(
 
 
 def parse_catalogue(
-    raw: pl.DataFrame, mapping: plugin_domain.Mapping, source: str
+    raw: pl.DataFrame, mapping: plugin_domain.Mapping, entry: FileConfig
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any], dict[str, AttributeInfo]]:
     """Parse and clean items or users row by row; returns kept rows, rejected rows, counts and attributes."""
-    schema = raw.schema
-    fields = [_text(raw, mapping, field).alias(field) for field in ("id", "title", "description")]
+    texts = raw.select(LINE, *(_text(raw, mapping, field).alias(field) for field in ("id", "title", "description")))
+    fields = [texts["id"], without_html(texts["title"]), without_html(texts["description"])]
     attributes: dict[str, AttributeInfo] = {}
     columns = []
     for name, attribute in mapping.attributes.items():
-        kind = schema[attribute.column]
-        multi = bool(attribute.separator) or isinstance(kind, pl.List | pl.Array)
-        attributes[name] = AttributeInfo(attribute.relation, multi)
-        cells = (
-            clean_list(attribute.column, kind, attribute.separator) if multi else clean(as_text(attribute.column, kind))
-        )
+        cells, attributes[name] = read_attribute(raw, attribute, entry.notation)
         columns.append(cells.alias(name))
+    years = year_of_titles(fields[1]) if mapping.role == "items" and YEAR not in attributes else None
+    if years is not None:
+        attributes[YEAR] = AttributeInfo(None, False)
+        columns.append(years.alias(YEAR))
     reason = pl.when(pl.col("id").is_null()).then(pl.lit(f"no {mapping.role[:-1]} id"))
     table = raw.select(*fields, *columns, pl.col(LINE).alias("line"))
     table = table.with_columns(pl.coalesce(_problem(raw), reason).alias("reason"))
     kept = table.filter(pl.col("reason").is_null()).drop("reason")
-    return kept, _rejects(raw, table, source), _counts(raw, table), attributes
+    return kept, _rejects(raw, table, entry.path), _counts(raw, table), attributes
 
 
 def _read_fields(

@@ -44,11 +44,33 @@ def catalogue_facts(dataset: Dataset, domain: Domain, schema: Schema) -> Facts:
                 schema.add(attribute_relation(name, attribute, kind))
             relation, swapped = schema.find(name) or (attribute_relation(name, attribute, kind), False)
             part = _attribute(dataset, _values(table, kind, attribute, infos), kind, relation, swapped)
+            if info.broader:
+                parts.append(_broader(info.broader, relation.head if swapped else relation.tail, schema))
             unknown = part.report["unknown"]
             if unknown:
                 report[f"{attribute}_unknown"] = unknown
             parts.append(part)
     return merge(parts, report)
+
+
+def _broader(broader: Mapping[str, str], kind: str, schema: Schema) -> Facts:
+    """Return the edges of a hierarchy from narrower to broader values."""
+    if kind in ("item", "user"):
+        return Facts()
+    relation = RelationType("broader", "part of", "narrower", "has part", head="entity")
+    schema.add(relation)
+    pairs = pl.DataFrame({"narrower": list(broader), "broader": list(broader.values())})
+    ends = [pl.format("{}:{}", pl.lit(kind), normal_name(pl.col(n))).alias(n) for n in pairs.columns]
+    facts = pairs.select(ends).select(
+        head_kind=pl.lit("entity"),
+        head="narrower",
+        relation=pl.lit(relation.name),
+        tail_kind=pl.lit("entity"),
+        tail="broader",
+        weight=pl.lit(1.0),
+        provenance=pl.lit("catalogue"),
+    )
+    return Facts(shape(facts.filter(pl.col("head") != pl.col("tail")), FACTS).unique(EDGE_KEY, maintain_order=True))
 
 
 def provenance_columns(table: pl.DataFrame, attributes: Mapping[str, AttributeInfo]) -> list[pl.Expr]:

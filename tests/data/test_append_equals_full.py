@@ -37,7 +37,7 @@ def canonical(dataset):
 
 
 def config_of(cleaning, **data):
-    return Config.model_validate({"seed": 1, "data": {**data, "cleaning": cleaning}})
+    return Config.model_validate({"seed": 1, "data": {**data, "cleaning": {"max_loss": 1.0, **cleaning}}})
 
 
 def paths(*names, **columns):
