@@ -8,6 +8,7 @@
     │   ├── WorkspaceError      3   the workspace is missing, locked, or not far enough
     │   ├── ConsentError        3   the workspace wants something that the user has not allowed
     │   └── PluginError         3   a plugin breaks the contract
+    │       └── PartError       3   ... in a part that was used
     ├── MissingExtraError       4   an optional package has to be installed
     ├── DataError               5   a file is there but cannot be used
     │   ├── CorruptArtifactError 5  something in the workspace is damaged
@@ -72,6 +73,10 @@ class ConsentError(UserError):
 
 class PluginError(UserError):
     """A plugin breaks the contract: misspelt hook, clash of names, wrong type."""
+
+
+class PartError(PluginError):
+    """A part of a plugin failed while it was used; what can go on without it does."""
 
 
 class MissingExtraError(KgrecError):

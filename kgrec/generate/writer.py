@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from kgrec.errors import DataError, GuardRefusedError, KgrecError, ModelError, PluginError
+from kgrec.errors import DataError, GuardRefusedError, KgrecError, ModelError, PartError, PluginError
 from kgrec.generate.drafts import for_reader, has_room, scores, settled, shortened, speaks_to_reader, with_sentence
 from kgrec.generate.names import masked, spans_of
 from kgrec.generate.prompts import PromptGenerator, first_line, is_small, unquoted, version_of
@@ -19,7 +19,7 @@ from kgrec.plugin.generation import GeneratedText, TextChange, TextRequest, Viol
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 from kgrec.text.sanitize import forbidden
 
-_DEAD = (ModelError, DataError)
+_DEAD = (ModelError, DataError, PartError)
 """What a model raises that cannot be used: no answer, a missing package, a missing or damaged file."""
 
 Watch = Callable[[str], None]
@@ -118,7 +118,7 @@ class Writer:
         if len(text) > LONGEST_DRAFT:
             return [Violation("length", f"{len(text)} characters are no text", text[:40])]
         found = gate(request, text)
-        return found or [each for guard in self.guards for each in guard.check(request, request.facts, text)]
+        return found or [each for guard in self.guards for each in _asked(guard, request, text)]
 
     def _drafts(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> tuple[list[_Drafts], str]:
         """Return drafts of each request, and why there are none where the model failed."""
@@ -273,6 +273,14 @@ class Writer:
             return ""
         template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
         return version_of(template) if template else ""
+
+
+def _asked(guard: Guard, request: TextRequest, text: str) -> list[Violation]:
+    """Return what a guard has against a text; one that fails refuses it."""
+    try:
+        return guard.check(request, request.facts, text)
+    except PartError as error:
+        return [Violation("broken", error.message)]
 
 
 def _passed(made: _Drafts) -> list[Draft]:

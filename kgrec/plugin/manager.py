@@ -16,6 +16,7 @@ import pluggy
 
 from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
+from kgrec.plugin.contained import Owner, tracing
 from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, RelationType
 from kgrec.plugin.spec import Spec
 
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 ENTRY_POINT_GROUP = "kgrec"
 BUILTIN = "kgrec"
+
+CONTRACT = 1
+"""Version of the contract between kgrec and plugins; a plugin states the one it is written for as ``contract = 1``."""
 
 OFFERS = {
     "domain": "kgrec_domains",
@@ -128,9 +132,16 @@ class PluginManager:
             else:
                 expected = Domain if kind == "domain" else Spec
                 answers = self._answers(OFFERS[kind], expected)
-                offers = [Owned(item, owner) for owner, items in answers for item in items]
+                offers = [Owned(self._owned(item, kind, owner), owner) for owner, items in answers for item in items]
             self._registries[kind] = Registry(kind, offers)
         return self._registries[kind]
+
+    def _owned(self, item: Any, kind: str, plugin: str) -> Any:
+        """Return a Spec that knows whose it is, so that errors can say so; kgrec's own are left as they are."""
+        if not isinstance(item, Spec) or (plugin == BUILTIN and not tracing()):
+            return item
+        info = next((info for info in self.plugins if info.name == plugin), PluginInfo(plugin))
+        return replace(item, owner=Owner(kind, plugin, info.version, info.distribution))
 
     def _commands(self) -> list[Owned]:
         """Return the commands that can be offered; :attr:`problems` says what became of the others.
@@ -223,7 +234,7 @@ class PluginManager:
         except Exception as error:
             message = f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}"
             raise PluginError(message, hint=hint) from error
-        if _tracing():
+        if tracing():
             shown = ", ".join(f"{name}={arguments[name]!r}" for name in impl.argnames)
             print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
         if answer is None:
@@ -236,10 +247,6 @@ class PluginManager:
             message = f"plugin {plugin} returned {type(wrong).__name__} from {hook}"
             raise PluginError(message, hint=f"the hook returns a list of {expected.__name__}; {hint}")
         return [*items]
-
-
-def _tracing() -> bool:
-    return os.environ.get("KGREC_TRACE") == "1"
 
 
 def _short(answer: Any) -> str:
@@ -296,6 +303,10 @@ def _load(manager: pluggy.PluginManager, entry: EntryPoint, disabled: set[str]) 
         return _describe(manager, None, entry.name, entry, error=f"{type(error).__name__}: {error}")
     if manager.has_plugin(entry.name):
         return _describe(manager, None, entry.name, entry, error="another plugin has this name")
+    contract = vars(plugin).get("contract", CONTRACT)
+    if contract != CONTRACT:
+        told = f"it is written for contract {contract!r}, this kgrec has {CONTRACT}: install versions that fit"
+        return _describe(manager, None, entry.name, entry, error=told)
     unknown = misspelt_hooks(plugin)
     if unknown:
         return _describe(manager, None, entry.name, entry, error="; ".join(unknown))

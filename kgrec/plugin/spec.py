@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from kgrec.errors import ConfigError, MissingExtraError, PluginError, did_you_mean
+from kgrec.errors import ConfigError, KgrecError, MissingExtraError, PluginError, did_you_mean
+from kgrec.plugin.contained import Owner, contained
 
 if TYPE_CHECKING:
     from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, RelationType
@@ -36,6 +37,7 @@ class Spec:
         rank: lower is tried first where the first that fits is taken (data sources); otherwise order of listing.
         default: a scorer is trained without being asked for; False where it costs much and only some data want it: then
             ``train.scorers``, ``--only``, a table ``[scorers.NAME]`` or a weight in ``fusion.weights`` names it.
+        owner: whose it is, put in when it is registered; None: kgrec's own, whose calls are not watched.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Spec:
     extra: str | None = None
     rank: int = 100
     default: bool = True
+    owner: Owner | None = field(default=None, repr=False, compare=False)
 
     def load(self) -> type[Any]:
         """Import the class.
@@ -55,7 +58,7 @@ class Spec:
         loaded = self.imported()
         if not isinstance(loaded, type):
             raise PluginError(f"{self.target!r} is no class")
-        return loaded
+        return loaded if self.owner is None else contained(loaded, self.name, self.owner)
 
     def imported(self) -> Any:
         """Import what ``target`` names.
@@ -67,9 +70,11 @@ class Spec:
         module_name, _, attribute = self.target.partition(":")
         try:
             module = importlib.import_module(module_name)
-        except ImportError as error:
+        except KgrecError:
+            raise
+        except (Exception, SystemExit) as error:
             # A missing module of the plugin itself is a bug, a missing third-party one an extra to install.
-            if self.extra and error.name and not module_name.startswith(error.name):
+            if isinstance(error, ImportError) and self.extra and error.name and not module_name.startswith(error.name):
                 raise MissingExtraError.of(f"{self.name!r}", self.extra) from error
             raise PluginError(f"{self.name!r} names {self.target!r}, which cannot be imported: {error}") from error
         try:
@@ -95,6 +100,10 @@ class Spec:
         except (TypeError, ValueError) as error:
             where = f"[{table}]" if table else repr(self.name)
             raise ConfigError(f"{where}: {error}", hint=_options_hint(cls)) from error
+        except Exception as error:
+            if self.owner is None or isinstance(error, KgrecError):
+                raise
+            raise self.owner.fault(self.name, "its constructor", error) from error
 
 
 def _options_hint(cls: type[Any]) -> str:

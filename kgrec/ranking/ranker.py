@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.errors import NotFoundError
 from kgrec.models.sparse import take_rows
 from kgrec.models.top_k import mask_seen, top_k, with_reserved
+from kgrec.plugin.contained import owner_of
 from kgrec.plugin.protocols import Scorer
 from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.fusion import Asked, Fusion, Gate
@@ -155,6 +157,7 @@ class Ranker:
         document = {
             "weights": dict(self.weights),
             "scorers": list(self.scorers),
+            "plugins": {name: asdict(owner) for name, one in self.scorers.items() if (owner := owner_of(one))},
             "summary": self.summary,
             "gate": None if self.gate is None else self.gate.state(),
             "cold": None if self.cold is None else self.cold.state(),
@@ -182,6 +185,11 @@ class Ranker:
         options = document["summary"].get("scorers", {})
         scorers = {}
         for name in document["scorers"]:
+            if name not in registry and (owner := document.get("plugins", {}).get(name)):
+                missing = f"scorer {name!r} is of plugin {owner['plugin']} {owner['version']}, which is not in use"
+                raise NotFoundError(
+                    missing, hint=f"pip install {owner['distribution']}, or run `kgrec train` without it"
+                )
             scorer = registry[name].build(options.get(name, {}).get("options"))
             scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
         indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
