@@ -234,6 +234,11 @@ def kgrec_commands() -> list[Spec]:
         Spec("runs export", f"{cli}.runs:export", "Write a kept run for TensorBoard or MLflow."),
         Spec("compare", f"{cli}.runs:compare", "Compare two kept runs: figures, what differs in settings and data."),
         Spec("plugins", f"{cli}.plugins:plugins", "List the plugins, what they offer, what is broken."),
+        Spec("plugins new", f"{cli}.plugins:new", "Start a plugin: a small complete package with its contract tests."),
+        Spec(
+            "plugins show", f"{cli}.plugins:show", "Show what a plugin offers with its options, or one thing on offer."
+        ),
+        Spec("plugins trace", f"{cli}.plugins:trace", "Run a command and tell every call of a hook or a part."),
         Spec("serve", f"{cli}.serve:serve", "Answer over HTTP, count events as they come, show it on a web page."),
         Spec("keys", f"{cli}.serve:keys", "Show who may ask a server beyond this machine."),
         Spec("keys add", f"{cli}.serve:add_key", "Hand out a key."),

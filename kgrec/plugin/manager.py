@@ -171,6 +171,11 @@ class PluginManager:
         """Return the plugins that are not in use although nobody disabled them."""
         return [info for info in self.plugins if info.error and not info.error.startswith("disabled")]
 
+    def module(self, plugin: str) -> object | None:
+        """Return what a plugin's entry point names, or None where it is not in use."""
+        found: object | None = self._pluggy.get_plugin(plugin)
+        return found
+
     def named(self, plugin: str) -> str:
         """Return name and version of a plugin, as errors say it."""
         version = next((info.version for info in self.plugins if info.name == plugin), "")

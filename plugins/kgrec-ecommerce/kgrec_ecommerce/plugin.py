@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from kgrec.plugin import Domain, Mapping, hookimpl
 from kgrec_ecommerce.domain import ECOMMERCE, FILES
 
+contract = 1
+
 
 @hookimpl
 def kgrec_domains() -> list[Domain]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from kgrec.plugin import SCHEMA_ORG, Attribute, Domain, Mapping, RelationType, hookimpl, in_graphs
 from kgrec_news.domain import FILES, NEWS
 
+contract = 1
+
 
 @hookimpl
 def kgrec_domains() -> list[Domain]:

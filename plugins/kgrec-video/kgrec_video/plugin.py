@@ -8,6 +8,8 @@ from kgrec.plugin import Attribute, Domain, Mapping, Spec, hookimpl
 from kgrec_video.domain import VIDEO
 from kgrec_video.relations import FILES
 
+contract = 1
+
 
 @hookimpl
 def kgrec_domains() -> list[Domain]:

@@ -1,0 +1,157 @@
+"""What is wrong with installed plugins, found without using them; and what they offer, with options."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from kgrec.errors import KgrecError, MissingExtraError
+from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
+from kgrec.plugin.options import WithOptions, option_defaults
+from kgrec.plugin.spec import Spec
+
+SLOW = 0.3
+"""Seconds that the import of a plugin's module may take beyond kgrec's own."""
+
+HOLDS = 60.0
+"""Seconds after which an import is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a plugin.
+
+    Attributes:
+        plugin: its name.
+        what: a sentence.
+        fault: something is wrong, rather than worth knowing.
+    """
+
+    plugin: str
+    what: str
+    fault: bool
+
+
+def check_plugins(manager: PluginManager) -> list[Finding]:
+    """Import everything that plugins offer and say what is wrong; kgrec's own plugin is left out."""
+    found = [Finding(info.name, f"not in use: {info.error}", True) for info in manager.broken()]
+    for kind in OFFERS:
+        try:
+            registry = manager.registry(kind)
+        except KgrecError as error:
+            found.append(Finding(kind, error.message, True))
+            continue
+        for name, item in registry.items():
+            owner = registry.owner(name)
+            if owner == BUILTIN or not isinstance(item, Spec):
+                continue
+            found += [Finding(owner, f"{kind} {name!r}: {what}", fault) for what, fault in _imported(kind, item)]
+    found += [Finding("command", problem.message, True) for problem in manager.problems]
+    for info in manager.plugins:
+        if info.name != BUILTIN and not info.error:
+            found += [Finding(info.name, what, fault) for what, fault in _distribution(manager, info)]
+    return found
+
+
+def _imported(kind: str, spec: Spec) -> list[tuple[str, bool]]:
+    try:
+        part = spec.imported() if kind == "command" else spec.load()
+        if kind != "command":
+            option_defaults(part)
+    except MissingExtraError as error:
+        return [(f"{error.message}; {error.hint}", False)]
+    except KgrecError as error:
+        return [(error.message, True)]
+    return []
+
+
+def _distribution(manager: PluginManager, info: PluginInfo) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    module = manager.module(info.name)
+    if module is not None:
+        if "contract" not in vars(module):
+            found.append(("states no contract; add `contract = 1` to its module", False))
+        seconds = _seconds(str(vars(module).get("__name__", "")))  # of a plugin that is an object there is none
+        if seconds is None:
+            found.append(("its module cannot be imported in a process of its own", True))
+        elif seconds > SLOW:
+            found.append(
+                (f"its module takes {seconds:.1f} s to import, at every command: import what is heavy later", False)
+            )
+    for text in requires(info.distribution) or [] if info.distribution else []:
+        try:
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                have = version(wanted.name)
+                if not wanted.specifier.contains(have, prereleases=True):
+                    found.append((f"needs {text}, but {wanted.name} {have} is installed", True))
+        except PackageNotFoundError:
+            found.append((f"needs {text}, which is not installed", True))
+        except InvalidRequirement:
+            found.append((f"states a requirement that cannot be read: {text!r}", True))
+    return found
+
+
+def _seconds(module: str) -> float | None:
+    """Return how long a module takes to import where kgrec is imported already; None where it fails."""
+    if not module.replace(".", "").replace("_", "").isalnum():
+        return 0.0
+    code = (
+        "import time, importlib, kgrec.plugin.manager\nbegun = time.perf_counter()\n"
+        f"importlib.import_module({module!r})\nprint('kgrec-seconds', time.perf_counter() - begun)"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HOLDS, check=False)
+    except subprocess.TimeoutExpired:
+        return HOLDS
+    line = next((line for line in done.stdout.splitlines() if line.startswith("kgrec-seconds ")), None)
+    return None if done.returncode or line is None else float(line.split()[1])
+
+
+def described(manager: PluginManager, name: str) -> list[dict[str, Any]]:
+    """Return what a plugin offers, or what goes by a name, with options, as JSON values.
+
+    Args:
+        manager: the plugins.
+        name: of a plugin, or of a thing on offer.
+    """
+    records = []
+    for kind in OFFERS:
+        registry = manager.registry(kind)
+        for item_name, item in registry.items():
+            owner = registry.owner(item_name)
+            if name not in (owner, item_name):
+                continue
+            spec = isinstance(item, Spec)
+            records.append(
+                {
+                    "kind": kind,
+                    "name": item_name,
+                    "plugin": manager.named(owner).replace("'", ""),
+                    "summary": item.summary,
+                    "target": item.target if spec else "",
+                    "options": _options(item) if spec and kind != "command" else {},
+                }
+            )
+    return records
+
+
+def _options(spec: Spec) -> dict[str, Any]:
+    """Return option -> default (and what it means, where a model says so), as text."""
+    try:
+        cls = spec.load()
+        defaults = option_defaults(cls)
+    except KgrecError as error:
+        return {"": error.message}
+    if isinstance(cls, WithOptions):
+        meant = {name: field.description or "" for name, field in cls.Options.model_fields.items()}
+    else:
+        lines = [line.partition(":") for line in (inspect.getdoc(cls) or "").splitlines()]
+        meant = {name.strip(): text.strip() for name, colon, text in lines if colon}
+    return {name: f"{value!r}  {meant.get(name, '')}".rstrip() for name, value in defaults.items()}

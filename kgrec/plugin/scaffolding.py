@@ -1,0 +1,253 @@
+"""Starts a plugin: a small complete package that keeps the contract, or one file for a workspace.
+
+What a part of each kind looks like at first stands as text under ``scaffold/``, its contract test beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from kgrec.artifacts import storage_errors
+from kgrec.errors import UserError, did_you_mean
+from kgrec.plugin.manager import CONTRACT
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a kind of part is offered.
+
+    Attributes:
+        hook: that offers it.
+        contract: class of :mod:`kgrec.testing` that checks it.
+        summary: one line for ``kgrec plugins``.
+        use: a command that uses it, with ``$name``.
+    """
+
+    hook: str
+    contract: str
+    summary: str
+    use: str
+
+
+KINDS = {
+    "domain": _Kind(
+        "kgrec_domains", "DomainContract", "a field of its own", "kgrec init DIR --domain $name --from FILES"
+    ),
+    "scorer": _Kind("kgrec_scorers", "ScorerContract", "what few people know first", "kgrec train"),
+    "encoder": _Kind(
+        "kgrec_text_encoders", "TextEncoderContract", "hashed words", "kgrec train --set text.encoder=$name"
+    ),
+    "reranker": _Kind(
+        "kgrec_rerankers", "RerankerContract", "lowers what everybody knows", "kgrec recommend USER --rerank $name:0.3"
+    ),
+    "generator": _Kind(
+        "kgrec_generators", "GeneratorContract", "a sentence from the facts", "kgrec generate USER --model $name"
+    ),
+    "guard": _Kind("kgrec_guards", "GuardContract", "no shouting", "kgrec generate USER"),
+    "language-model": _Kind(
+        "kgrec_language_models", "LanguageModelContract", "says the first fact", "kgrec generate USER --model $name"
+    ),
+    "source": _Kind(
+        "kgrec_data_sources", "DataSourceContract", "cells between bars", "kgrec init DIR --from table.$suffix"
+    ),
+    "linker": _Kind(
+        "kgrec_entity_linkers",
+        "EntityLinkerContract",
+        "names as they stand",
+        "kgrec build-graph --set linking.linker=$name",
+    ),
+    "command": _Kind("kgrec_commands", "CommandsContract", "List the items that few people know.", "kgrec $name"),
+}
+"""Kind of part -> how it is offered."""
+
+
+def new_plugin(kinds: Sequence[str], name: str, folder: Path, *, local: bool = False) -> list[Path]:
+    """Write a plugin with one part of each kind.
+
+    Args:
+        kinds: keys of :data:`KINDS`; the part of the first is called ``name``, the others ``name-kind``.
+        name: letters, digits and dashes.
+        folder: where the package's folder ``kgrec-NAME`` goes; with ``local`` where ``kgrec_plugins.py`` goes.
+        local: write a single file that only the workspace in ``folder`` loads.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: the name or a kind cannot be used, or something is there already.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > 40:
+        raise UserError(
+            f"{name!r} is no name for a plugin", hint="small letters, digits and single dashes: hidden-gems"
+        )
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UserError(f"unknown kind {kind!r}", hint=did_you_mean(kind, KINDS))
+    kinds = list(dict.fromkeys(kinds))
+    module = "kgrec_plugins" if local else f"kgrec_{name.replace('-', '_')}"
+    code = _module(kinds, name, module)
+    if local:
+        return _write({folder / "kgrec_plugins.py": code})
+    root = folder / f"kgrec-{name}"
+    if root.exists() and any(root.iterdir()):
+        raise UserError(f"{root} is there already", hint="choose another name, or remove it")
+    return _write(
+        {
+            root / "pyproject.toml": _project(name, module),
+            root / f"{module}.py": code,
+            root / "tests" / f"test_{module}.py": _tests(kinds, name, module),
+            root / "README.md": _readme(kinds, name),
+            root / ".github" / "workflows" / "test.yml": _WORKFLOW,
+        }
+    )
+
+
+def _values(kind: str, name: str, module: str, first: str) -> dict[str, str]:
+    own = name if kind == first else f"{name}-{kind}"
+    stem = "".join(part.capitalize() for part in own.split("-"))
+    return {
+        "name": own,
+        "summary": KINDS[kind].summary,
+        "module": module,
+        "Class": stem,
+        "function": own.replace("-", "_"),
+        "CONSTANT": own.replace("-", "_").upper(),
+        "suffix": own.replace("-", ""),
+    }
+
+
+def _read(file: str, values: dict[str, str]) -> str:
+    text = files("kgrec.plugin").joinpath("scaffold", file).read_text(encoding="utf-8")
+    return Template(text).substitute(values)
+
+
+def _module(kinds: Sequence[str], name: str, module: str) -> str:
+    imports: list[str] = []
+    bodies: list[str] = []
+    offers: list[str] = []
+    for kind in kinds:
+        values = _values(kind, name, module, kinds[0])
+        head, body = _split(_read(f"{kind}.py.txt", values))
+        imports += head
+        bodies.append(body)
+        target = values["function"] if kind == "command" else values["Class"]
+        spec = f'Spec("{values["name"]}", "{module}:{target}", "{values["summary"]}")'
+        offered = values["CONSTANT"] if kind == "domain" else spec
+        offers.append(f"@hookimpl\ndef {KINDS[kind].hook}():\n    return [{offered}]\n")
+    needed = ["hookimpl", *(["Spec"] if any(kind != "domain" for kind in kinds) else [])]
+    imports = [*imports, f"from kgrec.plugin import {', '.join(sorted(needed, key=_order))}"]
+    joined = "\n".join([*_sorted(imports)])
+    told = f'"""{name}, a plugin of kgrec: {", ".join(kinds)}."""'
+    return f"{told}\n\n{joined}\n\ncontract = {CONTRACT}\n\n\n" + "\n\n".join([*bodies, *offers])
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """Return the lines of imports, and what follows them; the docstring above is left out."""
+    lines = text.rstrip().splitlines()
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    last = max((k for k, line in enumerate(lines) if line in imports), default=0)
+    return imports, "\n".join(lines[last + 1 :]).strip("\n") + "\n"
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return not name[0].isupper(), name
+
+
+def _sorted(imports: Sequence[str]) -> list[str]:
+    """Return imports in groups: the standard library, others, kgrec; names of one module are joined."""
+    named: dict[str, set[str]] = {}
+    plain = set()
+    for line in imports:
+        if line.startswith("from "):
+            module, _, names = line[5:].partition(" import ")
+            named.setdefault(module, set()).update(part.strip() for part in names.split(","))
+        else:
+            plain.add(line)
+    froms = [f"from {m} import {', '.join(sorted(names, key=_order))}" for m, names in sorted(named.items())]
+    standard = sorted(line for line in plain if line.split()[1] in ("re", "hashlib"))
+    others = sorted(plain - set(standard))
+    groups = [standard, others, froms]
+    return [line for group in groups if group for line in (*group, "")][:-1]
+
+
+def _tests(kinds: Sequence[str], name: str, module: str) -> str:
+    bodies = [_read(f"{kind}.test.txt", _values(kind, name, module, kinds[0])).rstrip() for kind in kinds]
+    needed = sorted({KINDS[kind].contract for kind in kinds} | {"PluginContract"})
+    needed += ["toy_request"] if "guard" in kinds else []
+    frames = "import polars as pl\n" if "source" in kinds else ""
+    plugin = f"class TestPlugin(PluginContract):\n    def make(self):\n        return {module}"
+    return (
+        f'"""{name} keeps the contracts."""\n\n{frames}from kgrec.testing import {", ".join(needed)}\n\n'
+        f"import {module}\n\n\n" + "\n\n\n".join([*bodies, plugin]) + "\n"
+    )
+
+
+def _project(name: str, module: str) -> str:
+    return f"""[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "kgrec-{name}"
+version = "0.1.0"
+description = "{name}, a plugin of kgrec"
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["kgrec"]
+
+[project.optional-dependencies]
+test = ["kgrec[testing]"]
+
+[project.entry-points.kgrec]
+{name} = "{module}"
+
+[tool.setuptools]
+py-modules = ["{module}"]
+"""
+
+
+def _readme(kinds: Sequence[str], name: str) -> str:
+    uses = [
+        Template(KINDS[kind].use).substitute(_values(kind, name, "", kinds[0])).replace("\n", " ") for kind in kinds
+    ]
+    shown = "\n".join(f"    {use}" for use in uses)
+    return f"""# kgrec-{name}
+
+A plugin of kgrec: {", ".join(kinds)}.
+
+    pip install -e '.[test]'
+    kgrec plugins show {name}
+{shown}
+
+`pytest` checks that it keeps the contracts.
+"""
+
+
+_WORKFLOW = """on: [push, pull_request]
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with: {python-version: "3.11"}
+      - run: pip install -e '.[test]'
+      - run: pytest
+      - run: kgrec plugins --check
+"""
+
+
+def _write(contents: dict[Path, str]) -> list[Path]:
+    for path in contents:
+        if path.exists():
+            raise UserError(f"{path} is there already", hint="move it away, or choose another name")
+    for path, text in contents.items():
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return list(contents)
