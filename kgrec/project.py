@@ -467,16 +467,7 @@ class Project:
     def finetune(self, options: FineTuneOptions | None = None, *, progress: Progress = SILENT) -> FineTuneResult:
         """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
 
-        Items are drawn for three parts that share no item and no text: to learn from, to choose the step, to judge.
-
-        Args:
-            options: base model, texts, and how to tune; None: the usual ones with the seed of kgrec.toml.
-            progress: told where it is.
-
-        Raises:
-            MissingExtraError: peft, or what the base model needs, is not installed.
-            DataError: there are too few items or texts.
-            UsageError: the folder holds another tuning.
+        See :func:`kgrec.generate.finetune.finetune`; without options these are the usual ones.
         """
         from kgrec.generate.finetune import finetune
         from kgrec.generate.finetune_texts import FineTuneOptions

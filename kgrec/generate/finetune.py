@@ -98,13 +98,20 @@ def finetune(
     options: FineTuneOptions,
     progress: Progress = SILENT,
 ) -> FineTuneResult:
-    """Collect texts and tune; see :meth:`kgrec.project.Project.finetune`.
+    """Collect texts and tune.
+
+    Items are drawn for three parts that share no item and no text: to learn from, to choose the step, to judge.
 
     Args:
         service: writes requests and the template's texts.
         accepted: returns the generated texts that readers or editors accepted.
-        options: what texts, and how to tune.
+        options: base model, texts, and how to tune.
         progress: told where it is.
+
+    Raises:
+        MissingExtraError: peft, or what the base model needs, is not installed.
+        DataError: there are too few items or texts.
+        UsageError: the folder holds another tuning.
     """
     check_packages()
     pairs = texts_of(service, accepted, options, progress)

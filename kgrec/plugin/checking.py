@@ -145,7 +145,7 @@ def described(manager: PluginManager, name: str) -> list[dict[str, Any]]:
 def _options(spec: Spec) -> dict[str, Any]:
     """Return option -> default (and what it means, where a model says so), as text."""
     try:
-        cls = spec.load()
+        cls: Any = spec.load()
         defaults = option_defaults(cls)
     except KgrecError as error:
         return {"": error.message}

@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from kgrec.artifacts import storage_errors
 from kgrec.errors import UserError, did_you_mean
 from kgrec.plugin.manager import CONTRACT
 
@@ -247,7 +246,6 @@ def _write(contents: dict[Path, str]) -> list[Path]:
         if path.exists():
             raise UserError(f"{path} is there already", hint="move it away, or choose another name")
     for path, text in contents.items():
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return list(contents)

@@ -76,6 +76,8 @@ class Spec:
             # A missing module of the plugin itself is a bug, a missing third-party one an extra to install.
             if isinstance(error, ImportError) and self.extra and error.name and not module_name.startswith(error.name):
                 raise MissingExtraError.of(f"{self.name!r}", self.extra) from error
+            if self.owner is not None:
+                raise self.owner.fault(self.name, f"the import of {module_name}", error) from error
             raise PluginError(f"{self.name!r} names {self.target!r}, which cannot be imported: {error}") from error
         try:
             return getattr(module, attribute)

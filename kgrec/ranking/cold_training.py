@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.plugin.protocols import traits_of
 from kgrec.ranking.cold import ColdPlacement, Merging, budget, learn_height, merging
-from kgrec.ranking.fitting import Fitter, unusable
+from kgrec.ranking.fitting import Fitter, traits_of_spec, unusable
 from kgrec.ranking.score_stats import standardise
 from kgrec.types import Events, ItemIndices, Scores, TrainingData
 
@@ -98,7 +97,7 @@ def add_cold(
 
 
 def _scoring_cold(names: Iterable[str], registry: Registry, when: str) -> list[str]:
-    return [name for name in names if traits_of(registry[name].load()).cold_items == when]
+    return [name for name in names if traits_of_spec(registry[name]).cold_items == when]
 
 
 def cold_positions(scorers: Mapping[str, Any]) -> ItemIndices:

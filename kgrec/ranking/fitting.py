@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.config import Config
-from kgrec.errors import ConfigError, CorruptArtifactError
+from kgrec.errors import ConfigError, CorruptArtifactError, PartError
 from kgrec.models.ndcg import recall_ndcg
 from kgrec.models.top_k import mask_seen, top_k
 from kgrec.plugin.protocols import (
@@ -26,7 +26,9 @@ from kgrec.plugin.protocols import (
     RefittableScorer,
     ResumableScorer,
     Scorer,
+    Traits,
     WatchedScorer,
+    traits_of,
 )
 from kgrec.plugin.spec import Spec
 from kgrec.progress import SILENT, Progress, Recording
@@ -234,6 +236,14 @@ class Fitter:
     def _fitted(self, spec: Spec, options: Options, data: TrainingData, part: str, progress: Progress) -> Scorer:
         built: Scorer = spec.build(options, table=f"scorers.{spec.name}")
         return self.store.equip(built, spec.name, part, progress).fit(data, seed=self.config.seed)
+
+
+def traits_of_spec(spec: Spec) -> Traits:
+    """Return what a scorer's class says of itself; one that cannot be imported, by its plugin's fault, says nothing."""
+    try:
+        return traits_of(spec.load())
+    except PartError:
+        return Traits()
 
 
 def unusable(spec: Spec, data: TrainingData) -> str:

@@ -20,10 +20,10 @@ from kgrec.data.split import like_weights, split_validation
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.models.threads import choose_threads, limited_threads
 from kgrec.plugin.manager import PluginManager, Registry
-from kgrec.plugin.protocols import ResumableScorer, Scorer, traits_of
+from kgrec.plugin.protocols import ResumableScorer, Scorer
 from kgrec.progress import Progress
 from kgrec.ranking.cold_training import cold_positions
-from kgrec.ranking.fitting import Fitter, unusable
+from kgrec.ranking.fitting import Fitter, traits_of_spec, unusable
 from kgrec.ranking.fusion import FALLBACK
 from kgrec.ranking.private_training import privately
 from kgrec.ranking.ranker import Ranker
@@ -168,7 +168,7 @@ def _cold(
     """Return where cold items are placed now: which items are cold may have changed, the height stays."""
     if standing.cold is None:
         return None
-    finders = [name for name, spec in registry.items() if traits_of(spec.load()).cold_items == "only"]
+    finders = [name for name, spec in registry.items() if traits_of_spec(spec).cold_items == "only"]
     usable = [name for name in finders if not unusable(registry[name], data)]
     found = {
         name: scorers.get(name)

@@ -13,7 +13,7 @@ import numpy as np
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import like_weights, split_validation
-from kgrec.errors import NotFoundError, UserError
+from kgrec.errors import NotFoundError, PartError, UserError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.models.threads import choose_threads, keep_freed_memory, limited_threads
 from kgrec.plugin.manager import PluginManager, Registry
@@ -173,7 +173,10 @@ def train(
         for spec in specs:
             task.note(spec.name)
             start = (starts or {}).get(spec.name)
-            selected.append(select(fitter, spec, inputs.fit, inputs.held_out, task, start))
+            try:
+                selected.append(select(fitter, spec, inputs.fit, inputs.held_out, task, start))
+            except PartError as error:  # its plugin's fault: the others go on without it
+                skipped.append(ScorerResult(spec.name, skipped=error.message))
     fitted = time.perf_counter()
     weights, gate, fused_ndcg = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
@@ -234,9 +237,13 @@ def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tup
     specs, skipped = [], []
     for name in dict.fromkeys([*names, FALLBACK]):
         spec = registry[name]
-        if traits_of(spec.load()).cold_items == "only":  # it has nothing to say of what is fused by held-out likes
-            continue
-        if reason := unusable(spec, data):
+        try:
+            if traits_of(spec.load()).cold_items == "only":  # it has nothing to say of what is fused by held-out likes
+                continue
+            reason = unusable(spec, data)
+        except PartError as error:
+            reason = error.message
+        if reason:
             skipped.append(ScorerResult(name, skipped=reason))
         else:
             specs.append(spec)

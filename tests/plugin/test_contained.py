@@ -16,7 +16,8 @@ from kgrec.plugin import Spec, hookimpl
 from kgrec.plugin.contained import Owner, contained, owner_of
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.protocols import NewUserScorer, Scorer, StreamingModel
-from kgrec.testing import toy_request, toy_training_data
+from kgrec.project import open_project
+from kgrec.testing import toy_request, toy_training_data, toy_workspace
 
 OWNER = Owner("scorer", "fragile", "1.0", "kgrec-fragile")
 
@@ -143,6 +144,22 @@ def test_specs_of_others_are_contained_and_those_of_kgrec_are_not(monkeypatch):
         registry["fragile"].build({"wrong": 1})
 
 
+@pytest.mark.parametrize("target", ["fragile_plugin:Fragile", "no_such_module:Fragile"])
+def test_a_scorer_that_fails_is_left_out_of_a_training_and_the_others_go_on(monkeypatch, tmp_path, target):
+    def kgrec_scorers():
+        return [Spec("fragile", target, "fails")]
+
+    manager = load_plugins([entry(monkeypatch, kgrec_scorers=kgrec_scorers)])
+    monkeypatch.setattr(Fragile, "unusable", classmethod(lambda cls, data: ""))
+    overrides = ["text.encoder=hashing", 'scorers.fragile.fault="fit"']
+    project = open_project(toy_workspace(tmp_path / "toy"), overrides=overrides, manager=manager)
+    project.build_graph()
+    report = project.train(only=["popularity", "fragile"])
+    (left,) = [each for each in report.scorers if each.skipped]
+    assert "scorer 'fragile' of plugin fragile failed in" in left.skipped
+    assert project.recommend("u00").item_ids
+
+
 def test_a_plugin_for_another_contract_is_not_in_use(monkeypatch):
     manager = load_plugins([entry(monkeypatch, contract=2)])
     (broken,) = manager.broken()
@@ -166,7 +183,7 @@ def test_a_guard_that_fails_refuses_the_text_and_a_generator_that_fails_leaves_i
     guard = contained(Guard, "mine", Owner("guard", "fragile"))()
     generator = contained(Generator, "mine", Owner("generator", "fragile"))()
     request = toy_request("en")
-    writer = Writer(Template(), generator=generator, name="mine", guards=[guard])
+    writer = Writer([guard], generator=generator, name="mine", template=Template())
     (text,) = writer.write([request], seed=1)
     assert text.fallback
     assert "generator 'mine' of plugin fragile failed in write" in text.note
