@@ -21,7 +21,7 @@ from kgrec.shown import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class WorkspaceReach:
     """Something beyond the workspace.
 
     Attributes:
@@ -35,12 +35,12 @@ class Reach:
     advice: str = ""
 
 
-def reaches(settings: Settings, root: Path, manager: PluginManager) -> Iterator[Reach]:
+def reaches(settings: Settings, root: Path, manager: PluginManager) -> Iterator[WorkspaceReach]:
     """Iterate over the hosts with the secrets they get, the paths outside, and the models by path; nobody is asked."""
     try:
         consent = Consent.load()
     except KgrecError as error:
-        yield Reach("what is allowed cannot be told", error.message, error.hint or "")
+        yield WorkspaceReach("what is allowed cannot be told", error.message, error.hint or "")
         consent = Consent()
     config = settings.config
     for url in dict.fromkeys(addresses_of(config)):
@@ -53,10 +53,10 @@ def reaches(settings: Settings, root: Path, manager: PluginManager) -> Iterator[
         if far is not None:
             yield _asked(f"{far}, which is outside", partial(consent.path, root, path))
         if (root / path / "config.json").is_file():
-            yield Reach(f"a model by path: {path}; of it safetensors are read, and no code is run")
+            yield WorkspaceReach(f"a model by path: {path}; of it safetensors are read, and no code is run")
 
 
-def _model(name: str, given: Mapping[str, Any], spec: Spec, consent: Consent) -> Iterator[Reach]:
+def _model(name: str, given: Mapping[str, Any], spec: Spec, consent: Consent) -> Iterator[WorkspaceReach]:
     """Tell where a language model sends texts: options that are addresses, and variables that options name."""
     with suppress(KgrecError):  # what cannot be imported reaches nothing
         usual = option_defaults(spec.load())
@@ -69,14 +69,14 @@ def _model(name: str, given: Mapping[str, Any], spec: Spec, consent: Consent) ->
             yield _asked(f"texts to {without_secrets(url)}, {told}", partial(consent.host, url, secret))
         if variables and not urls:
             own = secret in (NO_SECRET, *usual.values())
-            yield Reach(f"texts to its usual address, {told}", "" if own else "asked about when it is used")
+            yield WorkspaceReach(f"texts to its usual address, {told}", "" if own else "asked about when it is used")
 
 
-def _asked(what: str, ask: Callable[[], object]) -> Reach:
+def _asked(what: str, ask: Callable[[], object]) -> WorkspaceReach:
     try:
         ask()
     except ConsentError as error:
-        return Reach(what, "not allowed", error.hint or "")
+        return WorkspaceReach(what, "not allowed", error.hint or "")
     except ConfigError as error:
-        return Reach(what, error.message, error.hint or "")
-    return Reach(what)
+        return WorkspaceReach(what, error.message, error.hint or "")
+    return WorkspaceReach(what)

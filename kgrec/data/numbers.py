@@ -25,7 +25,7 @@ _ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
-class Numbers:
+class ParsedNumbers:
     """A column that was read.
 
     Attributes:
@@ -40,7 +40,7 @@ class Numbers:
     unit: str = ""
 
 
-def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, name: str = "") -> Numbers:
+def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, name: str = "") -> ParsedNumbers:
     """Read a column of texts as numbers.
 
     Args:
@@ -50,16 +50,16 @@ def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, n
     """
     notation = notation or NotationConfig()
     if column.dtype.is_numeric():
-        return Numbers(_turned(_finite(column.cast(pl.Float64)), notation, name))
+        return ParsedNumbers(_turned(_finite(column.cast(pl.Float64)), notation, name))
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
     plain = text.cast(pl.Float64, strict=False)
     if notation.decimal != "," and _finite(plain).count() == len(text) - text.null_count():
-        return Numbers(_turned(_finite(plain), notation, name))
+        return ParsedNumbers(_turned(_finite(plain), notation, name))
     distinct = text.drop_nulls().unique(maintain_order=True).head(_SAMPLE)
     if not distinct.len():
-        return Numbers(_finite(plain), "")
-    best = Numbers(_finite(plain), "")
+        return ParsedNumbers(_finite(plain), "")
+    best = ParsedNumbers(_finite(plain), "")
     most = 0.0
     for kind, read in _NOTATIONS.items():
         sample = read(distinct, notation)
@@ -67,11 +67,11 @@ def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, n
         if share > most + 0.01:
             best, most, chosen = sample, share, kind
     if not most:
-        return Numbers(_finite(plain), "")
+        return ParsedNumbers(_finite(plain), "")
     found = best if distinct.len() == len(text) and not text.null_count() else _NOTATIONS[chosen](text, notation)
     if most < _ENOUGH and chosen != "number":
-        return Numbers(_finite(plain), "") if plain.count() else found
-    return Numbers(_turned(_finite(found.values), notation, name), found.kind, best.unit)
+        return ParsedNumbers(_finite(plain), "") if plain.count() else found
+    return ParsedNumbers(_turned(_finite(found.values), notation, name), found.kind, best.unit)
 
 
 def _finite(values: pl.Series) -> pl.Series:
@@ -102,7 +102,7 @@ def _either(words: list[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-def _plain(text: pl.Series, notation: NotationConfig) -> Numbers:
+def _plain(text: pl.Series, notation: NotationConfig) -> ParsedNumbers:
     """Numbers with a decimal point or comma and thousands, a currency or unit before or behind."""
     currencies = _either(_words()["numbers"]["currencies"])
     frame = text.str.normalize("NFKC").str.replace_all(r"[\u00a0\u202f\u2009']", " ").to_frame("text")
@@ -124,7 +124,7 @@ def _plain(text: pl.Series, notation: NotationConfig) -> Numbers:
     kind = "price" if price else "share" if units.to_list() == ["%"] else "number"
     if units.len() > 1 and not price:
         values = values.set(parts["behind"].is_not_null() & (parts["behind"] != ""), None)
-    return Numbers(values, kind, units[0] if units.len() == 1 else "")
+    return ParsedNumbers(values, kind, units[0] if units.len() == 1 else "")
 
 
 def _decimal(digits: pl.Series) -> str:
@@ -163,7 +163,7 @@ def _as_number(decimal: str) -> pl.Expr:
     )
 
 
-def _fractions(text: pl.Series, _: NotationConfig) -> Numbers:
+def _fractions(text: pl.Series, _: NotationConfig) -> ParsedNumbers:
     """``4/5``, ``8 out of 10``: of the largest whole, if there are several."""
     between = _either(_words()["numbers"]["of"])
     number = r"\d+(?:[.,]\d+)?"
@@ -172,20 +172,20 @@ def _fractions(text: pl.Series, _: NotationConfig) -> Numbers:
     cells = parts.select(pl.col("n", "of").str.replace(",", ".").cast(pl.Float64, strict=False))
     whole = cells["of"].max()
     values = cells["n"] / cells["of"] * whole if isinstance(whole, float) and whole > 0 else cells["n"]
-    return Numbers(values.round(6), "fraction")
+    return ParsedNumbers(values.round(6), "fraction")
 
 
-def _stars(text: pl.Series, _: NotationConfig) -> Numbers:
+def _stars(text: pl.Series, _: NotationConfig) -> ParsedNumbers:
     """``★★★★☆``, ``***``, ``⭐⭐½``: how many are filled."""
     signs = _words()["numbers"]
     full, empty, half = (_either(signs[name]) for name in ("star", "no_star", "half_star"))
     bare = text.str.replace_all("\ufe0f", "")
     valid = bare.str.contains(rf"^(?:(?:{full}|{empty}|{half})\s?)+$")
     count = bare.str.count_matches(full).cast(pl.Float64) + 0.5 * bare.str.count_matches(half)
-    return Numbers(count.set(~valid.fill_null(False), None), "stars")
+    return ParsedNumbers(count.set(~valid.fill_null(False), None), "stars")
 
 
-def _durations(text: pl.Series, _: NotationConfig) -> Numbers:
+def _durations(text: pl.Series, _: NotationConfig) -> ParsedNumbers:
     """``1:23:45``, ``1h 23m``, ``PT1H2M3S``: seconds."""
     units = {float(seconds): names for seconds, names in _words()["numbers"]["units"].items()}
     low = text.str.to_lowercase().str.replace(r"^p(?:(\d+)d)?t?", "${1}d ").str.replace(r"^d ", "")
@@ -207,7 +207,7 @@ def _durations(text: pl.Series, _: NotationConfig) -> Numbers:
         rest = rest.str.replace(pattern, " ")
     empty = rest.str.strip_chars(" ,und").fill_null("x") == ""
     spelled = total.set(~(found & empty), None)
-    return Numbers(by_clock.fill_null(spelled), "duration", "s")
+    return ParsedNumbers(by_clock.fill_null(spelled), "duration", "s")
 
 
 def _scale(name: str) -> Callable[[pl.Series, NotationConfig], Numbers]:
@@ -215,9 +215,9 @@ def _scale(name: str) -> Callable[[pl.Series, NotationConfig], Numbers]:
     if len(_words()["scales"][name]) == 2:
         steps = {word: rank - 1 for word, rank in steps.items()}
 
-    def read(text: pl.Series, _: NotationConfig) -> Numbers:
+    def read(text: pl.Series, _: NotationConfig) -> ParsedNumbers:
         low = text.str.to_lowercase().str.replace_all(r"[_\ufe0f]", " ").str.strip_chars().str.replace_all(r"\s+", " ")
-        return Numbers(low.replace_strict(steps, default=None, return_dtype=pl.Float64), name)
+        return ParsedNumbers(low.replace_strict(steps, default=None, return_dtype=pl.Float64), name)
 
     return read
 
