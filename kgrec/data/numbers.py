@@ -210,7 +210,7 @@ def _durations(text: pl.Series, _: NotationConfig) -> ParsedNumbers:
     return ParsedNumbers(by_clock.fill_null(spelled), "duration", "s")
 
 
-def _scale(name: str) -> Callable[[pl.Series, NotationConfig], Numbers]:
+def _scale(name: str) -> Callable[[pl.Series, NotationConfig], ParsedNumbers]:
     steps = {word: float(rank) for rank, words in enumerate(_words()["scales"][name], 1) for word in words}
     if len(_words()["scales"][name]) == 2:
         steps = {word: rank - 1 for word, rank in steps.items()}
@@ -222,7 +222,7 @@ def _scale(name: str) -> Callable[[pl.Series, NotationConfig], Numbers]:
     return read
 
 
-_NOTATIONS: dict[str, Callable[[pl.Series, NotationConfig], Numbers]] = {
+_NOTATIONS: dict[str, Callable[[pl.Series, NotationConfig], ParsedNumbers]] = {
     "number": _plain,
     "fraction": _fractions,
     "stars": _stars,
