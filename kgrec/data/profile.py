@@ -11,7 +11,7 @@ import polars as pl
 
 from kgrec.data.actions import share_of_action_words
 from kgrec.data.naming import ColumnName, read_name
-from kgrec.data.numbers import Numbers, read_numbers
+from kgrec.data.numbers import ParsedNumbers, read_numbers
 from kgrec.data.times import to_seconds
 from kgrec.data.values import as_text
 
@@ -78,9 +78,9 @@ class ColumnProfile:
         return self.distinct / max(self.cells.len(), 1)
 
     @cached_property
-    def _read(self) -> Numbers:
+    def _read(self) -> ParsedNumbers:
         if self.is_list or self.kind.is_temporal() or self.kind == pl.Boolean:
-            return Numbers(pl.Series([], dtype=pl.Float64), "")
+            return ParsedNumbers(pl.Series([], dtype=pl.Float64), "")
         return read_numbers(self.cells.head(5_000), name=self.name)
 
     @cached_property
