@@ -3,12 +3,14 @@
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgrec.consent import Consent, is_loopback, origin, outside, trust_file
+from kgrec.config import Config
+from kgrec.consent import Consent, check_paths, is_loopback, origin, outside, paths_of, trust_file
 from kgrec.errors import ConfigError, ConsentError
 
 STRANGER = "https://collect.example/v1"
@@ -301,3 +303,15 @@ def test_files_named_on_the_command_line_may_lie_anywhere(tmp_path):
         ["build-graph", "-w", workspace],
     ):
         assert main(arguments) == 0
+
+
+def test_paths_of_a_workspace_named_by_a_relative_path(tmp_path, monkeypatch):
+    (tmp_path / "ws").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = Config.model_validate({"data": {"items": [{"path": "../secret.csv"}, {"path": "../logs/*.csv"}]}})
+    assert [outside(Path("ws"), path) for path in paths_of(config, Path("ws"))] == [
+        tmp_path / "secret.csv",
+        tmp_path / "logs",
+    ]
+    with pytest.raises(ConsentError, match=r"secret\.csv"):
+        check_paths(config, Path("ws"))
