@@ -56,7 +56,11 @@ if TYPE_CHECKING:
 
 
 def open_project(
-    path: str | Path = ".", *, overrides: Sequence[str] = (), manager: PluginManager | None = None
+    path: str | Path = ".",
+    *,
+    overrides: Sequence[str] = (),
+    manager: PluginManager | None = None,
+    plugins: Sequence[object] = (),
 ) -> Project:
     """Open a workspace; nothing is read but kgrec.toml.
 
@@ -64,6 +68,7 @@ def open_project(
         path: the folder of kgrec.toml.
         overrides: settings ``a.b=c`` laid over kgrec.toml.
         manager: the plugins; by default those that are installed.
+        plugins: modules or objects with hooks to use beside the installed ones.
 
     Raises:
         WorkspaceError: the folder has no kgrec.toml.
@@ -81,13 +86,13 @@ def open_project(
 
         with suppress(WorkspaceError, StorageError):  # another command is at it, or this one may only read
             finish_append(workspace)
-    plugins = manager or load_plugins()
-    settings = load_settings(workspace.config_file, overrides, domain_defaults=plugins.domain_defaults)
+    manager = manager or load_plugins(also=plugins)
+    settings = load_settings(workspace.config_file, overrides, domain_defaults=manager.domain_defaults)
     if overrides:
         from kgrec.consent import allow_typed
 
         allow_typed(settings, workspace.root)
-    return Project(workspace, settings, plugins)
+    return Project(workspace, settings, manager)
 
 
 class Project:
@@ -552,12 +557,7 @@ class Project:
         return self.runs.keep(self._evaluator().ratings(plan or RatingsPlan(), progress))
 
     def simulate(self, plan: SimulationPlan | None = None, *, progress: Progress = SILENT) -> KeptRun[SimulationRecord]:
-        """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept.
-
-        Args:
-            plan: how often, and with which scorers and re-rankers; None: the usual.
-            progress: told where it is.
-        """
+        """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept."""
         from kgrec.evaluate.plan import SimulationPlan
 
         return self.runs.keep(self._evaluator().loop(plan or SimulationPlan(), progress))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from html import escape
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from kgrec.errors import UsageError
 
 if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
+    import polars as pl
     from scipy.sparse import csr_array
 
 UserIndices = NDArray[np.int64]
@@ -130,8 +132,29 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedItem:
+    """A place of a list.
+
+    Attributes:
+        item_id: the item's id.
+        score: fused.
+        reason: why it is there, a sentence; empty when no explanation was asked for.
+    """
+
+    item_id: str
+    score: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemList:
-    """Recommended items of one user, best first.
+    """Recommended items of one user, best first: iterated over and indexed by their places.
+
+    >>> found = ItemList("ann", ("a", "b"), np.arange(2), np.array([2.0, 1.0], dtype=np.float32))
+    >>> [item.item_id for item in found], found[0].score, len(found[:1])
+    (['a', 'b'], 2.0, 1)
+    >>> found.to_frame().columns
+    ['rank', 'item_id', 'score', 'reason']
 
     Attributes:
         user_id: for whom; the empty string for a person who is not in the data.
@@ -151,6 +174,40 @@ class ItemList:
 
     def __len__(self) -> int:
         return len(self.item_ids)
+
+    @overload
+    def __getitem__(self, place: int) -> ListedItem: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[ListedItem]: ...
+
+    def __getitem__(self, place: int | slice) -> ListedItem | list[ListedItem]:
+        if isinstance(place, slice):
+            return [self[k] for k in range(len(self))[place]]
+        at = range(len(self))[place]
+        reason = self.reasons[at].sentence if self.reasons else ""
+        return ListedItem(self.item_ids[at], float(self.scores[at]), reason)
+
+    def __iter__(self) -> Iterator[ListedItem]:
+        return (self[k] for k in range(len(self)))
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return ``rank`` (1 is best), ``item_id``, ``score`` and ``reason`` (empty when none was asked for)."""
+        import polars as pl
+
+        reasons = [reason.sentence for reason in self.reasons] or [""] * len(self)
+        ranks = pl.Series("rank", range(1, len(self) + 1), dtype=pl.UInt32)
+        columns = {"item_id": list(self.item_ids), "score": self.scores, "reason": reasons}
+        return pl.DataFrame({"rank": ranks, **columns})
+
+    def _repr_html_(self) -> str:
+        """Return the list as a table, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{k}</td><td>{escape(item.item_id)}</td><td>{item.score:.3f}</td><td>{escape(item.reason)}</td></tr>"
+            for k, item in enumerate(self, 1)
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("", "item", "score", "why"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def _add_relation(known: dict[str, tuple[RelationType, str]], relation: Relation
     known.setdefault(relation.name, (relation, owner))
 
 
-def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
+def load_plugins(entries: Sequence[EntryPoint] | None = None, *, also: Sequence[object] = ()) -> PluginManager:
     """Load kgrec's own plugin and all installed ones.
 
     A plugin that cannot be imported, or that implements a hook which does not exist, is left out; its
@@ -280,6 +280,10 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
 
     Args:
         entries: entry points to load instead of the installed ones; for tests.
+        also: modules or objects with hooks that are no installed plugins, such as those of a notebook.
+
+    Raises:
+        PluginError: one of ``also`` cannot be used; what is installed and cannot is left out instead.
     """
     manager = pluggy.PluginManager(hooks.PROJECT_NAME)
     manager.add_hookspecs(hooks)
@@ -289,6 +293,11 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None) -> PluginManager:
     found = entry_points(group=ENTRY_POINT_GROUP) if entries is None else entries
     disabled = _disabled([entry.name for entry in found])
     loaded = [_load(manager, entry, disabled) for entry in sorted(found, key=lambda e: e.name)]
+    for plugin in also:
+        info = _register(manager, plugin, str(vars(plugin).get("__name__", type(plugin).__name__)), None)
+        if info.error:
+            raise PluginError(f"plugin {info.name!r} cannot be used: {info.error}")
+        loaded.append(info)
     return PluginManager(manager, [_describe(manager, builtin, BUILTIN, None), *loaded])
 
 
@@ -306,22 +315,26 @@ def _load(manager: pluggy.PluginManager, entry: EntryPoint, disabled: set[str]) 
         plugin = entry.load()
     except (Exception, SystemExit) as error:  # whatever a stranger's import raises must not take kgrec down
         return _describe(manager, None, entry.name, entry, error=f"{type(error).__name__}: {error}")
-    if manager.has_plugin(entry.name):
-        return _describe(manager, None, entry.name, entry, error="another plugin has this name")
+    return _register(manager, plugin, entry.name, entry)
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str, entry: EntryPoint | None) -> PluginInfo:
+    if manager.has_plugin(name):
+        return _describe(manager, None, name, entry, error="another plugin has this name")
     contract = vars(plugin).get("contract", CONTRACT)
     if contract != CONTRACT:
         told = f"it is written for contract {contract!r}, this kgrec has {CONTRACT}: install versions that fit"
-        return _describe(manager, None, entry.name, entry, error=told)
+        return _describe(manager, None, name, entry, error=told)
     unknown = misspelt_hooks(plugin)
     if unknown:
-        return _describe(manager, None, entry.name, entry, error="; ".join(unknown))
+        return _describe(manager, None, name, entry, error="; ".join(unknown))
     try:
-        manager.register(plugin, name=entry.name)
+        manager.register(plugin, name=name)
     except (pluggy.PluginValidationError, ValueError) as error:
-        if manager.get_plugin(entry.name) is plugin:
+        if manager.get_plugin(name) is plugin:
             manager.unregister(plugin)
-        return _describe(manager, None, entry.name, entry, error=" ".join(str(error).split()))
-    return _describe(manager, plugin, entry.name, entry)
+        return _describe(manager, None, name, entry, error=" ".join(str(error).split()))
+    return _describe(manager, plugin, name, entry)
 
 
 def misspelt_hooks(plugin: object) -> list[str]:

@@ -1,6 +1,6 @@
 import sys
 from importlib.metadata import EntryPoint
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -278,3 +278,14 @@ def test_the_mapping_loaded_last_is_asked_first_and_may_take_fewer_arguments(ins
     assert manager.schema_mapping("video", "mine.csv", ["x"]).columns == {"id": "b2"}
     assert manager.schema_mapping("video", "other.csv", ["x"]).columns == {"id": "a1"}
     assert load_plugins([]).schema_mapping("video", "other.csv", ["x"]) is None
+
+
+def test_a_module_of_a_notebook_is_a_plugin_too():
+    class Mine:
+        @hookimpl
+        def kgrec_scorers(self):
+            return [Spec("mine", "kgrec.models.popularity:Popularity", "for a notebook")]
+
+    assert "mine" in load_plugins([], also=[Mine()]).registry("scorer")
+    with pytest.raises(PluginError, match="contract"):
+        load_plugins([], also=[SimpleNamespace(contract=7)])
