@@ -557,7 +557,7 @@ class Project:
         return self.runs.keep(self._evaluator().ratings(plan or RatingsPlan(), progress))
 
     def simulate(self, plan: SimulationPlan | None = None, *, progress: Progress = SILENT) -> KeptRun[SimulationRecord]:
-        """Let simulated users click on lists, learn from the clicks, and look how the lists drift; models are not kept."""
+        """Let simulated users click on lists, learn from it, and look how the lists drift; models are not kept."""
         from kgrec.evaluate.plan import SimulationPlan
 
         return self.runs.keep(self._evaluator().loop(plan or SimulationPlan(), progress))
