@@ -111,6 +111,10 @@ def remove_folder(folder: Path) -> bool:
     return not folder.exists()
 
 
+WRITTEN: set[Path] = set()
+"""Files that this process wrote, in any folder."""
+
+
 @contextmanager
 def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Name a file to write beside ``file``, whose place it takes when the block ends without an error.
@@ -137,6 +141,7 @@ def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
                     os.fsync(stream.fileno())
                 aside.replace(file)
                 sync_folder(file.parent)
+                WRITTEN.add(file.absolute())
             finally:
                 aside.unlink(missing_ok=True)
 
@@ -225,7 +230,7 @@ def read_json(file: Path) -> Any:
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorruptArtifactError(
             f"{file} cannot be read: {error}", hint="run the command that makes it again"
         ) from None
@@ -254,6 +259,7 @@ def resumed_lines(file: Path, fields: Sequence[str]) -> Iterator[tuple[list[dict
         found, whole = _records(file, fields)
         if whole < stream.tell():
             stream.truncate(whole)
+        WRITTEN.add(file.absolute())
         yield found, stream
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kgrec.config import Config
+from kgrec.consent import allow_paths, allow_typed, check_paths
 from kgrec.errors import StorageError, UserError, WorkspaceError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
@@ -75,12 +76,7 @@ def open_project(
         ConfigError: kgrec.toml or an override holds something that cannot be used.
     """
     workspace = Workspace(Path(path))
-    if not workspace.config_file.is_file():
-        raise WorkspaceError(
-            f"{workspace.root} is no kgrec workspace (it has no kgrec.toml)",
-            hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
-        )
-    workspace.check_links()
+    workspace.check()
     if workspace.pending():  # an append was killed between its tables and its record
         from kgrec.data.additions import finish_append
 
@@ -88,10 +84,7 @@ def open_project(
             finish_append(workspace)
     manager = manager or load_plugins(also=plugins)
     settings = load_settings(workspace.config_file, overrides, domain_defaults=manager.domain_defaults)
-    if overrides:
-        from kgrec.consent import allow_typed
-
-        allow_typed(settings, workspace.root)
+    allow_typed(settings, workspace.root)
     return Project(workspace, settings, manager)
 
 
@@ -207,8 +200,6 @@ class Project:
             strict: any row that is lost is an error.
             progress: told where it is.
         """
-        from kgrec.consent import allow_paths, check_paths
-
         check_paths(self.config, self.workspace.root)
         allow_paths(self.workspace.root, [Path(file) for file in append])  # now, and for later builds
         stage = self._graph_stage(progress)
@@ -233,6 +224,7 @@ class Project:
         """Return what finds, hands over and forgets a person; :meth:`unload` after forgetting."""
         from kgrec.privacy.forgetting import PersonalDataService
 
+        check_paths(self.config, self.workspace.root)
         return PersonalDataService(self._graph_stage(progress), self.feedback.store)
 
     def train(
@@ -255,7 +247,6 @@ class Project:
             refit: fit in the end on rows marked ``validation`` too; None: as in kgrec.toml.
             progress: told where it is.
         """
-        from kgrec.consent import check_paths
         from kgrec.ranking.training import train_workspace
         from kgrec.ranking.training_inputs import TrainOptions
 
@@ -399,14 +390,13 @@ class Project:
             texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
             return TermIndex.cached(texts, self.workspace.cache / "text" / "terms.safetensors")
 
-        weights = {str(action): weight for action, weight in self.config.feedback.action_weights.items()}
-        weights = {**self.domain.action_weights, **weights}
+        stated = self.config.feedback.action_weights
+        weights = {**self.domain.action_weights, **{str(action): weight for action, weight in stated.items()}}
         return Profiler(self.dataset, lambda: item_entities(self.graph), terms, action_weights=weights)
 
     @cached_property
     def texts(self) -> TextService:
         """What writes texts; what it needs is kept from one text to the next."""
-        from kgrec.consent import check_paths
         from kgrec.generate.service import TextService
 
         check_paths(self.config, self.workspace.root)

@@ -16,6 +16,7 @@ store), never pickle.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -41,6 +42,7 @@ from kgrec.artifacts import (
     sync_tree,
     write_json,
 )
+from kgrec.consent import trust_file
 from kgrec.errors import CorruptArtifactError, UserError, WorkspaceError
 
 __all__ = [
@@ -61,7 +63,7 @@ __all__ = [
 STAGES = ("dataset", "graph", "text", "models")
 """The stages in the order they are made; each is made from the ones before it."""
 
-OWN_FOLDERS = ("artifacts", "feedback")
+OWN_FOLDERS = ("artifacts", "feedback", "live")
 """What kgrec makes beside kgrec.toml."""
 
 FORMAT = 1
@@ -135,7 +137,7 @@ class Workspace:
             return dict(infos)
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptArtifactError(
                 f"{file} is damaged: {error}", hint="remove the file and run `kgrec build-graph` again"
             ) from None
@@ -147,10 +149,7 @@ class Workspace:
             WorkspaceError: the stage was not made yet; the hint names the command that makes it.
         """
         if not self.config_file.exists() and not self.artifacts.exists():
-            raise WorkspaceError(
-                f"{self.root} is no kgrec workspace (it has no kgrec.toml)",
-                hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
-            )
+            raise self._none()
         infos = self.manifest()
         if stage not in infos:
             raise WorkspaceError(
@@ -218,11 +217,27 @@ class Workspace:
         finally:
             lock.release()
 
+    def check(self) -> None:
+        """Make sure that this is a workspace.
+
+        Raises:
+            WorkspaceError: it has no kgrec.toml, or see :meth:`check_links`.
+        """
+        if not self.config_file.is_file():
+            raise self._none()
+        self.check_links()
+
+    def _none(self) -> WorkspaceError:
+        return WorkspaceError(
+            f"{self.root} is no kgrec workspace (it has no kgrec.toml)",
+            hint="run `kgrec init DIR --from FILES`, or name a workspace with --workspace DIR",
+        )
+
     def check_links(self) -> None:
         """Make sure that what kgrec writes into the workspace, and reads as its own, lies in it.
 
         Raises:
-            WorkspaceError: something under ``artifacts`` or ``feedback`` is a symbolic link.
+            WorkspaceError: something under one of :data:`OWN_FOLDERS` is a symbolic link.
         """
         for folder in OWN_FOLDERS:
             place = self.root / folder
@@ -302,8 +317,12 @@ class Workspace:
 
     @property
     def outputs_file(self) -> Path:
-        """List of what commands wrote for people outside of the artifacts, one JSON object a line."""
-        return self.artifacts / "outputs.jsonl"
+        """List of what commands wrote for people outside of the artifacts, one JSON object a line.
+
+        It lies in the user's own folder: files that it names are changed, so it must not come with a workspace.
+        """
+        root = hashlib.blake2b(str(self.root.resolve()).encode(), digest_size=12).hexdigest()
+        return trust_file().parent / "outputs" / f"{root}.jsonl"
 
     def note_outputs(self, files: Iterable[Path]) -> None:
         """Remember files that a command wrote, so that a person who is forgotten is found there, too."""
@@ -313,8 +332,11 @@ class Workspace:
         found = [file.resolve() for file in files]
         told = [{"path": str(f), "size": f.stat().st_size} for f in found if not f.is_relative_to(inside)]
         lines = "".join(json.dumps(one) + "\n" for one in told)
-        with suppress(OSError), self.outputs_file.open("a", encoding="utf-8") as stream:  # a workspace to read only
-            stream.write(lines)
+        if lines:
+            with suppress(OSError):  # a home to read only
+                self.outputs_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with self.outputs_file.open("a", encoding="utf-8") as stream:
+                    stream.write(lines)
 
     def outputs(self) -> dict[Path, int]:
         """Return the files that commands wrote, as far as they are there, and their size when they were written."""
@@ -332,6 +354,14 @@ class Workspace:
             return {}
         found = read_json(self.artifacts / "manifest.json").get("pending", {})
         return dict(found) if isinstance(found, dict) else {}
+
+    def damaged(self) -> str | None:
+        """Return a stage whose files are not those that were published, or None; reads all of them."""
+        for stage, info in self.manifest().items():
+            folder = self.artifacts / info.folder
+            if not folder.is_dir() or fingerprint_of(folder) != info.fingerprint:
+                return stage
+        return None
 
     def settle(self) -> None:
         """Note that nothing is pending any more; the lock must be held."""

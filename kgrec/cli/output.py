@@ -140,7 +140,7 @@ def _harmless(value: Any) -> Any:
     """Return a cell that no spreadsheet computes: the apostrophe says that it is a text."""
     if not isinstance(value, str):
         return value
-    value = value.replace("\r", " ")
+    value = visible(value, lines=True)
     return f"'{value}" if re.match(_COMPUTED, value) else value
 
 
@@ -148,8 +148,9 @@ def _harmless_frame(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
     import polars.selectors as cs
 
-    texts = cs.by_dtype(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.replace_all("\r", " ", literal=True)
-    return frame.with_columns(texts.str.replace(f"({_COMPUTED})", "'$1")).rename(lambda name: str(_harmless(name)))
+    texts = cs.by_dtype(pl.String, pl.Categorical, pl.Enum).cast(pl.String)
+    harmless = texts.map_elements(_harmless, return_dtype=pl.String, skip_nulls=True)
+    return frame.with_columns(harmless).rename(lambda name: str(_harmless(name)))
 
 
 def _delimited(records: Records, separator: str, *, for_sheet: bool) -> Iterator[str]:

@@ -6,9 +6,8 @@ import functools
 import inspect
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from typer.models import ParameterInfo
 
+from kgrec.artifacts import WRITTEN
 from kgrec.cli.console import duration
 from kgrec.cli.output import Format, Records, format_of, write_records
+from kgrec.errors import CorruptArtifactError, KgrecError
 from kgrec.shown import visible
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 UNUSED = tuple(f"numpy.{name}" for name in ("ctypeslib", "f2py", "ma", "polynomial", "testing"))
 """Modules that nothing here uses; scipy asks numpy for each of its modules, which is a tenth of the start."""
-
-CLOCK = 0.05
-"""Seconds by which the times of files may lag behind the clock."""
 
 WORKSPACE_VARIABLE = "KGREC_WORKSPACE"
 _PANEL = "Common options"
@@ -175,13 +173,27 @@ def _is_user(part: object) -> bool:
     return isinstance(part, ParameterInfo) and part.metavar == "USER"
 
 
-def _note_outputs(root: Path, named: Sequence[Path], started: float) -> None:
-    """Remember the files among those a command names that it wrote: who is forgotten is taken out of them, too."""
-    files = [file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    if written := [file for file in files if file.stat().st_mtime >= started - CLOCK]:
+def _note_outputs(root: Path, named: Sequence[Path]) -> None:
+    """Remember the files that a command was asked to write and wrote: who is forgotten is taken out of them, too."""
+    places = [path.absolute() for path in named]
+    if written := [file for file in sorted(WRITTEN) if any(file.is_relative_to(place) for place in places)]:
         from kgrec.workspace import Workspace
 
         Workspace(root).note_outputs(written)
+
+
+def _damaged(root: Path, error: Exception) -> KgrecError | None:
+    """Say whether an error that nobody foresaw comes from artifacts that are not what was published."""
+    from kgrec.workspace import COMMANDS, Workspace
+
+    with suppress(Exception):
+        stage = Workspace(root).damaged()
+        if stage is not None:
+            told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            return CorruptArtifactError(
+                f"the {stage} of {root} is damaged ({told})", hint=f"run `kgrec {COMMANDS[stage]}` to make it again"
+            )
+    return None
 
 
 def _import_later(names: Sequence[str]) -> None:
@@ -229,11 +241,17 @@ def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
                 values[name] = context.obj.names.stored(values[name])
         if wants_context:
             values["context"] = context
-        started = time.time()
+        WRITTEN.clear()
         try:
             function(context.obj, **values)
+        except (KgrecError, typer.Exit, typer.Abort, typer.TyperException, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if (told := _damaged(context.obj.workspace, error)) is None:
+                raise
+            raise told from error
         finally:
-            _note_outputs(context.obj.workspace, [path for path in named if isinstance(path, Path)], started)
+            _note_outputs(context.obj.workspace, [path for path in named if isinstance(path, Path)])
 
     options = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "context"]
     parameters = [context, *options, *shared.values()]

@@ -24,7 +24,7 @@ from kgrec.config import (
 )
 from kgrec.data.inspection import Inspected, inspect, read_tables
 from kgrec.data.layouts import EACH
-from kgrec.errors import ConfigError, DataError, UsageError
+from kgrec.errors import ConfigError, CorruptArtifactError, DataError, UsageError
 from kgrec.places import suffix
 from kgrec.plugin.domain import Domain
 
@@ -92,12 +92,17 @@ def finish_append(workspace: Workspace) -> None:
     What is published and what is recorded change together: the manifest that makes the tables current names the files,
     and stops naming them when kgrec.toml does.
     """
-    owed = workspace.pending().get(PENDING)
-    if not owed:
+    if not workspace.pending().get(PENDING):
         return
     with workspace.locked():
-        owed = workspace.pending().get(PENDING, [])
-        entries = [(str(role), _MODELS[role].model_validate(entry)) for role, entry in owed if role in _MODELS]
+        try:
+            owed = workspace.pending().get(PENDING, [])
+            entries = [(role, _MODELS[role].model_validate(entry)) for role, entry in owed]
+        except (ValueError, TypeError, LookupError) as error:
+            raise CorruptArtifactError(
+                f"{workspace.artifacts / 'manifest.json'} is damaged: what it owes to kgrec.toml is no list of files",
+                hint="remove the file and run `kgrec build-graph` again",
+            ) from error
         document = tomlkit.parse(workspace.config_file.read_text(encoding="utf-8")).unwrap()
         recorded = {
             (workspace.root / str(entry.get("path"))).resolve()

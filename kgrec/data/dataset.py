@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -214,10 +215,21 @@ def read_table(file: Path) -> pl.DataFrame:
     Raises:
         CorruptArtifactError: missing or damaged.
     """
-    try:
+    with table_errors(file):
         return pl.read_parquet(file)
+
+
+@contextmanager
+def table_errors(place: Path) -> Iterator[None]:
+    """Turn what goes wrong with tables of artifacts into an error that names them.
+
+    Raises:
+        CorruptArtifactError: a table is missing, damaged, or lacks a column.
+    """
+    try:
+        yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec build-graph` again") from None
+        raise CorruptArtifactError(f"{place} cannot be read: {error}", hint="run `kgrec build-graph` again") from None
 
 
 def empty_rejects() -> pl.DataFrame:

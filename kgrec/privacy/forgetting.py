@@ -15,7 +15,7 @@ import polars as pl
 
 from kgrec.artifacts import read_json, replacing, write_json
 from kgrec.config import Config
-from kgrec.data.dataset import Dataset
+from kgrec.data.dataset import Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.ingest import IngestResult
 from kgrec.data.pseudonyms import Pseudonyms
@@ -252,7 +252,7 @@ class PersonalDataService:
             if file.is_file() and not file.is_symlink():
                 file.unlink(missing_ok=True)
         if "text" in self.workspace.manifest():
-            texts = pl.read_parquet(self.workspace.folder("text") / "texts.parquet")["text"]
+            texts = read_table(self.workspace.folder("text") / "texts.parquet")["text"]
             keep_texts(cache / "text", texts.to_list())
 
     def _runs(self, user_id: str) -> int:
@@ -260,11 +260,11 @@ class PersonalDataService:
         removed = 0
         manifest = self.workspace.manifest()
         if "dataset" in manifest:
-            ids = pl.read_parquet(self.workspace.folder("dataset") / "users.parquet", columns=["user_id"])["user_id"]
+            ids = read_table(self.workspace.folder("dataset") / "users.parquet")["user_id"]
             position = ids.index_of(user_id)
             for record in self.inventory.runs(manifest["dataset"].fingerprint) if position is not None else ():
                 file = record.with_suffix(".parquet")
-                table = pl.read_parquet(file)
+                table = read_table(file)
                 kept = table.filter(pl.col("user") != position)
                 removed += table.height - kept.height
                 if kept.height < table.height:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import polars as pl
 
 from kgrec.artifacts import load_arrays, read_json
 from kgrec.config import Config
+from kgrec.data.dataset import table_errors
 from kgrec.errors import KgrecError
 from kgrec.places import address, base
 from kgrec.privacy.person import PersonalData, PersonPlace
 from kgrec.privacy.scan import Needles, Scanner, is_store
 from kgrec.privacy.tables import PersonTables
-from kgrec.workspace import STAGES, Workspace
+from kgrec.workspace import STAGES, StageInfo, Workspace
 
 USER_FIELDS = frozenset({"user_id", "user"})
 """What kgrec's own files call a user."""
@@ -153,6 +154,10 @@ class Inventory:
         manifest = self.workspace.manifest()
         if "dataset" not in manifest:
             return
+        with table_errors(self.workspace.artifacts):
+            yield from self._numbered(user_id, manifest)
+
+    def _numbered(self, user_id: str, manifest: Mapping[str, StageInfo]) -> Iterator[PersonPlace]:
         tables = self.workspace.folder("dataset")
         ids = pl.read_parquet(tables / "users.parquet", columns=["user_id"])["user_id"]
         position = ids.index_of(user_id)

@@ -34,7 +34,7 @@ SHORTEST_TEXT = 16
 DEEPEST = 3
 """Packed files inside of packed files are opened so far."""
 
-UNREADABLE = (OSError, EOFError, ValueError, sqlite3.Error, zipfile.BadZipFile, lzma.LZMAError)
+UNREADABLE = (OSError, EOFError, ValueError, RecursionError, sqlite3.Error, zipfile.BadZipFile, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,10 @@ class Scanner:
         import polars as pl
 
         if start.startswith(b"PAR1"):
-            yield from pl.read_parquet(stream).iter_slices(ROWS)
+            try:
+                yield from pl.read_parquet(stream).iter_slices(ROWS)
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(str(error)) from None
         elif start.startswith(b"SQLite format 3\0") and path is not None:
             yield from _database(path)
         elif start.lstrip()[:1] in (b"{", b"["):

@@ -66,7 +66,7 @@ def test_files_hold_what_the_data_holds(tmp_path, form):
 
 @pytest.mark.parametrize("frame", [False, True])
 def test_a_spreadsheet_computes_nothing(tmp_path, frame):
-    texts = ["=1+1", "+49", "-x", "@SUM(A1)", "\t=1", "plain", "a\r=b"]
+    texts = ["=1+1", "+49", "-x", "@SUM(A1)", "\t=1", "plain", "a\r=b\x1b"]
     rows = [{"=cmd": text, "n": -0.5} for text in texts]
     file = tmp_path / "out.csv"
     _ = write_frame(pl.DataFrame(rows), Format.sheet, file) if frame else write_records(rows, Format.sheet, file)
@@ -74,7 +74,7 @@ def test_a_spreadsheet_computes_nothing(tmp_path, frame):
     with file.open(newline="", encoding="utf-8-sig") as stream:
         header, *found = csv.reader(stream)
     assert header == ["'=cmd", "n"]
-    assert [row[0] for row in found] == [*(f"'{text}" for text in texts[:5]), "plain", "a =b"]
+    assert [row[0] for row in found] == [*(f"'{text}" for text in texts[:5]), "plain", "a\n=b "]
     assert {row[1] for row in found} == {"-0.5"}
 
 

@@ -19,6 +19,7 @@ from kgrec.errors import NotFoundError, UserError
 from kgrec.graph.store import open_store
 from kgrec.privacy.forgetting import PersonalDataService
 from kgrec.testing import toy_workspace
+from kgrec.workspace import Workspace
 
 WHO = "zq-Ünique\u00b7person"
 WORDS = "nobody else ever said brontotherium before"
@@ -70,8 +71,8 @@ def full(tmp_path_factory):
 def folder(full, tmp_path):
     copied = tmp_path / "workspace"
     shutil.copytree(full.parent, tmp_path, dirs_exist_ok=True)
-    listed = copied / "artifacts" / "outputs.jsonl"  # they moved, too
-    listed.write_text(listed.read_text().replace(str(full.parent), str(tmp_path)))
+    listed = Workspace(full).outputs_file.read_text()
+    Workspace(copied).outputs_file.write_text(listed.replace(str(full.parent), str(tmp_path)))  # they moved, too
     return copied
 
 

@@ -116,6 +116,8 @@ def check_file(path: Path) -> None:
     path = split_part(path)[0]
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file", hint="name the files in it one by one")
+    if path.exists() and not path.is_file():  # a pipe or device may never end
+        raise DataError(f"{path} is a pipe or a device, not a file", hint="write what comes out of it to a file first")
     if not path.exists():
         beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         if not beside:

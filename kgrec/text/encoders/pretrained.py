@@ -137,9 +137,11 @@ class TransformerEncoder(Configured):
         if self.local:
             try:
                 config: dict[str, Any] = json.loads((Path(self.model) / "config.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
+                int(config["hidden_size"])
+            except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
                 raise CorruptArtifactError(
-                    f"{self.model} is no folder of a transformers model: {error}", hint="it must hold config.json"
+                    f"{self.model} is no folder of a transformers model: {type(error).__name__}: {error}",
+                    hint="it must hold config.json with hidden_size",
                 ) from None
             return config
         from transformers import AutoConfig
