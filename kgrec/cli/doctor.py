@@ -170,7 +170,7 @@ def torch_devices() -> Check:
     """Ask torch, in a process of its own, on which devices it can compute."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-P", "-c", _TORCH], capture_output=True, text=True, timeout=120, check=False
         )
     except subprocess.TimeoutExpired:
         return Check("torch", "fail", "did not answer within 2 minutes", "install torch again")

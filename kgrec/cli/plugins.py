@@ -108,7 +108,7 @@ def trace(
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "kgrec", *(["-w", str(run.where)] if run.where else []), *words]
+    command = [sys.executable, "-P", "-m", "kgrec", *(["-w", str(run.where)] if run.where else []), *words]
     raise typer.Exit(subprocess.run(command, env={**os.environ, "KGREC_TRACE": "1"}, check=False).returncode)
 
 

@@ -107,7 +107,9 @@ def _seconds(module: str) -> float | None:
         f"importlib.import_module({module!r})\nprint('kgrec-seconds', time.perf_counter() - begun)"
     )
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HOLDS, check=False)
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=HOLDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return HOLDS
     line = next((line for line in done.stdout.splitlines() if line.startswith("kgrec-seconds ")), None)

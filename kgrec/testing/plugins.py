@@ -163,7 +163,7 @@ def _offers(plugin: ModuleType, hook: str) -> list[Spec | Domain]:
 
 def _assert_light(code: str) -> None:
     script = f"import sys; {code}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], f"imports {done.stdout.split()}"
 

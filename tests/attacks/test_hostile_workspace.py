@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import kgrec
 from kgrec.cli import doctor
 from kgrec.cli.app import main
 from kgrec.consent import Consent
@@ -431,6 +432,14 @@ def test_it_does_nothing_but_complain(place, harm, capfd, monkeypatch):
     allowed = Consent.load()
     assert not allowed.hosts
     assert {workspace for workspace, _ in allowed.paths} <= {str((place.out / "new").resolve())}
+
+
+def test_no_program_of_kgrecs_imports_from_the_current_folder():
+    """A folder may hold a json.py: what Python is started for must not look there."""
+    root = Path(kgrec.__file__).parent
+    starts = re.compile(r"\[\s*sys\.executable,\s*+(?!\"-P\")[^\]]*\]")
+    found = {str(file.relative_to(root)): starts.findall(file.read_text("utf-8")) for file in root.rglob("*.py")}
+    assert {name: calls for name, calls in found.items() if calls} == {}
 
 
 def test_every_command_is_tried():
