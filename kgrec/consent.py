@@ -86,7 +86,7 @@ def paths_of(config: Config, root: Path) -> list[Path]:
     found: list[Path] = []
     for entry in files:
         if not address(entry.path):
-            found.append(base(root / entry.path))
+            found.append(base((root / entry.path).absolute()))
             if is_pattern(root / entry.path):  # a link within the folder may lead anywhere
                 with suppress(KgrecError, OSError):
                     found += [file for file in matching(root / entry.path) if outside(root, file)]

@@ -59,11 +59,14 @@ def _losses(run: CommandLineRun, report: BuildReport) -> None:
     for loss in loud:
         warn(f"{loss['source']}: {percent(loss['share'])} of the rows are lost: {loss['reason']}; {loss['example']}")
     for file in report.cleaning.get("files", ()):
+        if (dates := file.get("dates", {})).get("ambiguous"):
+            other = "day-first" if dates["order"] == "month-first" else "month-first"
+            warn(
+                f"{file['source']}: nothing tells whether dates like 05/07/2024 begin with the day; they are read "
+                f'{dates["order"]}; if that is wrong: notation = {{ dates = "{other}" }} in kgrec.toml'
+            )
         if unused := file.get("unused"):
             run.say(f"{file['source']}: not used: " + ", ".join(f"{name} ({what})" for name, what in unused.items()))
-
-
-_DATES = 'read as month/day, for nothing tells; if that is wrong: notation = { dates = "day-first" } in kgrec.toml'
 
 
 def _summary(report: BuildReport) -> dict[str, str]:
@@ -74,11 +77,9 @@ def _summary(report: BuildReport) -> dict[str, str]:
     missing: Counter[str] = Counter()
     for file in report.cleaning.get("files", ()):
         missing.update(file.get("missing", {}))
-    unsure = [file["source"] for file in report.cleaning.get("files", ()) if file.get("dates", {}).get("ambiguous")]
     return {
         "tables": cell(report.dataset),
         **({"without": f"{cell(missing)}; these rows were kept"} if missing else {}),
-        **({"dates": f"{', '.join(unsure)}: {_DATES}"} if unsure else {}),
         **({"conflicts": f"{_conflicts(report.cleaning['conflicts'])}"} if report.cleaning.get("conflicts") else {}),
         "graph": cell(graph),
         **{key: cell(value) for key, value in parts.items() if value},

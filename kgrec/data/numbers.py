@@ -33,11 +33,13 @@ class ParsedNumbers:
         kind: ``number``, ``price``, ``share``, ``fraction``, ``stars``, ``duration``, the name of a scale; empty where
             no notation fits.
         unit: what stands beside the numbers: ``€``, ``%``, ``min``; empty for nothing or several.
+        comma: fractions stand behind a comma.
     """
 
     values: pl.Series
     kind: str = "number"
     unit: str = ""
+    comma: bool = False
 
 
 def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, name: str = "") -> ParsedNumbers:
@@ -71,7 +73,7 @@ def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, n
     found = best if distinct.len() == len(text) and not text.null_count() else _NOTATIONS[chosen](text, notation)
     if most < _ENOUGH and chosen != "number":
         return ParsedNumbers(_finite(plain), "") if plain.count() else found
-    return ParsedNumbers(_turned(_finite(found.values), notation, name), found.kind, best.unit)
+    return ParsedNumbers(_turned(_finite(found.values), notation, name), found.kind, best.unit, best.comma)
 
 
 def _finite(values: pl.Series) -> pl.Series:
@@ -85,7 +87,17 @@ def _turned(values: pl.Series, notation: NotationConfig, name: str) -> pl.Series
     low, high = values.min(), values.max()
     if not isinstance(low, float) or not isinstance(high, float):
         return values
-    scale = next((s for s in known if folded in s["columns"] and s["best"] <= low and high <= s["worst"]), None)
+    fractions = set(((values.drop_nulls() * 10).round(0) % 10).unique().to_list())
+    scale = next(
+        (
+            s
+            for s in known
+            if s["best"] <= low
+            and high <= s["worst"]
+            and (folded in s["columns"] or (folded in s["may_be"] and {0.0} < fractions | {0.0} <= set(s["tenths"])))
+        ),
+        None,
+    )
     lower = notation.lower_is_better if notation.lower_is_better is not None else scale is not None
     if not lower:
         return values
@@ -124,7 +136,8 @@ def _plain(text: pl.Series, notation: NotationConfig) -> ParsedNumbers:
     kind = "price" if price else "share" if units.to_list() == ["%"] else "number"
     if units.len() > 1 and not price:
         values = values.set(parts["behind"].is_not_null() & (parts["behind"] != ""), None)
-    return ParsedNumbers(values, kind, units[0] if units.len() == 1 else "")
+    comma = decimal == "," and bool(digits.str.contains(",", literal=True).any())
+    return ParsedNumbers(values, kind, units[0] if units.len() == 1 else "", comma)
 
 
 def _decimal(digits: pl.Series) -> str:

@@ -17,7 +17,7 @@ from kgrec.data.dataset import AttributeInfo, empty_rejects
 from kgrec.data.naming import fold
 from kgrec.data.numbers import read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
-from kgrec.data.times import ContradictionError, Times, read_times, to_seconds
+from kgrec.data.times import ContradictionError, Order, Times, read_times, to_seconds
 from kgrec.data.values import as_text, clean
 from kgrec.errors import ConfigError, DataError
 from kgrec.plugin import domain as plugin_domain
@@ -136,8 +136,10 @@ def _read_fields(
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
     action = _actions(entry, table["word"]) if "action" in mapping.columns else pl.lit(default)
-    moments = _moments(raw, given, mapping.columns.get("zone"), entry)
     numbers = read_numbers(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
+    # Where fractions stand behind a comma, days stand before months.
+    usual: Order = "day-first" if numbers.comma or entry.notation.decimal == "," else "month-first"
+    moments = _moments(raw, given, mapping.columns.get("zone"), entry, usual)
     notes: dict[str, Any] = {}
     if moments.order:
         notes["dates"] = {"order": moments.order, "ambiguous": moments.ambiguous}
@@ -153,7 +155,7 @@ def _read_fields(
     return read.drop("value_text"), notes
 
 
-def _moments(raw: pl.DataFrame, given: pl.Series, zone: str | None, entry: InteractionsConfig) -> Times:
+def _moments(raw: pl.DataFrame, given: pl.Series, zone: str | None, entry: InteractionsConfig, usual: Order) -> Times:
     """Read the times of a file.
 
     Raises:
@@ -161,7 +163,7 @@ def _moments(raw: pl.DataFrame, given: pl.Series, zone: str | None, entry: Inter
     """
     zones = raw.select(as_text(zone, raw.schema[zone])).to_series() if zone else None
     try:
-        return read_times(given, entry.notation, zones=zones)
+        return read_times(given, entry.notation, zones=zones, usual=usual)
     except ContradictionError as error:
         told = " and ".join(f"line {raw[LINE][k]} ({given[k]})" for k in (error.first, error.second))
         raise DataError(

@@ -64,7 +64,12 @@ class Times:
 
 
 def read_times(
-    column: pl.Series, notation: NotationConfig | None = None, *, zones: pl.Series | None = None, strict: bool = True
+    column: pl.Series,
+    notation: NotationConfig | None = None,
+    *,
+    zones: pl.Series | None = None,
+    strict: bool = True,
+    usual: Order = "month-first",
 ) -> Times:
     """Read a column of times.
 
@@ -76,6 +81,7 @@ def read_times(
         notation: what is known of the column.
         zones: zone of each row: ``Europe/Berlin``, ``+02:00``, ``CET``; shape ``(n,)``.
         strict: refuse a column in which some dates are day-first and others month-first.
+        usual: how dates like 05/07/2024 are read where nothing in the column tells.
 
     Raises:
         ContradictionError: there are such dates.
@@ -95,7 +101,7 @@ def read_times(
         seconds = _from_numbers(digits.cast(pl.Float64, strict=False), digits.cast(pl.Int64, strict=False))
     if numeric.sum() == len(text) - text.null_count():
         return Times(seconds)
-    found = _from_texts(text.set(numeric, None), notation, zones, strict=strict)
+    found = _from_texts(text.set(numeric, None), notation, zones, strict=strict, usual=usual)
     return Times(seconds.zip_with(numeric, found.seconds), found.order, found.ambiguous)
 
 
@@ -135,7 +141,9 @@ def _from_numbers(numbers: pl.Series, whole: pl.Series) -> pl.Series:
     return days.zip_with((numbers >= _EXCEL[0]) & (numbers <= _EXCEL[1]), seconds)
 
 
-def _from_texts(text: pl.Series, notation: NotationConfig, zones: pl.Series | None, *, strict: bool) -> Times:
+def _from_texts(
+    text: pl.Series, notation: NotationConfig, zones: pl.Series | None, *, strict: bool, usual: Order
+) -> Times:
     text = text.set(text == "", None)
     plain = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\d)\s?(?:Z|UTC|GMT)$", "${1}+00:00")
     fast = _fast(plain)
@@ -143,7 +151,7 @@ def _from_texts(text: pl.Series, notation: NotationConfig, zones: pl.Series | No
         seconds, naive = fast
         return Times(_zoned(seconds, pl.Series([naive]).new_from_index(0, len(seconds)), notation, zones))
     parts = _taken_apart(plain.to_frame("text"))
-    order, ambiguous = _order(parts, notation, strict=strict)
+    order, ambiguous = _order(parts, notation, strict=strict, usual=usual)
     day_first = order == "day-first"
     swapped = parts["first"].is_not_null()
     year = parts["year"].cast(pl.Int64, strict=False)
@@ -159,6 +167,8 @@ def _fast(text: pl.Series) -> tuple[pl.Series, bool] | None:
     """Parse a column that is all in one usual notation; also say whether its times have no offset."""
     sample = text.drop_nulls()
     sample = sample.gather_every(max(1, sample.len() // _SAMPLE))
+    if not sample.len() or not sample.str.contains(r"^\d{4}").all():
+        return None  # %Y would read 05 as the year 5
     for form in _FAST:
         if sample.len() and _parse(sample, form).count() == sample.len():
             seconds = _parse(text, form)
@@ -263,7 +273,7 @@ def _taken_apart(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _order(parts: pl.DataFrame, notation: NotationConfig, *, strict: bool) -> tuple[Order | None, bool]:
+def _order(parts: pl.DataFrame, notation: NotationConfig, *, strict: bool, usual: Order) -> tuple[Order | None, bool]:
     """Return how numeric dates are to be read, and whether nothing tells."""
     first, second = parts["first"], parts["second"]
     if not first.count():
@@ -285,7 +295,7 @@ def _order(parts: pl.DataFrame, notation: NotationConfig, *, strict: bool) -> tu
         back.append(int((days.drop_nulls().diff().drop_nulls() < 0).sum()))
     if max(back) > 3 * min(back) + 3:  # rows stand in the order of time, if they are read the right way
         return ("day-first" if back[0] < back[1] else "month-first"), False
-    return "month-first", True
+    return usual, True
 
 
 def _put_together(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

@@ -55,6 +55,8 @@ def test_what_no_notation_reads_is_none():
 
 def test_small_marks_are_good_ones_where_the_column_or_a_setting_says_so():
     assert read("1,0", "2,3", "5", name="Note").values.to_list() == pytest.approx([6, 4.7, 2])
+    assert read("2,5", "4", name="note").values.to_list() == [2.5, 4]  # as French shops write it
+    assert read("1", "5", name="Schulnote").values.to_list() == [6, 2]
     assert read("1", "5", name="stars").values.to_list() == [1, 5]
     assert read("1", "3", notation=NotationConfig(lower_is_better=True)).values.to_list() == [3, 1]
     assert read("1,0", "85", name="Note").values.to_list() == [1, 85]  # no school gives 85

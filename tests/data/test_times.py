@@ -153,6 +153,8 @@ def test_the_order_of_rows_tells_the_order_of_day_and_month():
     found = read_times(pl.Series(days))
     assert (found.order, found.ambiguous) == ("day-first", False)
     assert read_times(pl.Series(["05/07/2024", "06/07/2024"])).ambiguous
+    usual = read_times(pl.Series(["05/07/24"]), usual="day-first")
+    assert (usual.seconds.to_list(), usual.ambiguous) == ([at(2024, 7, 5)], True)
 
 
 def test_zones_of_columns_and_rows():
