@@ -222,10 +222,11 @@ class Project:
 
     def privacy(self, progress: Progress = SILENT) -> PersonalDataService:
         """Return what finds, hands over and forgets a person; :meth:`unload` after forgetting."""
+        from kgrec.live.event_log import forget_live
         from kgrec.privacy.forgetting import PersonalDataService
 
         check_paths(self.config, self.workspace.root)
-        return PersonalDataService(self._graph_stage(progress), self.feedback.store)
+        return PersonalDataService(self._graph_stage(progress), self.feedback.store, forget_live)
 
     def train(
         self,

@@ -72,10 +72,16 @@ def serve(
 
 def _follow(project: Project, stop: threading.Event, watch: bool, run: CommandLineRun) -> None:
     """Count events of other processes within 50 ms, and serve new trainings where that is asked for."""
+    from kgrec.live.event_log import FORGETS
+
     live, refused = project.live, ""
+    forgets = live.log.state(FORGETS)
     while not stop.wait(0.05):
         try:
             live.catch_up()
+            if (now := live.log.state(FORGETS)) != forgets:  # another process forgot somebody
+                forgets = now
+                live.reload()
             fresh = project.workspace.info("models").fingerprint
             if watch and fresh not in (live.models.version, refused):
                 refused = fresh  # a damaged training is tried once; what is served stays

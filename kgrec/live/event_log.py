@@ -32,6 +32,9 @@ FILE = Path("live", "events.sqlite")
 EDITS = "edits:"
 """Under this name and the user's id the log keeps what a user changed of her profile."""
 
+FORGETS = "forgets"
+"""Under this name the log counts how often somebody was forgotten, for other processes that hold what it held."""
+
 EXPORTS = Path("live", "export")
 """Where closed parts of the log lie as parquet, for `kgrec build-graph --append`."""
 
@@ -261,6 +264,9 @@ class EventLog:
             events = db.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
             lists = db.execute("DELETE FROM lists WHERE user_id = ?", (user_id,)).rowcount
             db.execute("DELETE FROM state WHERE name = ?", (EDITS + user_id,))
+            db.execute(
+                "INSERT INTO state VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (FORGETS,)
+            )
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nor do the pages waiting in the log tell of them
         return events, lists
 
@@ -308,6 +314,25 @@ class EventLog:
             yield db
         except sqlite3.Error as error:
             raise _told(self.file, error) from None
+
+
+def forget_live(root: Path, user_id: str) -> int:
+    """Remove what came of a user while serving from a workspace, exported parts included; returns how much it was."""
+    removed = 0
+    if (root / FILE).exists():
+        log = EventLog(root)
+        try:
+            removed += sum(log.forget(user_id))
+        finally:
+            log.close()
+    for file in sorted((root / EXPORTS).glob("events-*.parquet")):
+        table = pl.read_parquet(file)
+        kept = table.filter(pl.col("user_id") != user_id)
+        if kept.height < table.height:
+            removed += table.height - kept.height
+            with replacing(file) as aside:
+                kept.write_parquet(aside)
+    return removed
 
 
 def built_seq(paths: Iterable[str]) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.errors import NotFoundError, UserError
 from kgrec.live.event_log import EDITS, Appended, EventLog, built_seq
 from kgrec.live.events import Event
@@ -77,6 +78,7 @@ class LiveService:
 
     def __init__(self, config: Config, log: EventLog, load: Callable[[], Models], config_file: Path) -> None:
         self.config, self.log, self._load, self._file = config, log, load, config_file
+        self.names = Pseudonyms.of(config_file.parent)
         self.placements = Placements(config)
         self._lock = threading.RLock()
         self._cache: OrderedDict[tuple[Any, ...], ServedList] = OrderedDict()
@@ -112,9 +114,25 @@ class LiveService:
             BusyError: the log cannot keep up.
             StorageError: it cannot be written.
         """
+        if self.names.name:
+            kept = self._kept([event.user_id for event in events])
+            pairs = zip(events, kept, strict=True)
+            events = [event.model_copy(update={"user_id": name}) for event, name in pairs]
         found = self.log.append(events).result(timeout=60)
         self.catch_up()
         return found
+
+    def _kept(self, user_ids: Sequence[str]) -> list[str]:
+        """Return what the log calls users: their pseudonyms, where the workspace has such, remembered for commands."""
+        ids = pl.Series(user_ids, dtype=pl.String)
+        if not self.names.name:
+            return list(user_ids)
+        made = self.names.column(ids)
+        fresh = self.names.shown_all(made) != ids
+        if (fresh & (made != ids)).any():
+            self.names.remember(ids.filter(fresh), made.filter(fresh))
+            self.names = Pseudonyms.of(self._file.parent)
+        return made.to_list()
 
     def catch_up(self) -> None:
         """Count what came into the log, from here or from other processes."""
@@ -153,12 +171,14 @@ class LiveService:
         """
         if request.min_seq:
             self._wait_for(request.min_seq)
+        if request.user_id is not None:
+            request = request.model_copy(update={"user_id": self._kept([request.user_id])[0]})
         chosen = self.placements.choose(request.placement, request.user_id or "")
         key = self._key(request, chosen)
         with self._lock:
             if key is not None and key in self._cache:
                 self._cache.move_to_end(key)
-                return self._cache[key]
+                return self._shown(self._cache[key])
             models, seq = self.models, self.models.profiles.applied
             edits = self._edits(request.user_id)
             user = self._user(models, request, edits)
@@ -173,12 +193,17 @@ class LiveService:
         if self.config.serve.receipts:
             receipt = {**made.to_dict(), "request": request.model_dump(), "edits": edits}
             self.log.keep_list(made.rec_id, made.user_id or ANONYMOUS, receipt, made.time)
-        return made
+        return self._shown(made)
+
+    def _shown(self, made: ServedList) -> ServedList:
+        """Return a list under the user's id, where the log knows a pseudonym."""
+        return replace(made, user_id=self.names.shown(made.user_id)) if self.names.name else made
 
     def preview(self, user_id: str, placement: str) -> ServedList:
         """Make the list of a placement, whatever experiments run in it; no receipt is kept."""
         if placement not in self.placements.rules:
             raise NotFoundError.of("placement", placement, self.placements.rules)
+        user_id = self._kept([user_id])[0]
         request = ListRequest(user_id=user_id, placement=placement)
         chosen = Chosen(placement, placement, self.placements.rules[placement])
         with self._lock:
@@ -213,6 +238,7 @@ class LiveService:
             NotFoundError: the user or an item is unknown.
         """
         self.user(user_id)
+        user_id = self._kept([user_id])[0]
         positions = self.models.recommender.ranker.item_positions
         edits: dict[str, float | None] = {**self._edits(user_id), **weights}
         for key in weights:
@@ -352,14 +378,20 @@ class LiveService:
         Raises:
             NotFoundError: nothing is known of such a user.
         """
+        user_id = self._kept([user_id])[0]
         with self._lock:
             if not self.models.profiles.known(user_id):
                 raise NotFoundError(f"unknown user {user_id!r}", hint="send an event of the user first")
             found = self.models.profiles.find(user_id, with_likes=True)
         return edited(found, self._edits(user_id), self.models.recommender.ranker.item_positions)
 
+    def knows(self, user_id: str) -> bool:
+        """Whether anything is known of a user."""
+        return self.models.profiles.known(self._kept([user_id])[0])
+
     def history(self, user_id: str, most: int = 20) -> list[dict[str, Any]]:
         """Return the latest events of a user, newest first: ``item_id``, ``title``, ``action``, ``time``."""
+        user_id = self._kept([user_id])[0]
         with self._lock:
             ids = self.models.recommender.ranker.item_ids
             rows = [(ids[item], action, at) for item, action, at in self.models.profiles.history(user_id, most)]
@@ -382,10 +414,12 @@ class LiveService:
             {"item_id": key, "title": title, "weight": float(weight)}
             for key, title, weight in zip(ids, models.titles(ids), user.profile.weights[order], strict=True)
         ]
-        return {"user_id": user_id, "likes": likes, "events": self.history(user_id), "edits": self._edits(user_id)}
+        edits = self._edits(self._kept([user_id])[0])
+        return {"user_id": user_id, "likes": likes, "events": self.history(user_id), "edits": edits}
 
     def rank(self, user_id: str, item_ids: Sequence[str]) -> tuple[list[ServedItem], list[str]]:
         """Put items in the user's order; also return the ids that models do not know."""
+        user_id = self._kept([user_id])[0]
         with self._lock:
             models = self.models
             user = edited(models.profiles.find(user_id), self._edits(user_id), models.recommender.ranker.item_positions)
@@ -414,6 +448,7 @@ class LiveService:
 
     def forget(self, user_id: str) -> tuple[int, int]:
         """Remove the live events, receipts and edits of a user; returns how many events and receipts there were."""
+        user_id = self._kept([user_id])[0]
         found = self.log.forget(user_id)
         with self._lock:
             self.models.profiles.forget(user_id)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -78,10 +79,12 @@ class PersonalDataService:
     Attributes:
         stage: builds tables and graph; knows workspace, settings, domain and plugins.
         store: texts and events on record.
+        forget_live: takes the workspace's folder and a user, removes what came of the user while serving, counts it.
     """
 
     stage: GraphStage
     store: FeedbackStore
+    forget_live: Callable[[Path, str], int]
 
     @property
     def workspace(self) -> Workspace:
@@ -171,6 +174,7 @@ class PersonalDataService:
             named = [entry.path for role, entry in self.tables.entries() if role != "items"]
             forgotten = forgotten.begin(user_id, named)  # from here on the person is in no list
         removed = {"texts and events on record": sum(self.store.forget(user_id))}
+        removed["live events and lists"] = self.forget_live(root, user_id)
         removed["rows of kept runs"] = self._runs(user_id)
         scorers = self._models(user_id, self._tables(user_id), epochs)
         self._caches()

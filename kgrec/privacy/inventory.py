@@ -35,6 +35,7 @@ THEN = {
     "cache": "deleted",
     "run": "the person's rows are taken out",
     "feedback": "the person's texts and events are deleted",
+    "live log": "the person's events and lists are deleted",
     "output": "the person's rows are taken out; deleted where it has no rows",
     "tuned model": "stays: tune again",
     "settings": "stays: edit it by hand",
@@ -139,8 +140,8 @@ class Inventory:
         if path in outputs:
             return "output"
         parts = path.relative_to(root).parts
-        if parts[0] == "feedback":
-            return "feedback"
+        if parts[0] in ("feedback", "live"):
+            return "feedback" if parts[0] == "feedback" else "live log"
         if parts[0] == "kgrec.toml":
             return "settings"
         if parts[0] != "artifacts" or len(parts) == 1:

@@ -132,7 +132,7 @@ def window(request: Request, user: Short = "") -> Response:
             live.recommend(ListRequest(user_id=user, placement=name, explain=True, language=lang)).to_dict()
             for name in names
         ]
-        profile = live.profile(user) if live.models.profiles.known(user) else None
+        profile = live.profile(user) if live.knows(user) else None
         return {"lists": lists, "profile": profile, "trending": live.trending(5)}
 
     return _shown(request, "window", empty, find)

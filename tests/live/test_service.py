@@ -13,6 +13,7 @@ from kgrec.live.events import Event
 from kgrec.live.lists import ListRequest
 from kgrec.live.profiles import _CODES, _ROW, one_of_repeated
 from kgrec.plugin.domain import ACTIONS
+from kgrec.testing import toy_workspace
 
 HASHING = ["text.encoder=hashing"]
 
@@ -197,6 +198,37 @@ def test_an_experiment_with_a_placement_that_is_not_there_is_an_error(folder):
     project = kgrec.open(folder, overrides=[*HASHING, "experiments.trial.placement=nowhere"])
     with pytest.raises(ConfigError, match="nowhere"):
         _ = project.live
+
+
+def test_a_workspace_with_pseudonyms_keeps_no_id_of_a_user_in_its_log(tmp_path):
+    folder = toy_workspace(tmp_path / "toy")
+    project = kgrec.open(folder, overrides=[*HASHING, "data.pseudonyms=true"])
+    project.build_graph()
+    project.train(only=["popularity", "ease"])
+    live = project.live
+    first = live.recommend(ListRequest(user_id="u00", n=4))
+    assert first.user_id == "u00"
+    assert tuple(ids(first)) == project.recommend(live.names.stored("u00"), n=4).item_ids
+    new = [Event(user_id=who, item_id=ids(first)[0], action="like") for who in ("u00", "whistleblower")]
+    live.append(new)
+    assert ids(first)[0] not in unseen(live, "u00", 4)
+    assert live.profile("whistleblower")["likes"]
+    live.edit("whistleblower", {ids(first)[0]: 0.0})
+    live.log.flush()
+    live.log.close()
+    for file in (folder / "live").iterdir():
+        assert b"whistleblower" not in file.read_bytes()
+
+
+def test_forgetting_a_person_takes_what_came_while_serving_along(live, project, folder):
+    live.append([Event(user_id="u00", item_id=unseen(live, "u00")[0], action="like")])
+    live.log.export(folder / "live" / "export")
+    live.log.flush()
+    made = project.privacy().forget("u00")
+    assert made.complete
+    assert made.removed["live events and lists"] >= 2
+    live.reload()
+    assert not live.knows("u00")
 
 
 @pytest.mark.parametrize("rule", ["first", "last", "max"])
