@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kgrec.ranking.second_stage_training import StageResult
+    from kgrec.ranking.together import Together
     from kgrec.ranking.train_report import ScorerResult, TrainReport
 
 
@@ -76,7 +77,7 @@ def _record(report: TrainReport) -> dict[str, Any]:
     return {
         "scorers": scorers,
         "tuned": [asdict(one) for one in report.tuned],
-        "fused_ndcg": report.fused_ndcg,
+        "together": None if report.together is None else asdict(report.together) | {"alone": report.together.alone},
         "k": report.k,
         "second_stage": None if report.second_stage is None else report.second_stage.state(),
         "facts": dict(report.facts),
@@ -88,13 +89,19 @@ def _show(report: TrainReport) -> None:
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
     names = {"weight": right, f"recall@{report.k}": right, f"ndcg@{report.k}": right, "time": right}
     shown = table({"scorer": {"no_wrap": True}, **names, "": {}})
+    vague = report.together is not None and report.together.vague
     for scorer in report.scorers:
         if scorer.skipped:
             shown.add_row(scorer.name, "", "", "", "", f"left out: {scorer.skipped}", style="dim")
         else:
-            figures = [f"{scorer.weight:.2f}", _figure(scorer.recall), _figure(scorer.ndcg), duration(scorer.seconds)]
+            figures = [_figure(value, vague=vague) for value in (scorer.recall, scorer.ndcg)]
+            figures = [f"{scorer.weight:.2f}", *figures, duration(scorer.seconds)]
             shown.add_row(scorer.name, *figures, _found(scorer), style=None if scorer.weight else "dim")
-    shown.add_row("together", "", "", _figure(report.fused_ndcg), "", "", style="bold")
+    if report.together is not None:
+        found = report.together
+        shown.add_row(
+            "together", "", "", _figure(found.ndcg, vague=found.vague), "", together_words(found), style="bold"
+        )
     if report.second_stage is not None:
         stage = report.second_stage
         shown.add_row("second stage", "", "", _figure(stage.ndcg_with), duration(stage.seconds), stage_words(stage))
@@ -111,6 +118,15 @@ def _found(scorer: ScorerResult) -> str:
         return ""
     options = " ".join(f"{name}={_option(value)}" for name, value in scorer.chosen.items())
     return f"{options or 'defaults'} (of {scorer.tried})"
+
+
+def together_words(found: Together) -> str:
+    """Say what the figure is to be compared with, and what is served."""
+    if found.vague:
+        figures = f"too little data to tell: {found.users} users with held-out likes"
+    else:
+        figures = f"{found.gain:+.4f} ± {1.96 * found.gain_error:.4f} over the scorer that the same users pick"
+    return f"{figures}; {found.best} is served alone" if found.alone else figures
 
 
 def stage_words(stage: StageResult) -> str:
@@ -134,5 +150,7 @@ def _option(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _figure(value: float) -> str:
-    return "" if value != value else f"{value:.4f}"  # NaN: not measured
+def _figure(value: float, *, vague: bool = False) -> str:
+    if value != value:  # NaN: not measured
+        return ""
+    return f"{value:.1f}?" if vague else f"{value:.4f}"

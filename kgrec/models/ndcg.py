@@ -97,10 +97,14 @@ class CandidateNDCG:
 
     def of(self, fused: NDArray[np.float32]) -> float:
         """Return the figure of fused scores of shape ``(u, c)``; equal scores count against a held-out like."""
+        return float(np.mean(self.by_user(fused)))
+
+    def by_user(self, fused: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the same for each user, shape ``(u,)``."""
         values = fused[self._users, self._places]
         rank = self._near_ranks(fused, values) if self._many else self._ranks(fused, values)
         gain = np.where(values > -np.inf, discount(rank, self._k), 0.0)
-        return float(np.mean(np.bincount(self._users, gain, self._shape[0]) / self._ideal))
+        return np.asarray(np.bincount(self._users, gain, self._shape[0]) / self._ideal)
 
     def _ranks(self, fused: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.int64]:
         np.take(fused, self._users, axis=0, out=self._rows, mode="clip")  # other modes write to a copy first

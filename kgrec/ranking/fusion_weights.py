@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kgrec.models.ndcg import CandidateNDCG, hits
 from kgrec.models.top_k import mask_seen, top_k
-from kgrec.ranking.fusion import Gate, by_user
+from kgrec.ranking.fusion import Gate
 from kgrec.ranking.score_stats import standardise
 from kgrec.ranking.training_inputs import HeldOut
 
@@ -37,6 +37,12 @@ LEAST_WEIGHT = 0.01
 LEAST_GAIN = 1e-4
 """A newcomer must raise NDCG by more."""
 
+
+TRUSTED = 25
+"""Held-out likes by which learned weights count as much as those that go by the figures alone."""
+
+STEEPNESS = 4
+"""Where little is known, a scorer's weight is its figure to this power."""
 
 MAX_ITERATIONS = 60
 """Of the logit model's solver."""
@@ -63,14 +69,14 @@ class Candidates:
         items = None if self.items is None else self.items[users]
         return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users], items)
 
-    def ndcg(self, weights: NDArray[np.float32], k: int) -> float:
-        """Return mean NDCG@k of the weighted sum; weights of shape ``(s,)``, or ``(s, u)`` where users differ."""
+    def figures(self, weights: NDArray[np.float32], k: int) -> NDArray[np.float64]:
+        """Return each user's NDCG@k of a weighted sum; weights of shape ``(s,)``, or ``(s, u)`` where users differ."""
         members = np.flatnonzero(weights.reshape(len(weights), -1).any(axis=1))
         present = np.isfinite(self.scores[0])
         chosen = np.where(present, self.scores[members], np.float32(0))
         by_user = np.broadcast_to(weights.reshape(len(weights), -1)[members], (len(members), len(present)))
         fused = np.where(present, np.einsum("su,suc->uc", by_user, chosen), -np.inf)
-        return CandidateNDCG(self.relevant, self.n_relevant, k).of(fused)
+        return CandidateNDCG(self.relevant, self.n_relevant, k).by_user(fused)
 
 
 def collect(
@@ -211,7 +217,7 @@ def learn_fusion(
 
     The weights are the mean of those by forward selection, which looks at NDCG, and those of a conditional logit model,
     which is steadier; the slopes are the latter's. Together they ranked held-out halves of the validation users better
-    than either alone. With few users only forward selection is used.
+    than either alone. With few users only forward selection is used, and what it says is drawn towards :func:`proven`.
 
     Args:
         names: the scorers, in the order of ``candidates.scores``.
@@ -222,19 +228,45 @@ def learn_fusion(
         rng: draws users.
         max_users: at most so many users are learned from at once.
     """
-    forward = learn_weights(names, candidates, k=k, max_members=max_members, rng=rng, max_users=max_users)
-    gate = Gate.of(counts)
-    if len(counts) < GATED_FROM or len(names) == 1:
-        return forward, gate
-    drawn = np.sort(rng.permutation(len(counts))[:max_users])
-    logit, slopes = conditional_logit(candidates.subset(drawn), gate.levels(counts[drawn]))
-    if not logit.any():
-        return forward, gate
-    weights = (np.array([forward.get(name, 0.0) for name in names]) + logit / logit.sum()) / 2
+    if not len(counts) or len(names) == 1:
+        return {name: 1.0 / len(names) for name in names}, Gate.of(counts)
+    weights, slopes = _learned(names, candidates, counts, k=k, max_members=max_members, rng=rng, max_users=max_users)
+    trust = len(counts) / (len(counts) + TRUSTED)
+    weights = trust * weights + (1 - trust) * proven(candidates, k)
     kept = [s for s in np.argsort(-weights)[:max_members] if weights[s] >= LEAST_WEIGHT]
     norm = weights[kept].sum()
-    moving = {names[s]: float(slopes[s] / logit.sum() / norm) for s in kept}
-    return {names[s]: float(weights[s] / norm) for s in kept}, replace(gate, slopes=moving)
+    moving = {names[s]: float(trust * slopes[s] / norm) for s in kept if slopes[s]}
+    return {names[s]: float(weights[s] / norm) for s in kept}, replace(Gate.of(counts), slopes=moving)
+
+
+def proven(candidates: Candidates, k: int) -> NDArray[np.float64]:
+    """Return weights that go by how good each scorer is alone, summing to 1, shape ``(s,)``: steady, never the best."""
+    unit = np.eye(len(candidates.scores), dtype=np.float32)
+    figures = np.array([candidates.figures(row, k).mean() for row in unit])
+    powers = (figures / max(figures.max(), 1e-9)) ** STEEPNESS
+    return powers / powers.sum() if powers.any() else np.full(len(powers), 1 / len(powers))
+
+
+def _learned(
+    names: Sequence[str],
+    candidates: Candidates,
+    counts: NDArray[np.int64],
+    *,
+    k: int,
+    max_members: int,
+    rng: np.random.Generator,
+    max_users: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the likes alone say: weights summing to 1, and slopes, both of shape ``(s,)``."""
+    forward = learn_weights(names, candidates, k=k, max_members=max_members, rng=rng, max_users=max_users)
+    weights, none = np.array([forward.get(name, 0.0) for name in names]), np.zeros(len(names))
+    if len(counts) < GATED_FROM:
+        return weights, none
+    drawn = np.sort(rng.permutation(len(counts))[:max_users])
+    logit, slopes = conditional_logit(candidates.subset(drawn), Gate.of(counts).levels(counts[drawn]))
+    if not logit.any():
+        return weights, none
+    return (weights + logit / logit.sum()) / 2, slopes / logit.sum()
 
 
 def conditional_logit(
@@ -281,31 +313,3 @@ def conditional_logit(
     found = minimize(misfit, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_ITERATIONS})
     weights, slopes = np.split(np.asarray(found.x, dtype=np.float32), 2)
     return weights, slopes
-
-
-def cross_fitted_ndcg(
-    names: Sequence[str],
-    candidates: Candidates,
-    counts: NDArray[np.int64],
-    *,
-    k: int,
-    max_members: int,
-    rng: np.random.Generator,
-) -> float:
-    """Return NDCG@k of a fusion learned on one half of the users and judged on the other, mean of both ways.
-
-    A fusion judged on the users it was learned on looks better than it is.
-    """
-    if len(counts) < 2:
-        return float("nan")
-    halves = np.array_split(rng.permutation(len(counts)), 2)
-    figures = []
-    for learned, judged in (halves, halves[::-1]):
-        part = candidates.subset(np.sort(learned))
-        weights, gate = learn_fusion(
-            names, part, counts[np.sort(learned)], k=k, max_members=max_members, rng=rng, max_users=1000
-        )
-        judged = np.sort(judged)
-        moved = by_user(names, weights, gate, counts[judged])
-        figures.append(candidates.subset(judged).ndcg(moved, k) * len(judged))
-    return float(np.sum(figures) / len(counts))

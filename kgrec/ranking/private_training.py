@@ -91,10 +91,10 @@ def train_privately(
     k = config.fusion.metric_k
     summary = {
         "k": k,
-        "fused_ndcg": None,
+        "together": None,
         "seen_last": False,
         "privacy": guarantee_of(config.train.privacy, data.n_users).state(),
         "scorers": {found.name: found.summary() for found in results if not found.skipped},
     }
     ranker = Ranker(inputs.user_ids, inputs.item_ids, inputs.seen, scorers, weights, summary)
-    return ranker, TrainReport(tuple(results), float("nan"), k, {"fit": round(time.perf_counter() - started, 2)})
+    return ranker, TrainReport(tuple(results), None, k, {"fit": round(time.perf_counter() - started, 2)})

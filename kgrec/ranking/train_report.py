@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgrec.ranking.second_stage_training import StageResult
+from kgrec.ranking.together import Together
 from kgrec.ranking.tuned import Tuned
 
 
@@ -57,7 +58,7 @@ class TrainReport:
 
     Attributes:
         scorers: one a scorer, best weight first.
-        fused_ndcg: of the fusion, on the held-out likes of users that its weights were not learned on (two halves).
+        together: what the fusion is worth beside its best member; None where its weights were not learned.
         k: recall and NDCG are taken at this length.
         seconds: by step.
         facts: device, threads, counts.
@@ -66,7 +67,7 @@ class TrainReport:
     """
 
     scorers: tuple[ScorerResult, ...]
-    fused_ndcg: float
+    together: Together | None
     k: int
     seconds: Mapping[str, float]
     facts: Mapping[str, Any] = field(default_factory=dict)

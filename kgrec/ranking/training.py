@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -23,13 +23,14 @@ from kgrec.progress import Progress
 from kgrec.ranking.cold_training import add_cold
 from kgrec.ranking.fitting import FitStore, Fitter, Options, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
-from kgrec.ranking.fusion_weights import collect, cross_fitted_ndcg, learn_fusion
+from kgrec.ranking.fusion_weights import collect, learn_fusion
 from kgrec.ranking.private_training import train_privately
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.search import select
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import add_second_stage
-from kgrec.ranking.train_report import ScorerResult, TrainReport, json_number
+from kgrec.ranking.together import Together, compare_together
+from kgrec.ranking.train_report import ScorerResult, TrainReport
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
 from kgrec.ranking.tuned import earlier
 from kgrec.ranking.tuning import quiet_optuna, search
@@ -178,7 +179,7 @@ def train(
             except PartError as error:  # its plugin's fault: the others go on without it
                 skipped.append(ScorerResult(spec.name, skipped=error.message))
     fitted = time.perf_counter()
-    weights, gate, fused_ndcg = _learn(selected, inputs, config)
+    weights, gate, together = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
     stage, stage_result = add_second_stage(judged, (weights, gate), inputs, config)
     fused = time.perf_counter()
@@ -205,10 +206,10 @@ def train(
         "fusion": round(fused - fitted, 2),
         "refit": round(time.perf_counter() - fused, 2),
     }
-    report = TrainReport((*results, *skipped), fused_ndcg, config.fusion.metric_k, seconds, second_stage=stage_result)
+    report = TrainReport((*results, *skipped), together, config.fusion.metric_k, seconds, second_stage=stage_result)
     summary = {
         "k": report.k,
-        "fused_ndcg": json_number(fused_ndcg),
+        "together": None if together is None else asdict(together),
         "seen_last": inputs.seen_last,
         **({} if stage_result is None else {"second_stage": stage_result.state()}),
         "scorers": {r.name: r.summary() for r in results},
@@ -252,21 +253,24 @@ def _usable(registry: Registry, names: Sequence[str], data: TrainingData) -> tup
 
 def _learn(
     selected: Sequence[Selected], inputs: TrainingInputs, config: Config
-) -> tuple[dict[str, float], Gate | None, float]:
-    """Return weights, how they move with the user, and what the fusion is worth on users it was not learned on."""
+) -> tuple[dict[str, float], Gate | None, Together | None]:
+    """Return weights, how they move with the user, and what the fusion is worth beside its best member.
+
+    Where it is worth no more, that member has all the weight.
+    """
     names, held_out = [s.name for s in selected], inputs.held_out
     fixed = {name: weight for name, weight in config.fusion.weights.items() if name in names and weight > 0}
     if fixed:
-        return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, None, float("nan")
+        return {name: weight / sum(fixed.values()) for name, weight in fixed.items()}, None, None
     if config.fusion.method == "equal" or not len(held_out.users):
-        return {name: 1.0 / len(names) for name in names}, None, float("nan")
+        return {name: 1.0 / len(names) for name in names}, None, None
     candidates = collect({s.name: s.scorer for s in selected}, held_out, inputs.fit.matrix)
     counts = np.diff(inputs.seen.indptr)[held_out.users]
     rng = np.random.default_rng([config.seed, 7])
     k, max_members = config.fusion.metric_k, config.fusion.max_members
     weights, gate = learn_fusion(names, candidates, counts, k=k, max_members=max_members, rng=rng)
-    ndcg = cross_fitted_ndcg(names, candidates, counts, k=k, max_members=max_members, rng=rng)
-    return weights, gate, ndcg
+    together = compare_together(names, candidates, counts, k=k, max_members=max_members, rng=rng)
+    return ({together.best: 1.0}, None, together) if together.alone else (weights, gate, together)
 
 
 def _refit(

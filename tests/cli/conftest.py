@@ -19,6 +19,7 @@ from kgrec.graph.neighbourhood import neighbourhood as find
 from kgrec.graph.query import QueryResult
 from kgrec.graph.tables import EDGES, NODES, RELATIONS, GraphTables
 from kgrec.graph.validate import ShapeViolation
+from kgrec.ranking.together import Together
 from kgrec.ranking.train_report import ScorerResult, TrainReport
 from kgrec.settings import load_settings
 from kgrec.types import ItemList, Profile, Reason, Request
@@ -165,7 +166,13 @@ class FakeProject:
             ScorerResult("ease", 0.7, 0.385, 0.27, 1.5, {"l2": 10.0}),
             ScorerResult("gnn", skipped="no triples"),
         )
-        return TrainReport(scorers, 0.28, 20, {"fit": 65.0}, {"device": "cpu", "threads": 2, "users": 30})
+        return TrainReport(
+            scorers,
+            Together(0.28, 0.01, "ease", 0.26, 0.02, 0.004, 500),
+            20,
+            {"fit": 65.0},
+            {"device": "cpu", "threads": 2, "users": 30},
+        )
 
     def recommend(self, user, n=None, *, explain=False, include_seen=False, where=()):
         self.asked("recommend", user, explain)

@@ -49,8 +49,8 @@ def test_two_independent_good_scorers_share_and_a_useless_one_gets_nothing():
     assert weights["a"] > 0.2
     assert weights["b"] > 0.2
     assert weights.get("noise", 0) < 0.1
-    blended = found.ndcg(np.array([weights["a"], weights["b"], weights.get("noise", 0)], dtype=np.float32), 10)
-    assert blended > found.ndcg(np.array([1, 0, 0], dtype=np.float32), 10)
+    blended = found.figures(np.array([weights["a"], weights["b"], weights.get("noise", 0)], dtype=np.float32), 10)
+    assert blended.mean() > found.figures(np.array([1, 0, 0], dtype=np.float32), 10).mean()
 
 
 def test_weights_depend_only_on_data_and_seed():
@@ -68,7 +68,7 @@ def test_nobody_to_learn_from_gives_equal_weights():
 def test_padding_is_never_recommended():
     scores = np.array([[[1.0, -np.inf, -np.inf]]], dtype=np.float32)
     padded = Candidates(scores, np.array([[False, True, False]]), np.array([1]))
-    assert padded.ndcg(np.ones(1, dtype=np.float32), 3) == 0
+    assert padded.figures(np.ones(1, dtype=np.float32), 3).mean() == 0
 
 
 @pytest.mark.parametrize("n_likes", [1, 12])
@@ -82,10 +82,10 @@ def test_figure_from_ranks_is_that_of_the_lists(n_likes):
     discount = 1 / np.log2(np.arange(2, 7))
     ideal = np.cumsum(discount)[np.minimum(n_likes + missed, 5) - 1]
     expected = np.mean(np.take_along_axis(relevant, best, axis=1) @ discount / ideal)
-    assert found.ndcg(np.ones(1, dtype=np.float32), 5) == pytest.approx(expected)
-    assert found.ndcg(np.ones((1, 50), dtype=np.float32), 5) == pytest.approx(expected)
+    assert found.figures(np.ones(1, dtype=np.float32), 5).mean() == pytest.approx(expected)
+    assert found.figures(np.ones((1, 50), dtype=np.float32), 5).mean() == pytest.approx(expected)
 
 
 def test_equal_scores_count_against_a_like():
     flat = Candidates(np.zeros((1, 1, 4), np.float32), np.array([[True, False, False, False]]), np.array([1]))
-    assert flat.ndcg(np.ones(1, dtype=np.float32), 3) == 0
+    assert flat.figures(np.ones(1, dtype=np.float32), 3).mean() == 0

@@ -10,9 +10,10 @@ from scipy.sparse import csr_array
 from kgrec.models.popularity import Popularity
 from kgrec.plugin.manager import load_plugins
 from kgrec.ranking.fusion import FARTHEST, Gate, by_user
-from kgrec.ranking.fusion_weights import Candidates, conditional_logit, cross_fitted_ndcg, learn_fusion
+from kgrec.ranking.fusion_weights import Candidates, conditional_logit, learn_fusion
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.score_stats import standardise
+from kgrec.ranking.together import compare_together
 from kgrec.testing import toy_training_data
 from kgrec.types import Profile
 
@@ -36,7 +37,8 @@ def test_each_scorer_counts_for_the_users_it_is_good_for():
     assert gate.slopes["a"] > 0.1
     assert gate.slopes["b"] < -0.1
     flat = np.array([weights["a"], weights["b"]], dtype=np.float32)
-    assert found.ndcg(by_user("ab", weights, gate, counts), 10) > found.ndcg(flat, 10) + 0.05
+    moved = by_user("ab", weights, gate, counts)
+    assert found.figures(moved, 10).mean() > found.figures(flat, 10).mean() + 0.05
 
 
 def test_few_users_move_nothing():
@@ -97,8 +99,8 @@ def test_cross_fitted_figure_of_noise_is_not_flattered():
     noise = Candidates(scores, relevant, relevant.sum(axis=1))
     names, counts = list("abcdefgh"), np.full(60, 5)
     weights, _ = learn_fusion(names, noise, counts, k=5, max_members=6, rng=np.random.default_rng(0))
-    learned_on = noise.ndcg(np.array([weights.get(name, 0.0) for name in names], dtype=np.float32), 5)
-    honest = cross_fitted_ndcg(names, noise, counts, k=5, max_members=6, rng=np.random.default_rng(0))
+    learned_on = noise.figures(np.array([weights.get(name, 0.0) for name in names], dtype=np.float32), 5).mean()
+    honest = compare_together(names, noise, counts, k=5, max_members=6, rng=np.random.default_rng(0)).ndcg
     assert honest < learned_on - 0.02
 
 
