@@ -1,10 +1,11 @@
 """After a person is forgotten, models are as if the person had never been there: stated and checked per scorer."""
 
-from dataclasses import replace
+from dataclasses import json
 
 import numpy as np
 import polars as pl
 import pytest
+import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -19,9 +20,10 @@ from kgrec.ranking.training_inputs import HeldOut, TrainingInputs
 from kgrec.testing import toy_training_data
 
 REGISTRY = load_plugins().registry("scorer")
+# All that a search would look for is given: what is forgotten keeps the settings that were found.
 OPTIONS = {
     "popularity": {},
-    "item-knn": {"shrinkage": 3.0},
+    "item-knn": {"shrinkage": 3.0, "neighbours": 100, "weighting": "none"},
     "ease": {"regularization": 5.0, "dropout": 0.0, "graph_weight": 0.0, "text_weight": 0.0},
     "als": {"factors": 4, "iterations": 4, "n_seeds": 1},
 }
@@ -106,7 +108,9 @@ def test_a_workspace_is_as_if_the_person_had_never_been_in_its_files(tmp_path, s
         rows.write_csv(folder / "log.csv")
         fixed = {n: o for n, o in OPTIONS.items() if n != "als"}  # its start is drawn in the order of the numbering
         toml = '[[data.interactions]]\npath = "log.csv"\n[fusion]\nmethod = "equal"\n'
-        toml += "".join(f"[scorers.{n}]\n" + "".join(f"{k} = {v}\n" for k, v in o.items()) for n, o in fixed.items())
+        toml += "".join(
+            f"[scorers.{n}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in o.items()) for n, o in fixed.items()
+        )
         (folder / "kgrec.toml").write_text(toml)
         project = kgrec.open(folder)
         project.build_graph()
