@@ -1,11 +1,11 @@
 """After a person is forgotten, models are as if the person had never been there: stated and checked per scorer."""
 
-from dataclasses import json
+import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
-import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
