@@ -6,7 +6,7 @@ PLUGINS := $(wildcard plugins/kgrec-*)
 # Two OpenMP threads that spin while waiting for each other slow a busy machine down several times.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test test-slow lint format bench benchmarks clean
+.PHONY: help demo test test-slow lint format bench benchmarks sbom audit clean
 
 help:
 	@echo "make demo        build a knowledge graph from MovieLens-100k and film credits, train, recommend (in build/demo)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow   checks on real data (KGREC_DATA names the folder of the datasets)"
 	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"
 	@echo "make benchmarks  kgrec and its peers on all datasets, and the tables of benchmarks/README.md (hours; resumable)"
+	@echo "make sbom        a CycloneDX list of all that is installed;  make audit   licences, hashes and known holes of it"
 	@echo "make format      tidy the code;  make clean   remove build/ and .venv/"
 
 # The stamps record which pyproject.toml the environment was made from.
@@ -54,6 +55,22 @@ bench: $(VENV)/stamp-demo
 
 benchmarks: $(VENV)/stamp-dev
 	$(BIN)/python benchmarks/run_all.py
+
+# In an environment of their own: their packages are none of kgrec's.
+build/tools/stamp: Makefile
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install -q --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+sbom: $(VENV)/stamp-dev build/tools/stamp
+	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json $(BIN)/python
+	@echo "build/sbom.cdx.json written"
+
+# The first two need no network. pip-audit asks the index and its advisories: where they cannot be reached it says so.
+audit: $(VENV)/stamp-dev build/tools/stamp
+	$(BIN)/python tools/audit.py licences
+	$(BIN)/python tools/audit.py hashes
+	build/tools/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf build $(VENV)
