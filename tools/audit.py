@@ -18,8 +18,8 @@ PINNED = HERE / "pinned_packages.toml"
 COPYLEFT = re.compile(r"\b(?:A|L)?GPL|General Public|Affero|EUPL|SSPL|OSL-|CC-BY-(?:NC|SA)|Sleepycat|CeCILL", re.I)
 """Licences that reach beyond the files they stand in. MPL-2.0 does not: certifi, hypothesis, pathspec."""
 FREE = re.compile(
-    r"\b(?:MIT|BSD|0BSD|Apache|ISC|PSF|Python Software|Zlib|Unlicense|CC0|MPL|Mozilla Public License 2|HPND|Public.Domain"
-    r"|W3C)\b",
+    r"\b(?:MIT|BSD|0BSD|Apache|ISC|PSF|Python Software|Zlib|Unlicense|CC0|MPL|HPND|W3C"
+    r"|Mozilla Public License 2|Public.Domain)\b",
     re.I,
 )
 READ = {"owlrl": "W3C"}
