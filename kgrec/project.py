@@ -325,6 +325,7 @@ class Project:
         include_seen: bool | None = None,
         where: Where = (),
         rerank: str | Sequence[str] | None = None,
+        explain: bool = False,
         progress: Progress = SILENT,
     ) -> pl.DataFrame:
         """Recommend items to many users.
@@ -335,14 +336,22 @@ class Project:
             include_seen: also what the user interacted with; None: as in kgrec.toml.
             where: what all items must meet, ``"genre=Drama and price<50"``; see :mod:`kgrec.ranking.where`.
             rerank: re-rankers in their order; None: as in kgrec.toml.
+            explain: add a reason to each item.
             progress: told where it is.
 
         Returns:
-            ``user_id``, ``item_id``, ``rank`` (1 is best), ``score``; each user once, in the order given.
+            ``user_id``, ``item_id``, ``rank`` (1 is best), ``score`` and, if asked for, ``reason``; each user once, in
+            the order given.
         """
         defaults = self.config.recommend
         order = as_request(None, defaults, n=n, include_seen=include_seen, where=where, rerank=rerank)
-        return self.recommender.recommend_many(users if users is None else as_texts(users, "users"), order, progress)
+        wanted = users if users is None else as_texts(users, "users")
+        found = self.recommender.recommend_many(wanted, order, progress)
+        if not explain:
+            return found
+        from kgrec.explain.reasons import with_reasons
+
+        return with_reasons(self.explainer, self.recommender, found, progress)
 
     def profile(self, *, text: str = "", like: str | Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.

@@ -105,13 +105,12 @@ def recommend(
     if out is not None and run.for_people:
         format_of(out)  # complains before the work, not after it
     if everybody or users:
-        if explain:
-            raise UsageError("--explain works for one user at a time", hint="give a USER instead")
         if by is By.rating:
             raise UsageError("--by rating works for one user at a time", hint="give a USER instead")
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
-        _for_many(run, _ids(users, run.names) if users else None, number, include_seen, conditions, rerank or None, out)
+        wanted = _ids(users, run.names) if users else None
+        _for_many(run, wanted, number, explain, include_seen, conditions, rerank or None, out)
     else:
         _for_one(
             run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by
@@ -136,6 +135,7 @@ def _for_many(
     run: CommandLineRun,
     ids: list[str] | None,
     number: int | None,
+    explain: bool,
     include_seen: bool,
     where: tuple[str, ...],
     rerank: list[str] | None,
@@ -143,7 +143,13 @@ def _for_many(
 ) -> None:
     with run.progress() as progress:
         frame = run.project.recommend_many(
-            ids, n=number, include_seen=include_seen or None, where=where, rerank=rerank, progress=progress
+            ids,
+            n=number,
+            explain=explain,
+            include_seen=include_seen or None,
+            where=where,
+            rerank=rerank,
+            progress=progress,
         )
     frame = frame.with_columns(run.names.shown_all(frame["user_id"]))
     named = run.form if run.form not in (None, Format.table) else None

@@ -10,7 +10,8 @@ import numpy as np
 
 from kgrec.explain.contributions import by_history, decompose
 from kgrec.explain.counterfactual import Removal, deletion
-from kgrec.explain.reasons import Explainer, Route, fidelity, type_diversity
+from kgrec.explain.path_quality import fidelity, type_diversity
+from kgrec.explain.reasons import Explainer, Route
 from kgrec.explain.why import PATHS
 from kgrec.ranking.recommend import UserScores
 from kgrec.significance import Interval, Paired, bootstrap, compare
@@ -27,7 +28,7 @@ class Faithfulness:
         named: doublings of the rank without the items that the explanation names; 1 is from place 1 to 2, or 5 to 10.
         random: the same without as many other items of the history, drawn at random.
         margin: the difference, paired by user.
-        fidelity, recency, popularity, diversity: of the paths, see :mod:`kgrec.explain.reasons`.
+        fidelity, recency, popularity, diversity: of the paths, see :mod:`kgrec.explain.path_quality`.
         users: that were asked; those whose history is too short to draw others count for the paths only.
     """
 

@@ -9,7 +9,7 @@ carried is told as close to the user's words, as popular, or as new; no more is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import touched
+from kgrec.explain.path_quality import entity_popularity, linking_recency
 from kgrec.explain.wording import Wording
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.graph.paths import Path, PathFinder
@@ -32,7 +33,9 @@ from kgrec.text.profile import LIKED, liked, rating_scale, told_action
 from kgrec.types import ItemIndices, ItemList, Reason, Triples
 
 if TYPE_CHECKING:
+    from kgrec.progress import Progress
     from kgrec.ranking.ranker import Ranker
+    from kgrec.ranking.recommend import Recommender
     from kgrec.ranking.users import UserRef
 
 CARRIERS = 8
@@ -64,9 +67,6 @@ FEW = 3
 
 OFTEN = 2
 """Items that at least so many people have in common are said to be liked by the same people."""
-
-BETA = 0.3
-"""Weight of the newest value in the moving averages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +277,17 @@ class Explainer:
             return self.wording.new()
         return self.wording.popular(count) if count >= self._usual else self.wording.unknown()
 
+    @cached_property
+    def _additive(self) -> dict[str, tuple[AdditiveScorer | None, NewUserAdditiveScorer | None]]:
+        """Scorers that split their scores, by name: of users at training, of people who came later."""
+        return {
+            name: (
+                one if isinstance(one, AdditiveScorer) else None,
+                one if isinstance(one, NewUserAdditiveScorer) else None,
+            )
+            for name, one in self.ranker.scorers.items()
+        }
+
     def _carried(self, found: ItemList, user: UserRef) -> Carried:
         """Return what carried the items of a list.
 
@@ -287,11 +298,11 @@ class Explainer:
         values: list[NDArray[np.float64]] = [np.zeros((len(found), 0))]
         others = {"text": np.zeros(len(found)), "popularity": np.zeros(len(found))}
         for name, part in found.parts.items():
-            scorer = self.ranker.scorers.get(name)  # what the second stage adds is no scorer's
-            if user.position is not None and isinstance(scorer, AdditiveScorer):
-                given = scorer.contributions(user.position, found.items)
-            elif user.position is None and isinstance(scorer, NewUserAdditiveScorer):
-                given = scorer.contributions_new(user.profile, found.items)
+            old, new = self._additive.get(name, (None, None))  # what the second stage adds is no scorer's
+            if user.position is not None and old is not None:
+                given = old.contributions(user.position, found.items)
+            elif user.position is None and new is not None:
+                given = new.contributions_new(user.profile, found.items)
             else:
                 continue
             # A scorer's say in the fused score is spread over what speaks for the item.
@@ -477,59 +488,20 @@ class _List:
         return self._wording.similar(source, self._told.get(source), shared=shared)
 
 
-# How good paths are. Balloccu, Boratto, Fenu, Marras: *Post Processing Recommender Systems with Knowledge Graphs for
-# Recency, Popularity, and Diversity of Explanations*, SIGIR 2022; the figures of the hopwise library. All lie in
-# [0, 1], higher is better.
-
-
-def linking_recency(times: NDArray[np.integer], *, beta: float = BETA) -> NDArray[np.float64]:
-    """Return how recent each interaction of a user is (LIR).
-
-    Over the interactions in the order of time ``LIR_i = (1 - beta) LIR_{i-1} + beta t_i``, scaled to ``[0, 1]``.
+def with_reasons(
+    explainer: Explainer, recommender: Recommender, lists: pl.DataFrame, progress: Progress
+) -> pl.DataFrame:
+    """Add why each item stands in its list: a column ``reason``.
 
     Args:
-        times: unix seconds, shape ``(e,)``, in any order.
-        beta: weight of the newest.
-
-    Returns:
-        Shape ``(e,)``, in the order given; 1 throughout where all times are equal.
+        explainer: words the reasons.
+        recommender: that made the lists.
+        lists: of :meth:`kgrec.ranking.recommend.Recommender.recommend_many`.
+        progress: told where it is.
     """
-    return _smoothed(np.asarray(times, dtype=np.float64), beta)
-
-
-def entity_popularity(degrees: NDArray[np.integer], *, beta: float = BETA) -> NDArray[np.float64]:
-    """Return how well known each entity is (SEP): the moving average of the degrees in rising order, in ``[0, 1]``.
-
-    Args:
-        degrees: edges of each entity of one kind, shape ``(n,)``.
-        beta: weight of the next.
-    """
-    return _smoothed(np.asarray(degrees, dtype=np.float64), beta)
-
-
-def _smoothed(values: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
-    from scipy.signal import lfilter
-
-    if not len(values):
-        return values
-    distinct, place = np.unique(values, return_inverse=True)
-    span = distinct[-1] - distinct[0]
-    if not span:
-        return np.ones(len(values))
-    scaled = (distinct - distinct[0]) / span
-    average = lfilter([beta], [1.0, beta - 1.0], scaled, zi=np.zeros(1))[0]  # starts from the first, which is 0
-    return np.asarray((average / average[-1])[place], dtype=np.float64)
-
-
-def fidelity(explained: Sequence[bool]) -> float:
-    """Return the share of recommended items that have a path; NaN without items."""
-    return float(np.mean(explained)) if len(explained) else float("nan")
-
-
-def type_diversity(kinds: Collection[tuple[str, ...]]) -> float:
-    """Return the number of distinct path types over the number of paths (PTD); NaN without paths.
-
-    Args:
-        kinds: the relations of the path shown for each item of a list.
-    """
-    return len(set(kinds)) / len(kinds) if kinds else float("nan")
+    told: list[str] = []
+    with progress.task("explaining", total=lists.height) as task:
+        for found, users in recommender.lists_of(lists):
+            told += [reason.sentence for own in explainer.reasons_many(found, users) for reason in own]
+            task.advance(sum(map(len, found)))
+    return lists.with_columns(reason=pl.Series(told, dtype=pl.String))

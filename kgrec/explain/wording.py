@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from kgrec.graph.titles import display
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, UNKNOWN, Domain, RelationType
 from kgrec.types import Reason
+
+KEPT = 50_000
+"""Nodes whose rows are kept; the lists of many users name the same ones."""
 
 MIXED = 0.5
 """How telling a path is whose two relations differ, beside one whose relations are the same."""
@@ -28,6 +31,7 @@ class Wording:
         self._noun = domain.noun(code)
         self._verbs = domain.verbs_in(code)
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
+        self._row = lru_cache(maxsize=KEPT)(self._read)
 
     @property
     def action_order(self) -> dict[str, float]:
@@ -50,6 +54,9 @@ class Wording:
 
     def node(self, number: int) -> dict[str, object]:
         """Return the row of the nodes table of an item or entity, by its training number."""
+        return self._row(number)
+
+    def _read(self, number: int) -> dict[str, object]:
         return self.graph.nodes.row(int(self._node_of[number]), named=True)
 
     def tells(self, path: Path) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from kgrec.errors import PluginError
 from kgrec.graph.linking import name_variants
@@ -17,6 +17,7 @@ _LAST_STOP = re.compile(r"(?:(?<=\w{3})|(?<=\d)|(?<=[)\]!?]))(?<!Inc)(?<!etc)(?<
 _YEAR = re.compile(r"\s*[(（][12]\d{3}[)）]\s*$")
 
 
+@lru_cache(maxsize=50_000)
 def display(title: str) -> str:
     """Write a title as in running text: without the year, the article in front, no full stop after its last word.
 

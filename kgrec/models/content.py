@@ -144,7 +144,7 @@ class Content(Configured):
         means = self._means(row)
         nearest, own_words = (np.float32(value) for value in self._settings)
         cosines = self._vectors[items] @ self._vectors[means.indices].T
-        near = self._near[means.indices][:, items].toarray().T
+        near = sparse.dense_block(self._near, means.indices, items).T
         shares = ((1 - nearest) * cosines + nearest * near) * means.data  # (items, history)
         own = own_words * (self._vectors[items] @ words)[:, None]
         known = self._known[items, None]

@@ -123,7 +123,15 @@ class FoldIn:
         Returns:
             Shape ``(i, k)`` for a history of ``k`` items, in the order of the row's indices.
         """
-        return self.factors[items].astype(np.float64) @ self.parts(confidences).T
+        own, liked = self.factors[items].astype(np.float64), confidences.indices
+        weights = confidences.data.astype(np.float64)
+        if len(liked) >= self.factors.shape[1]:
+            return np.asarray(np.linalg.solve(self._m(confidences), own.T).T @ self.factors[liked].T * weights)
+        # The push-through identity again: y_j' M^-1 Y_S' = y_j' A^-1 Y_S' (I + (C - I) K)^-1.
+        solved = self._solved[liked].astype(np.float64)
+        kernel = solved @ self.factors[liked].astype(np.float64).T  # K, (k, k)
+        left = np.eye(len(liked)) + kernel * (weights - 1)
+        return np.asarray(np.linalg.solve(left, solved @ own.T).T * weights)
 
     def parts(self, confidences: csr_array) -> NDArray[np.float64]:
         """Split the factors of one user by the items of the history: ``M^-1 y_i c_i``, shape ``(k, f)``.
@@ -133,8 +141,11 @@ class FoldIn:
         """
         liked = self.factors[confidences.indices].astype(np.float64)
         weights = confidences.data.astype(np.float64)
-        m = self._a + liked.T @ (liked * (weights - 1)[:, None])
-        return np.asarray(np.linalg.solve(m, (liked * weights[:, None]).T).T)
+        return np.asarray(np.linalg.solve(self._m(confidences), (liked * weights[:, None]).T).T)
+
+    def _m(self, confidences: csr_array) -> NDArray[np.float64]:
+        liked = self.factors[confidences.indices].astype(np.float64)
+        return np.asarray(self._a + liked.T @ (liked * (confidences.data.astype(np.float64) - 1)[:, None]))
 
 
 class ByFactor:

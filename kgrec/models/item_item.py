@@ -99,8 +99,10 @@ class ItemItemScorer(Configured, ABC):
 
     def _split(self, row: csr_array, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
-        block = self._weights[row.indices][:, items]
-        block = np.asarray(block.toarray() if issparse(block) else block)
+        if issparse(self._weights):
+            block = sparse.dense_block(self._weights, row.indices, items)
+        else:
+            block = np.asarray(self._weights[np.ix_(row.indices, items)])
         shares = np.where(self._known[items], row.data[:, None] * block, np.float32(0))  # (history, items)
         return [Contribution("item", row.indices, shares.T)]
 

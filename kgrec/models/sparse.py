@@ -155,3 +155,25 @@ def randomised_svd(
     basis, _ = np.linalg.qr(matrix @ basis)
     small, values, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
     return (basis @ small)[:, :rank], values[:rank], right[:rank]
+
+
+def dense_block(matrix: csr_array, rows: NDArray[np.integer[Any]], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return a few rows and columns of a matrix, dense, shape ``(len(rows), len(columns))``.
+
+    Scipy takes several times as long, as it makes a matrix of the rows first.
+
+    Args:
+        matrix: CSR.
+        rows: their numbers.
+        columns: their numbers.
+    """
+    starts, counts = matrix.indptr[rows], matrix.indptr[np.asarray(rows) + 1] - matrix.indptr[rows]
+    owner = np.repeat(np.arange(len(rows)), counts)
+    at = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(len(owner))
+    order = np.argsort(columns, kind="stable")
+    found = matrix.indices[at]
+    place = np.minimum(np.searchsorted(columns[order], found), max(len(columns) - 1, 0))
+    hit = columns[order][place] == found if len(columns) else np.zeros(len(found), dtype=np.bool_)
+    block = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    block[owner[hit], order[place[hit]]] = matrix.data[at[hit]]
+    return block

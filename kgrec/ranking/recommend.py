@@ -5,7 +5,7 @@ What only some lists need is imported where it is used: a list for one user know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from kgrec.ranking.rerank.data import Catalogue
     from kgrec.ranking.rerank.pipeline import Pipeline
     from kgrec.text.vectors import TextVectors
+
+
+CELLS = 20_000_000
+"""Scores of one scorer that are held at once where lists are explained."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,37 @@ class Recommender:
                 "score": values[places, ranks],
             }
         )
+
+    def lists_of(self, lists: pl.DataFrame) -> Iterator[tuple[list[ItemList], list[UserRef]]]:
+        """Yield lists of :meth:`recommend_many` with what each scorer adds, and whose they are, block by block.
+
+        Args:
+            lists: the rows of a user stand together.
+        """
+        ranker = self.ranker
+        size = min(self.config.recommend.block_size, max(CELLS // max(len(ranker.item_ids), 1), 1))
+        firsts = lists.with_row_index("row").unique("user_id", keep="first", maintain_order=True)
+        wanted, bounds = firsts["user_id"].to_list(), [*firsts["row"].to_list(), lists.height]
+        places = np.array([ranker.item_positions[item] for item in lists["item_id"].to_list()], dtype=np.int64)
+        scores, rows = lists["score"].to_numpy(), self.users.dataset().user_positions(wanted)
+        positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
+        positions[positions >= 0] = self.users.unmoved(positions[positions >= 0])
+        late = positions < 0
+        runs = np.split(np.arange(len(wanted)), np.flatnonzero(np.diff(late)) + 1)  # newcomers are asked apart
+        nothing = self.ranker.seen[:0]
+        for block in (run[k : k + size] for run in runs for k in range(0, len(run), size)):
+            new = bool(late[block[0]])
+            profiles = self.users.newcomers([wanted[k] for k in block])[0] if new else [Profile()] * len(block)
+            parts, _ = ranker.split(profiles if new else positions[block])
+            found, users = [], []
+            for row, k in enumerate(block.tolist()):
+                at = places[bounds[k] : bounds[k + 1]]
+                own = {name: part[row, at] for name, part in parts.items()}
+                ids = tuple(ranker.item_ids[item] for item in at)
+                found.append(ItemList(wanted[k], ids, at, scores[bounds[k] : bounds[k + 1]], own))
+                place = None if new else int(positions[k])
+                users.append(UserRef(wanted[k], place, int(rows[k]), profiles[row], nothing))
+            yield found, users
 
     def profile(self, text: str, like: Sequence[str], encode: Callable[[str], NDArray[np.float32]]) -> Profile:
         """Describe somebody who is not in the data; see :meth:`kgrec.project.Project.profile`.

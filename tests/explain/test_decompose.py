@@ -8,7 +8,8 @@ from scipy.sparse import csr_array
 
 from kgrec.explain.contributions import BASELINE, WHOLE, by_history, decompose
 from kgrec.explain.counterfactual import Removal, counterfactual, deletion
-from kgrec.explain.reasons import Route, Step, Stop, entity_popularity, fidelity, linking_recency, type_diversity
+from kgrec.explain.path_quality import entity_popularity, fidelity, linking_recency, type_diversity
+from kgrec.explain.reasons import Route, Step, Stop
 from kgrec.explain.why import Explanation, picture
 from kgrec.graph.drawing import to_svg
 from kgrec.graph.paths import PathFinder
