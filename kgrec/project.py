@@ -182,7 +182,9 @@ class Project:
         """What words the reasons."""
         from kgrec.explain.reasons import Explainer
 
-        return Explainer(self.dataset, self.graph, self.domain, self.ranker, language=self.config.recommend.language)
+        families = {name: spec.family for name, spec in self.manager.registry("scorer").items()}
+        told: dict[str, Any] = {"language": self.config.recommend.language, "families": families}
+        return Explainer(self.dataset, self.graph, self.domain, self.ranker, **told)
 
     def unload(self) -> None:
         """Drop what was loaded, so that it is read again."""
@@ -494,7 +496,15 @@ class Project:
 
         return evaluate_feedback(self.feedback.store, self.config.generate, self.config.seed)
 
-    def explain(self, user: str, item: str, *, n: int | None = None, counterfactual: bool = False) -> Explanation:
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        n: int | None = None,
+        counterfactual: bool = False,
+        language: str | None = None,
+    ) -> Explanation:
         """Say why an item is, or is not, in a user's list.
 
         Args:
@@ -502,6 +512,7 @@ class Project:
             item: the item's id.
             n: length of the list; None: as in kgrec.toml.
             counterfactual: also look for the items of the history without which the item would not be in the list.
+            language: its code; None: that of the reasons.
 
         Raises:
             NotFoundError: the user or the item is unknown.
@@ -514,7 +525,8 @@ class Project:
         stale = self.workspace.stale("models")  # then the graph's nodes have moved
         terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager)
         known, item = self.recommender.scores_of(user), canonical_id(item)
-        return explain(self.explainer, known, item, n or self.config.recommend.n, terms=terms, search=counterfactual)
+        words, n = self.explainer.speaking(language), n or self.config.recommend.n
+        return explain(words, known, item, n, terms=terms, search=counterfactual)
 
     def evaluate_explanations(self, *, users: int = 100, items: int = 3, seed: int | None = None) -> Faithfulness:
         """Measure by deletion whether explanations name what the lists of the trained models rest on.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from kgrec.cli import options
 from kgrec.cli.console import NAME, cell, clean, console, table
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
+from kgrec.languages.language import get_language
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
@@ -21,16 +23,8 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Causes of a scorer's share that are named in the table."""
 
-FROM = {
-    "item": "past interactions",
-    "entity": "entities of the graph",
-    "text": "words",
-    "popularity": "popularity",
-    "bias": "learned of the user",
-    "baseline": "the average item",
-    "whole": "cannot be split",
-}
-"""Kinds of causes, as the table names them."""
+KINDS = ("item", "entity", "text", "popularity", "bias", "baseline", "whole")
+"""Kinds of causes, in the order of the table."""
 
 
 @workspace_command
@@ -45,98 +39,104 @@ def explain(
         bool,
         typer.Option("--counterfactual", help="Also look for what of the history the place in the list hangs on."),
     ] = False,
+    lang: options.Language = None,
+    technical: Annotated[
+        bool, typer.Option("--technical", help="Names and figures for engineers: by scorer, by kind of cause.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also draw the paths into FILE: .html or .svg.")
     ] = None,
 ) -> None:
     """Say why an item is, or is not, in the list of a user.
 
-    The score is split into scorers and each scorer into what caused it; the parts sum to the score. Then come the paths
-    of the graph and, for an item outside the list, what stands above it. docs/explanations.md explains each figure.
+    First why, in three lines. Then the score is split into what speaks for the item and each part into what caused it;
+    they sum to the score. Then come the paths of the graph and, for an item outside the list, what stands above it.
+    docs/explanations.md explains each figure.
     """
     if out is not None and out.suffix.lower() not in (".svg", ".html", ".htm"):
         raise UsageError(f"{out.name} names no drawing", hint="end it with .svg or .html")
-    found = run.project.explain(user, item, n=number, counterfactual=counterfactual)
+    found = run.project.explain(user, item, n=number, counterfactual=counterfactual, language=lang)
     if out is not None:
         found.draw(out)
         run.say(f"paths drawn into {out}")
-    run.data([found.to_dict()], lambda: _show(found, run.names.shown(found.user_id)))
+    run.data([found.to_dict()], lambda: _show(found, run.names.shown(found.user_id), technical))
 
 
-def _show(found: Explanation, whom: str) -> None:
-    out = console()
-    out.print(
-        f"{clean(found.label)} ({clean(found.item_id)}) for {clean(whom)}",
-        style="bold",
-        markup=False,
-    )
-    if found.rank is not None:
-        out.print(f"place {cell(found.rank)} of {cell(found.out_of)}, score {found.score:.3f}")
-    out.print(clean(found.sentence, 3 * NAME), markup=False)
+def _show(found: Explanation, whom: str, technical: bool = False) -> None:
+    """Print why in three lines, then what speaks for the item; figures by scorer only for engineers."""
+    out, words = console(), get_language(found.language).explain
+    for k, line in enumerate(found.lines):
+        out.print(clean(line.replace("{user}", whom), 3 * NAME), style="bold" if not k else "", markup=False)
+    if technical:
+        place = f"place {cell(found.rank)} of {cell(found.out_of)}, " if found.rank is not None else ""
+        score = f"score {found.score:.3f}" if found.score is not None else "no score"
+        out.print(f"{clean(found.item_id)}: {place}{score}", style="dim", markup=False)
     if found.contributions:
         out.print()
-        _show_causes(found.contributions)
-    for note in found.notes:
+        _show_causes(found, words, technical)
+    for note in found.notes if technical else ():
         out.print(clean(note, 3 * NAME), style="dim", markup=False)
     if found.paths:
         out.print()
-        out.print("paths", style="bold")
+        out.print(words["paths"], style="bold", markup=False)
         for path in found.paths:
             out.print(f"  {clean(path.told(), 3 * NAME)}", markup=False, highlight=False)
-    if found.counterfactual is not None:
-        names = " and ".join(map(clean, found.counterfactual.labels))
+    if found.without:
         out.print()
-        out.print(
-            f"without {names} it would not be in the top {found.n} (place {cell(found.counterfactual.rank_after)})",
-            markup=False,
-        )
+        out.print(clean(found.without, 3 * NAME), markup=False)
     if found.why_not is not None:
-        _show_why_not(found)
+        _show_why_not(found, words)
 
 
-def _show_causes(causes: tuple[Cause, ...]) -> None:
-    """Print the score twice: by scorer, and by what caused it."""
-    made = table(
-        {"scorer": {"no_wrap": True}, "adds": {"justify": "right", "no_wrap": True}, "most of it": {"overflow": "fold"}}
-    )
-    for name in dict.fromkeys(cause.scorer for cause in causes):  # a few scorers
-        _add_row(made, name, [cause for cause in causes if cause.scorer == name])
+def _show_causes(found: Explanation, words: Mapping[str, str], technical: bool) -> None:
+    """Print what the score is made of: by what scorers go by, or by scorer; for engineers by kind of cause, too."""
+    causes = found.contributions
+    named = {cause.scorer: cause.scorer for cause in causes}
+    if not technical:
+        named = {name: words[found.families.get(name, "other")] for name in named}
+    made = _table(words)
+    for name in dict.fromkeys(named.values()):  # a few
+        _add_row(made, name, [cause for cause in causes if named[cause.scorer] == name], words)
     made.add_section()
-    made.add_row("together", f"{sum(cause.value for cause in causes):+.3f}", "")
+    made.add_row(clean(words["together"]), f"{sum(cause.value for cause in causes):+.3f}", "")
     console().print(made)
+    if not technical:
+        return
     console().print()
-    made = table(
-        {"from": {"no_wrap": True}, "adds": {"justify": "right", "no_wrap": True}, "most of it": {"overflow": "fold"}}
-    )
-    for kind, words in FROM.items():
+    made = _table(words)
+    for kind in KINDS:
         own = [cause for cause in causes if cause.kind == kind]
         if own:
-            _add_row(made, words, own)
+            _add_row(made, words[kind], own, words)
     console().print(made)
 
 
-def _add_row(made: Table, name: str, own: list[Cause]) -> None:
+def _table(words: Mapping[str, str]) -> Table:
+    right: dict[str, Any] = {"justify": "right", "no_wrap": True}
+    return table({words["part"]: {"no_wrap": True}, words["adds"]: right, words["most"]: {"overflow": "fold"}})
+
+
+def _add_row(made: Table, name: str, own: list[Cause], words: Mapping[str, str]) -> None:
     """Add the sum of causes and the largest of them, each label once."""
     values: dict[str, float] = {}
     for cause in own:
         values[cause.label] = values.get(cause.label, 0.0) + cause.value
     top = sorted(values, key=lambda label: -abs(values[label]))[:SHOWN]
-    told = ", ".join(f"{clean(label)} {values[label]:+.3f}" for label in top)
-    more = f", {len(values) - len(top)} more" if len(values) > len(top) else ""
-    alone = len(values) == 1 and name in (FROM["baseline"], FROM["bias"])
-    made.add_row(clean(name), f"{sum(values.values()):+.3f}", "" if alone else told + more)
+    told = [f"{clean(label)} {values[label]:+.3f}" for label in top]
+    if len(values) > len(top):
+        told.append(words["more"].format(count=len(values) - len(top)))
+    alone = len(values) == 1 and next(iter(values)) == name
+    made.add_row(clean(name), f"{sum(values.values()):+.3f}", "" if alone else ", ".join(told))
 
 
-def _show_why_not(found: Explanation) -> None:
+def _show_why_not(found: Explanation, words: Mapping[str, str]) -> None:
     why, out = found.why_not, console()
     assert why is not None
     if why.above:
         out.print()
-        out.print("above it", style="bold")
+        out.print(words["above"], style="bold", markup=False)
         for row in why.above:
-            out.print(f"  {cell(row.rank)}. {clean(row.label)}  {row.score:.3f}", markup=False)
-    if why.against:
-        told = ", ".join(f"{clean(name)} {-value:.3f}" for name, value in why.against.items())
-        out.print(f"behind place {found.n} by: {told}", markup=False)
+            out.print(f"  {cell(row.rank)}. {clean(row.label)}", markup=False)
     for line in why.missing:
-        out.print(f"missing: {clean(line)}", markup=False)
+        if line not in found.lines:
+            out.print(clean(line, 3 * NAME), markup=False)

@@ -9,10 +9,11 @@ carried is told as close to the user's words, as popular, or as new; no more is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -149,11 +150,20 @@ class Explainer:
         domain: says how telling a relation is, and its words.
         ranker: whose scores are explained.
         language: its code; by default that of the catalogue.
+        families: scorer -> what it goes by, see :class:`kgrec.plugin.spec.Spec`.
     """
 
     def __init__(
-        self, dataset: Dataset, graph: KnowledgeGraph, domain: Domain, ranker: Ranker, *, language: str | None = None
+        self,
+        dataset: Dataset,
+        graph: KnowledgeGraph,
+        domain: Domain,
+        ranker: Ranker,
+        *,
+        language: str | None = None,
+        families: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self.families = families
         self.dataset = dataset
         self.graph = graph
         self.ranker = ranker
@@ -435,7 +445,7 @@ class Explainer:
 
     def _route(self, user: UserRef, path: Path, weight: float, contribution: float, recency: float | None) -> Route:
         rows = [self.wording.node(number) for number in path.nodes]
-        stops = [Stop(str(row["kind"]), str(row["key"]), str(row["label"])) for row in rows]
+        stops = [Stop(str(row["kind"]), str(row["key"]), self.wording.name(row)) for row in rows]
         pairs = zip(path.relations, path.forward, strict=True)
         steps = [Step(name, self.wording.label(name, forward), forward) for name, forward in pairs]
         action = self.actions(user).get(path.nodes[0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from kgrec.explain.contributions import (
 from kgrec.explain.counterfactual import Removal, counterfactual
 from kgrec.explain.reasons import Explainer, Route, Stop
 from kgrec.graph.neighbourhood import Neighbourhood
+from kgrec.graph.titles import display
+from kgrec.languages import DEFAULT
 from kgrec.plugin.protocols import PartlySplitScorer
 from kgrec.ranking.recommend import UserScores
 from kgrec.types import ItemList
@@ -35,13 +37,8 @@ PATHS = 3
 ABOVE = 3
 """Items at the top that are named when an item is not in the list."""
 
-LABELS = {
-    "text": "own words",
-    "popularity": "liked by many",
-    "bias": "what training learned of the user",
-    BASELINE: "what the average item gets",
-    WHOLE: "cannot be split",
-}
+WHO = "{user}"
+"""Stands for the user in the lines of an explanation, whom only the reader's side may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +78,14 @@ class WhyNot:
     Attributes:
         above: the best three and the last of the list.
         against: for each scorer how much more it gives to the last item of the list, the greatest first.
+        behind: the same in a sentence, or empty.
         missing: what the item lacks, in words.
     """
 
     above: tuple[Rival, ...]
     against: dict[str, float]
     missing: tuple[str, ...]
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,10 @@ class Explanation:
         counterfactual: for an item in the list, or None where none was found.
         unsplit: names of the scorers whose share cannot be split.
         notes: what else of the score the contributions do not tell, a sentence a scorer.
+        language: code of the language of all that people read.
+        lines: why, in three lines for whoever runs the shop; ``{user}`` stands for the user.
+        families: scorer -> what it goes by, see :class:`kgrec.plugin.spec.Spec`.
+        without: the counterfactual in a sentence, or empty.
     """
 
     user_id: str
@@ -139,6 +142,10 @@ class Explanation:
     counterfactual: Counterfactual | None = None
     unsplit: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    language: str = DEFAULT
+    lines: tuple[str, ...] = ()
+    families: Mapping[str, str] = field(default_factory=dict)
+    without: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -157,7 +164,13 @@ class Explanation:
 
 
 def explain(
-    explainer: Explainer, known: UserScores, item_id: str, n: int, *, terms: ItemTerms | None, search: bool
+    explainer: Explainer,
+    known: UserScores,
+    item_id: str,
+    n: int,
+    *,
+    terms: ItemTerms | None,
+    search: bool,
 ) -> Explanation:
     """Explain one item.
 
@@ -177,9 +190,24 @@ def explain(
     title = explainer.dataset.items["title"][int(row)] or item_id
     place = explainer.ranker.item_positions.get(item_id)
     if place is None:
-        why = WhyNot((), {}, ("it came after the training: run kgrec train again",))
-        sentence = explainer.wording.absent(n, None, 0, None)
-        return Explanation(known.user.user_id, item_id, title, None, None, n, 0, (), (), sentence, why)
+        words = explainer.wording
+        why, sentence = WhyNot((), {}, (words.told("missing_late"),)), words.absent(n, None, 0)
+        lines = (words.told("absent", item=title, user=WHO, n=n), sentence, *why.missing)
+        return Explanation(
+            known.user.user_id,
+            item_id,
+            title,
+            None,
+            None,
+            n,
+            0,
+            (),
+            (),
+            sentence,
+            why,
+            language=words.code,
+            lines=lines,
+        )
     return _Explaining(explainer, known, place, n).explanation(title, terms, search=search)
 
 
@@ -194,6 +222,7 @@ class _Explaining:
 
     def explanation(self, title: str, terms: ItemTerms | None, *, search: bool) -> Explanation:
         known, place, n, ranker = self.known, self.place, self.n, self.explainer.ranker
+        words = self.explainer.wording
         candidates = known.candidates()
         ranked = bool(candidates[place])
         rank = int((known.fused[candidates] > known.fused[place]).sum()) + 1 if ranked else None
@@ -211,8 +240,16 @@ class _Explaining:
             found = self._counterfactual(gap) if search else None
         else:
             why_not = self._why_not(order, rival, carried, gap, rank, bool(paths))
-            against = next(iter(why_not.against), None)
-            sentence = self.explainer.wording.absent(n, rank, len(order), against)
+            sentence = words.absent(n, rank, len(order))
+        causes = self._causes(parts, terms)
+        if rank is not None and inside:
+            place_line = words.told("place", item=title, rank=rank, count=len(order), user=WHO)
+        else:
+            place_line = words.told("absent", item=title, user=WHO, n=n)
+        behind = why_not.behind if why_not is not None else ""
+        without = ""
+        if found is not None:
+            without = words.told("without", names=words.listed(found.labels), rank=found.rank_after, n=n)
         return Explanation(
             known.user.user_id,
             ranker.item_ids[place],
@@ -221,14 +258,37 @@ class _Explaining:
             rank,
             n,
             len(order),
-            self._causes(parts, terms),
+            causes,
             paths,
             sentence,
             why_not,
             found,
             tuple(dict.fromkeys(part.scorer for part in parts if part.kind == WHOLE)),
             self._notes(),
+            words.code,
+            (place_line, sentence, behind or self._mostly(causes)),
+            self.explainer.families,
+            without,
         )
+
+    def _mostly(self, causes: Sequence[Cause]) -> str:
+        """Say which families of scorers speak for the item most, what any item gets left out."""
+        words = self.explainer.wording
+        sums: dict[str, float] = {}
+        for cause in causes:
+            if cause.kind != BASELINE:
+                family = self.explainer.families.get(cause.scorer, "other")
+                sums[family] = sums.get(family, 0.0) + cause.value
+        pro = {name: value for name, value in sums.items() if value > 0}
+        total = sum(pro.values())
+        if not total:
+            return words.told("little")
+        order = sorted(pro, key=lambda name: -pro[name])[:2]
+        share = [round(100 * pro[name] / total) for name in order]
+        named = [words.told(name) for name in order]
+        if len(order) == 1:
+            return words.told("mostly", first=named[0], share=share[0])
+        return words.told("then", first=named[0], share=share[0], second=named[1], other=share[1])
 
     def _notes(self) -> tuple[str, ...]:
         """Return what scorers say of themselves that they do not tell."""
@@ -274,17 +334,18 @@ class _Explaining:
         }
         for node in {part.source for part in parts if part.kind == "entity"}:
             row = self.explainer.wording.node(node)
-            titles["entity", node] = (str(row["key"]), str(row["label"]))
+            titles["entity", node] = (str(row["key"]), self.explainer.wording.name(row))
         share = {name: float(part[0, self.place]) for name, part in known.parts.items()}
         ordered = sorted(parts, key=lambda p: (-abs(share[p.scorer]), p.scorer, p.kind == BASELINE, -p.value))
-        named_parts = [(p, *titles.get((p.kind, p.source), (None, LABELS.get(p.kind, p.kind)))) for p in ordered]
+        told = self.explainer.wording.told
+        named_parts = [(p, *titles.get((p.kind, p.source), (None, told(p.kind)))) for p in ordered]
         return tuple(Cause(p.scorer, p.kind, key, p.label or label, p.value) for p, key, label in named_parts)
 
     def _titles(self, places: Iterable[int]) -> list[str]:
         """Return titles; an item that has none, or left the catalogue since training, goes by its id."""
         rows, titles = self.explainer.to_dataset, self.explainer.dataset.items["title"]
         ids = self.explainer.ranker.item_ids
-        return [(titles[int(rows[place])] if rows[place] >= 0 else None) or ids[place] for place in places]
+        return [display((titles[int(rows[place])] if rows[place] >= 0 else None) or ids[place]) for place in places]
 
     def _counterfactual(self, gap: NDArray[np.float64]) -> Counterfactual | None:
         known, ranker = self.known, self.explainer.ranker
@@ -315,27 +376,33 @@ class _Explaining:
         )
         lead = {name: float(part[0, last] - part[0, self.place]) for name, part in known.parts.items()}
         against = {name: value for name, value in sorted(lead.items(), key=lambda pair: -pair[1]) if value > 0}
-        return WhyNot(above, {} if rank is None else against, tuple(self._missing(carried, gap, joined)))
+        behind = ""
+        if rank is not None and against:
+            words = self.explainer.wording
+            part = words.told(self.explainer.families.get(next(iter(against)), "other"))
+            behind = words.told("behind", n=min(self.n, len(order)), part=part)
+        missing = tuple(self._missing(carried, gap, joined))
+        return WhyNot(above, {} if rank is None else against, missing, behind)
 
     def _missing(self, carried: NDArray[np.float64], gap: NDArray[np.float64], joined: bool) -> list[str]:
-        known = self.known
+        known, told = self.known, self.explainer.wording.told
         if self.place in known.user.seen.indices:
-            return ["the user knows it already"]
+            return [told("missing_known")]
         if known.allowed is not None and not known.allowed[self.place]:
-            return ["it is no longer in the catalogue"]
+            return [told("missing_gone")]
         missing = []
         if not (self.explainer.ranker.seen.indices == self.place).any():
-            missing.append("nobody has interacted with it yet")
+            missing.append(told("missing_nobody"))
         if not known.user.profile.items.size:
-            missing.append("the user has liked nothing yet")
+            missing.append(told("missing_nothing"))
         elif not (carried > 0).any():
-            missing.append("nothing in the history speaks for it")
+            missing.append(told("missing_silent"))
         elif not joined:
-            missing.append("the graph joins it to nothing in the history that speaks for it")
+            missing.append(told("missing_apart"))
         against = np.argsort(gap, kind="stable")[:3]
         against = against[gap[against] < 0]
         if len(against) and known.user.position is not None:
-            missing.append(f"it gains less than the last item of the list from {', '.join(self._titles(against))}")
+            missing.append(told("missing_less", names=self.explainer.wording.listed(self._titles(against))))
         return missing
 
 

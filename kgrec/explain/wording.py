@@ -29,7 +29,7 @@ class Wording:
         self._domain = domain
         self._language = get_language(code)
         self._noun = domain.noun(code)
-        self._verbs = domain.verbs_in(code)
+        self._verbs = domain.verbs_in(code, before_names=True)
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
         self._row = lru_cache(maxsize=KEPT)(self._read)
 
@@ -116,20 +116,38 @@ class Wording:
         keys = (str(node["key"]),)
         return Reason(self._sentence(node["label"], told, clause), "similar", keys, (), clause)
 
-    def absent(self, n: int, rank: int | None, count: int, scorer: str | None) -> str:
+    def absent(self, n: int, rank: int | None, count: int) -> str:
         """Word that an item is not in the list of ``n``.
 
         Args:
             n: length of the list.
             rank: the item's place, or None where it has none.
             count: items that have a place.
-            scorer: whose score is behind that of the last item of the list by most, or None.
         """
         if rank is None:
             return self._say("unranked")
         number = self._language.number
-        outside = self._say("outside", rank=number(rank), count=number(count), n=n)
-        return self._say("against", outside=outside, scorer=scorer) if scorer else outside
+        return self._say("outside", rank=number(rank), count=number(count), n=n)
+
+    def told(self, sentence: str, **parts: object) -> str:
+        """Return a sentence or a name of explanations, filled; numbers are written as the language does."""
+        number = self._language.number
+        written = {key: number(value) if isinstance(value, int) else value for key, value in parts.items()}
+        return self._language.explain[sentence].format(**written)
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Join the titles of items for a sentence."""
+        return self._language.listed([self._domain.title_mark(self._language.code).format(name) for name in names])
+
+    def name(self, node: Mapping[str, object]) -> str:
+        """Return what a node is called, never its key: what has no name is called unnamed."""
+        named = node["kind"] != "entity" or node["label"] != node["key"]
+        return display(str(node["label"])) if named else self._language.explain["unnamed"]
+
+    @property
+    def code(self) -> str:
+        """Of the language."""
+        return self._language.code
 
     def described(self) -> Reason:
         """Word that the item is close to the words of somebody who is not in the data."""

@@ -186,6 +186,8 @@ class Language(_Table):
     """What an item without a usable title is called, with ``{noun}``."""
     reasons: dict[str, str]
     """Sentences of reasons, see :mod:`kgrec.explain.wording`."""
+    explain: dict[str, str]
+    """What an explanation says, see :mod:`kgrec.explain.why`: names of its parts, by family of scorers and by kind."""
     prompts: PromptWords
 
     @property

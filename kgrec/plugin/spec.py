@@ -38,6 +38,8 @@ class Spec:
         default: a scorer is trained without being asked for; False where it costs much and only some data want it: then
             ``train.scorers``, ``--only``, a table ``[scorers.NAME]`` or a weight in ``fusion.weights`` names it.
         owner: whose it is, put in when it is registered; None: kgrec's own, whose calls are not watched.
+        family: what a scorer goes by, for people: ``people`` (who liked the same), ``content``, ``graph``, ``popular``,
+            ``next`` (what people turn to next), ``shown`` (what they choose of what they are shown) or ``other``.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Spec:
     rank: int = 100
     default: bool = True
     owner: Owner | None = field(default=None, repr=False, compare=False)
+    family: str = "other"
 
     def load(self) -> type[Any]:
         """Import the class.
