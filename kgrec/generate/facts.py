@@ -218,6 +218,8 @@ class FactBook:
     def _literal(self, name: str, value: object, source: str, item_id: str) -> list[Fact]:
         values = value if isinstance(value, list) else [value]
         unit = self._units.get(name, "")
+        if self._foreign and name not in self._domain.units.get(self._language, {}) and any(map(str.isalpha, unit)):
+            return []  # a unit of the catalogue's language
         label = name.replace("_", " ")
         found = []
         for one in values[:MOST]:

@@ -29,7 +29,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -73,6 +73,9 @@ TITLES = frozenset({"title", "titles", "history", "examples"})
 
 FREE = frozenset({"title", "titles", "noun", "nouns", "verb", "count"})
 """Slots whose values may be said again."""
+
+EACH = 2
+"""Items of which the next one is told by another line, if it can be."""
 
 REMEMBERED = 6
 """Texts of a reader whose first lines the next one does not begin with, if it can begin otherwise."""
@@ -310,7 +313,7 @@ class _Writing:
             if section.mark == "*":
                 parts[k] = (self._joined(self._each(section, share)), 0)
                 continue
-            line = self._choose(section, values, first=k == 0)
+            line = self._choose(section, values, self.begun if k == 0 else ())
             if line is not None:
                 self._tell(line, values)
                 soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
@@ -323,12 +326,14 @@ class _Writing:
         return "\n".join(parts) if self.request.kind.paragraphs else self.pack.joined(parts)
 
     def _each(self, section: PhraseSection, share: float) -> list[str]:
-        texts = []
+        texts: list[str] = []
+        used: deque[Line] = deque(maxlen=EACH)
         for item in self.request.item_ids[: self.request.kind.max_items]:
             own = [fact for fact in self.request.facts if fact.subject in (item, "")]
             values = slot_values(self.request, own, share)
-            line = self._choose(section, values)
+            line = self._choose(section, values, used)
             if line is not None:
+                used.append(line)
                 self._tell(line, values)
                 texts.append(line.fill(values, self.request.language, self.request.title_mark))
         return list(dict.fromkeys(texts))  # two articles of one title are told of once
@@ -342,7 +347,7 @@ class _Writing:
         own = [value for slot in line.slots if slot.name not in FREE for value in values[slot.name][: slot.limit]]
         return any(value in said or said in value for value in own for said in self.told)
 
-    def _choose(self, section: PhraseSection, values: _Values, *, first: bool = False) -> Line | None:
+    def _choose(self, section: PhraseSection, values: _Values, last: Collection[Line]) -> Line | None:
         """Draw one of the lines that can be filled.
 
         Those for this reader go first, then those for this tone, those that tell of the description, those that say
@@ -363,8 +368,7 @@ class _Writing:
             mark = request.title_mark
             rows = _best(rows, lambda row: self._fits(row[0].fill(values, request.language, mark)))
         rows = _best(rows, lambda row: bool(row[1] & TOLD))
-        if first:
-            rows = _best(rows, lambda row: row[0] not in self.begun)
+        rows = _best(rows, lambda row: row[0] not in last)
         told = [len(needs - FREE) for _, needs in rows]
         least = max(max(told, default=0) - 1, min(max(told, default=0), 1))
         lines = [line for (line, _), count in zip(rows, told, strict=True) if count >= least]
