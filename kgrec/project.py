@@ -582,7 +582,7 @@ class Project:
 
         def load() -> Models:
             fresh = Project(Workspace(self.workspace.root), self.settings, self.manager)
-            return Models(fresh.recommender, lambda: fresh.explainer, fresh.titles, fresh._encode)
+            return Models(fresh.recommender, lambda: fresh.explainer, fresh._encode)
 
         return LiveService(self.config, EventLog(self.workspace.root), load, self.workspace.config_file)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,17 @@ class ServedItem:
     drawn: int = -1
     reason: str = ""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values; several times as fast as dataclasses' own."""
+        return {
+            "item_id": self.item_id,
+            "title": self.title,
+            "score": self.score,
+            "propensity": self.propensity,
+            "drawn": self.drawn,
+            "reason": self.reason,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ServedList:
@@ -111,7 +122,9 @@ class ServedList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        return asdict(self)
+        names = [field.name for field in fields(self)]
+        values = dict(zip(names, map(self.__getattribute__, names), strict=True))
+        return {**values, "items": [item.to_dict() for item in self.items], "pool": list(self.pool)}
 
 
 class Trending:

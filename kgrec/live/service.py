@@ -8,7 +8,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +50,11 @@ class Models:
     Attributes:
         recommender: makes lists.
         explainer: words reasons.
-        titles: ids of items -> what to show.
         encode: words -> vector, for people who say what they like.
     """
 
     recommender: Recommender
     explainer: Callable[[], Explainer]
-    titles: Callable[[Sequence[str]], list[str]]
     encode: Callable[[str], NDArray[np.float32]]
     version: str = field(init=False)
     """Fingerprint of the training."""
@@ -64,6 +63,16 @@ class Models:
     def __post_init__(self) -> None:
         object.__setattr__(self, "version", self.recommender.users.workspace.info("models").fingerprint)
         object.__setattr__(self, "profiles", LiveProfiles(self.recommender.users))
+
+    @cached_property
+    def _titles(self) -> dict[str, str]:
+        """Item id -> title, of the items that have one."""
+        items = self.recommender.users.dataset().items.select("item_id", "title").drop_nulls()
+        return dict(items.iter_rows())
+
+    def titles(self, item_ids: Sequence[str]) -> list[str]:
+        """Return what to show for items: the title, or the id where there is none."""
+        return [self._titles.get(key) or key for key in item_ids]
 
 
 class LiveService:
@@ -342,7 +351,7 @@ class LiveService:
             user = edited(user, record["edits"], models.recommender.ranker.item_positions)
         made = self._make(models, request, chosen, user, record["seed"], record["seq"])
         made = replace(made, rec_id=rec_id, time=record["time"])
-        return made, [asdict(item) for item in made.items] == record["items"]
+        return made, [item.to_dict() for item in made.items] == record["items"]
 
     def receipt(self, rec_id: str) -> dict[str, Any]:
         """Return what is kept of a list.

@@ -118,14 +118,14 @@ def similar(request: Request, body: Similar) -> Response:
 @router.get("/v1/trending")
 def trending(request: Request, n: Annotated[int, Query(ge=1, le=1_000)] = 20) -> Response:
     """What most people turn to now."""
-    return as_json({"items": [asdict(item) for item in live(request).trending(n)]})
+    return as_json({"items": [item.to_dict() for item in live(request).trending(n)]})
 
 
 @router.post("/v1/rank")
 def rank(request: Request, body: Rank) -> Response:
     """The given items in the user's order, with scores; unknown ids are named."""
     found, unknown = live(request).rank(body.user_id, body.item_ids)
-    return as_json({"items": [asdict(item) for item in found], "unknown": unknown})
+    return as_json({"items": [item.to_dict() for item in found], "unknown": unknown})
 
 
 @router.post("/v1/search")

@@ -1,0 +1,157 @@
+"""Loads a server of a trained workspace from the same machine and prints what it reached, beside a bare route.
+
+    python benchmarks/serving.py WORKSPACE [--seconds 5] [--clients 4]
+
+The server is `kgrec serve` in a process of its own. Ratios to the bare route hold on other machines, absolute figures
+do not: clients and server share the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PORT, BARE = 8399, 8398
+
+BARE_APP = """
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import Response
+app = FastAPI()
+@app.post("/bare")
+def bare():
+    return Response(b'{"ok":true}', media_type="application/json")
+uvicorn.run(app, port=%d, log_level="warning", access_log=False)
+"""
+
+
+class Client:
+    """One connection that stays open."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def post(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
+        """Send JSON and return status and body."""
+        self._connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+
+def load(port: int, path: str, bodies: list[dict[str, Any]], clients: int, seconds: float) -> dict[str, float]:
+    """Send bodies over and over from several threads -> requests a second, and milliseconds."""
+    times: list[list[float]] = [[] for _ in range(clients)]
+    failures = [0] * clients
+    end = time.perf_counter() + seconds
+
+    def run(number: int) -> None:
+        client, k = Client(port), number
+        while (begun := time.perf_counter()) < end:
+            status, _ = client.post(path, bodies[k % len(bodies)])
+            times[number].append(time.perf_counter() - begun)
+            failures[number] += status >= 400
+            k += clients
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spent = np.concatenate([np.array(each) for each in times]) * 1000
+    p50, p99 = np.percentile(spent, [50, 99])
+    return {"per second": len(spent) / seconds, "p50 ms": p50, "p99 ms": p99, "failed": float(sum(failures))}
+
+
+def freshness(port: int, users: list[str], item: str, rounds: int = 50) -> dict[str, float]:
+    """Return milliseconds from sending an event to the list that counts it, one client."""
+    client, spent = Client(port), []
+    for user in users[:rounds]:
+        begun = time.perf_counter()
+        event = {"user_id": user, "item_id": item, "action": "view"}
+        seq = json.loads(client.post("/v1/events", {"events": [event]})[1])["seq"]
+        client.post("/v1/recommend", {"user_id": user, "min_seq": seq})
+        spent.append((time.perf_counter() - begun) * 1000)
+    p50, p99 = np.percentile(spent, [50, 99])
+    return {"p50 ms": p50, "p99 ms": p99}
+
+
+def wait_for(port: int, path: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(600):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", path)
+            connection.getresponse()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not answer")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--clients", type=int, default=4)
+    options = parser.parse_args()
+    import kgrec
+
+    ranker = kgrec.open(options.workspace).ranker
+    users, items = list(ranker.user_ids[:2_000]), list(ranker.item_ids)
+    print(f"{len(ranker.user_ids)} users, {len(items)} items, scorers {', '.join(ranker.weights)}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CONFIG_HOME": tempfile.mkdtemp()}
+    command = [sys.executable, "-m", "kgrec", "serve", "-w", str(options.workspace), "--port", str(PORT), "-q"]
+    fresh = ["--set", "serve.cache=0", "--set", "serve.receipts=false"]
+    bare = subprocess.Popen([sys.executable, "-c", BARE_APP % BARE])
+    rows: dict[str, dict[str, float]] = {}
+    try:
+        wait_for(BARE, "/")
+        rows["bare route"] = load(BARE, "/bare", [{}], options.clients, options.seconds)
+        for name, extra in (("fresh", fresh), ("cached", [])):
+            server = subprocess.Popen([*command, *extra], env=environment)
+            try:
+                wait_for(PORT, "/health/ready")
+                bodies = [{"user_id": user, "n": 20} for user in users]
+                load(PORT, "/v1/recommend", bodies, options.clients, 1.0 if name == "fresh" else options.seconds)
+                rows[f"{name} lists"] = load(PORT, "/v1/recommend", bodies, options.clients, options.seconds)
+                if name == "fresh":
+                    rows["one at a time"] = load(PORT, "/v1/recommend", bodies, 1, options.seconds)
+                    told = [{**body, "explain": True} for body in bodies]
+                    rows["fresh with reasons"] = load(PORT, "/v1/recommend", told, 1, options.seconds)
+                    continue
+                rows["event to list"] = freshness(PORT, users, items[0])
+                batch = [
+                    {"user_id": users[k % len(users)], "item_id": items[k % len(items)], "action": "view"}
+                    for k in range(500)
+                ]
+                found = load(PORT, "/v1/events", [{"events": batch}], options.clients, options.seconds)
+                rows["events, 500 a call"] = {**found, "per second": found["per second"] * 500}
+            finally:
+                server.terminate()
+                server.wait()
+    finally:
+        bare.terminate()
+        bare.wait()
+    base = rows["bare route"]["per second"]
+    print("| what | a second | of the bare route | p50 ms | p99 ms | failed |\n|---|---|---|---|---|---|")
+    for name, row in rows.items():
+        rate = row.get("per second")
+        shown = "|" if rate is None else f"{rate:,.0f} | {rate / base:.2f}"
+        spent = f"{row['p50 ms']:.1f} | {row['p99 ms']:.1f}"
+        print(f"| {name} | {shown} | {spent} | {row.get('failed', 0):.0f} |")
+
+
+if __name__ == "__main__":
+    main()
