@@ -43,9 +43,11 @@ def action_of(word: str, own: Mapping[str, str] | None = None) -> str | None:
 def _known_action(word: str, folded: str) -> str | None:
     if folded in ACTION_WORDS:
         return ACTION_WORDS[folded]
-    if not folded or folded.isdigit() or len(word) > 60:
+    if not folded or folded.isdigit() or len(word) > 60 or "\n" in word:
         return None
     parts = [p.casefold() for p in re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word))]
+    if len(parts) > 6:
+        return None
     if parts and parts[-1] in _LAST and "list" not in parts and "results" not in parts:
         return ACTION_WORDS.get(parts[-1])
     found = [_PARTS[part] for part in parts if part in _PARTS]

@@ -204,7 +204,14 @@ def _proposed(file: Inspected, path: str) -> FileConfig:
         layout = file.layout
         told = {"user": layout.user, "separator": layout.separator, "pattern": layout.pattern}
         known = {word: action for word, action in file.actions.items() if action is not None}
-        settings = {"path": path, "columns": file.columns, "action": file.action, "actions": known, **told}
+        settings = {
+            "path": path,
+            "columns": file.columns,
+            "action": file.action,
+            "actions": known,
+            "notation": file.notation,
+            **told,
+        }
         return InteractionsConfig.model_validate(settings)
     if file.kind == "triples":
         return TriplesConfig(path=path, columns=file.columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kgrec.data.naming import fold
+from kgrec.data.naming import NOUNS, PROPERTIES, WORDS, fold
 from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.plugin.domain import Domain
 
@@ -58,6 +58,11 @@ def own_names(domain: Domain, role: str, name: str) -> frozenset[str]:
     return frozenset(fold(word) for r, f in places for word in columns.get(r, {}).get(f, ()))
 
 
+_SHOWN = frozenset(WORDS["hints"]["shown"])
+"""Words of columns of what was shown to somebody."""
+
+_HISTORIES = frozenset(WORDS["hints"]["histories"])
+_GENERIC = frozenset(WORDS["hints"]["generic"])
 _MEASURES = ("time", "value", "count", "price", "description", "text", "zone")
 
 
@@ -67,7 +72,7 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     ident = not n.prop or "id" in n.prop
     if fold(c.name) in own_names(domain, "interactions", "user"):
         s.add(4, "called like users in this domain")
-    elif n.is_a("user"):
+    elif n.is_a("user") or (n.is_a("visitor") and "user" in n.nouns):
         s.add(4 if ident else 2.5 if "title" in n.prop else -1, "called like a user")
     elif n.is_a("visitor") and (ident or "title" in n.prop):
         s.add(1.5 if n.is_a("event") else 2.3, "called like a visitor")
@@ -81,6 +86,8 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(-4)
     elif "user" in n.nouns:
         s.add(1.5 if ident else 0)
+    if c.prefix in NOUNS["user"]:
+        s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
         s.add(2, "e-mail addresses")
     if c.identifies < 0.5:
@@ -102,13 +109,16 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
 def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     """Score a column as what is acted on."""
     s, n = Score(), c.words
-    ident = not n.prop or "id" in n.prop
+    ident = not n.prop or "id" in (n.props if c.several else n.prop) or (n.same and n.prop == {"action"})
     if fold(c.name) in own_names(domain, "interactions", "item"):
         s.add(4, "called like items in this domain")
+    elif fold(c.name) in _HISTORIES:
+        s.add(4, "called like a history")
     elif n.is_a("user"):
         s.add(-4)
     elif n.is_a("item"):
         s.add(4 if ident else 2 if "title" in n.prop else -2, "called like an item")
+        s.add(-1.5 * bool(set(n.words) & _SHOWN))
     elif n.is_a("event", "visitor"):
         s.add(-2)
     elif n.is_a("relative"):
@@ -121,11 +131,15 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1.5, "called like a title")
     elif "item" in n.nouns:
         s.add(1 if ident else 0, "called like an item")
-    if c.identifies < 0.5:
+    if c.prefix in NOUNS["item"]:
+        s.add(1, f"values like {c.cells[0]}")
+    if c.name.startswith("column_") and c.spaces > 0.5 and c.length < 80:
+        s.add(0.8, "names")
+    if c.identifies < 0.5 and not (c.several and not c.is_list):
         s.add(-0.5 if 0 < c.length <= 120 and not c.is_list and not c.kind.is_float() and not c.decimal else -4)
     if c.constant:
         s.add(-3)
-    elif c.rows >= FEW and c.uniqueness > 0.98:
+    elif c.rows >= FEW and c.uniqueness > 0.98 and not c.several:
         s.add(-0.3 if n.is_a("item") else -1.5)
     elif c.uniqueness < 0.9:
         s.add(0.5, f"{c.distinct:,} values recur")
@@ -169,6 +183,8 @@ def value(c: ColumnProfile, domain: Domain) -> Score:
         s.add(1, "called like a rating")
     elif n.prop & {"count", "price", "id", "time", "text"} or n.noun:
         s.add(-4)
+    elif c.name.startswith("column_") and c.whole and 2 <= c.distinct <= 11 and c.uniqueness < 0.5:
+        s.add(0.8, "few whole numbers")
     low, high = c.span
     s.add(-3 * ("average" in n.qualifiers) + 1 * ("own" in n.qualifiers))
     if c.graded:
@@ -189,9 +205,12 @@ def action(c: ColumnProfile, domain: Domain) -> Score:
     if c.is_list or c.distinct > 60 or c.length > 60 or (c.distinct > 1 and c.uniqueness > 0.9 and c.rows > 5):
         return Score(-9)
     named = fold(c.name) in own_names(domain, "interactions", "action")
-    if named or ("action" in n.prop and not n.prop & {"text"}):
+    named = named or ("action" in n.prop and not n.prop & {"text"}) or ("action" in n.props and n.prop == {"title"})
+    if named:
         s.add(1.5, "called like an action")
-    generic = set(n.words) <= {"type", "status", "state", "kind", "art", "typ", "类型", "状态"}
+    elif n.prop & {"text", "title", "description", "time", "id"} or c.length > 30:
+        s.add(-3)
+    generic = not (set(n.words) & PROPERTIES["action"] - _GENERIC)
     s.add(4 * c.actions, f"{c.actions:.0%} known words for actions")
     if c.actions < 0.3 and c.distinct > 1 and named and not generic and (c.length <= 2 or c.spaces < 0.1):
         s.add(1.5, "codes")

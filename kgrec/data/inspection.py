@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from kgrec.data.actions import actions_of
+from kgrec.data.actions import action_of, actions_of
 from kgrec.data.columns import guess_attributes
 from kgrec.data.fields import Links, moment, user
-from kgrec.data.layouts import RowLayout, layout_of
+from kgrec.data.layouts import EACH, RowLayout, layout_of
 from kgrec.data.naming import fold
 from kgrec.data.profile import ColumnProfile, TableProfile, profile
 from kgrec.data.roles import Guess, Kind, guess_roles, title_and_description
@@ -205,12 +205,17 @@ def by_sign(
 
 def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str]) -> str:
     """Return what the rows of a file without a column of actions are, by its name and its other columns."""
-    if "value" in columns:
+    if "value" in columns or EACH in columns.values():
         return "rate"
     if "item" not in columns:
         return "search"
     names = [c.words for c in table.columns.values()]
     words = Counter(word for name in names for word in name.words)
+    told_by = [table.columns[c] for f in ("item", "time") if (c := columns.get(f)) in table.columns]
+    verbs = [action_of(word) for c in told_by for word in c.words.words if word.endswith(("ed", "ought"))]
+    done = [action for action in verbs if action in ("view", "click", "like", "purchase", "collect")]
+    if done:
+        return str(done[-1])
     told = [action for word in re.findall(r"[^\W\d_]+", path.name) for action in [actions_of([word])[word]] if action]
     if any("price" in n.prop for n in names) or words["order"] or words["quantity"] or words["qty"] or words["invoice"]:
         return "purchase"
@@ -257,7 +262,8 @@ def _items_of_events(file: Inspected, found: Sequence[Inspected], domain: Domain
         f: c for f, c in title_and_description(table, key, domain).items()
         if (f == "title" and table.columns[c].words.is_a("item")) or table.determines(key, c) >= 0.9
     }  # fmt: skip
-    attributes = guess_attributes(table, "items", {key, *texts.values()}, domain, key=key)
+    recurs = file.table.columns[key].uniqueness < 0.98
+    attributes = guess_attributes(table, "items", {key, *texts.values()}, domain, key=key if recurs else None)
     if not texts and not (attributes and file.table.columns[key].uniqueness < 0.7):
         return None
     return Inspected(

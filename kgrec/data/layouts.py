@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ import polars as pl
 from kgrec.config import InteractionsConfig
 from kgrec.data import fields
 from kgrec.data.fields import FEW, Links
-from kgrec.data.naming import WORDS, fold, read_name
-from kgrec.data.profile import SEPARATORS, ColumnProfile, TableProfile, guess_separator
+from kgrec.data.naming import WORDS
+from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.data.roles import Guess, Kind
 from kgrec.data.values import as_text
 from kgrec.plugin.domain import Domain
@@ -26,13 +25,6 @@ EACH = "*"
 ME = "me"
 """Id of the only user of a one-person export."""
 
-_HISTORIES = frozenset(WORDS["hints"]["histories"])
-_PAIR = re.compile(r"[\"']?([^\W\d][\w .-]{0,30}?)[\"']?\s*[:=]\s*[\"']?([^,;|\"'{}\n]+)")
-_COUNTED = (
-    r"^\s*(.+?)\s*[:x×*=]\s*\d+(?:\.\d+)?\s*$",
-    r"^\s*\d+(?:\.0)?\s*[x×*]\s*(.+?)\s*$",
-    r"^\s*(.+?)\s*\(\s*[x×]?\s*\d+\s*\)\s*$",
-)
 _MATRIX = 4
 """Columns that a matrix has at least."""
 
@@ -67,7 +59,7 @@ def layout_of(
     columns = dict(guess.columns)
     if guess.kind == "interactions" and "item" in columns:
         item = table.columns[columns["item"]]
-        separator, pattern = packed(item)
+        separator, pattern = item.packed
         if item.is_list or separator or pattern:
             note = f"a row holds several items ({item.name}): each becomes an interaction"
             return RowLayout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
@@ -88,9 +80,9 @@ def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:
 
 def _matrix(table: TableProfile, guess: Guess) -> dict[str, str] | None:
     """Return the fields of a matrix of users and items, or None where the table is none."""
-    if guess.kind == "interactions" and guess.points > 7:
-        return None
     marks = [c for c in table.columns.values() if _is_mark(c)]
+    if guess.kind == "interactions" and guess.columns.get("item") not in {c.name for c in marks}:
+        return None
     rest = [c for c in table.columns.values() if not _is_mark(c)]
     keys = [c for c in rest if c.identifies > 0.3 and c.uniqueness > 0.98]
     if len(marks) < _MATRIX or not keys or len(marks) < 3 * len(rest) or table.rows < 2:
@@ -112,63 +104,6 @@ def _is_mark(c: ColumnProfile) -> bool:
     return c.span[0] >= -1 and c.span[1] <= 100 and c.distinct <= 21
 
 
-def packed(c: ColumnProfile) -> tuple[str | None, str | None]:
-    """Return separator and pattern of a column whose cells hold several items; None, None where they hold one."""
-    if c.is_list or not c.cells.len():
-        return None, None
-    sample = c.cells.head(500).to_list()
-    keyed = _keyed(sample)
-    if keyed is not None:
-        return None, keyed
-    plural = (
-        bool({"ids", "items", "products", "list", "history", "skus", "lines", "sequence"} & set(c.words.words))
-        or fold(c.name) in _HISTORIES
-    )
-    separator = next(
-        (s for s in (*SEPARATORS, "\n", " ") if sum(s in cell for cell in sample) >= 0.2 * len(sample)), None
-    )
-    if separator is None or (separator == " " and not (plural and guess_separator(c.cells, lenient=True) == " ")):
-        return None, None
-    parts = [part.strip() for cell in sample for part in cell.split(separator) if part.strip()]
-    pattern = next((p for p in _COUNTED if sum(bool(re.match(p, part)) for part in parts) >= 0.9 * len(parts)), None)
-    short = sum(" " not in part for part in parts) >= 0.9 * len(parts)
-    if pattern is not None and (plural or short or c.words.is_a("item")):
-        return separator, pattern
-    recur = len(set(parts)) < 0.9 * len(parts)
-    return (
-        (separator, None)
-        if (plural and (short or recur)) or (short and recur and c.words.is_a("item"))
-        else (None, None)
-    )
-
-
-def _keyed(cells: list[str]) -> str | None:
-    """Return the pattern of an item in cells such as ``[{"sku": "A1", "qty": 2}]`` or ``SKU: A1, Qty: 2``."""
-    seen: dict[str, int] = {}
-    for cell in cells:
-        for key in {key.strip() for key, _ in _PAIR.findall(cell)}:
-            seen[key] = seen.get(key, 0) + 1
-    common = [key for key, n in seen.items() if n >= 0.9 * len(cells)]
-    if len(common) < 2:
-        return None
-
-    def score(key: str) -> float:
-        name = read_name(key)
-        if name.prop and not name.prop & {"id", "title"}:
-            return -1
-        return (
-            2.0 * name.is_a("item")
-            + 1.5 * ("id" in name.prop)
-            + 0.5 * ("title" in name.prop)
-            - 3 * name.is_a("event", "shared")
-        )
-
-    best = max(common, key=score)
-    if score(best) <= 0:
-        return None
-    return r"""["']?""" + re.escape(best) + r"""["']?\s*[:=]\s*["']?([^,;|"'{}\n]+)"""
-
-
 def _one_person(table: TableProfile, guess: Guess, domain: Domain) -> dict[str, str] | None:
     """Return the fields of one person's log; None where the file is a catalogue, or names users."""
     nothing = Links()
@@ -178,20 +113,21 @@ def _one_person(table: TableProfile, guess: Guess, domain: Domain) -> dict[str, 
     item = max(items, key=lambda n: items[n], default="")
     if not item or items[item] < 1:
         return None
-    if guess.kind == "items" and "id" in guess.columns:
-        item = guess.columns["id"]
+    key = guess.columns.get("id", "")
+    if guess.kind == "items" and (table.columns[item].uniqueness > 0.98 or items.get(key, -9) > items[item] - 1.5):
+        item = key
     free = {n: c for n, c in table.columns.items() if n != item}
     times = {n: fields.moment(c, domain).points + 0.5 * bool(set(c.words.words) & _DONE) for n, c in free.items()}
     values = {n: fields.value(c, domain).points for n, c in free.items()}
     acts = {n: fields.action(c, domain).points for n, c in free.items()}
     time_, value_, act = (max(scores, key=scores.__getitem__, default="") for scores in (times, values, acts))
-    timed = bool(time_) and times[time_] >= 4
+    recurs = table.columns[item].uniqueness < 0.98 and table.columns[item].rows >= FEW
+    timed = bool(time_) and times[time_] >= (2.5 if recurs else 4)
     rated = bool(value_) and values[value_] >= 3
     shop = any(
         c.words.prop & {"price"} or ("average" in c.words.qualifiers and "value" in c.words.props)
         for c in free.values()
     )
-    recurs = table.columns[item].uniqueness < 0.98 and table.columns[item].rows >= FEW
     own = any("own" in c.words.qualifiers and "value" in c.words.props for c in free.values())
     marks = rated and table.columns[value_].shape(r"^\d+(?:[.,][05]0*)?$|^\D+$|/") > 0.98
     done = any(set(c.words.words) & _DONE for c in free.values()) and timed

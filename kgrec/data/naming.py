@@ -49,6 +49,7 @@ class ColumnName:
         nouns: the kinds of all nouns.
         prop: the properties that the last word which names one can stand for: ``id``, ``time``, ``value`` ...
         props: the properties of all words; in French and Spanish the first word counts: ``date_avis``.
+        same: the last word is noun and property at once: ``what``, ``title``.
         qualifiers: kinds of words that make it something else: ``relative``, ``other_time``, ``average``, ``own``.
     """
 
@@ -58,6 +59,7 @@ class ColumnName:
     nouns: frozenset[str]
     prop: frozenset[str]
     props: frozenset[str]
+    same: bool
     qualifiers: frozenset[str]
 
     def is_a(self, *kinds: str) -> bool:
@@ -85,7 +87,8 @@ def read_name(text: str) -> ColumnName:
     every = frozenset[str]().union(*(kinds for _, kinds in nouns))
     of_all = frozenset[str]().union(*(kinds for _, kinds in props))
     qualifiers = frozenset(kind for kind, known in QUALIFIERS.items() if known & set(words))
-    return ColumnName(text, words, noun, every, prop, of_all, qualifiers)
+    same = bool(nouns and props) and nouns[-1][0] == props[-1][0] == len(words) - 1
+    return ColumnName(text, words, noun, every, prop, of_all, same, qualifiers)
 
 
 def _kinds(word: str, table: Mapping[str, frozenset[str]]) -> frozenset[str]:

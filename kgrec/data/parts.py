@@ -152,6 +152,10 @@ def _read_fields(
         moments.seconds.alias("time"),
         clean(pl.lit(given.cast(pl.String))).is_not_null().alias("time_given"),
     )
+    if "action" in mapping.columns and "value" in mapping.columns:  # a film that is watched and rated is rated
+        done = ("view", "click", "like", "purchase", "collect", "comment")
+        rated = pl.col("action").is_in(done) & pl.col("value").is_not_null()
+        read = read.with_columns(pl.when(rated).then(pl.lit("rate")).otherwise("action").alias("action"))
     return read.drop("value_text"), notes
 
 

@@ -12,13 +12,11 @@ import polars as pl
 from kgrec.data.actions import share_of_action_words
 from kgrec.data.naming import ColumnName, read_name
 from kgrec.data.numbers import ParsedNumbers, read_numbers
+from kgrec.data.packed import SEPARATORS, unpack
 from kgrec.data.times import to_seconds
 from kgrec.data.values import as_text
 
 SAMPLE = 20_000
-SEPARATORS = ("|", " / ", "; ", ";", "、", "，", ", ", ",")
-"""Candidates for cells of several values; of equally frequent ones the first is taken."""
-
 EARLIEST = 631_152_000
 """Unix seconds of 1990: an earlier time is none of an interaction."""
 
@@ -45,7 +43,7 @@ class ColumnProfile:
         words: the name, taken apart.
         kind: type of the column in the table.
         rows: rows that were looked at.
-        text: their cells as trimmed text; null where there is nothing, or a word for nothing; for lists the elements.
+        text: their cells as trimmed text; null where there is nothing.
         distinct: number of distinct filled cells.
     """
 
@@ -188,13 +186,36 @@ class ColumnProfile:
     @cached_property
     def identifies(self) -> float:
         """Return how well the cells could be ids, 0 to 1: short, without spaces, whole where they are numbers."""
-        if self.is_list or not self.cells.len() or self.kind == pl.Boolean:
+        if not self.cells.len() or self.kind == pl.Boolean:
             return 0.0
+        if self.is_list:
+            elements = self.cells.head(500).str.split("\x1f").explode()
+            return float(1 - elements.str.contains(r"\s|^.{65,}$").mean()) if elements.len() else 0.0  # type: ignore[operator]
         if self.kind.is_temporal() or self.kind.is_float() or self.decimal:
             return 0.6 if self.whole else 0.0
         if self.looks("json") > 0.5 or self.dates > 0.9 or self.looks("clock") > 0.9 or self.length > 200:
             return 0.0
         return max(0.0, 1.0 - 0.8 * self.spaces - max(0.0, (self.length - 64) / 64))
+
+    @cached_property
+    def prefix(self) -> str:
+        """The letters that most cells begin with, before a digit: ``user`` of ``user_01``."""
+        if self.is_list or self.numeric > 0.5:
+            return ""
+        letters = self.cells.head(1_000).str.extract(r"^([^\W\d_]{2,})[\W_]?\d").str.to_lowercase()
+        common = letters.drop_nulls().value_counts(sort=True)
+        return str(common.row(0)[0]) if common.height and common.row(0)[1] > 0.8 * letters.len() else ""
+
+    @cached_property
+    def packed(self) -> tuple[str | None, str | None]:
+        """Separator and pattern of several items in a cell; None and None where a cell holds one."""
+        sample = [] if self.is_list else self.cells.head(500).to_list()
+        return unpack(sample, self.words) if sample else (None, None)
+
+    @cached_property
+    def several(self) -> bool:
+        """Say whether a cell holds several ids."""
+        return self.is_list or self.packed != (None, None)
 
     @cached_property
     def separator(self) -> str | None:

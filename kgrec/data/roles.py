@@ -194,7 +194,9 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
     columns = table.columns
     users = {name: fields.user(c, links, domain) for name, c in columns.items()}
     items = {name: fields.item(c, links, domain) for name, c in columns.items()}
-    pair = _pair(table, users, items)
+    acts = any(c.actions > 0.8 and c.distinct > 1 for c in columns.values())
+    opaque = all(not c.words.noun and not c.words.prop for c in columns.values())
+    pair = _pair(table, users, items, links, least=0.0 if acts else 0.8 if opaque else 1.5)
     chosen: dict[str, tuple[str, Score]] = {}
     if pair is not None:
         chosen = {"user": (pair[0], users[pair[0]]), "item": (pair[1], items[pair[1]])}
@@ -227,9 +229,11 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
             taken.add(best[0])
     points = min(chosen["user"][1].points, 5) + min(chosen.get("item", ("", Score(2)))[1].points, 5)
     points += 1.5 * ("time" in chosen) + 1.5 * ("action" in chosen) + 1 * ("value" in chosen)
+    points += 2 * (opaque and acts) + 1.5 * (opaque and "time" in chosen)
     if "item" in chosen:
         u, i = columns[chosen["user"][0]], columns[chosen["item"][0]]
-        if i.uniqueness > 0.98 and i.rows >= FEW:
+        points += 1.0 * (i.several and u.uniqueness > 0.98)
+        if i.uniqueness > 0.98 and i.rows >= FEW and not i.several:
             rest = len(columns) - len(taken)
             points -= 2.5 + 0.5 * min(rest, 6)
             points -= 2 * (u.uniqueness > 0.98 and "time" not in chosen)
@@ -238,19 +242,28 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
     return Guess("interactions", {f: chosen[f][0] for f in order}, points, why, doubts=doubts)
 
 
-def _pair(table: TableProfile, users: Mapping[str, Score], items: Mapping[str, Score]) -> tuple[str, str] | None:
+def _pair(
+    table: TableProfile, users: Mapping[str, Score], items: Mapping[str, Score], links: Links, least: float
+) -> tuple[str, str] | None:
     """Return the best user and item column that are not the same."""
-    best, most = None, 1.5
+    best, most = None, least
+    unnamed = [i for i, s in items.items() if s.points > 0 and not table.columns[i].words.noun]
+    about = {
+        i
+        for i in unnamed
+        for j in unnamed
+        if i != j and fields.of_whom(table, j, i) and not fields.of_whom(table, i, j)
+    }
     for u, su in users.items():
         if su.points < -1:
             continue
         for i, si in items.items():
             if u == i or si.points < -1:
                 continue
-            points = su.points + si.points
-            opaque = not (table.columns[u].words.noun or table.columns[i].words.noun)
-            if opaque and (fields.of_whom(table, u, i) or fields.of_whom(table, i, u)):
-                points -= 1.5
+            points = su.points + si.points - 1 * (i in about)
+            named = table.columns[u].words.is_a("user", "visitor") or links.users.get(u)
+            if not named and (fields.of_whom(table, u, i) or fields.of_whom(table, i, u)):
+                points -= 3
             if points > most:
                 best, most = (u, i), points
     return best
@@ -271,7 +284,7 @@ def _key(files: Files, k: int, kind: str, joined: Mapping[str, tuple[float, floa
     for place, c in enumerate(files.tables[k].columns.values()):
         s, n = Score(), c.words
         ident = not n.prop or "id" in n.prop
-        if (c.identifies < 0.3 and not (c.length <= 120 and "title" in n.prop)) or c.filled < 0.5:
+        if c.several or (c.identifies < 0.3 and not (c.length <= 120 and "title" in n.prop)) or c.filled < 0.5:
             continue
         weight = 1.0 if c.rows >= FEW else 0.3
         s.add(weight * (2 if c.uniqueness > 0.98 else 0.5 if c.uniqueness > 0.85 else -2), "no value recurs")
@@ -335,6 +348,9 @@ def _users(files: Files, k: int, roles: list[Guess]) -> Guess:
     rest = [c for n, c in table.columns.items() if n != key[0]]
     people = sum(bool(set(c.words.words) & _PEOPLE) for c in rest)
     points = min(key[1].points, 7) + min(2.0, 0.7 * people) - 1 * (table.columns[key[0]].words.is_a("item"))
+    points -= 2.5 * (
+        not people and not table.columns[key[0]].words.is_a("user") and key[0] not in files.joined(k, roles)
+    )
     c = table.columns[key[0]]
     if c.rows >= FEW and c.uniqueness < 0.6:
         points -= 4
