@@ -209,7 +209,6 @@ def _proposed(file: Inspected, path: str) -> FileConfig:
             "columns": file.columns,
             "action": file.action,
             "actions": known,
-            "notation": file.notation,
             **told,
         }
         return InteractionsConfig.model_validate(settings)

@@ -211,7 +211,7 @@ def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str])
         return "search"
     names = [c.words for c in table.columns.values()]
     words = Counter(word for name in names for word in name.words)
-    told_by = [table.columns[c] for f in ("item", "time") if (c := columns.get(f)) in table.columns]
+    told_by = [c for f in ("item", "time") if (c := table.columns.get(columns.get(f, ""))) is not None]
     verbs = [action_of(word) for c in told_by for word in c.words.words if word.endswith(("ed", "ought"))]
     done = [action for action in verbs if action in ("view", "click", "like", "purchase", "collect")]
     if done:
