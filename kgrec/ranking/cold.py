@@ -158,7 +158,8 @@ class Merging:
         best, _ = top_k(merged, self.warm.shape[1])
         found = np.concatenate([self.hit, cold_hit], axis=1)
         hit = np.take_along_axis(found, np.maximum(best, 0), axis=1) & (best >= 0)
-        return float(np.nanmean(ndcg(hit, relevant)))
+        judging = relevant > 0
+        return float(ndcg(hit[judging], relevant[judging]).mean()) if judging.any() else 0.0
 
 
 def merging(total: Scores, cold: Scores, items: ItemIndices, masked: csr_array, truth: csr_array, k: int) -> Merging:
@@ -207,6 +208,8 @@ def learn_height(parts: Merging, budget: float) -> float:
     """
     low, high = -20.0, 20.0  # in deviations: nothing comes in, nothing else comes in
     least = (1 - budget) * parts.ndcg(low)
+    if not parts.relevant.any():  # nothing tells what letting them in costs: they stand at the mean
+        low = high = 0.0
     for _ in range(STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if parts.ndcg(middle) >= least else (low, middle)

@@ -13,8 +13,9 @@ from kgrec.ranking.fusion_weights import Candidates, learn_fusion
 
 FOLDS, MANY_USERS = 5, 1_000
 """Weights are judged on folds that they were not learned on; on halves where there are many users."""
-VAGUE = 0.25
-"""Where the 95 % interval of a figure reaches farther than this share of it, there is too little data to tell."""
+VAGUE, FEW = 0.25, 20
+"""Where the 95 % interval of a figure reaches farther than this share of it, or so few users judge that the interval
+itself is a guess, there is too little data to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Together:
     @property
     def vague(self) -> bool:
         """Whether the held-out likes are too few to tell anything by."""
-        return self.users < 2 or 1.96 * self.error > VAGUE * max(self.ndcg, self.picked_ndcg)
+        return self.users < FEW or 1.96 * self.error > VAGUE * max(self.ndcg, self.picked_ndcg)
 
 
 def compare_together(
