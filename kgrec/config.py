@@ -203,8 +203,8 @@ class GraphConfig(TomlTable):
     """Entities with fewer edges are left out of the tensors (they stay in the store)."""
     store: bool = True
     """Also write the Oxigraph store that ``kgrec graph query`` reads."""
-    store_interactions: bool = True
-    """Interactions as triples in the store."""
+    store_interactions: bool | None = None
+    """Interactions as triples in the store; by default up to half a million, for more take longer than all else."""
     base_iri: str = "https://kgrec.example/id/"
     """Start of the IRIs of nodes that have none of their own."""
 

@@ -133,9 +133,16 @@ def _one(path: Path, table: TableProfile, guess: Guess, domain: Domain, manager:
     columns = list(table.columns)
     asked = manager.schema_mapping(domain.name, path.name, columns)
     if asked is not None:
-        stated = Inspected(path, asked.role, dict(asked.columns), dict(asked.attributes), asked.action, table=table)
+        layout = RowLayout(separator=asked.separator, pattern=asked.pattern)
+        stated = Inspected(
+            path, asked.role, dict(asked.columns), dict(asked.attributes), asked.action, layout=layout, table=table
+        )
         stated = replace(stated, why=dict.fromkeys(asked.columns, f"stated by the domain {domain.name}"))
-        return _finish(_events(stated) if asked.role == "interactions" else stated)
+        if asked.role == "interactions":
+            stated = _events(stated)
+            told = {word: asked.actions.get(word, action) for word, action in stated.actions.items()}
+            stated = replace(stated, actions=told)
+        return _finish(stated)
     layout, kind, fields, notes = layout_of(table, guess, domain)
     found = Inspected(
         path, kind, fields, layout=layout, why=guess.why, confidence=guess.confidence, doubts=guess.doubts,
@@ -321,5 +328,11 @@ def best_domain(files: Sequence[Looked], manager: PluginManager) -> str:
         name: sum((most - owners[word]) / (most - 1) / owners[word] for word in sorted(words & seen))
         for name, words in names.items()
     }
+    for name in scores:  # a recipe that fits says more than names
+        scores[name] += sum(
+            manager.schema_mapping(name, file.path.name, list(file.table.columns)) is not None
+            for file in files
+            if file.table is not None
+        )
     best = max(scores, key=lambda name: scores[name], default="generic")
     return best if scores.get(best, 0) > 0.6 else "generic"

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from kgrec.workspace import Workspace
 
 
+STORED_INTERACTIONS = 500_000
+"""More than so many are triples in the RDF store only if somebody asks for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildReport:
     """What a build made.
@@ -132,7 +136,10 @@ class GraphStage:
         from kgrec.graph.rdf import RdfOptions
         from kgrec.graph.store import update_store, write_store
 
-        options = RdfOptions(config.graph.base_iri, config.graph.store_interactions)
+        interactions = config.graph.store_interactions
+        if interactions is None:
+            interactions = int((graph.edges["provenance"] == "interaction").sum()) <= STORED_INTERACTIONS
+        options = RdfOptions(config.graph.base_iri, interactions)
         if old is None or before is None or not (old / "store").is_dir():
             write_store(graph, folder, options, progress=self.progress)
         else:

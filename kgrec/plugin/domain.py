@@ -122,12 +122,18 @@ class Mapping:
             link ``item entity``.
         attributes: attribute name -> how to read it (items and users only).
         action: the action of every row when the file has no action column.
+        actions: the file's words for actions -> action, or ``ignore``.
+        separator: separates the items in a cell.
+        pattern: regular expression whose group is an item of a cell.
     """
 
     role: Role
     columns: AbstractMapping[str, str]
     attributes: AbstractMapping[str, Attribute] = field(default_factory=dict)
     action: str | None = None
+    actions: AbstractMapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

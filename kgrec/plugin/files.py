@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from kgrec.errors import PluginError
+from kgrec.plugin.domain import Mapping as FileMapping
 from kgrec.plugin.domain import PromptTemplate, RelationType, TextKind, prompt_variants, read_prompt
+from kgrec.plugin.recipes import recipes_of
 from kgrec.plugin.spec import hookimpl
 
 SCHEMA_ORG = ("schema:", "http://schema.org/", "https://schema.org/")
@@ -35,7 +37,8 @@ class DomainFiles:
     each relation ``relations.NAME`` (``reason``, ``habit``; ``label`` and ``inverse`` in languages but the main one).
     ``kinds.toml`` holds the kinds of text, see :func:`read_kinds`; ``phrases/LANG.txt`` what they are made of,
     ``phrases/KIND.LANG@NAME.txt`` other phrases for a kind, to be tried against these. ``prompts/KIND.LANG.txt`` and
-    ``prompts/KIND.LANG@NAME.txt`` are what a language model is asked.
+    ``prompts/KIND.LANG@NAME.txt`` are what a language model is asked. ``recipes/NAME.toml`` say how files of a
+    well-known export are read.
 
     Attributes:
         package: ``kgrec_video``.
@@ -79,6 +82,19 @@ class DomainFiles:
             return list(prompt_variants(self.package, "prompts", task)) if domain == self.domain else []
 
         return hookimpl(kgrec_prompt_template), hookimpl(kgrec_prompt_variants)
+
+    def recipe_hook(self) -> Callable[..., Any]:
+        """Return the hook ``kgrec_schema_mapping`` that reads files by the domain's recipes; see :class:`Recipe`."""
+
+        def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> FileMapping | None:
+            return self.by_recipe(source, columns) if domain == self.domain else None
+
+        return hookimpl(kgrec_schema_mapping)
+
+    def by_recipe(self, source: str, columns: Sequence[str]) -> FileMapping | None:
+        """Return how a file is read by the first recipe that fits, or None."""
+        told = (recipe.reads(source, columns) for recipe in recipes_of(self.package))
+        return next((mapping for mapping in told if mapping is not None), None)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
 
 
 @hookimpl
-def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Mapping | None:  # noqa: ARG001
+def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
     """Read catalogues whose column names do not tell which of several columns is meant.
 
     Douban's has lists by `` / ``; a MovieLens catalogue joined with IMDb has titles and genres of both.
@@ -41,7 +41,7 @@ def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Ma
         return _catalogue(names, " / ", item="item_id" if "item_id" in names else "douban_id", genres="genres")
     if {"item_id", "imdb_title", "title"} <= names:
         return _catalogue(names, ", ", item="item_id", genres="genres", genre_separator="|")
-    return None
+    return FILES.by_recipe(source, columns)
 
 
 @hookimpl

@@ -1,0 +1,96 @@
+"""Recipes: how files of a well-known export are read, as data in a domain plugin; a page of twenty lines each.
+
+A recipe is a file ``recipes/NAME.toml`` in the plugin's package, with a table ``[[file]]`` for each file of the export.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args
+
+from kgrec.errors import PluginError
+from kgrec.plugin.domain import Attribute, Mapping, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one file of an export is told and read.
+
+    Attributes:
+        names: patterns of the file's name, of which one must match: ``behaviors*.tsv*``; empty: any name.
+        has: columns that the file must have.
+        width: number of columns that it must have, or None; for files without a header.
+        mapping: how it is read; columns that the file lacks are left out.
+    """
+
+    names: tuple[str, ...]
+    has: frozenset[str]
+    width: int | None
+    mapping: Mapping
+
+    def reads(self, source: str, columns: Sequence[str]) -> Mapping | None:
+        """Return how a file is read, or None where it is another."""
+        name = source.rpartition("#")[2].rpartition("/")[2].casefold()
+        if self.names and not any(fnmatch(name, pattern.casefold()) for pattern in self.names):
+            return None
+        if not self.has <= set(columns) or self.width not in (None, len(columns)):
+            return None
+        told = self.mapping
+        return Mapping(
+            told.role,
+            {field: column for field, column in told.columns.items() if column in columns},
+            {name: one for name, one in told.attributes.items() if one.column in columns},
+            told.action,
+            told.actions,
+            told.separator,
+            told.pattern,
+        )
+
+
+@cache
+def recipes_of(package: str) -> tuple[Recipe, ...]:
+    """Return the recipes in the folder ``recipes`` of a package, by the names of their files.
+
+    Raises:
+        PluginError: one is no recipe; names the file.
+    """
+    folder = files(package).joinpath("recipes")
+    if not folder.is_dir():
+        return ()
+    found: list[Recipe] = []
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".toml"):
+            try:
+                tables = tomllib.loads(file.read_text(encoding="utf-8"))["file"]
+                found += [_recipe(table) for table in tables]
+            except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+                raise PluginError(f"{package}: recipes/{file.name} is no recipe: {error!r}") from None
+    return tuple(found)
+
+
+def _recipe(table: dict[str, Any]) -> Recipe:
+    role = table.pop("role")
+    if role not in get_args(Role):
+        raise ValueError(f"there is no role {role!r}")
+    attributes = {
+        name: Attribute(one["column"], one.get("separator"), one.get("relation"))
+        for name, one in table.pop("attributes", {}).items()
+    }
+    mapping = Mapping(
+        role,
+        table.pop("columns"),
+        attributes,
+        table.pop("action", None),
+        table.pop("actions", {}),
+        table.pop("separator", None),
+        table.pop("pattern", None),
+    )
+    told = tuple(table.pop("name", ())), frozenset(table.pop("has", ())), table.pop("width", None)
+    if table:
+        raise ValueError(f"unknown keys: {', '.join(table)}")
+    return Recipe(*told, mapping)
