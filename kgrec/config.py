@@ -260,8 +260,9 @@ class TrainConfig(TomlTable):
     """``auto`` takes a GPU if there is one."""
     validation_fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
-    split: Literal["auto", "ratio", "time"] = "ratio"
-    """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist."""
+    split: Literal["auto", "ratio", "time"] = "auto"
+    """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist, for lists are for
+    what comes next; ``kgrec evaluate`` cuts as the split that it is asked for does."""
     search: SearchLevel = "normal"
     """How long each scorer looks for better settings than its own (docs/training.md): ``quick`` a third of ``normal``,
     ``thorough`` eight times as long."""
@@ -313,6 +314,9 @@ class RecommendConfig(TomlTable):
     """Recommend what the user has interacted with, too; last, where users hardly ever return to an item."""
     block_size: Positive = 512
     """Users scored at once."""
+    moment: Literal["auto", "now", "last"] = "auto"
+    """When lists are made, for what is popular lately: ``now``, at the end of the data; ``last``, at each user's last
+    event. ``auto``: now, unless the data ended over thirty days before the training, so is a record of the past."""
     cold_share: Fraction = 0.02
     """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth has none;
     less where fewer have none, more where held-out likes of such items outweigh the loss. 0 keeps them out."""

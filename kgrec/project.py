@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kgrec.config import Config
 from kgrec.consent import allow_paths, allow_typed, check_paths
-from kgrec.errors import StorageError, UserError, WorkspaceError
+from kgrec.errors import UserError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
-from kgrec.ranking.requests import as_request
+from kgrec.ranking.requests import Moment, as_request
 from kgrec.ranking.where import Where
 from kgrec.settings import Settings, load_settings
-from kgrec.types import ItemList, Profile, Request, Vectors, as_texts
+from kgrec.types import ItemList, Profile, Request, Vectors, as_texts, canonical_id
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,10 +77,9 @@ def open_project(
     workspace = Workspace(Path(path))
     workspace.check()
     if workspace.pending():  # an append was killed between its tables and its record
-        from kgrec.data.additions import finish_append
+        from kgrec.data.additions import finish_killed_append
 
-        with suppress(WorkspaceError, StorageError):  # another command is at it, or this one may only read
-            finish_append(workspace)
+        finish_killed_append(workspace)
     manager = manager or load_plugins(also=plugins)
     settings = load_settings(workspace.config_file, overrides, domain_defaults=manager.domain_defaults)
     allow_typed(settings, workspace.root)
@@ -141,7 +139,7 @@ class Project:
         from kgrec.ranking.ranker import Ranker
 
         ranker = Ranker.load(self.workspace.folder("models"), self.manager.registry("scorer"))
-        return ranker.hiding(ForgottenUsers.of(self.workspace.root))
+        return ranker.made_at(self.config.recommend.moment).hiding(ForgottenUsers.of(self.workspace.root))
 
     @cached_property
     def text_vectors(self) -> TextVectors:
@@ -162,13 +160,8 @@ class Project:
         """What makes lists."""
         from kgrec.ranking.recommend import Recommender
 
-        return Recommender(
-            self.users,
-            self.manager.registry("re-ranker"),
-            graph=lambda: self.graph,
-            text_vectors=lambda: self.text_vectors,
-            ratings=lambda: self.ratings,
-        )
+        loaders = (lambda: self.graph, lambda: self.text_vectors, lambda: self.ratings)
+        return Recommender(self.users, self.manager, *loaders)
 
     @cached_property
     def ratings(self) -> RatingService:
@@ -180,11 +173,14 @@ class Project:
     @cached_property
     def explainer(self) -> Explainer:
         """What words the reasons."""
+        return self._explainer(self.users)
+
+    def _explainer(self, users: UserLookup) -> Explainer:
         from kgrec.explain.reasons import Explainer
 
         families = {name: spec.family for name, spec in self.manager.registry("scorer").items()}
         told: dict[str, Any] = {"language": self.config.recommend.language, "families": families}
-        return Explainer(self.dataset, self.graph, self.domain, self.ranker, **told)
+        return Explainer(users.dataset(), self.graph, self.domain, users.ranker, **told)
 
     def unload(self) -> None:
         """Drop what was loaded, so that it is read again."""
@@ -256,8 +252,7 @@ class Project:
         check_paths(self.config, self.workspace.root)
         defaults = self.config.train
         refit = defaults.refit if refit is None else refit
-        named = None if only is None else as_texts(only, "only")
-        order = TrainOptions(device or defaults.device, named, tune, reset_tuning, refit)
+        order = TrainOptions(device or defaults.device, only and as_texts(only, "only"), tune, reset_tuning, refit)
         self.unload()
         report = train_workspace(self.workspace, self.config, self.manager, order, progress)
         self.unload()
@@ -273,32 +268,37 @@ class Project:
         where: Where = (),
         rerank: str | Sequence[str] | None = None,
         by: Literal["relevance", "rating"] = "relevance",
+        at: Moment | None = None,
     ) -> ItemList:
         """Recommend items to one user.
 
         Args:
-            user: the user's id, or a whole Request (then the other arguments but ``explain`` do not count).
-            n: length of the list; None: as in kgrec.toml.
+            user: the user's id, or a whole Request (then only ``explain`` counts beside it).
+            n: length of the list.
             explain: add a reason to each item.
-            include_seen: also what the user interacted with; None: as in kgrec.toml.
+            include_seen: also what the user interacted with.
             where: what all items must meet, ``"genre=Drama and price<50"``; see :mod:`kgrec.ranking.where`.
-            rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; None: as in kgrec.toml.
+            rerank: re-rankers in their order, ``["mmr:0.3", "fair:provider"]``; these three, None: as in kgrec.toml.
             by: ``relevance``, what the scorers say, or ``rating``, what the user would rate an item.
+            at: an earlier moment that the list is made for: only what was known then counts; None: now.
 
         Raises:
-            DataError: ``by`` is ``rating`` and the data has no ratings.
+            DataError: ``by`` is ``rating`` and there are none.
             NotFoundError: the user, an attribute or a re-ranker is unknown.
-            UsageError: something cannot be meant.
             WorkspaceError: nothing was trained yet.
         """
         if not isinstance(user, Request):
-            defaults = self.config.recommend
-            user = as_request(user, defaults, n=n, include_seen=include_seen, where=where, rerank=rerank, by=by)
+            asked = (user, self.config.recommend)
+            user = as_request(*asked, n=n, include_seen=include_seen, where=where, rerank=rerank, by=by, at=at)
         if explain and user.by == "rating":
             raise UserError("reasons are told of lists by relevance", hint="ask for reasons without a list by rating")
-        known = self.users.asked(user)
-        found = self.recommender.recommend(user, known)
-        return replace(found, reasons=self.explainer.reasons(found, known)) if explain else found
+        recommender = self.recommender.as_of(user.at)
+        known = recommender.users.asked(user)
+        found = recommender.recommend(user, known)
+        if explain:
+            explainer = self.explainer if user.at is None else self._explainer(recommender.users)
+            found = replace(found, reasons=explainer.reasons(found, known))
+        return found
 
     def predict(
         self, user: str, items: Sequence[str], *, level: float = 0.8, progress: Progress = SILENT
@@ -319,7 +319,7 @@ class Project:
         """
         return self.ratings.predict(user, items, level=level, progress=progress)
 
-    def recommend_many(
+    def recommend_many(  # noqa: D417
         self,
         users: str | Sequence[str] | None = None,
         *,
@@ -327,6 +327,7 @@ class Project:
         include_seen: bool | None = None,
         where: Where = (),
         rerank: str | Sequence[str] | None = None,
+        at: Moment | None = None,
         explain: bool = False,
         progress: Progress = SILENT,
     ) -> pl.DataFrame:
@@ -334,10 +335,7 @@ class Project:
 
         Args:
             users: their ids; None for all, in the order of their ids.
-            n: length of each list; None: as in kgrec.toml.
-            include_seen: also what the user interacted with; None: as in kgrec.toml.
-            where: what all items must meet, ``"genre=Drama and price<50"``; see :mod:`kgrec.ranking.where`.
-            rerank: re-rankers in their order; None: as in kgrec.toml.
+            n, include_seen, where, rerank, at: as of :meth:`recommend`.
             explain: add a reason to each item.
             progress: told where it is.
 
@@ -345,15 +343,16 @@ class Project:
             ``user_id``, ``item_id``, ``rank`` (1 is best), ``score`` and, if asked for, ``reason``; each user once, in
             the order given.
         """
-        defaults = self.config.recommend
-        order = as_request(None, defaults, n=n, include_seen=include_seen, where=where, rerank=rerank)
-        wanted = users if users is None else as_texts(users, "users")
-        found = self.recommender.recommend_many(wanted, order, progress)
+        asked = (None, self.config.recommend)
+        order = as_request(*asked, n=n, include_seen=include_seen, where=where, rerank=rerank, at=at)
+        recommender = self.recommender.as_of(order.at)
+        found = recommender.recommend_many(users if users is None else as_texts(users, "users"), order, progress)
         if not explain:
             return found
         from kgrec.explain.reasons import with_reasons
 
-        return with_reasons(self.explainer, self.recommender, found, progress)
+        explainer = self.explainer if order.at is None else self._explainer(recommender.users)
+        return with_reasons(explainer, recommender, found, progress)
 
     def profile(self, *, text: str = "", like: str | Sequence[str] = ()) -> Profile:
         """Describe somebody who is not in the data, for ``Request(None, profile=...)``.
@@ -380,8 +379,8 @@ class Project:
         """Return what the workspace holds and how fresh it is."""
         stages = self.workspace.stages()
         facts = {"workspace": str(self.workspace.root), "domain": self.config.domain, "stages": stages}
-        stale = "models" not in stages or stages["models"]["changed_since"]
-        following = {"next": "kgrec train" if stages else "kgrec build-graph"} if stale else {}
+        current = "models" in stages and not stages["models"]["changed_since"]
+        following = {} if current else {"next": "kgrec train" if stages else "kgrec build-graph"}
         scorers = {"scorers": self.ranker.summary.get("scorers", {})} if "models" in stages else {}
         told = {n: self.ranker.summary[n] for n in ("renew", "privacy") if scorers and n in self.ranker.summary}
         return {**facts, **following, **scorers, **told}
@@ -394,17 +393,10 @@ class Project:
     def profiler(self) -> Profiler:
         """What describes users: interests and the events that say so."""
         from kgrec.graph.item_entities import item_entities
-        from kgrec.text.item_text import item_texts
         from kgrec.text.profile import Profiler
-        from kgrec.text.terms import TermIndex
 
-        def terms() -> TermIndex:
-            texts = item_texts(self.dataset, None, self.config.text.item_template, self.domain)
-            return TermIndex.cached(texts, self.workspace.cache / "text" / "terms.safetensors")
-
-        stated = self.config.feedback.action_weights
-        weights = {**self.domain.action_weights, **{str(action): weight for action, weight in stated.items()}}
-        return Profiler(self.dataset, lambda: item_entities(self.graph), terms, action_weights=weights)
+        known = (self.dataset, self.config, self.domain)
+        return Profiler.of(*known, lambda: item_entities(self.graph), self.workspace.cache)
 
     @cached_property
     def texts(self) -> TextService:
@@ -412,9 +404,8 @@ class Project:
         from kgrec.generate.service import TextService
 
         check_paths(self.config, self.workspace.root)
-        known = (self.dataset, self.graph, self.profiler)
-        store = self.feedback.store
-        return TextService(self.config, self.manager, self.workspace, *known, lambda: self.recommender, store)
+        known = (self.dataset, self.graph, self.profiler, lambda: self.recommender, self.feedback.store)
+        return TextService(self.config, self.manager, self.workspace, *known)
 
     def generate(
         self,
@@ -444,8 +435,7 @@ class Project:
         """
         from kgrec.generate.service import GenerateOptions
 
-        items = [item] if isinstance(item, str) else list(item)
-        return self.texts.generate(user, items, n, GenerateOptions(**options), watch)
+        return self.texts.generate(user, list(as_texts(item, "item")), n, GenerateOptions(**options), watch)
 
     def evaluate_texts(
         self, plan: TextPlan | None = None, *, fluency: str | None = None, progress: Progress = SILENT
@@ -479,8 +469,8 @@ class Project:
         from kgrec.generate.finetune import finetune
         from kgrec.generate.finetune_texts import FineTuneOptions
 
-        given = options or FineTuneOptions(seed=self.config.seed)
-        return finetune(self.texts, self.feedback.accepted, given, progress)
+        options = options or FineTuneOptions(seed=self.config.seed)
+        return finetune(self.texts, self.feedback.accepted, options, progress)
 
     @cached_property
     def feedback(self) -> TextFeedback:
@@ -520,10 +510,9 @@ class Project:
         """
         from kgrec.explain.contributions import ItemTerms
         from kgrec.explain.why import explain
-        from kgrec.types import canonical_id
 
-        stale = self.workspace.stale("models")  # then the graph's nodes have moved
-        terms = None if stale else ItemTerms(lambda: self.text_vectors, self.manager)
+        moved = self.workspace.stale("models")  # the graph's nodes
+        terms = None if moved else ItemTerms(lambda: self.text_vectors, self.manager)
         known, item = self.recommender.scores_of(user), canonical_id(item)
         words, n = self.explainer.speaking(language), n or self.config.recommend.n
         return explain(words, known, item, n, terms=terms, search=counterfactual)
@@ -605,6 +594,6 @@ class Project:
         from kgrec.report.comparison import comparison_page
         from kgrec.report.run_page import report_page
 
-        run = self.runs.load(found) if isinstance(found, str) else found
-        write_page(Path(out), comparison_page(run) if isinstance(run, RunComparison) else report_page(run))
+        found = self.runs.load(found) if isinstance(found, str) else found
+        write_page(Path(out), comparison_page(found) if isinstance(found, RunComparison) else report_page(found))
         return Path(out)

@@ -94,6 +94,7 @@ class Request:
         profile: stands in for the history of somebody who is not in the data.
         rerank: re-rankers in the order in which they work, ``("mmr:0.3",)``; None: as in kgrec.toml.
         by: ``relevance``, the fused score of the scorers, or ``rating``, what the user would rate an item.
+        at: the earlier moment that the list is made for, unix seconds: what came later does not count; None: now.
 
     Raises:
         UsageError: ``n`` is no whole number of at least 1.
@@ -106,6 +107,7 @@ class Request:
     profile: Profile | None = None
     rerank: tuple[str, ...] | None = None
     by: Literal["relevance", "rating"] = "relevance"
+    at: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:

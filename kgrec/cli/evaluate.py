@@ -29,6 +29,7 @@ class SplitName(StrEnum):
     given = "given"
     cold_item = "cold-item"
     cold_user = "cold-user"
+    rolling = "rolling"
     k_fold = "k-fold"
 
 
@@ -77,7 +78,9 @@ def evaluate(
     ] = False,
     folds: Annotated[
         int,
-        typer.Option(metavar="N", min=2, help="With --split k-fold, and with --ratings: parts that take turns."),
+        typer.Option(
+            metavar="N", min=2, help="With --split k-fold or rolling, and with --ratings: parts that take turns."
+        ),
     ] = 5,
     sample_negatives: Annotated[
         int | None, typer.Option(metavar="N", hidden=True, help="Refused: ranking a sample of items misleads.")

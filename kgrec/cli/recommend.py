@@ -87,6 +87,10 @@ def recommend(
         str | None,
         typer.Option("--generate", metavar="KIND", help="Also write a text of this kind about each item: blurb, ..."),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="As of an earlier moment: only what was known then counts."),
+    ] = None,
     out: options.TableFile = None,
 ) -> None:
     """Recommend items to a user, a newcomer, or everybody.
@@ -110,10 +114,10 @@ def recommend(
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
         wanted = _ids(users, run.names) if users else None
-        _for_many(run, wanted, number, explain, include_seen, conditions, rerank or None, out)
+        _for_many(run, wanted, number, explain, include_seen, conditions, rerank or None, at, out)
     else:
         _for_one(
-            run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by
+            run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by, at
         )
 
 
@@ -139,6 +143,7 @@ def _for_many(
     include_seen: bool,
     where: tuple[str, ...],
     rerank: list[str] | None,
+    at: str | None,
     out: Path | None,
 ) -> None:
     with run.progress() as progress:
@@ -149,6 +154,7 @@ def _for_many(
             include_seen=include_seen or None,
             where=where,
             rerank=rerank,
+            at=at,
             progress=progress,
         )
     frame = frame.with_columns(run.names.shown_all(frame["user_id"]))
@@ -172,6 +178,7 @@ def _for_one(
     out: Path | None,
     kind: str | None,
     by: By,
+    at: str | None,
 ) -> None:
     if kind and user is None:
         raise UsageError("--generate writes for a user of the data", hint="give a USER")
@@ -179,7 +186,7 @@ def _for_one(
     project = run.project
     known = None if user is not None else project.profile(text=text, like=like)
     seen, defaults = include_seen or None, project.config.recommend
-    request = as_request(user, defaults, n=number, include_seen=seen, where=where, rerank=rerank, by=by.value)
+    request = as_request(user, defaults, n=number, include_seen=seen, where=where, rerank=rerank, by=by.value, at=at)
     request = replace(request, profile=known)
     items = project.recommend(request, explain=explain)
     titles = project.titles(items.item_ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from kgrec.config import (
 )
 from kgrec.data.inspection import Inspected, inspect, read_tables
 from kgrec.data.layouts import EACH
-from kgrec.errors import ConfigError, CorruptArtifactError, DataError, UsageError
+from kgrec.errors import ConfigError, CorruptArtifactError, DataError, StorageError, UsageError, WorkspaceError
 from kgrec.places import suffix
 from kgrec.plugin.domain import Domain
 
@@ -84,6 +85,12 @@ def resolve_append(
 def pending_files(additions: Sequence[Addition]) -> dict[str, Any]:
     """Return what kgrec.toml is owed for added files, as JSON values: see :func:`finish_append`."""
     return {PENDING: [[role, entry.model_dump(exclude_defaults=True, exclude_none=True)] for role, entry in additions]}
+
+
+def finish_killed_append(workspace: Workspace) -> None:
+    """Do as :func:`finish_append` unless another command is at it, or this one may only read."""
+    with suppress(WorkspaceError, StorageError):
+        finish_append(workspace)
 
 
 def finish_append(workspace: Workspace) -> None:

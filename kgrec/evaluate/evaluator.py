@@ -179,6 +179,9 @@ def _round(inputs: EvaluationInputs, plan: EvaluationPlan, seed: int, fold: int,
         fold=fold,
         folds=plan.folds,
     )
+    if config.train.split == "auto":
+        held_out = config.train.model_copy(update={"split": held.validated_by})
+        config = config.model_copy(update={"train": held_out})
     factory = AblationInputs(inputs, config, fit_part(dataset, held))
     training = factory.make("true", text=True)
     categories = item_categories(dataset)
@@ -208,7 +211,8 @@ def _round(inputs: EvaluationInputs, plan: EvaluationPlan, seed: int, fold: int,
         scratch_folder(Path(tempfile.gettempdir()), "evaluate") as folder,
         progress.task(f"evaluating, seed {seed}", total=len(compared)) as task,
     ):
-        judging = _Judging(inputs, plan, config, factory, test_set, folder if len(compared) > 1 else None)
+        shared = folder if len(compared) > 1 else None
+        judging = _Judging(inputs, plan, config, factory, test_set, shared, held.of_a_moment)
         for system in compared:
             task.note(system.name)
             judged += judging.of(system)
@@ -220,7 +224,10 @@ def _round(inputs: EvaluationInputs, plan: EvaluationPlan, seed: int, fold: int,
 
 @dataclass(frozen=True)
 class _Judging:
-    """Trains and judges systems on one split; those that train on the same data share fits in ``folder``."""
+    """Trains and judges systems on one split; those that train on the same data share fits in ``folder``.
+
+    ``at_end``: lists are made at the end of the fit part, not at each user's last event.
+    """
 
     inputs: EvaluationInputs
     plan: EvaluationPlan
@@ -228,6 +235,7 @@ class _Judging:
     factory: AblationInputs
     test_set: TestSet
     folder: Path | None
+    at_end: bool
 
     def of(self, system: System) -> Iterator[JudgedSystem]:
         """Judge a system, and the same as ranked where re-rankers worked on its lists."""
@@ -242,6 +250,7 @@ class _Judging:
         only = list(system.scorers) if system.scorers else None
         fitter = Fitter(settings, store=store)
         ranker, report = train(training, self.inputs.manager.registry("scorer"), fitter, only=only)
+        ranker = ranker.at_end() if self.at_end else ranker
         skipped = {r.name: r.skipped for r in report.scorers if r.skipped}
         if system.alone is not None and system.alone not in ranker.weights:
             yield JudgedSystem(system.name, None, skipped=skipped.get(system.alone, "it does not rank by itself"))

@@ -19,6 +19,9 @@ FRACTION = 0.2
 K_FOLD = "k-fold"
 """Name of the split into folds."""
 
+ROLLING = "rolling"
+"""Name of the split into windows of time."""
+
 FOLDS = 5
 """Parts of a split into folds when nothing else is said."""
 
@@ -50,7 +53,8 @@ class EvaluationPlan:
     """What to evaluate of the lists.
 
     Attributes:
-        split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user`` or ``k-fold``.
+        split: ``ratio``, ``leave-last``, ``time``, ``given``, ``cold-item``, ``cold-user``, ``rolling`` or
+            ``k-fold``.
         fraction: share of the data that is held out.
         ks: lengths of the lists.
         seeds: everything is done once for each.
@@ -59,7 +63,7 @@ class EvaluationPlan:
         rerank: re-rankers of the whole hybrid's lists, which are then also judged as ranked; None: as in kgrec.toml.
         sweeps: options of re-rankers that vary; the whole hybrid's lists are judged at each value.
         examples: users, drawn at random, whose lists are kept with the reason for each item.
-        folds: parts of the split ``k-fold``.
+        folds: parts of the splits ``k-fold`` and ``rolling``.
     """
 
     split: str = "ratio"
@@ -76,7 +80,8 @@ class EvaluationPlan:
     @property
     def rounds(self) -> list[tuple[int, int]]:
         """Seed and fold of everything that is done."""
-        return [(seed, fold) for seed in self.seeds for fold in range(self.folds if self.split == K_FOLD else 1)]
+        folds = self.folds if self.split in (K_FOLD, ROLLING) else 1
+        return [(seed, fold) for seed in self.seeds for fold in range(folds)]
 
     @property
     def steps(self) -> tuple[str, ...]:

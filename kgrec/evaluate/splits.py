@@ -15,7 +15,7 @@ from kgrec.data.dataset import Dataset
 from kgrec.data.impressions import IMPRESSION
 from kgrec.data.split import like_weights, pair_numbers, split_validation
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
-from kgrec.evaluate.plan import FOLDS, FRACTION, K_FOLD
+from kgrec.evaluate.plan import FOLDS, FRACTION, K_FOLD, ROLLING
 from kgrec.plugin.domain import Domain
 from kgrec.types import Mask
 
@@ -48,10 +48,23 @@ class Holdout:
     facts: Mapping[str, int] = field(default_factory=dict)
     checked: tuple[str, ...] = ()
 
+    @property
+    def of_a_moment(self) -> bool:
+        """Whether all lists are made at one moment, the end of the fit part, rather than at each user's last event."""
+        return self.name in ("time", ROLLING)
+
+    @property
+    def validated_by(self) -> Literal["auto", "ratio", "time"]:
+        """How settings are to be chosen for this split: on likes held out as the tested ones are."""
+        if self.name == "given":
+            return "auto"
+        return "time" if self.of_a_moment or self.name == "leave-last" else "ratio"
+
     def later(self, dataset: Dataset) -> Mask | None:
         """Return which rows came after the fit part, shape ``(n_rows,)``; None where the split does not go by time."""
-        if self.name == "time":  # a row without a time may be of any day
-            known: Mask = dataset.interactions["time"].is_not_null().to_numpy()
+        if self.of_a_moment:  # a row without a time may be of any day
+            until = self.facts.get("until", np.iinfo(np.int64).max)
+            known: Mask = (dataset.interactions["time"] < until).fill_null(False).to_numpy()
             return ~self.fit & known
         return ~self.fit if self.name == "given" else None
 
@@ -76,6 +89,7 @@ def hold_out(
     given      the rows of files marked ``split = "test"``
     cold-item  all rows of a share of the items; only those items are ranked
     cold-user  all rows of a share of the users, who are then known by their own words at most
+    rolling    the likes of one of ``folds`` windows of time, one after another; all that came before is fitted on
     k-fold     one of ``folds`` parts of the liked pairs, so that each of them is tested on in one fold
     ========== ==========================================================================================
 
@@ -84,10 +98,10 @@ def hold_out(
         feedback: what counts as a like.
         domain: the domain in force.
         name: of the protocol.
-        fraction: share held out by ``ratio`` (of a user's liked items), ``time`` (of all likes), ``cold-item`` (of the
-            items) and ``cold-user`` (of the users).
+        fraction: share held out by ``ratio`` (of a user's liked items), ``time`` and ``rolling`` (of all likes),
+            ``cold-item`` (of the items) and ``cold-user`` (of the users).
         seed: of the random choices.
-        fold: which part ``k-fold`` holds out, from 0.
+        fold: which part ``k-fold`` or ``rolling`` holds out, from 0.
         folds: how many parts it makes.
 
     Returns:
@@ -112,6 +126,8 @@ def hold_out(
     if name == K_FOLD:
         fit, test = hold_out_fold(dataset, pairs, liked, fold, folds, seed)
         split = Holdout(name, fit, test, facts={"fold": fold + 1, "folds": folds})
+    elif name == ROLLING:
+        split = _rolling(_Rows(dataset, liked, pairs, fraction, seed), fold, folds)
     else:
         split = CUTS[name](_Rows(dataset, liked, pairs, fraction, seed))
     if not (split.fit & liked).any() or not split.test.any():
@@ -140,11 +156,13 @@ def check(dataset: Dataset, split: Holdout, liked: Mask) -> tuple[str, ...]:
     fit, test = (dataset.interactions.filter(pl.Series(mask)) for mask in (split.fit, split.test))
     _hold(not (split.test & rows.known_in(split.fit)).any(), "a pair of user and item is in both parts")
     held = ["no pair of user and item is both fitted and tested on"]
-    if split.name == "time":
+    if split.of_a_moment:
         _hold(fit["time"].null_count() == 0, "a row without a time is fitted on")
         first = int(test["time"].to_numpy().min())
         _hold(not (fit["time"] >= first).any(), "something is fitted on that came after the first test like")
         held.append("all that is fitted on came before all that is tested on")
+        last, until = int(test["time"].to_numpy().max()), split.facts.get("until")
+        _hold(until is None or last < until, "something is tested on that came after the window")
     if split.name == "leave-last":
         latest_known = fit.filter(pl.Series(liked[split.fit])).group_by("user").agg(known=pl.col("time").max())
         late = test.group_by("user").agg(tested=pl.col("time").max()).join(latest_known, on="user")
@@ -218,15 +236,32 @@ def _leave_last(rows: _Rows) -> Holdout:
 
 
 def _time(rows: _Rows) -> Holdout:
-    """Rows without a time are in neither part: they may have come later."""
-    times = rows.times("time")
+    return _window("time", rows, 0, 1)
+
+
+def _rolling(rows: _Rows, fold: int, folds: int) -> Holdout:
+    if folds < 2 or not 0 <= fold < folds:
+        raise UsageError(f"there is no window {fold} of {folds}", hint="give at least two --folds")
+    return _window(ROLLING, rows, fold, folds)
+
+
+def _window(name: str, rows: _Rows, fold: int, folds: int) -> Holdout:
+    """Test on one of ``folds`` windows with as many likes each, which together are the latest ``fraction`` of all.
+
+    Rows without a time are in neither part: they may have come later.
+    """
+    times = rows.times(name)
     known, at = times.is_not_null().to_numpy(), times.fill_null(0).to_numpy()
     if not (known & rows.liked).any():
-        raise ConfigError('split "time" needs likes with a time, and there are none', hint="take --split ratio")
-    moment = int(np.quantile(at[known & rows.liked], 1 - rows.fraction, method="higher"))
+        raise ConfigError(f'split "{name}" needs likes with a time, and there are none', hint="take --split ratio")
+    shares = [1 - rows.fraction * (folds - k) / folds for k in (fold, fold + 1)]
+    moment, until = (int(found) for found in np.quantile(at[known & rows.liked], shares, method="higher"))
+    if fold == folds - 1:
+        until = int(at[known].max()) + 1
     fit = known & (at < moment)
-    test = known & (at >= moment) & rows.liked & ~rows.known_in(fit)
-    return Holdout("time", fit, test, facts={"moment": moment, "without_time": int((~known).sum())})
+    test = known & (at >= moment) & (at < until) & rows.liked & ~rows.known_in(fit)
+    window = {"fold": fold + 1, "folds": folds, "until": until} if folds > 1 else {}
+    return Holdout(name, fit, test, facts={"moment": moment, "without_time": int((~known).sum()), **window})
 
 
 def _given(rows: _Rows) -> Holdout:
@@ -263,7 +298,7 @@ CUTS: Mapping[str, Callable[[_Rows], Holdout]] = {
 }
 """How the test part is cut at once, by name."""
 
-PROTOCOLS = (*CUTS, K_FOLD)
+PROTOCOLS = (*CUTS, ROLLING, K_FOLD)
 """Names of all protocols."""
 
 

@@ -7,52 +7,29 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
-from scipy.sparse import csr_array
 
-from kgrec.models import sparse
 from kgrec.models.history import History
-from kgrec.plugin.options import Configured, Options
+from kgrec.plugin.options import Configured
 from kgrec.plugin.protocols import Contribution, Traits
-from kgrec.types import Events, FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
-
-DAY = 86_400.0
-
-
-class PopularityOptions(Options):
-    """Options of ``[scorers.popularity]``."""
-
-    half_life_days: float | None = Field(None, gt=0, description="after how many days a like counts half; None: never")
+from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
 
 class Popularity(Configured):
-    """Scores an item by ``log(1 + sum over users of strength * 0.5 ** (age / half-life))``, the same for everybody.
+    """Scores an item by ``log(1 + sum over users of strength)``, the same for everybody.
 
-    Somebody who interacts with an item many times counts a little more than once (see :mod:`kgrec.models.history`);
-    ages are counted from the newest event. The logarithm keeps the order and tames the few very popular items, which
-    matters where scores of several scorers are added.
+    Somebody who interacts with an item many times counts a little more than once (see :mod:`kgrec.models.history`). The
+    logarithm keeps the order and tames the few very popular items, which matters where scores of several scorers are
+    added. What is popular lately, :mod:`kgrec.models.recent_popularity` says.
     """
 
-    Options = PopularityOptions
-    options: PopularityOptions
-    traits: ClassVar[Traits] = Traits(private=True)
-
-    @classmethod
-    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
-        """Try half-lives of a half and of a tenth of the time that the data spans."""
-        times = data.events.times
-        days = float(np.ptp(times)) / DAY if times is not None and len(times) else 0.0
-        return [{}, *({"half_life_days": round(days * share, 3)} for share in (0.5, 0.1) if days >= 1)]
+    traits: ClassVar[Traits] = Traits(private=True, dated=True)
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:  # noqa: ARG002
         """Count; nothing is random here."""
         if data.private is not None:
             self._scores = np.log1p(np.maximum(data.private.counts, 0)).astype(np.float32)
             return self
-        matrix, half_life = data.matrix, self.options.half_life_days
-        if half_life is not None and data.events.times is not None and len(data.events):
-            matrix = _decayed(data.events, half_life, matrix.shape)
-        counts = np.asarray(History.of(matrix).matrix.sum(axis=0), dtype=np.float64)
+        counts = np.asarray(History.of(data.matrix).matrix.sum(axis=0), dtype=np.float64)
         self._scores = np.log1p(counts).astype(np.float32)
         return self
 
@@ -93,13 +70,3 @@ class Popularity(Configured):
         """Become the scorer whose state this is."""
         self._scores = np.asarray(state["scores"], dtype=np.float32)
         return self
-
-
-def _decayed(events: Events, half_life_days: float, shape: tuple[int, int]) -> csr_array:
-    assert events.times is not None
-    ages = (events.times.max() - events.times) / (DAY * half_life_days)
-    weights = events.weights * np.exp2(-ages)
-    # What is too old for float32 is left out: an entry of the matrix is more than 0.
-    kept = weights > 1e-12
-    parts = (weights[kept], (events.users[kept], events.items[kept]))
-    return sparse.csr(csr_array(parts, shape=shape))

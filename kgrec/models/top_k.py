@@ -45,6 +45,12 @@ def _partitioned(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.
     if k_found == 0:
         return np.full((len(usable), k), -1, dtype=np.int64), np.full((len(usable), k), -np.inf, dtype=np.float32)
     best = np.argpartition(usable, -k_found, axis=1)[:, -k_found:]
+    least = np.take_along_axis(usable, best, axis=1).min(axis=1, keepdims=True)
+    equal = usable == least
+    above = usable > least
+    needed = k_found - above.sum(axis=1)
+    for row in np.flatnonzero(equal.sum(axis=1) > needed):  # the first of those that are level with the last place
+        best[row] = np.concatenate([np.flatnonzero(above[row]), np.flatnonzero(equal[row])[: needed[row]]])
     best.sort(axis=1)
     values = np.take_along_axis(usable, best, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")

@@ -13,6 +13,7 @@ from kgrec.models import sparse
 from kgrec.models.content import nearest_texts
 from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
+from kgrec.plugin.protocols import Traits
 from kgrec.plugin.space import Real, Space, Whole
 from kgrec.types import Events, TrainingData
 
@@ -39,6 +40,7 @@ class Transitions(ItemItemScorer):
 
     Options = TransitionsOptions
     options: TransitionsOptions
+    traits: ClassVar[Traits] = Traits(dated=True)
     decays: ClassVar[tuple[float, ...]] = (0.7, 0.4, 0.2, 1.0)
 
     @classmethod

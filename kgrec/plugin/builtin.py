@@ -51,10 +51,11 @@ def kgrec_text_encoders() -> list[Spec]:
 def kgrec_scorers() -> list[Spec]:
     """Offer the scorers."""
     return [
+        Spec("popularity", "kgrec.models.popularity:Popularity", "what most users like", family="popular"),
         Spec(
-            "popularity",
-            "kgrec.models.popularity:Popularity",
-            "what most users like, recent likes count more",
+            "recent-popularity",
+            "kgrec.models.recent_popularity:RecentPopularity",
+            "what many liked lately, before the moment that a list is made for",
             family="popular",
         ),
         Spec("item-knn", "kgrec.models.item_knn:ItemKNN", "items that share users with the history", family="people"),

@@ -170,12 +170,15 @@ class Traits:
         kept: fitted and saved also without a weight, since it is of use beyond its scores.
         private: where there is ``TrainingData.private``, it learns from that, public data and the history that is
             scored, and from nothing else.
+        dated: what it says of items depends on what happened lately, and it is fitted in a moment: a list as of an
+            earlier moment fits it again on what had happened by then.
     """
 
     content_based: bool = False
     cold_items: Literal["never", "fused", "always", "only"] = "never"
     kept: bool = False
     private: bool = False
+    dated: bool = False
 
 
 @runtime_checkable
@@ -259,6 +262,15 @@ class WatchedScorer(Protocol):
     """
 
     progress: Progress
+
+
+@runtime_checkable
+class MomentScorer(Scorer, Protocol):
+    """A scorer whose scores depend on the moment that a list is made for: as fitted, each user's last event."""
+
+    def at_end(self) -> Self:
+        """Return the same scorer for lists made at the end of the data, for everybody; the fitted state is shared."""
+        ...
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from kgrec.errors import NotFoundError
 from kgrec.models.sparse import take_rows
 from kgrec.models.top_k import mask_seen, top_k, with_reserved
 from kgrec.plugin.contained import owner_of
-from kgrec.plugin.protocols import Scorer
+from kgrec.plugin.protocols import MomentScorer, Scorer
 from kgrec.ranking.cold import ColdPlacement
 from kgrec.ranking.fusion import Asked, Fusion, Gate
 from kgrec.ranking.second_stage import SecondStage
@@ -97,6 +97,16 @@ class Ranker:
         ids = pl.Series(self.user_ids, dtype=pl.String)
         hidden = forgotten.hidden(ids)
         return self if hidden is None else replace(self, user_ids=ids.set(hidden, "").to_list())
+
+    def made_at(self, moment: Literal["auto", "now", "last"]) -> Ranker:
+        """Return the ranker for lists made at the moments that ``recommend.moment`` names."""
+        now = moment == "now" or (moment == "auto" and bool(self.summary.get("current", True)))
+        return self.at_end() if now else self
+
+    def at_end(self) -> Ranker:
+        """Return the ranker for lists made at the end of the data, rather than at each user's last event."""
+        scorers = {name: s.at_end() if isinstance(s, MomentScorer) else s for name, s in self.scorers.items()}
+        return replace(self, scorers=scorers)
 
     def split(self, asked: Asked) -> tuple[dict[str, Scores], Scores]:
         """Return each scorer's share of the fused score by its name, and their sum; each of shape ``(u, n_items)``.

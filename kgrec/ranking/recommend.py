@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
-from kgrec.plugin.manager import Registry
+from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
 from kgrec.ranking.ranker import ListRules
 from kgrec.ranking.users import UserLookup, UserRef
@@ -63,7 +63,7 @@ class Recommender:
 
     Args:
         users: finds users in the ranker's numbering.
-        rerankers: those on offer.
+        manager: the plugins.
         graph: loads the knowledge graph; only re-rankers need it.
         text_vectors: loads the vectors that the models were trained with; only re-rankers need them.
         ratings: loads what predicts ratings; only lists by rating need it.
@@ -72,14 +72,26 @@ class Recommender:
     def __init__(
         self,
         users: UserLookup,
-        rerankers: Registry,
-        *,
+        manager: PluginManager,
         graph: Callable[[], KnowledgeGraph],
         text_vectors: Callable[[], TextVectors],
         ratings: Callable[[], RatingService],
     ) -> None:
         self.users, self.ranker, self.config = users, users.ranker, users.config
-        self._rerankers, self._graph, self._text_vectors, self._ratings = rerankers, graph, text_vectors, ratings
+        self._manager, self._graph, self._text_vectors, self._ratings = manager, graph, text_vectors, ratings
+
+    def as_of(self, at: int | None) -> Recommender:
+        """Return what makes lists as of an earlier moment, unix seconds; see :mod:`kgrec.ranking.as_of`.
+
+        Raises:
+            UserError: nothing is known of that time.
+        """
+        if at is None:
+            return self
+        from kgrec.ranking.as_of import users_as_of
+
+        users = users_as_of(self.users, at, self._manager.registry("scorer"), self._text_vectors().items)
+        return Recommender(users, self._manager, self._graph, self._text_vectors, self._ratings)
 
     def recommend(
         self, request: Request, user: UserRef, *, split: bool = True, added: NDArray[np.float32] | None = None
@@ -95,6 +107,8 @@ class Recommender:
         ranker = self.ranker
         request = replace(request, n=min(request.n, len(ranker.item_ids)))
         if request.by == "rating":
+            if request.at is not None:
+                raise UserError("ratings are predicted with all that is known", hint="leave --at or --by rating out")
             ratings = self._ratings().of_all_items(user, self.users)
             known = UserScores(user, self.allowed_items(request.where), {}, ratings)
         elif split:
@@ -139,7 +153,7 @@ class Recommender:
         n = order.n
         asked = dataset.users["user_id"].drop_nulls().sort() if users is None else map(canonical_id, users)
         wanted = list(dict.fromkeys(asked))
-        positions = np.array([ranker.user_positions.get(user, -1) for user in wanted], dtype=np.int64)
+        positions = self.users.positions(wanted)
         positions[positions >= 0] = self.users.unmoved(positions[positions >= 0])
         early, late = np.flatnonzero(positions >= 0), np.flatnonzero(positions < 0)
         later = [wanted[place] for place in late]
@@ -248,6 +262,8 @@ class Recommender:
             mask = np.logical_and.reduce([chosen.mask(text) for text in where])
             if not mask.any():
                 raise UserError(f"no item meets {' and '.join(where)}", hint="drop one of the conditions")
+        if self.users.there is not None:
+            mask = mask & self.users.there
         positions = self.users.item_positions()
         allowed = np.zeros(len(self.ranker.item_ids), dtype=np.bool_)
         allowed[positions[mask & (positions >= 0)]] = True
@@ -302,7 +318,7 @@ class Recommender:
             return None
         from kgrec.ranking.rerank.pipeline import build, prepare
 
-        steps = build(asked, self._rerankers, config.rerankers)
+        steps = build(asked, self._manager.registry("re-ranker"), config.rerankers)
         if not steps:
             return None
         known = self.catalogue

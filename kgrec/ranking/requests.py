@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from kgrec.errors import UsageError
@@ -11,6 +12,9 @@ from kgrec.types import Request, as_texts, canonical_id
 
 if TYPE_CHECKING:
     from kgrec.config import RecommendConfig
+
+Moment = str | float | date
+"""A moment as callers give it: a date or time, as text too, or unix seconds; without a zone it is UTC."""
 
 
 def as_request(
@@ -22,6 +26,7 @@ def as_request(
     where: Where = (),
     rerank: str | Sequence[str] | None = None,
     by: Literal["relevance", "rating"] = "relevance",
+    at: Moment | None = None,
 ) -> Request:
     """Return the request that is meant; what is None is as in kgrec.toml.
 
@@ -38,4 +43,26 @@ def as_request(
         conditions(where),
         rerank=None if rerank is None else as_texts(rerank, "rerank"),
         by=by,
+        at=None if at is None else to_moment(at),
     )
+
+
+def to_moment(at: Moment) -> int:
+    """Return a moment as unix seconds; a date is its first second.
+
+    Raises:
+        UsageError: it is no moment.
+    """
+    if isinstance(at, date):
+        whole = at if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=UTC)
+        return int((whole if whole.tzinfo else whole.replace(tzinfo=UTC)).timestamp())
+    import polars as pl
+
+    from kgrec.data.times import to_seconds
+
+    found = None
+    if isinstance(at, str | int | float) and not isinstance(at, bool):
+        found = to_seconds(pl.Series([str(at)], dtype=pl.String))[0]
+    if found is None:
+        raise UsageError(f"{at!r:.80} is no moment", hint="give a date or time like 2024-05-31 or 2024-05-31 18:00")
+    return int(found)

@@ -37,6 +37,9 @@ from kgrec.ranking.tuning import quiet_optuna, search
 from kgrec.types import TrainingData
 from kgrec.workspace import Workspace, package_versions
 
+CURRENT_S = 30 * 86_400
+"""Data that ended longer ago, in seconds, is a record of the past."""
+
 
 def train_workspace(
     workspace: Workspace, config: Config, manager: PluginManager, order: TrainOptions, progress: Progress
@@ -211,6 +214,7 @@ def train(
         "k": report.k,
         "together": None if together is None else asdict(together),
         "seen_last": inputs.seen_last,
+        "current": _is_current(inputs.everything or inputs.fit),
         **({} if stage_result is None else {"second_stage": stage_result.state()}),
         "scorers": {r.name: r.summary() for r in results},
     }
@@ -288,3 +292,9 @@ def _refit(
             scorers[one.name], seconds[one.name] = fitted
             task.advance()
     return scorers, seconds
+
+
+def _is_current(data: TrainingData) -> bool:
+    """Say whether the data goes on to this day, rather than being a record of the past."""
+    times = data.events.times
+    return times is None or not len(times) or time.time() - float(times.max()) < CURRENT_S

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from kgrec.errors import UserError
 from kgrec.models.sparse import take_rows
-from kgrec.types import Profile, Request, UserIndices, canonical_id
+from kgrec.types import Mask, Profile, Request, UserIndices, canonical_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +59,8 @@ class UserLookup:
         domain: the domain in force.
         workspace: tells whether the data changed since training.
         dataset: loads the tables; not called for a user who was there at training while the data is the same.
+        at: the earlier moment as of which users are known, unix seconds, or None; see :mod:`kgrec.ranking.as_of`.
+        there: items that had appeared by then, shape ``(n_items,)`` as the dataset numbers them, or None.
     """
 
     ranker: Ranker
@@ -66,11 +68,18 @@ class UserLookup:
     domain: Domain
     workspace: Workspace
     dataset: Callable[[], Dataset]
+    at: int | None = None
+    there: Mask | None = None
 
     @property
     def changed(self) -> bool:
-        """The data changed since training, so it may number users and items in another way."""
-        return bool(self.workspace.stale("models"))
+        """The data is not that of the training: it may number users and items in another way."""
+        return self.at is not None or bool(self.workspace.stale("models"))
+
+    def positions(self, user_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the positions of users at training, shape ``(u,)``: -1 where profiles are asked instead."""
+        known = {} if self.at is not None else self.ranker.user_positions
+        return np.array([known.get(user, -1) for user in user_ids], dtype=np.int64)
 
     def find(self, user_id: str, *, with_likes: bool = False) -> UserRef:
         """Look up a user of the data.
@@ -83,7 +92,8 @@ class UserLookup:
             NotFoundError: there is no such user.
         """
         user_id = canonical_id(user_id)
-        position = self.ranker.user_positions.get(user_id)
+        position: int | None = int(self.positions([user_id])[0])
+        position = None if position == -1 else position
         profile = Profile()
         if position is None or with_likes:
             (profile,), seen = self.newcomers([user_id])

@@ -125,7 +125,7 @@ def command_of(record: RunRecord) -> str:
 def _lists(plan: EvaluationPlan) -> list[str]:
     words = ["kgrec", "evaluate", "--split", plan.split]
     words += ["--fraction", str(plan.fraction)] if plan.fraction != EvaluationPlan().fraction else []
-    words += ["--folds", str(plan.folds)] if plan.split == "k-fold" else []
+    words += ["--folds", str(plan.folds)] if plan.split in ("k-fold", "rolling") else []
     words += ["-k", _joined(plan.ks), *_common(plan)]
     words += ["--ablate"] if plan.ablate else []
     words += _rerank(plan.steps)

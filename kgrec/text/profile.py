@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
+from kgrec.config import Config
 from kgrec.data.dataset import Dataset
-from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, LOVE
+from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, LOVE, Domain
 from kgrec.plugin.generation import Evidence, Interest
 from kgrec.text.sanitize import plain, safe_name
 from kgrec.text.sentiment import polarity
@@ -132,6 +134,20 @@ class Profiler:
         self._weights = {**DEFAULT_ACTION_WEIGHTS, **action_weights}
         self._rows = dataset.interactions.filter(pl.col("split") != "test")
         self._scale = rating_scale(self._rows)
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, config: Config, domain: Domain, entities: Callable[[], pl.DataFrame], cache: Path
+    ) -> Self:
+        """Return the profiler of a workspace; the terms of its items' texts are kept in the folder ``cache``."""
+        from kgrec.text.item_text import item_texts
+
+        def terms() -> TermIndex:
+            texts = item_texts(dataset, None, config.text.item_template, domain)
+            return TermIndex.cached(texts, cache / "text" / "terms.safetensors")
+
+        own = {str(action): weight for action, weight in config.feedback.action_weights.items()}
+        return cls(dataset, entities, terms, action_weights={**domain.action_weights, **own})
 
     def facts(self, user_id: str) -> dict[str, Any]:
         """Return what the tables hold of a user and the first interests, as JSON values."""

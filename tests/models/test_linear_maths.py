@@ -16,8 +16,7 @@ from kgrec.models.factors import FoldIn
 from kgrec.models.features import centred, graph_features, with_graph_rows
 from kgrec.models.history import History, strength
 from kgrec.models.item_knn import ItemKNN
-from kgrec.models.popularity import Popularity
-from kgrec.testing import graph_toy, toy_training_data, trending
+from kgrec.testing import graph_toy, toy_training_data
 from kgrec.types import Events, TrainingData, Triples
 
 seeds = st.integers(0, 10_000)
@@ -189,24 +188,6 @@ def test_knn_is_the_shrunk_cosine():
     scores = ItemKNN(neighbours=12, shrinkage=2.0).fit(as_data(matrix), seed=0).score(np.arange(30))
     known = np.isfinite(scores)
     np.testing.assert_allclose(scores[known], (dense @ expected)[known], atol=1e-5)
-
-
-def test_popularity_halves_an_interaction_each_half_life():
-    day = 86_400
-    events = Events(
-        np.array([0, 1]),
-        np.array([0, 1]),
-        np.zeros(2, np.int64),
-        np.full(2, np.nan, np.float32),
-        np.ones(2, np.float32),
-        np.array([0, 10 * day]),
-        ("like",),
-    )
-    matrix = csr_array(np.eye(2, dtype=np.float32))
-    scores = np.expm1(Popularity(half_life_days=10).fit(TrainingData(matrix, events), seed=0).score(np.array([0]))[0])
-    # Strength is damped by the mean weight, 0.75: log2(1 + w / 0.75).
-    np.testing.assert_allclose(scores, np.log2(1 + np.array([0.5, 1.0]) / 0.75), rtol=1e-5)
-    assert len(Popularity.grid(trending().data)) == 3
 
 
 TRIPLES = Triples(

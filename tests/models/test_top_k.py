@@ -89,3 +89,10 @@ def test_recall_and_ndcg_equal_the_textbook(scores, truth, k):
 def test_missing_places_are_no_hits():
     truth = csr_array(np.array([[True, False], [False, False]]))
     assert hits(np.array([[0, -1], [-1, -1]]), truth).tolist() == [[True, False], [False, False]]
+
+
+def test_equal_scores_at_the_last_place_keep_the_order_of_the_positions():
+    scores = np.random.default_rng(3).integers(0, 4, (50, 60)).astype(np.float32)
+    expected = np.argsort(-scores, axis=1, kind="stable")
+    for k in (1, 5, 20, 60):
+        np.testing.assert_array_equal(top_k(scores, k)[0], expected[:, :k])
