@@ -187,7 +187,7 @@ class FakeProject:
         scores = np.linspace(0.9, 0.1, 3, dtype=np.float32)[:k]
         return ItemList(user.user_id or "", ids, np.arange(k), scores, {"ease": scores}, reasons if explain else ())
 
-    def recommend_many(self, users, *, n, include_seen=False, where=(), rerank=None, at=None, progress):
+    def recommend_many(self, users, *, n, include_seen=False, where=(), rerank=None, explain=False, at=None, progress):
         self.asked("recommend_many", users, n, include_seen, where)
         ids = users or [f"u{k}" for k in range(5000)]
         return pl.DataFrame({"user_id": ids, "item_id": "i1", "rank": 1, "score": 0.5})

@@ -166,7 +166,6 @@ def test_an_unknown_user_gets_near_ones(kgrec, project):
         ([], 2, "missing USER"),
         (["u1", "--all"], 2, "USER and --all exclude each other"),
         (["u1", "--like", "i1"], 2, "exclude each other"),
-        (["--all", "--explain"], 2, "one user at a time"),
         (["u1", "--where", "genre"], 2, "'genre' is not compared with anything at character 6"),
         (["--all", "--where", "=Comedy"], 2, "the name of an attribute or relation is missing at character 1"),
         (["--all", "--out", "recs.xlsx"], 2, "cannot tell a format"),
