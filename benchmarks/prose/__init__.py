@@ -151,6 +151,8 @@ def request_of(subject: str, language: str, strict: bool = False) -> TextRequest
         item_ids=(subject,),
         known=known,
         cues=cues_of(domain, language),
+        synonyms=domain.synonyms,
+        allowed=domain.may_say,
         strict=strict,
     )
 

@@ -407,6 +407,7 @@ class TextService:
             private=tuple(filter(None, (user_id, *profile.own_words))),
             allowed=domain.may_say,
             title_mark=domain.title_mark(language),
+            synonyms=domain.synonyms,
         )
 
     def profile(self, user_id: str) -> UserProfile:

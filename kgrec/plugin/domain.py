@@ -232,6 +232,8 @@ class Domain:
             does by default.
         short_title: import path of a function ``(title: str) -> str`` that gives an item's short name, where titles are
             too long for sentences; texts may call the item either way. None: titles are what items are called.
+        synonyms: words of one meaning in the domain, in any language, a group a line; ``!`` in front: to say it of an
+            item is a claim that a fact must bear out, see ``kgrec/languages/synonyms.txt``.
         may_say: what texts may say where a fact says exactly that, although it is refused otherwise: ``address``,
             ``health``, ``age``... see docs/generate.md.
     """
@@ -253,6 +255,7 @@ class Domain:
     cues: AbstractMapping[str, AbstractMapping[str, Sequence[str]]] = field(default_factory=dict)
     title_marks: AbstractMapping[str, str] = field(default_factory=dict)
     short_title: str | None = None
+    synonyms: tuple[str, ...] = ()
     may_say: frozenset[str] = frozenset()
 
     def title_mark(self, code: str) -> str:

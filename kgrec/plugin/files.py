@@ -52,6 +52,13 @@ class DomainFiles:
         """Return what stands under a path in each language that has it; files are read when they are asked for."""
         return _Words(self.package, path)
 
+    def lines(self, path: str) -> tuple[str, ...]:
+        """Return the lines of a file of the package; one that begins with # is a comment."""
+        from importlib.resources import files
+
+        text = files(self.package).joinpath(*path.split("/")).read_text(encoding="utf-8")
+        return tuple(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+
     def relation(self, name: str, label: str, inverse: str, inverse_label: str, **more: Any) -> RelationType:
         """Return a relation type with the words that other languages have for it."""
         labels, inverse_labels, reasons, habits = (

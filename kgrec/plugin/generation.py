@@ -171,6 +171,7 @@ class TextRequest:
         private: what must not be told, for guards: the user's id and own words.
         title_mark: how titles are set off in sentences, with ``{}``; empty: as the language does.
         topics: values of ``facts`` that the text should dwell on, the strongest first; empty: no preference.
+        synonyms: words of one meaning in the domain, a group a line, see ``kgrec/languages/synonyms.txt``.
         strict: words that state nothing known are refused, too: for models that make things up.
         allowed: what facts of the domain may say although no other text may, see
             :attr:`kgrec.plugin.domain.Domain.may_say`.
@@ -193,6 +194,7 @@ class TextRequest:
     private: tuple[str, ...] = ()
     title_mark: str = ""
     topics: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
     strict: bool = False
     allowed: frozenset[str] = frozenset()
 

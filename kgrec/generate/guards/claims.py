@@ -8,10 +8,12 @@ from functools import lru_cache
 
 from pydantic import Field
 
+from kgrec.generate.guards.evidence import Told, clause_around, of_assertions, of_kinds, of_synonyms, told_of
 from kgrec.generate.guards.names import of_names
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.reader import of_the_reader
 from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
+from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
 from kgrec.text.tokens import han, is_unspaced, name_key, sentences, term_table, words
@@ -41,15 +43,20 @@ class Claims(Configured):
         spans = spans_of(text, held)
         covered = masked(text, spans)
         named = [span for span in spans if not _common(request, span, text)]
-        return [
-            *_negations(patterns, covered),
-            *_strong(patterns, held, covered),
+        told = told_of(request, held)
+        found = [
+            *of_kinds(request, told, covered),
+            *of_synonyms(told, covered),
+            *of_assertions(request, told, covered),
+            *_negations(patterns, told, covered),
             *_relations(patterns, request, spans, text),
             *of_the_reader(patterns, named, text),
             *of_names(patterns, request, named, text),
             *_other_items(patterns, request, spans, text),
-            *self._unknown(request, held, covered),
         ]
+        if request.strict:
+            found += [*_strong(patterns, held, covered), *self._unknown(request, held, covered)]
+        return found
 
     def _unknown(self, request: TextRequest, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
         ordinary, told = ordinary_of(request.kind, request.language), told_key(facts)
@@ -74,10 +81,34 @@ class Claims(Configured):
                 yield Violation("claims", f"the facts say nothing of {named}", unknown[0])
 
 
-def _negations(patterns: Patterns, covered: str) -> Iterator[Violation]:
+def _negations(patterns: Patterns, told: Told, covered: str) -> Iterator[Violation]:
+    """Find denials: of what is named, or of what no sentence of the facts denies as well.
+
+    A denial that speaks to the reader ("you need no road", "don't miss it") denies nothing of the item, but of what the
+    reader did.
+    """
     text = patterns.phrases("not").sub(lambda match: COVER * len(match[0]), covered)
     for match in patterns.find("negation", text, mixed=False):
-        yield Violation("claims", f"the facts deny nothing, but the text says {match[0]!r}", match[0])
+        clause, start = clause_around(text, match)
+        behind = clause[match.end() - start :]
+        if patterns.search("free_denial", clause) and not patterns.match("denied_name", text, match.end()):
+            continue
+        if not patterns.match("denied_name", text, match.end()) and _denied(told, behind or clause):
+            continue
+        yield Violation("claims", f"the facts deny nothing like {clause.strip()!r}", match[0])
+
+
+def _denied(told: Told, said: str) -> bool:
+    """Say whether a sentence of the facts denies something of what a denial is about."""
+    if COVER in said[:12]:
+        return False
+    near = " ".join(said.split()[:5]) if " " in said else said[:8]
+    for sentence in (sentence for text in told.told for sentence in sentences(text)):
+        for one in map(patterns_of, languages()):
+            for match in one.find("negation", sentence, mixed=False):
+                if told.in_common(near, sentence[match.end() :]):
+                    return True
+    return False
 
 
 def _strong(patterns: Patterns, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
@@ -156,11 +187,10 @@ def _other_items(patterns: Patterns, request: TextRequest, spans: Sequence[Span]
         start = max((end for end in ends if end <= span.start), default=0)
         end = min((end for end in ends if end >= span.end), default=len(text))
         name = text[span.start : span.end]
-        # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
-        around = text[start : span.start] if patterns.own.reader_first else text[start:end]
         if _common(request, span, text) or patterns.match("of_the_reader", text, span.end):
             continue
-        if not patterns.search("reader", around):
+        shared = any(fact.shares for fact in span.facts) and patterns.search("alike", text[start:end])
+        if not shared and not patterns.search("reader", text[start:end]):
             yield Violation("claims", f"{name!r} may only be named as something the reader knows", name)
         elif patterns.match("more_of_it", text, span.end):
             yield Violation("claims", f"the facts say nothing of {name!r} but what the reader did with it", name)

@@ -121,8 +121,8 @@ def _twice(request: TextRequest, text: str, facts: Sequence[Fact]) -> Iterator[s
 class CopyingOptions(Options):
     """Options of the guard ``copying``, ``[guards.copying]``."""
 
-    words: int = Field(8, ge=2, description="so many words in a row count as copied")
-    characters: int = Field(16, ge=2, description="the same where words are not spaced")
+    words: int = Field(16, ge=2, description="so many words in a row count as copied")
+    characters: int = Field(32, ge=2, description="the same where words are not spaced")
 
 
 class Copying(Configured):

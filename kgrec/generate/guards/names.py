@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
+from kgrec.generate.guards.evidence import told_of
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.names import COVER, Span, covers, masked, spans_of, told_key
 from kgrec.languages.language import HAN, every_language
@@ -25,13 +26,14 @@ class Entities:
         """See :class:`kgrec.plugin.protocols.Guard`."""
         held = tuple(facts)
         spans = spans_of(text, held)
-        told = told_key(held)
+        told, said = told_key(held), told_of(request, held)
         found: dict[tuple[int, int], str] = {}
         for start, end in self._suspects(request, spans, text):
             name = text[start:end]
             inside = any(s <= start and end <= e for s, e in found)
             whole = _whole_name(text, start, end, spans)
-            if not inside and name_key(name) and not (name_key(name) in told and name_key(whole) in told):
+            known = name_key(name) in told and name_key(whole) in told
+            if not inside and name_key(name) and not known and not said.says(name):
                 found[start, end] = whole
         return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
 

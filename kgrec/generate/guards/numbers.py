@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,9 @@ from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
 
+_ODD = re.compile(
+    r"(?:(?![0-9])\d)+|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u218b\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3280-\u3289]"
+)
 _JOINED = re.compile(r"-?([A-Za-z]+)")
 
 
@@ -61,7 +65,7 @@ class Numbers(Configured):
             Violation(
                 "numbers", f"{text[n.start : n.end].strip()!r} is not in the facts", text[n.start : n.end].strip()
             )
-            for n in numbers_in(text, request.language)
+            for n in (*numbers_in(text, request.language), *_odd_numerals(text))
             if not covers(spans, n.start, n.end)
             and not (n.value in counts and _counts_items(text, n, request))
             and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
@@ -99,6 +103,18 @@ def _counts_items(text: str, said: Number, request: TextRequest) -> bool:
     noun, nouns = re.escape(request.noun), re.escape(language.plural(request.noun))
     pattern = language.numbers.counts_items.replace("{noun}", noun).replace("{nouns}", nouns)
     return re.match(pattern, text[said.end :].lstrip(), re.I) is not None
+
+
+def _odd_numerals(text: str) -> Iterator[Number]:
+    """Yield numerals of other scripts, circled ones and fractions; a fraction of one sign is what it is worth."""
+    for match in _ODD.finditer(text):
+        if unicodedata.category(match[0][0])[0] == "N":
+            value = (
+                unicodedata.numeric(match[0][0])
+                if len(match[0]) == 1
+                else float(unicodedata.normalize("NFKC", match[0]))
+            )
+            yield Number(match.start(), match.end(), value, frozenset(), 2)
 
 
 def numbers_in(text: str, code: str) -> Iterator[Number]:

@@ -47,6 +47,14 @@ class Claimed(BaseModel):
     supposed: tuple[str, ...] = ()
     """Words before the reader that make what follows a supposition."""
     negation: str = _NEVER
+    free_denial: str = _NEVER
+    """A clause whose denial denies nothing: what is supposed, asked, or said to the reader."""
+    denied_name: str = _NEVER
+    """How a sentence goes on behind a negation with the name that it denies."""
+    said_of_reader: str = _NEVER
+    """What stands right before words that are said of the reader."""
+    alike: str = _NEVER
+    """Words that say that two things have something in common."""
     contraction: str = _NEVER
     before_names: str = _NEVER
     """What may stand before a name in a row of names."""

@@ -241,4 +241,6 @@ ECOMMERCE = Domain(
     sample="kgrec_ecommerce.sample:write",
     kinds=FILES.kinds(),
     cues=FILES.words("cues"),
+    synonyms=FILES.lines("synonyms.txt"),
+    may_say=frozenset({"age"}),
 )

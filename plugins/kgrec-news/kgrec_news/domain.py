@@ -181,4 +181,6 @@ NEWS = Domain(
     sample="kgrec_news.sample:write",
     kinds=FILES.kinds(),
     cues=FILES.words("cues"),
+    synonyms=FILES.lines("synonyms.txt"),
+    may_say=frozenset({"age", "crime", "faith", "family", "finance", "health", "origin", "orientation", "pregnancy"}),
 )

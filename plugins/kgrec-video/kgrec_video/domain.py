@@ -123,4 +123,6 @@ VIDEO = Domain(
     kinds=FILES.kinds(),
     units=FILES.words("units"),
     cues=FILES.words("cues"),
+    synonyms=FILES.lines("synonyms.txt"),
+    may_say=frozenset({"age", "crime", "faith", "family", "health", "origin"}),
 )

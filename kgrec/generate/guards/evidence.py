@@ -1,0 +1,174 @@
+"""Kinds of claims, what gives them away, and which facts bear them out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+
+from kgrec.generate.guards.patterns import Ordinary, ordinary_of, patterns_of
+from kgrec.generate.guards.synonyms import Synonyms, synonyms_of, told_groups
+from kgrec.generate.names import COVER, told_key
+from kgrec.languages.language import get_language
+from kgrec.plugin.generation import Fact, TextRequest, Violation
+from kgrec.text.tokens import cut, han, name_key, words
+from kgrec.text.triggers import Triggers
+
+SENSITIVE = (
+    "health", "pregnancy", "age", "family", "orientation", "origin", "faith", "crime", "finance", "threat",
+)  # fmt: skip
+"""Kinds of claims that are made of nobody, unless a fact says exactly that and the domain allows it."""
+
+OPEN = ("superlative", "time", "offer", "price", "quality", "voice")
+"""Kinds of claims that need a fact that says so."""
+
+_END = re.compile(r"[.!?;:\n。！？；：]|, |，")
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What the facts of a request say, as claims are compared with it."""
+
+    key: str
+    texts: tuple[str, ...]
+    told: tuple[str, ...]
+    ordinary: Ordinary
+    synonyms: Synonyms
+    noun: str
+    cues: tuple[str, ...]
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """Stems of all words of the facts."""
+        return frozenset(self.ordinary.stem(token) for token in (*self.key.split(), *" ".join(self.cues).split()))
+
+    @cached_property
+    def sentences(self) -> frozenset[str]:
+        """Stems of the words of titles and descriptions: names of other things say nothing by their words."""
+        return frozenset(self.ordinary.stem(word) for text in self.told for word in words(text))
+
+    @cached_property
+    def unspaced(self) -> str:
+        """All that is written without spaces, as it stands."""
+        return "\n".join((*self.texts, *self.cues))
+
+    @cached_property
+    def groups(self) -> frozenset[int]:
+        """Groups of words of one meaning that the facts have a word of."""
+        return told_groups(self.synonyms, self.texts)
+
+    def unsupported(self, said: str) -> list[str]:
+        """Return the words of a phrase that neither state nothing nor are borne out."""
+        plain = said.replace(COVER, " ")
+        kept = {
+            at
+            for mention in self.synonyms.mentions(plain)
+            if mention.group in self.groups
+            for at in range(mention.start, mention.end)
+        }
+        plain = "".join(" " if at in kept else char for at, char in enumerate(plain))
+        found = [
+            word
+            for word in words(plain)
+            if not self.ordinary.holds(word, self.noun) and self.ordinary.stem(word) not in self.stems
+        ]
+        if han(plain):
+            found += [
+                term
+                for term in cut(plain)
+                if han(term) > 1 and not self.ordinary.holds_unspaced(term, self.noun) and term not in self.unspaced
+            ]
+        return found
+
+    def says(self, said: str) -> bool:
+        """Say whether the facts say what a phrase says, in its own words or in others of one meaning."""
+        if name_key(said) and name_key(said) in self.key:
+            return True
+        little = self.ordinary.language.little_words
+        plain = said.replace(COVER, " ")
+        groups = {mention.group for mention in self.synonyms.mentions(plain)}
+        if groups and groups <= self.groups and not self.unsupported(plain):
+            return True
+        telling = [word for word in words(plain) if word.lower() not in little]
+        return bool(telling) and all(self.ordinary.stem(word) in self.sentences for word in telling)
+
+    def in_common(self, said: str, sentence: str) -> bool:
+        """Say whether two phrases have a telling word in common, or words of one meaning."""
+        little, stem = self.ordinary.language.little_words, self.ordinary.stem
+        own, other = ({stem(word) for word in words(text) if word.lower() not in little} for text in (said, sentence))
+        terms = {term for term in cut(said) if han(term) > 1} if han(said) else set()
+        shared = self.synonyms.groups(said) & self.synonyms.groups(sentence)
+        return bool(own & other or shared or any(term in sentence for term in terms))
+
+
+@lru_cache(maxsize=1024)
+def _told(facts: tuple[Fact, ...], ordinary: Ordinary, noun: str, cues: tuple[str, ...], more: tuple[str, ...]) -> Told:
+    texts = tuple(
+        " ".join((fact.label, fact.value, fact.unit, *fact.aliases)) if fact.type != "history" else fact.label
+        for fact in facts
+    )
+    shared = tuple(value for fact in facts if fact.type == "history" for value in fact.shares)
+    sentences = tuple(fact.value for fact in facts if fact.type in ("text", "title", "attribute"))
+    return Told(told_key(facts), (*texts, *shared), sentences, ordinary, synonyms_of(more), noun, cues)
+
+
+def told_of(request: TextRequest, facts: tuple[Fact, ...]) -> Told:
+    """Return what the facts say."""
+    cues = tuple(cue.replace("{}", " ") for worded in request.cues.values() for cue in worded)
+    return _told(facts, ordinary_of(request.kind, request.language), request.noun, cues, request.synonyms)
+
+
+@cache
+def _triggers(code: str, kind: str) -> Triggers:
+    return Triggers(line for one in get_language(code).family for line in one.phrases(f"claims/{kind}"))
+
+
+@cache
+def _assertions(code: str, noun: str) -> tuple[re.Pattern[str], ...]:
+    family = get_language(code).family
+    roles = "|".join(word for one in family for word in one.phrases("claims/roles")) or "(?!)"
+    lines = (line for one in family for line in one.phrases("claims/asserts"))
+    filled = (line.replace("<role>", f"(?:{roles})").replace("<noun>", re.escape(noun)) for line in lines)
+    return tuple(re.compile(line, re.I) for line in filled)
+
+
+def of_kinds(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
+    """Find claims of the kinds that need a fact, and have none."""
+    for kind in (*SENSITIVE, *OPEN):
+        for match in _triggers(request.language, kind).finditer(covered):
+            said = match[0].strip()
+            if kind in SENSITIVE:
+                of_reader = patterns_of(request.language).search("said_of_reader", covered[: match.start()][-60:])
+                if not of_reader and kind in request.allowed and told.says(said):
+                    continue
+                yield Violation("claims", f"{kind}: {said!r} must not be said of anybody", said)
+            elif not told.says(said):
+                yield Violation("claims", f"{kind}: no fact says {said!r}", said)
+
+
+def of_synonyms(told: Told, covered: str) -> Iterator[Violation]:
+    """Find words for what a thing is (a material, a country, a genre) that no fact has under any name."""
+    for mention in told.synonyms.mentions(covered):
+        if mention.group in told.synonyms.claims and mention.group not in told.groups:
+            said = covered[mention.start : mention.end]
+            if not any(said.lower() in text.lower() for text in told.texts):
+                yield Violation("claims", f"what it is: no fact says {said!r}", said)
+
+
+def of_assertions(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
+    """Find what is stated of the item, of people or of the reader with words that no fact bears out."""
+    for pattern in _assertions(request.language, request.noun):
+        for match in pattern.finditer(covered):
+            if unknown := told.unsupported(match["said"] or ""):
+                named = ", ".join(dict.fromkeys(unknown))
+                yield Violation("claims", f"stated in {match[0].strip()!r}: no fact says {named}", unknown[0])
+
+
+def clause_around(text: str, match: re.Match[str]) -> tuple[str, int]:
+    """Return the clause that a match stands in, and where it begins."""
+    window = max(0, match.start() - 300)
+    ends = [one.end() for one in _END.finditer(text, window, match.start())]
+    stop = _END.search(text, match.end())
+    start = ends[-1] if ends else window
+    return text[start : stop.end() if stop else len(text)], start

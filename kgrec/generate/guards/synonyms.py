@@ -1,0 +1,105 @@
+"""Words of one meaning: what a text may call a thing that a fact names otherwise, and in another language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from kgrec.languages import read
+from kgrec.text.tokens import han
+
+_WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """``text[start:end]`` is a word of a group."""
+
+    start: int
+    end: int
+    group: int
+
+
+class Synonyms:
+    """Groups of words of one meaning.
+
+    Args:
+        lines: a group each, words parted by commas; ``!`` in front: to say it is a claim. A ``*`` stands for any ending
+            of a word, or for any beginning.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.claims: set[int] = set()
+        self._whole: dict[str, set[int]] = {}
+        self._starts: dict[str, set[int]] = {}
+        self._ends: dict[str, set[int]] = {}
+        self._unspaced: dict[str, int] = {}
+        self._phrases: list[tuple[str, int]] = []
+        for number, line in enumerate(lines):
+            claimed = line.startswith("!")
+            if claimed:
+                self.claims.add(number)
+            for word in re.split(r"\s*,\s*", line.removeprefix("!").strip().lower()):
+                self._add(word, number)
+
+    def _add(self, word: str, group: int) -> None:
+        if han(word):
+            self._unspaced[word] = group
+        elif " " in word:
+            spelled = word.replace("*", "[a-z]*")
+            self._phrases.append((rf"\b{spelled}(?!\w)", group))
+        elif re.search(r"[(\[]", word):
+            self._phrases.append((rf"\b{word}(?!\w)", group))
+        elif word.endswith("*"):
+            self._starts.setdefault(word[:-1], set()).add(group)
+        elif word.startswith("*"):
+            self._ends.setdefault(word[1:], set()).add(group)
+        else:
+            self._whole.setdefault(word, set()).add(group)
+
+    @cached_property
+    def _patterns(self) -> re.Pattern[str] | None:
+        named = [f"(?P<g{k}>{pattern})" for k, (pattern, _) in enumerate(self._phrases)]
+        return re.compile(r"\b(?=[^\W\d_])(?:" + "|".join(named) + ")") if named else None
+
+    def mentions(self, text: str) -> Iterator[Mention]:
+        """Yield the words of groups in a text, in no particular order."""
+        folded = text.lower()
+        for match in _WORD.finditer(folded):
+            for group in self._of(match[0]):
+                yield Mention(match.start(), match.end(), group)
+        for word, group in self._unspaced.items():
+            at = folded.find(word)
+            while at >= 0:
+                yield Mention(at, at + len(word), group)
+                at = folded.find(word, at + 1)
+        if self._patterns is not None:
+            for match in self._patterns.finditer(folded):
+                _, group = self._phrases[int((match.lastgroup or "g0")[1:])]
+                yield Mention(match.start(), match.end(), group)
+
+    def _of(self, word: str) -> frozenset[int]:
+        found = set(self._whole.get(word, ()))
+        for size in range(3, len(word) + 1):
+            found |= self._starts.get(word[:size], set())
+            if size < len(word):
+                found |= self._ends.get(word[-size:], set())
+        return frozenset(found)
+
+    def groups(self, text: str) -> frozenset[int]:
+        """Return the groups that a text has a word of."""
+        return frozenset(mention.group for mention in self.mentions(text))
+
+
+@lru_cache(maxsize=16)
+def synonyms_of(more: tuple[str, ...]) -> Synonyms:
+    """Return the groups of all languages, with those of a domain."""
+    own = [line for line in read("", "synonyms.txt").splitlines() if line and not line.startswith("#")]
+    return Synonyms([*own, *more])
+
+
+def told_groups(synonyms: Synonyms, texts: Sequence[str]) -> frozenset[int]:
+    """Return the groups that any of several texts has a word of."""
+    return frozenset(group for text in texts for group in synonyms.groups(text))
