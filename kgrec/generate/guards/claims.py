@@ -93,7 +93,8 @@ def _negations(patterns: Patterns, told: Told, covered: str) -> Iterator[Violati
         behind = clause[match.end() - start :]
         if patterns.search("free_denial", clause) and not patterns.match("denied_name", text, match.end()):
             continue
-        if not patterns.match("denied_name", text, match.end()) and _denied(told, behind or clause):
+        said = behind if len(behind.split()) > 1 or han(behind) > 1 else clause
+        if not patterns.match("denied_name", text, match.end()) and _denied(told, said):
             continue
         yield Violation("claims", f"the facts deny nothing like {clause.strip()!r}", match[0])
 
@@ -102,7 +103,7 @@ def _denied(told: Told, said: str) -> bool:
     """Say whether a sentence of the facts denies something of what a denial is about."""
     if COVER in said[:12]:
         return False
-    near = " ".join(said.split()[:5]) if " " in said else said[:8]
+    near = " ".join(said.split()[:6]) if " " in said else said[:8]
     for sentence in (sentence for text in told.told for sentence in sentences(text)):
         for one in map(patterns_of, languages()):
             for match in one.find("negation", sentence, mixed=False):
@@ -130,7 +131,8 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
     for relations, follows, pattern in _cues(patterns, tuple(sorted(request.cues.items()))):
         for match in pattern.finditer(written):
             for number in map(int, re.findall(PLACE, match["names"])):
-                if follows and any(fact.type == "title" for fact in spans[number].facts):
+                titled = [fact.type == "title" for fact in spans[number].facts]
+                if (follows and any(titled)) or (all(titled) and not request.strict):
                     continue  # "The Lamp stars Ada": the item is whom it is said of
                 said.setdefault(number, []).append(match[0].replace(match["names"], PLACED.format(number)))
                 if any(fact.name in relations or fact.type == "reason" for fact in spans[number].facts):

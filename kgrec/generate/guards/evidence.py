@@ -20,7 +20,7 @@ SENSITIVE = (
 )  # fmt: skip
 """Kinds of claims that are made of nobody, unless a fact says exactly that and the domain allows it."""
 
-OPEN = ("superlative", "time", "offer", "price", "quality", "voice")
+OPEN = ("reader", "superlative", "time", "offer", "price", "quality", "voice")
 """Kinds of claims that need a fact that says so."""
 
 _END = re.compile(r"[.!?;:\n。！？；：]|, |，")
@@ -49,6 +49,11 @@ class Told:
         return frozenset(self.ordinary.stem(word) for text in self.told for word in words(text))
 
     @cached_property
+    def counted(self) -> re.Pattern[str]:
+        """One of something, where words are not spaced: 一列, 这只."""
+        return re.compile("[一这那哪][个部本件位名只支列款篇则段通口顶把张家座场种份点些套]|(?!)")
+
+    @cached_property
     def unspaced(self) -> str:
         """All that is written without spaces, as it stands."""
         return "\n".join((*self.texts, *self.cues))
@@ -68,6 +73,9 @@ class Told:
             for at in range(mention.start, mention.end)
         }
         plain = "".join(" " if at in kept else char for at, char in enumerate(plain))
+        plain = self.counted.sub(" ", plain)
+        for denial in patterns_of(self.ordinary.language.code).compiled("negation", mixed=False):
+            plain = denial.sub(" ", plain)
         found = [
             word
             for word in words(plain)

@@ -96,9 +96,8 @@ def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[t
 def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
     ordinary, patterns = ordinary_of(request.kind, request.language), patterns_of(request.language)
     always, alone = patterns.any_of("capitals"), patterns.compiled("lone_names", mixed=False)
-    for match in _capitals(patterns).finditer(covered):
-        start, end = match.span()
-        parts = words(match[0])
+    for start, end in _runs(patterns, covered, bool(alone) and not request.strict):
+        parts = words(covered[start:end])
         if _START.search(covered[:start]) and parts:
             first = parts[0]
             if len(parts) == 1 or ordinary.holds(first, request.noun):
@@ -109,6 +108,18 @@ def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]
             continue  # a noun
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
+
+
+def _runs(patterns: Patterns, covered: str, apart: bool) -> Iterator[tuple[int, int]]:
+    """Yield runs of capitalised words; where all nouns are capitalised, small words part them."""
+    for match in _capitals(patterns).finditer(covered):
+        at = match.start()
+        if apart:
+            joiner = "|".join(map(re.escape, sorted(patterns.any_of("joiners") - {"van", "de", "&"})))
+            for gap in re.finditer(rf" (?:{joiner})(?= )", match[0]):
+                yield at, match.start() + gap.start()
+                at = match.start() + gap.end() + 1
+        yield at, match.end()
 
 
 @cache
@@ -123,7 +134,8 @@ def _cut_out(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
     """Yield the names that a dictionary finds in a text without spaces."""
     at, ordinary = 0, ordinary_of(request.kind, request.language)
     for word, tag in tagged(covered):
-        named = tag.startswith(_NAME_TAGS) and len(word) >= 2 and han(word)
+        # A dictionary takes many a common word of two characters for a name: 天亮, 安静.
+        named = tag.startswith(_NAME_TAGS) and len(word) >= (2 if request.strict else 3) and han(word)
         if named and not ordinary.holds_unspaced(word, request.noun):
             yield at, at + len(word)
         at += len(word)
@@ -158,7 +170,13 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
     if match := patterns.match("does", rest):
         return match[0].strip()
     match = _NEXT.match(rest)
-    if match and not patterns.search("of_a_noun", covered[: span.start]) and _tells(patterns, request, match[1]):
+    verb = match and any(pattern.fullmatch(match[1]) for pattern in patterns.compiled("next_verb"))
+    if (
+        match
+        and (verb or request.strict)
+        and not patterns.search("of_a_noun", covered[: span.start])
+        and _tells(patterns, request, match[1])
+    ):
         return match[1]
     return ""
 

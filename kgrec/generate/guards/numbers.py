@@ -58,6 +58,7 @@ class Numbers(Configured):
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
         held = list(_held(facts, request.language))
         counts = {fact.number for fact in facts if fact.type == "interest"}
+        counts |= {float(n) for n in range(2, 1 + sum(fact.type == "history" for fact in facts))}
         family = get_language(request.language).family
         behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))

@@ -51,6 +51,8 @@ class Claimed(BaseModel):
     """A clause whose denial denies nothing: what is supposed, asked, or said to the reader."""
     denied_name: str = _NEVER
     """How a sentence goes on behind a negation with the name that it denies."""
+    next_verb: str = _NEVER
+    """A word behind a name that may be a verb."""
     said_of_reader: str = _NEVER
     """What stands right before words that are said of the reader."""
     alike: str = _NEVER
