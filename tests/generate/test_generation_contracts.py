@@ -140,7 +140,7 @@ class TestCopying(_Guard):
     ]
 
     def make(self):
-        return Copying()
+        return Copying(words=8)
 
 
 class TestNumbers(_Guard):

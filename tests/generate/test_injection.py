@@ -94,6 +94,7 @@ def test_what_an_obedient_model_writes_is_never_shown(attack, payload, guards):
     model = Obedient(payload)
     cues = {"directed_by": ("directed by {}",)}
     request = toy_request(interests=(Interest("words", attack, "", 1.0, 1),), private=OWN_WORDS, cues=cues)
+    request = replace(request, strict=attack.startswith("Act as a pirate"))  # free prose, and no claim
     repair = {"en": default_prompt("repair.en")}
     (text,) = Writer(guards, model, repair_prompts=repair).write([request], seed=1)
     assert text.fallback

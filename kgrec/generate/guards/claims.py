@@ -44,11 +44,12 @@ class Claims(Configured):
         covered = masked(text, spans)
         named = [span for span in spans if not _common(request, span, text)]
         told = told_of(request, held)
+        idle = patterns.phrases("not").sub(lambda match: COVER * len(match[0]), covered)
         found = [
-            *of_kinds(request, told, covered),
+            *of_kinds(request, told, idle),
             *of_synonyms(told, covered),
-            *of_assertions(request, told, covered),
-            *_negations(patterns, told, covered),
+            *of_assertions(request, told, idle),
+            *_negations(patterns, told, idle),
             *_relations(patterns, request, spans, text),
             *of_the_reader(patterns, named, text),
             *of_names(patterns, request, named, text),
@@ -87,14 +88,13 @@ def _negations(patterns: Patterns, told: Told, covered: str) -> Iterator[Violati
     A denial that speaks to the reader ("you need no road", "don't miss it") denies nothing of the item, but of what the
     reader did.
     """
-    text = patterns.phrases("not").sub(lambda match: COVER * len(match[0]), covered)
-    for match in patterns.find("negation", text, mixed=False):
-        clause, start = clause_around(text, match)
+    for match in patterns.find("negation", covered, mixed=False):
+        clause, start = clause_around(covered, match)
         behind = clause[match.end() - start :]
-        if patterns.search("free_denial", clause) and not patterns.match("denied_name", text, match.end()):
+        if patterns.search("free_denial", clause) and not patterns.match("denied_name", covered, match.end()):
             continue
         said = behind if len(behind.split()) > 1 or han(behind) > 1 else clause
-        if not patterns.match("denied_name", text, match.end()) and _denied(told, said):
+        if not patterns.match("denied_name", covered, match.end()) and _denied(told, said):
             continue
         yield Violation("claims", f"the facts deny nothing like {clause.strip()!r}", match[0])
 
@@ -134,6 +134,10 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
                 titled = [fact.type == "title" for fact in spans[number].facts]
                 if (follows and any(titled)) or (all(titled) and not request.strict):
                     continue  # "The Lamp stars Ada": the item is whom it is said of
+                lead = match[0].partition(match["names"])[0].strip(' ,:《“„"')
+                short = all(word.lower() in patterns.language.little_words for word in lead.split())
+                if text[spans[number].start].islower() and short and not request.strict:
+                    continue  # "with a romance at heart", but not "with Ada"
                 said.setdefault(number, []).append(match[0].replace(match["names"], PLACED.format(number)))
                 if any(fact.name in relations or fact.type == "reason" for fact in spans[number].facts):
                     fits.add(number)
@@ -192,7 +196,10 @@ def _other_items(patterns: Patterns, request: TextRequest, spans: Sequence[Span]
         if _common(request, span, text) or patterns.match("of_the_reader", text, span.end):
             continue
         shared = any(fact.shares for fact in span.facts) and patterns.search("alike", text[start:end])
-        if not shared and not patterns.search("reader", text[start:end]):
+        # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
+        before = text[start : span.start] if patterns.own.reader_first else text[start:end]
+        clause = re.split(r"[,;:]", text[start : span.start])[-1] + re.split(r"[,;:]", text[span.end : end])[0]
+        if not shared and not (patterns.search("reader", before) or patterns.search("reader", clause)):
             yield Violation("claims", f"{name!r} may only be named as something the reader knows", name)
         elif patterns.match("more_of_it", text, span.end):
             yield Violation("claims", f"the facts say nothing of {name!r} but what the reader did with it", name)

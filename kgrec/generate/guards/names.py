@@ -33,7 +33,7 @@ class Entities:
             inside = any(s <= start and end <= e for s, e in found)
             whole = _whole_name(text, start, end, spans)
             known = name_key(name) in told and name_key(whole) in told
-            if not inside and name_key(name) and not known and not said.says(name):
+            if not inside and name_key(name) and not known and not said.means(name):
                 found[start, end] = whole
         return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
 

@@ -51,6 +51,8 @@ class Claimed(BaseModel):
     """A clause whose denial denies nothing: what is supposed, asked, or said to the reader."""
     denied_name: str = _NEVER
     """How a sentence goes on behind a negation with the name that it denies."""
+    keeps_up: str = _NEVER
+    """Deeds that interests and a history of several items bear out."""
     next_verb: str = _NEVER
     """A word behind a name that may be a verb."""
     said_of_reader: str = _NEVER

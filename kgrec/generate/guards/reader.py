@@ -57,6 +57,10 @@ def _did(verb: str, span: Span | None) -> bool:
     return any(label.startswith(verb.lower()) or verb.lower().startswith(label) for label in labels)
 
 
+def _known(span: Span) -> bool:
+    return any(fact.type == "history" for fact in span.facts)
+
+
 def _shared(span: Span) -> bool:
     return any(fact.type in ("interest", "reason") for fact in span.facts)
 
@@ -73,7 +77,10 @@ def _other_deeds(patterns: Patterns, spans: Sequence[Span], covered: str) -> Ite
     known = patterns.compiled("deeds")
     for match in patterns.find("deed", covered):
         verb = match["deed"]
-        told = any(label.startswith(verb.lower()) or label.endswith(f" {verb.lower()}") for label in labels)
+        several = any(_shared(span) for span in spans) or sum(bool(_known(span)) for span in spans) > 1
+        told = (several and any(one.fullmatch(verb) for one in patterns.compiled("keeps_up"))) or any(
+            label.startswith(verb.lower()) or label.endswith(f" {verb.lower()}") for label in labels
+        )
         if not _is_object(patterns, match) and not told and not any(deed.fullmatch(verb.lower()) for deed in known):
             yield match[0]
     for sentence in sentences(covered):

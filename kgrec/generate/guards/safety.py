@@ -16,6 +16,7 @@ from kgrec.text.sanitize import forbidden
 from kgrec.text.tokens import name_key, tokenize
 
 _LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
+_CODE = re.compile(r"(?<!\w)(?=\w{0,40}\d)(?=\w{0,40}[a-z])(?=\w{0,40}[A-Z])\w{16,}", re.A)
 QUOTED = 5
 """So many of the user's own words in a row count as quoted."""
 
@@ -41,6 +42,7 @@ class Banned(Configured):
     def _said(self, request: TextRequest, facts: Sequence[Fact], text: str) -> Iterator[str]:
         yield from (said.strip()[:40] for _, said in forbidden(text, request.allowed))
         covered = masked(text, spans_of(text, tuple(facts)))
+        yield from (match[0] for match in _CODE.finditer(covered))
         yield from (
             match[0] for match in phrase_pattern(languages(), "banned", tuple(self.options.words)).finditer(covered)
         )
