@@ -20,7 +20,7 @@ from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import TEMPLATE, Variants, cues_of, kind_of
 from kgrec.generate.names import NameIndex
-from kgrec.generate.prompts import check_prompt
+from kgrec.generate.prompts import check_prompt, is_small
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
@@ -408,7 +408,15 @@ class TextService:
             allowed=domain.may_say,
             title_mark=domain.title_mark(language),
             synonyms=domain.synonyms,
+            strict=self._strict(asked.model),
         )
+
+    def _strict(self, named: str) -> bool:
+        check = self.config.generate.check
+        if check != "auto" or named == TEMPLATE:
+            return check == "strict"
+        model = self.drafter(named)[1]
+        return model is not None and is_small(model)
 
     def profile(self, user_id: str) -> UserProfile:
         """Return the profile that texts for a user are written from: no words of texts, which state nothing.
@@ -455,6 +463,7 @@ class TextService:
             self.guards() if generator is not None else (),
             model,
             generator,
+            judge=self.judge() if generator is not None else None,
             name=f"{named}:{model.name}" if named and model is not None else named,
             repair_prompts=repair,
             personal_prompts=personal,
@@ -506,6 +515,23 @@ class TextService:
         names = config.generate.guards if config.generate.guards is not None else list(registry)
         specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
         return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
+
+    def judge(self) -> Guard | None:
+        """Return the guard that asks ``generate.judge``, or None.
+
+        Raises:
+            NotFoundError: there is no model of that name.
+            ConfigError: it cannot be used; a text is never shown unjudged because a judge is missing.
+        """
+        from kgrec.generate.guards.judge import Judge
+
+        named = self.config.generate.judge
+        if named is None:
+            return None
+        model = self.model(named)
+        if model is None:
+            raise ConfigError(f"generate.judge: {self.notes[named]}", hint="see `kgrec doctor`, or leave judge out")
+        return Judge(model, seed=self.config.seed)
 
     def model(self, named: str) -> LanguageModel | None:
         """Build a language model; one that lacks a package or a file is told in :attr:`notes`, and is None.

@@ -64,6 +64,7 @@ class Writer:
         personal_prompts: language -> prompt of a sentence for the reader, for texts that have none.
         candidates: drafts a text at most; none is asked for after one that is good enough.
         repair: try once more with the faults named.
+        judge: asked last, about drafts that no guard objects to.
     """
 
     guards: Sequence[Guard]
@@ -75,6 +76,7 @@ class Writer:
     personal_prompts: Mapping[str, PromptTemplate] = field(default_factory=dict)
     candidates: int = 1
     repair: bool = True
+    judge: Guard | None = None
 
     def __post_init__(self) -> None:
         """Put the prompt generator in front of a model that has no other."""
@@ -120,6 +122,11 @@ class Writer:
         found = gate(request, text)
         return found or [each for guard in self.guards for each in _asked(guard, request, text)]
 
+    def judged(self, request: TextRequest, text: str) -> list[Violation]:
+        """Return what the guards have against a text; where they have nothing, what the judge has."""
+        found = self.check(request, text)
+        return found if found or self.judge is None else self.judge.check(request, request.facts, text)
+
     def _drafts(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> tuple[list[_Drafts], str]:
         """Return drafts of each request, and why there are none where the model failed."""
         drafts: list[_Drafts] = [[] for _ in requests]
@@ -140,11 +147,11 @@ class Writer:
                 note = error.message
                 break
             for k, text in zip(open_, texts, strict=True):
-                found = self.check(requests[k], text) if text else []
+                found = self.judged(requests[k], text) if text else []
                 drafts[k].append(Draft(text[:LONGEST_DRAFT], tuple(found)))
                 if found and len(text) <= LONGEST_DRAFT:
                     shorter, cut = shortened(text, requests[k], partial(self.check, requests[k]))
-                    drafts[k] += [Draft(shorter, (), cut)] if shorter else []
+                    drafts[k] += [Draft(shorter, tuple(self.judged(requests[k], shorter)), cut)] if shorter else []
         return drafts, "" if any(drafts) else note
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
@@ -248,7 +255,7 @@ class Writer:
             )
         except _DEAD:
             return "", []
-        found = self.check(request, text) if text else []
+        found = self.judged(request, text) if text else []
         return ("" if found else text), found
 
     def _to_reader(self, request: TextRequest, text: str, seed: int) -> tuple[str, str]:
@@ -262,7 +269,7 @@ class Writer:
         try:
             for sentence in self.generator.sentence(asked, template=template, model=self.model, seeds=seeds):
                 whole = with_sentence(text, sentence, request.language)
-                if sentence and speaks_to_reader(request, sentence) and not self.check(request, whole):
+                if sentence and speaks_to_reader(request, sentence) and not self.judged(request, whole):
                     return whole, sentence
         except _DEAD:
             return text, ""  # it is true, and for everybody
