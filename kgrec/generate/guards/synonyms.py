@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class GroupMention:
     """``text[start:end]`` is a word of a group."""
 
     start: int
@@ -64,21 +64,21 @@ class Synonyms:
         named = [f"(?P<g{k}>{pattern})" for k, (pattern, _) in enumerate(self._phrases)]
         return re.compile(r"\b(?=[^\W\d_])(?:" + "|".join(named) + ")") if named else None
 
-    def mentions(self, text: str) -> Iterator[Mention]:
+    def mentions(self, text: str) -> Iterator[GroupMention]:
         """Yield the words of groups in a text, in no particular order."""
         folded = text.lower()
         for match in _WORD.finditer(folded):
             for group in self._of(match[0]):
-                yield Mention(match.start(), match.end(), group)
+                yield GroupMention(match.start(), match.end(), group)
         for word, group in self._unspaced.items():
             at = folded.find(word)
             while at >= 0:
-                yield Mention(at, at + len(word), group)
+                yield GroupMention(at, at + len(word), group)
                 at = folded.find(word, at + 1)
         if self._patterns is not None:
             for match in self._patterns.finditer(folded):
                 _, group = self._phrases[int((match.lastgroup or "g0")[1:])]
-                yield Mention(match.start(), match.end(), group)
+                yield GroupMention(match.start(), match.end(), group)
 
     def _of(self, word: str) -> frozenset[int]:
         found = set(self._whole.get(word, ()))
