@@ -352,8 +352,8 @@ class GenerateConfig(TomlTable):
     """``balanced``: every claim needs a fact, other prose is free. ``strict``: so does every other word that is not of
     style. ``auto``: strict for models that say they are small, balanced for any other."""
     judge: str | None = None
-    """A language model, ``openai:NAME``, that says of each sentence that guards let pass which fact bears it out. What it
-    does not find borne out, or does not answer, is refused; what guards refuse it cannot let pass."""
+    """A language model, ``openai:NAME``, that says of each sentence that guards let pass which fact bears it out.
+    What it does not find borne out, or does not answer, is refused; what guards refuse it cannot let pass."""
     batch_size: Positive = 256
     """Texts written at once by ``kgrec generate --all``."""
     record: bool = False
