@@ -26,7 +26,12 @@ FACTS = (
 def found(text, language="en"):
     domain = MANAGER.domain("video")
     request = TextRequest(
-        kinds_of(domain)["tag-line"], FACTS, language, noun="film", item_ids=("i",), cues=cues_of(domain, language),
+        kinds_of(domain)["tag-line"],
+        FACTS,
+        language,
+        noun="film",
+        item_ids=("i",),
+        cues=cues_of(domain, language),
         allowed=domain.may_say,
     )
     return [violation.text for violation in WRITER.check(request, text) if violation.guard in ("claims", "entities")]
@@ -78,7 +83,12 @@ def claimed(text, language="en"):
     noun = domain.item_noun[language]
     facts = (*FACTS, STORY, COUNT)
     request = TextRequest(
-        kinds_of(domain)["blurb"], facts, language, noun=noun, item_ids=("i",), cues=cues_of(domain, language),
+        kinds_of(domain)["blurb"],
+        facts,
+        language,
+        noun=noun,
+        item_ids=("i",),
+        cues=cues_of(domain, language),
         allowed=domain.may_say,
     )
     return [v for v in WRITER.check(request, text) if v.guard in ("claims", "entities", "numbers")]
