@@ -202,6 +202,7 @@ def kgrec_commands() -> list[Spec]:
     return [
         Spec("init", f"{cli}.init:init", "Look at files and write a kgrec.toml that fits them."),
         Spec("build-graph", f"{cli}.build_graph:build_graph", "Read and clean the files, build the knowledge graph."),
+        Spec("check", f"{cli}.check:check", "Write a page on the data, as kgrec understands it."),
         Spec("train", f"{cli}.train:train", "Fit the scorers and learn how much each counts."),
         Spec(
             "evaluate",
