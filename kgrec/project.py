@@ -377,13 +377,9 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return what the workspace holds and how fresh it is."""
-        stages = self.workspace.stages()
-        facts = {"workspace": str(self.workspace.root), "domain": self.config.domain, "stages": stages}
-        current = "models" in stages and not stages["models"]["changed_since"]
-        following = {} if current else {"next": "kgrec train" if stages else "kgrec build-graph"}
-        scorers = {"scorers": self.ranker.summary.get("scorers", {})} if "models" in stages else {}
-        told = {n: self.ranker.summary[n] for n in ("renew", "privacy") if scorers and n in self.ranker.summary}
-        return {**facts, **following, **scorers, **told}
+        told = {"workspace": str(self.workspace.root), "domain": self.config.domain, **self.workspace.freshness()}
+        summary = self.ranker.summary if "models" in told["stages"] else {}
+        return {**told, **{name: summary[name] for name in ("scorers", "renew", "privacy") if name in summary}}
 
     def user_info(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user, as JSON values; with the first interests."""
@@ -455,11 +451,10 @@ class Project:
         from kgrec.evaluate.plan import TextPlan
         from kgrec.evaluate.text_quality import evaluate_texts
 
-        def recommend(users: Sequence[str], n: int) -> pl.DataFrame:
+        def lists(users: Sequence[str], n: int) -> pl.DataFrame:
             return self.recommend_many(users, n=n, progress=progress)
 
-        record = evaluate_texts(self.texts, recommend, self._encode, plan or TextPlan(), fluency, progress)
-        return self.runs.keep(record)
+        return self.runs.keep(evaluate_texts(self.texts, lists, self._encode, plan or TextPlan(), fluency, progress))
 
     def finetune(self, options: FineTuneOptions | None = None, *, progress: Progress = SILENT) -> FineTuneResult:
         """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
@@ -567,11 +562,12 @@ class Project:
     def live(self) -> LiveService:
         """What makes lists from events as they arrive; the log lies in the folder ``live`` beside kgrec.toml."""
         from kgrec.live.event_log import EventLog
-        from kgrec.live.service import LiveService, Models
+        from kgrec.live.models import Models
+        from kgrec.live.service import LiveService
 
         def load() -> Models:
             fresh = Project(Workspace(self.workspace.root), self.settings, self.manager)
-            return Models(fresh.recommender, lambda: fresh.explainer, fresh._encode)
+            return Models(fresh.recommender, lambda: fresh.explainer, lambda text: fresh._encode([text])[0])
 
         return LiveService(self.config, EventLog(self.workspace.root), load, self.workspace.config_file)
 

@@ -193,6 +193,13 @@ class Workspace:
             for name, stage in self.manifest().items()
         }
 
+    def freshness(self) -> dict[str, Any]:
+        """Return the stages as :meth:`stages` does, and as ``next`` the command that is due, if one is."""
+        stages = self.stages()
+        if "models" in stages and not stages["models"]["changed_since"]:
+            return {"stages": stages}
+        return {"stages": stages, "next": "kgrec train" if stages else "kgrec build-graph"}
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace for writing; leftovers of interrupted writers are removed.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kgrec.cli import options
+from kgrec.cli.console import clean
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import MissingExtraError, UserError
 from kgrec.plugin import workspace_command
@@ -89,6 +91,36 @@ def _follow(project: Project, stop: threading.Event, watch: bool, run: CommandLi
                 run.say(f"serving the training {version[:8]}; its lists share {overlap:.0%} with those before")
         except Exception as error:  # what is served goes on whatever a new training or the disk is like
             run.say(f"warning: {error}")
+
+
+@workspace_command
+def chat(
+    run: CommandLineRun,
+    user: options.User,
+    n: Annotated[int, typer.Option("-n", min=1, max=100, help="Length of the lists.")] = 5,
+    language: Annotated[str | None, typer.Option("--lang", metavar="CODE", help="Of the talk.")] = None,
+) -> None:
+    """Talk about a user's list: what you want more or less of, until an empty line.
+
+    Names of the graph, "not by …", "more like the second", "from the nineties", "newer" are understood; what was
+    understood is said, and nothing is sent anywhere.
+    """
+    from kgrec.live.dialogue import Talk
+
+    live, talk, shown, text = run.project.live, Talk(), list[str](), ""
+    try:
+        while True:
+            talk, made = live.chat(user, text, talk, shown, language=language, n=n)
+            shown = [item.item_id for item in made.items]
+            for place, item in enumerate(made.items, 1):
+                print(f"{place:>3}  {clean(item.title)}")
+            if talk.say:
+                print(clean(talk.say))
+            text = typer.prompt(">", default="", show_default=False, prompt_suffix=" ")
+            if not text.strip():
+                return
+    finally:
+        live.log.close()
 
 
 def _export(run: CommandLineRun, project: Project) -> None:

@@ -23,7 +23,7 @@ class ListRequest(Strict):
 
     Attributes:
         user_id: the user; somebody nobody knows yet gets what most people like.
-        likes: ids of items that somebody likes who is not in the data.
+        likes: ids of items that somebody likes who is not in the data; of a user, items that count besides, this once.
         text: what such a person says of her interests.
         placement: see ``[placements]`` of kgrec.toml.
         n: length; None: the placement's.
@@ -47,8 +47,8 @@ class ListRequest(Strict):
         """Check what belongs together, and bounds."""
         if self.user_id is None and not self.likes and not self.text.strip():
             raise ValueError("one of user_id, likes and text is needed")
-        if self.user_id is not None and (self.likes or self.text):
-            raise ValueError("a user_id goes without likes and text")
+        if self.user_id is not None and self.text:
+            raise ValueError("a user_id goes without a text")
         if self.n is not None and not 1 <= self.n <= 1_000:
             raise ValueError("n must be between 1 and 1000")
         if (
@@ -164,16 +164,23 @@ class Trending:
         self._at = now
 
 
-def edited(user: UserRef, edits: Mapping[str, float], positions: Mapping[str, int]) -> UserRef:
-    """Return a user with weights of items set by hand, by id; 0 takes an item out of the likes, and of the lists."""
-    if not edits:
+def edited(
+    user: UserRef, edits: Mapping[str, float], positions: Mapping[str, int], named: Sequence[str] = ()
+) -> UserRef:
+    """Return a user with weights of items set by hand, by id; 0 takes an item out of the likes, and of the lists.
+
+    Items that are ``named`` count twice as much as the strongest, so that one is heard among many, and are in no list.
+    """
+    if not edits and not named:
         return user
+    strong = 2 * float(user.profile.weights.max(initial=0.5))
+    edits = {**edits, **dict.fromkeys(named, strong)}
     weights = dict(zip(user.profile.items.tolist(), user.profile.weights.tolist(), strict=True))
     weights |= {positions[key]: weight for key, weight in edits.items() if key in positions}
     kept = sorted((item, weight) for item, weight in weights.items() if weight > 0)
     items = np.array([item for item, _ in kept], dtype=np.int64)
     profile = Profile(items, np.array([weight for _, weight in kept], dtype=np.float32))
-    hidden = [positions[key] for key, weight in edits.items() if weight == 0 and key in positions]
+    hidden = [positions[key] for key, weight in edits.items() if (weight == 0 or key in named) and key in positions]
     seen = np.union1d(user.seen.indices, np.array(hidden, dtype=np.int64))
     entries = (np.ones(len(seen), dtype=np.bool_), seen, np.array([0, len(seen)]))
     return replace(user, position=None, profile=profile, seen=csr_array(entries, shape=user.seen.shape))

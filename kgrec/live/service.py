@@ -8,8 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.data.pseudonyms import Pseudonyms
-from kgrec.errors import NotFoundError, UserError
+from kgrec.errors import NotFoundError, UsageError, UserError
+from kgrec.languages import DEFAULT as DEFAULT_LANGUAGE
+from kgrec.live.dialogue import CANDIDATES, Dialogue, Talk
 from kgrec.live.event_log import EDITS, Appended, EventLog, built_seq
 from kgrec.live.events import Event
 from kgrec.live.experiments import ExperimentResult, compare
 from kgrec.live.lists import ListRequest, ServedItem, ServedList, Trending, edited, pick, pin
+from kgrec.live.models import Models
 from kgrec.live.off_policy import Estimate, off_policy
 from kgrec.live.placements import DEFAULT, POOL, Chosen, Placements, draw, propensities, temper
 from kgrec.live.profiles import LiveProfiles
@@ -32,7 +34,6 @@ from kgrec.types import Reason, Request
 
 if TYPE_CHECKING:
     from kgrec.config import Config
-    from kgrec.explain.reasons import Explainer
     from kgrec.explain.why import Explanation
     from kgrec.ranking.recommend import Recommender
 
@@ -41,38 +42,6 @@ PATIENCE = 5.0
 
 ANONYMOUS = "anonymous"
 """Whose receipt it is where a list is for nobody in particular."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """What lists are made with, loaded together.
-
-    Attributes:
-        recommender: makes lists.
-        explainer: words reasons.
-        encode: words -> vector, for people who say what they like.
-    """
-
-    recommender: Recommender
-    explainer: Callable[[], Explainer]
-    encode: Callable[[str], NDArray[np.float32]]
-    version: str = field(init=False)
-    """Fingerprint of the training."""
-    profiles: LiveProfiles = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "version", self.recommender.users.workspace.info("models").fingerprint)
-        object.__setattr__(self, "profiles", LiveProfiles(self.recommender.users))
-
-    @cached_property
-    def _titles(self) -> dict[str, str]:
-        """Item id -> title, of the items that have one."""
-        items = self.recommender.users.dataset().items.select("item_id", "title").drop_nulls()
-        return dict(items.iter_rows())
-
-    def titles(self, item_ids: Sequence[str]) -> list[str]:
-        """Return what to show for items: the title, or the id where there is none."""
-        return [self._titles.get(key) or key for key in item_ids]
 
 
 class LiveService:
@@ -93,6 +62,7 @@ class LiveService:
         self._cache: OrderedDict[tuple[Any, ...], ServedList] = OrderedDict()
         self._by_user: dict[str, set[tuple[Any, ...]]] = {}
         self._explaining = threading.Lock()
+        self._dialogues: dict[tuple[str, str], Dialogue] = {}
         self.models = load()
         self.previous: Models | None = None
         self._trending = Trending(len(self.models.recommender.ranker.item_ids), config.serve.trending_hours)
@@ -221,7 +191,8 @@ class LiveService:
         return self._make(models, request, chosen, user, 0, seq)
 
     def _key(self, request: ListRequest, chosen: Chosen) -> tuple[Any, ...] | None:
-        if request.user_id is None or chosen.rules.explore > 0 or not self.config.serve.cache:
+        own = request.user_id is not None and not request.likes
+        if not own or chosen.rules.explore > 0 or not self.config.serve.cache:
             return None
         return request.user_id, chosen.name, chosen.shown, request.n, request.where, request.explain, request.language
 
@@ -263,10 +234,13 @@ class LiveService:
         for key in self._by_user.pop(user_id, set()):
             self._cache.pop(key, None)
 
-    def _user(self, models: Models, request: ListRequest, edits: Mapping[str, float]) -> UserRef:
+    def _user(
+        self, models: Models, request: ListRequest, edits: Mapping[str, float], profiles: LiveProfiles | None = None
+    ) -> UserRef:
+        profiles = profiles or models.profiles
         if request.user_id is not None:
-            found = models.profiles.find(request.user_id, with_likes=bool(edits))
-            return edited(found, edits, models.recommender.ranker.item_positions)
+            found = profiles.find(request.user_id, with_likes=bool(edits or request.likes))
+            return edited(found, edits, models.recommender.ranker.item_positions, request.likes)
         profile = models.recommender.profile(request.text, request.likes, models.encode)
         return UserRef("", None, -1, profile, models.recommender.ranker.seen_at_training([profile]))
 
@@ -347,8 +321,7 @@ class LiveService:
             then = LiveProfiles(models.recommender.users)
             mine = self.log.of_user(request.user_id)
             then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > self._built())))
-            user = then.find(request.user_id, with_likes=bool(record["edits"]))
-            user = edited(user, record["edits"], models.recommender.ranker.item_positions)
+            user = self._user(models, request, record["edits"], then)
         made = self._make(models, request, chosen, user, record["seed"], record["seq"])
         made = replace(made, rec_id=rec_id, time=record["time"])
         return made, [item.to_dict() for item in made.items] == record["items"]
@@ -454,6 +427,47 @@ class LiveService:
         with self._explaining:
             length = n or self.config.recommend.n
             return explain(models.explainer().speaking(language), scores, item_id, length, terms=None, search=search)
+
+    def chat(
+        self,
+        user_id: str,
+        text: str,
+        talk: Talk,
+        shown: Sequence[str] = (),
+        *,
+        language: str | None = None,
+        n: int = 10,
+    ) -> tuple[Talk, ServedList]:
+        """Answer somebody who talks about a list: what was understood, perhaps a question, and the next list.
+
+        Args:
+            user_id: the user.
+            text: what was said; empty begins a talk.
+            talk: where it stands.
+            shown: ids of the items of the last list.
+            language: of the talk; None: the workspace's.
+            n: length of the list.
+        """
+        dataset = self.models.recommender.users.dataset()
+        code = language or self.config.recommend.language or dataset.language or DEFAULT_LANGUAGE
+        with self._lock:
+            if (dialogue := self._dialogues.get((code, self.models.version))) is None:
+                dialogue = self.models.dialogue(code)
+                self._dialogues = {**self._dialogues, (code, self.models.version): dialogue}
+        if text.strip():
+            talk = dialogue.understand(text, talk, list(zip(shown, self.models.titles(shown), strict=True)))
+        try:
+            made = self._list_of(user_id, talk, code, max(n, CANDIDATES))
+        except (UserError, UsageError):
+            talk = dialogue.without_last(talk)
+            made = self._list_of(user_id, talk, code, max(n, CANDIDATES))
+        talk = dialogue.ask(talk, [item.item_id for item in made.items])
+        return talk, replace(made, items=made.items[:n])
+
+    def _list_of(self, user_id: str, talk: Talk, language: str, n: int) -> ServedList:
+        where = tuple(wish.where for wish in talk.wishes if wish.where)
+        likes = tuple(wish.like for wish in talk.wishes if wish.like)
+        return self.recommend(ListRequest(user_id=user_id, likes=likes, where=where, n=n, language=language))
 
     def forget(self, user_id: str) -> tuple[int, int]:
         """Remove the live events, receipts and edits of a user; returns how many events and receipts there were."""

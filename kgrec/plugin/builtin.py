@@ -277,6 +277,7 @@ def kgrec_commands() -> list[Spec]:
         ),
         Spec("plugins trace", f"{cli}.plugins:trace", "Run a command and tell every call of a hook or a part."),
         Spec("serve", f"{cli}.serve:serve", "Answer over HTTP, count events as they come, show it on a web page."),
+        Spec("chat", f"{cli}.serve:chat", "Talk about a user's list: what you want more or less of."),
         Spec("keys", f"{cli}.serve:keys", "Show who may ask a server beyond this machine."),
         Spec("keys add", f"{cli}.serve:add_key", "Hand out a key."),
         Spec("keys remove", f"{cli}.serve:remove_key", "Withdraw a key."),

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from kgrec.errors import UserError
+from kgrec.live.dialogue import Talk, Wish
 from kgrec.live.events import MAX_BATCH, Event, Id, Name, Strict
 from kgrec.live.lists import ListRequest, ServedList
 from kgrec.live.service import LiveService
@@ -84,6 +85,27 @@ class Sparql(Strict):
     query: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     timeout: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+
+class WishBody(Strict):
+    """Something that was asked for in a talk; see :class:`kgrec.live.dialogue.Wish`."""
+
+    where: Annotated[str, StringConstraints(max_length=1_000)] = ""
+    like: Annotated[str, StringConstraints(max_length=256)] = ""
+    label: Annotated[str, StringConstraints(max_length=1_000)] = ""
+
+
+class Chat(Strict):
+    """What somebody says about a list; the state of the talk comes back with each answer and is sent along."""
+
+    user_id: Id
+    text: Annotated[str, StringConstraints(max_length=1_000)] = ""
+    wishes: Annotated[list[WishBody], Field(max_length=20)] = []  # noqa: RUF012
+    asked: WishBody | None = None
+    refused: Annotated[list[Annotated[str, StringConstraints(max_length=1_000)]], Field(max_length=50)] = []  # noqa: RUF012
+    shown: Annotated[list[Id], Field(max_length=100)] = []  # noqa: RUF012
+    language: Name | None = None
+    n: Annotated[int, Field(ge=1, le=100)] = 10
 
 
 class Edits(Strict):
@@ -216,6 +238,16 @@ def forget(request: Request, user_id: UserId) -> Response:
     """Remove the live events, receipts and edits of a user; what the build holds, `kgrec forget` removes."""
     events, lists = live(request).forget(user_id)
     return as_json({"events": events, "lists": lists})
+
+
+@router.post("/v1/chat")
+def chat(request: Request, body: Chat) -> Response:
+    """Answer somebody who talks about a list: what was understood, perhaps a question, the wishes in force, a list."""
+    wishes = tuple(Wish(**wish.model_dump()) for wish in body.wishes)
+    asked = Wish(**body.asked.model_dump()) if body.asked else None
+    before = Talk(wishes, asked, tuple(body.refused))
+    talk, made = live(request).chat(body.user_id, body.text, before, body.shown, language=body.language, n=body.n)
+    return as_json({**asdict(talk), "list": made.to_dict()})
 
 
 @router.post("/v1/generate")

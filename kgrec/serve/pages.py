@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import APIRouter, Query, Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -20,6 +20,7 @@ from kgrec.generate.service import GenerateOptions
 from kgrec.generate.template import TONES
 from kgrec.graph.drawing import to_svg
 from kgrec.languages import DEFAULT, languages, table
+from kgrec.live.dialogue import Talk
 from kgrec.live.events import Event
 from kgrec.live.lists import ListRequest
 from kgrec.report.blocks import clean
@@ -33,6 +34,7 @@ PAGES = {
     "graph": "/graph",
     "placements": "/placements",
     "texts": "/texts",
+    "chat": "/chat",
     "live": "/live",
     "data": "/data",
 }
@@ -318,6 +320,53 @@ def texts(request: Request, user: Short = "", kind: Short = "", tone: Short = ""
 def _with_facts(text: Any) -> dict[str, Any]:
     facts = [{"text": " ".join(part for part in (fact.label or fact.name, fact.value) if part)} for fact in text.facts]
     return {"text": text.text, "facts": facts}
+
+
+@page_router.get("/chat")
+def begin(request: Request, user: Short = "") -> Response:
+    """Begin a talk about a user's list."""
+    return _talk(request, user, "", Talk(), [], [])
+
+
+@page_router.post("/chat")
+async def talk(request: Request) -> Response:
+    """Go on with a talk: something was said, or a wish was taken off."""
+    form = await _form(request)
+    try:
+        state = _TALK.validate_json(form.get("state", "{}")[:50_000])
+        lines = _LINES.validate_json(form.get("lines", "[]")[:50_000])
+        shown = _LINES.validate_json(form.get("shown", "[]")[:50_000])
+    except ValidationError:
+        raise UserError("this talk cannot be gone on with", hint="start over") from None
+    if (off := form.get("off", "")).isdigit():
+        state = replace(state, wishes=tuple(w for k, w in enumerate(state.wishes) if k != int(off)), asked=None, say="")
+    said = form.get("text", "")[:1_000] if not off else ""
+    return await run_in_threadpool(_talk, request, form.get("user", ""), said, state, lines[-20:], shown[:100])
+
+
+_TALK, _LINES = TypeAdapter(Talk), TypeAdapter(list[str])
+
+
+def _talk(request: Request, user: str, said: str, state: Talk, lines: list[str], shown: list[str]) -> Response:
+    serving = _serving(request)
+    lang = _language(request, serving)
+    empty = {"user": user, "lines": lines, "talk": state, "items": (), "state": "{}", "kept": "[]", "shown": "[]"}
+
+    def find() -> Mapping[str, Any]:
+        if not user:
+            return {}
+        after, made = serving.live.chat(user, said, state, shown, language=lang, n=6)
+        told = [*lines, *([said] if said else []), *([after.say] if after.say else [])]
+        return {
+            "lines": told,
+            "talk": after,
+            "items": made.items,
+            "state": _TALK.dump_json(after).decode(),
+            "kept": _LINES.dump_json(told).decode(),
+            "shown": _LINES.dump_json([item.item_id for item in made.items]).decode(),
+        }
+
+    return _shown(request, "chat", empty, find)
 
 
 @page_router.get("/data")

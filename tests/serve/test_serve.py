@@ -1,5 +1,6 @@
 """Serving over HTTP: routes, who may ask, limits, and the pages."""
 
+import html
 import json
 import re
 
@@ -76,6 +77,7 @@ def test_every_route_answers(client, project):
         ("POST", "/v1/impressions", {"rec_id": known["rec_id"]}),
         ("POST", "/v1/explain", {"user_id": "u02", "item_id": item}),
         ("POST", "/v1/counterfactual", {"user_id": "u02", "item_id": known["items"][0]["item_id"]}),
+        ("POST", "/v1/chat", {"user_id": "u02", "text": "newer"}),
         ("GET", "/v1/users/u02/profile", None),
         ("PATCH", "/v1/users/u02/profile", {"weights": {item: 0.0}}),
         ("POST", "/v1/generate", {"user_id": "u02"}),
@@ -226,6 +228,7 @@ def test_every_route_needs_a_scope_but_health():
         "/texts?user=u00",
         "/live",
         "/data?user=u00",
+        "/chat?user=u00",
     ],
 )
 def test_pages_are_whole_and_speak_one_language(client, path, language):
@@ -258,6 +261,17 @@ def test_a_click_on_the_page_changes_the_list_and_hiding_hides(client):
     client.post("/page/edit", data={"user": "u03", "item": "x", "which": ""})
     assert client.get("/v1/users/u03/profile").json()["edits"] == {}
     assert client.post("/page/event", data={"user": "", "item": "", "action": "like"}).status_code == 400
+
+
+def test_a_talk_on_the_page_goes_on_and_wishes_can_be_taken_off(client, project):
+    director = project.dataset.items["director"].drop_nulls()[0]
+    form = {"user": "u04", "text": f"nothing by {director}", "state": "{}", "lines": "[]", "shown": "[]"}
+    page = client.post("/chat?lang=en", data=form).text
+    assert page.count('class="chip"') == 1
+    state = html.unescape(re.search(r'name="state" value="([^"]*)"', page)[1])
+    again = client.post("/chat?lang=en", data={**form, "state": state, "off": "0"}).text
+    assert 'class="chip"' not in again
+    assert client.post("/chat", data={**form, "state": "{broken"}).status_code == 400
 
 
 def test_hostile_names_stay_text(client):
