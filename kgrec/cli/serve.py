@@ -116,8 +116,11 @@ def chat(
                 print(f"{place:>3}  {clean(item.title)}")
             if talk.say:
                 print(clean(talk.say))
-            text = typer.prompt(">", default="", show_default=False, prompt_suffix=" ")
-            if not text.strip():
+            try:
+                text = input("> ").strip()
+            except EOFError:
+                text = ""
+            if not text:
                 return
     finally:
         live.log.close()

@@ -72,6 +72,7 @@ ARGUMENTS = {
     "plugins show": ["ease"],
     "plugins trace": ["info"],
     "serve": ["--export"],
+    "chat": ["u1"],
     "keys": [],
     "keys add": ["me", "--scope", "no scope"],
     "keys remove": ["nobody"],
