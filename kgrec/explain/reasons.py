@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from kgrec.ranking.recommend import Recommender
     from kgrec.ranking.users import UserRef
 
-CARRIERS = 8
+CARRIERS = 6
 """The path of a reason may start at one of the so many items of the history that carried the score most."""
 
 STARTS = 16
 """The same for the paths of an explanation."""
 
-PATHS = 8
+PATHS = 6
 """Of the so many most informative paths the first whose entity has a readable name is told."""
 
 NOISE = 0.2

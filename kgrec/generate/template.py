@@ -29,7 +29,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -64,6 +64,9 @@ _Values = Mapping[str, Sequence[str]]
 _Row = tuple["Line", frozenset[str]]
 PERSONAL = frozenset({"history", "because", "interest", "habit", "verb", "count", "examples"})
 """Slots that make a line one for this reader; preferred where they can be filled."""
+
+WHY = frozenset({"because", "habit"})
+"""Slots of these that say why, not only what the reader knows."""
 
 TOLD = frozenset({"gist", "story", "quote"})
 """Slots that tell what the description says; preferred where they can be filled."""
@@ -100,6 +103,11 @@ class Line:
     literals: tuple[str, ...]
     slots: tuple[Slot, ...]
     tones: frozenset[str]
+
+    @property
+    def head(self) -> str:
+        """How the line begins: its first two words, or the slot that stands first."""
+        return " ".join(self.literals[0].split()[:2]) or (self.slots[0].name if self.slots else "")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -287,6 +295,7 @@ class _Writing:
         self.draw = random.Random(f"{seed}|{request.key}|{','.join(request.item_ids)}|{request.kind.name}")
         self.pack = get_language(request.language)
         self.told: list[str] = []
+        self.first: Line | None = None
 
     def text(self) -> str:
         phrases = phrases_of(self.request)
@@ -299,6 +308,8 @@ class _Writing:
                 break
             self.told = []
             whole = self._written(phrases, share)
+        if self.first is not None:
+            self.begun.append(self.first)
         return whole
 
     def _written(self, phrases: Phrases, share: float) -> str:
@@ -318,8 +329,7 @@ class _Writing:
                 self._tell(line, values)
                 soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
                 parts[k], lines[k] = (line.fill(values, request.language, request.title_mark), soon), line
-        if lines and lines[0] is not None:
-            self.begun.append(lines[0])
+        self.first = lines[0] if lines else None
         return self._joined(self._shortened([part for part in parts if part[0]]))
 
     def _joined(self, parts: Iterable[str]) -> str:
@@ -347,7 +357,7 @@ class _Writing:
         own = [value for slot in line.slots if slot.name not in FREE for value in values[slot.name][: slot.limit]]
         return any(value in said or said in value for value in own for said in self.told)
 
-    def _choose(self, section: PhraseSection, values: _Values, last: Collection[Line]) -> Line | None:
+    def _choose(self, section: PhraseSection, values: _Values, last: Sequence[Line] | deque[Line]) -> Line | None:
         """Draw one of the lines that can be filled.
 
         Those for this reader go first, then those for this tone, those that tell of the description, those that say
@@ -364,11 +374,14 @@ class _Writing:
             return None
         rows = _best(fresh or usable, lambda row: bool(row[1] & PERSONAL))
         rows = _best(rows, lambda row: tone != "neutral" and tone in row[0].tones)
+        rows = _best(rows, lambda row: bool(row[1] & WHY))
         if request.kind.characters:
             mark = request.title_mark
             rows = _best(rows, lambda row: self._fits(row[0].fill(values, request.language, mark)))
         rows = _best(rows, lambda row: bool(row[1] & TOLD))
         rows = _best(rows, lambda row: row[0] not in last)
+        if last:
+            rows = _best(rows, lambda row: row[0].head != next(reversed(last)).head)
         told = [len(needs - FREE) for _, needs in rows]
         least = max(max(told, default=0) - 1, min(max(told, default=0), 1))
         lines = [line for (line, _), count in zip(rows, told, strict=True) if count >= least]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from kgrec.types import ItemIndices, Triples
@@ -299,11 +300,10 @@ class PathFinder:
 
 def _matches(keys: _Ints, wanted: _Ints) -> tuple[_Ints, _Ints]:
     """Return all pairs of positions in ``keys`` and in ``wanted`` whose keys are the same."""
-    order = np.argsort(wanted, kind="stable")
-    first, last = (np.searchsorted(wanted[order], keys, side) for side in ("left", "right"))
-    counts = last - first
-    row = np.repeat(np.arange(len(keys)), counts)
-    return row, order[first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)]
+    left = pl.DataFrame({"key": keys}).with_row_index("row")
+    right = pl.DataFrame({"key": wanted}).with_row_index("place")
+    found = left.join(right, on="key", maintain_order="left_right")
+    return found["row"].to_numpy().astype(np.int64), found["place"].to_numpy().astype(np.int64)
 
 
 def _strongest(keys: _Ints, value: _Floats, wanted: _Ints) -> tuple[_Ints, _Ints]:

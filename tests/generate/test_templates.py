@@ -185,7 +185,7 @@ def test_a_headline_of_a_name_alone_is_in_any_language(title):
 def test_texts_vary_with_reader_and_seed():
     requests = [toy_request(key=f"reader-{k}") for k in range(40)]
     first = TemplateGenerator().write(requests, seed=1)
-    assert len(set(first)) > 5
+    assert len(set(first)) > 3
     assert TemplateGenerator().write(requests, seed=2) != first
 
 
