@@ -71,6 +71,7 @@ ARGUMENTS = {
     "plugins new": ["scorer", "\x1b[2J", "--folder", "{out}"],
     "plugins show": ["ease"],
     "plugins trace": ["info"],
+    "check": ["--html", "{out}/check.html"],
     "serve": ["--export"],
     "chat": ["u1"],
     "keys": [],
