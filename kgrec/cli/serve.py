@@ -118,7 +118,7 @@ def chat(
                 print(clean(talk.say))
             try:
                 text = input("> ").strip()
-            except EOFError:
+            except (EOFError, OSError):  # nobody is there to speak
                 text = ""
             if not text:
                 return
