@@ -101,24 +101,26 @@ def test_a_workspace_is_as_if_the_person_had_never_been_in_its_files(tmp_path, s
     )
     only_theirs = pl.DataFrame({"user_id": ["person-3"], "item_id": ["thing-of-their-own"]})
     log = pl.concat([log, only_theirs])
-    scores = {}
+    names = ["popularity", "item-knn", "ease"]  # the start of ALS is drawn in the order of the numbering
+    scores, pinned = {}, {}
     for name, rows in (("with", log), ("without", log.filter(pl.col("user_id") != "person-3"))):
         folder = tmp_path / name
         folder.mkdir()
         rows.write_csv(folder / "log.csv")
-        fixed = {n: o for n, o in OPTIONS.items() if n != "als"}  # its start is drawn in the order of the numbering
         toml = '[[data.interactions]]\npath = "log.csv"\n[fusion]\nmethod = "equal"\n'
-        toml += "".join(
-            f"[scorers.{n}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in o.items()) for n, o in fixed.items()
-        )
+        for scorer, options in pinned.items():  # what the first training chose
+            lines = (f"{k} = {json.dumps(v)}\n" for k, v in options.items() if v is not None)
+            toml += f"[scorers.{scorer}]\n" + "".join(lines)
         (folder / "kgrec.toml").write_text(toml)
         project = kgrec.open(folder)
         project.build_graph()
-        project.train(only=list(fixed))
+        project.train(only=names)
         if name == "with":
             assert project.privacy().forget("person-3").complete
             project.unload()
             assert "thing-of-their-own" not in project.ranker.item_ids
+            found = project.ranker.summary["scorers"]
+            pinned = {n: REGISTRY[n].load().Options(**found[n]["options"]).model_dump() for n in names}
         ranker = project.ranker
         order = np.argsort(ranker.item_ids)
         who = [ranker.user_positions[user] for user in sorted(ranker.user_ids)]
