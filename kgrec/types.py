@@ -270,7 +270,7 @@ class PrivateLikes:
     """What was released of the likes of all users, with noise; see :mod:`kgrec.models.private`.
 
     Attributes:
-        counts: likes of each item, shape ``(n_items,)``; may be below 0.
+        counts: likes of each item, shape ``(n_items,)``, 0 where they are no more than noise.
         gram: items by items, noise shrunk away, float32 of shape ``(n_items, n_items)``, or None.
     """
 

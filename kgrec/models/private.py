@@ -98,8 +98,10 @@ def release(
     n_items = rows.shape[1]
     with_gram = with_gram and n_items <= MOST_ITEMS
     counts_mu = guarantee.mu * math.sqrt(COUNTS_SHARE if with_gram else 1.0)
-    noise = rng.normal(0.0, math.sqrt(clip) / counts_mu, n_items)
-    counts = np.asarray(rows.sum(axis=0), dtype=np.float64).ravel() + noise
+    spread = math.sqrt(clip) / counts_mu
+    counts = np.asarray(rows.sum(axis=0), dtype=np.float64).ravel() + rng.normal(0.0, spread, n_items)
+    # What noise alone may reach among so many items counts as nothing (Donoho and Johnstone, Biometrika 1994).
+    counts[counts < spread * math.sqrt(2 * math.log(max(n_items, 2)))] = 0
     if not with_gram:
         return PrivateLikes(counts, None)
     gram_mu = guarantee.mu * math.sqrt(1 - COUNTS_SHARE)
@@ -121,6 +123,6 @@ def denoised(gram: NDArray[np.float64], sigma: float) -> NDArray[np.float32]:
     """
     edge = 2 * sigma * math.sqrt(len(gram))
     values, vectors = np.linalg.eigh(gram)
-    kept = values > edge
+    kept = values > edge * (1 + 2 * len(gram) ** (-2 / 3))  # the largest of noise alone varies that much (Tracy-Widom)
     found = vectors[:, kept]
     return np.asarray((found * np.sqrt(values[kept] ** 2 - edge**2)) @ found.T, dtype=np.float32)

@@ -84,7 +84,7 @@ def train_privately(
             scorers[name], seconds = fitter.fit(registry[name], options, data, "private")
             results.append(ScorerResult(name, seconds=round(seconds, 2), options=options))
     given = {name: weight for name, weight in config.fusion.weights.items() if name in scorers and weight > 0}
-    members = given or dict.fromkeys((n for n in scorers if n != FALLBACK or len(scorers) == 1), 1.0)
+    members = given or dict.fromkeys(scorers, 1.0)  # popularity too: counts bear the noise best
     weights = {name: weight / sum(members.values()) for name, weight in members.items()}
     results = [replace(found, weight=weights.get(found.name, 0.0)) for found in results]
     results.sort(key=lambda found: (bool(found.skipped), -found.weight))
