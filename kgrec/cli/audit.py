@@ -64,10 +64,11 @@ def privacy(
 
 def _show(found: PrivacyAudit) -> None:
     right = {"justify": "right", "no_wrap": True}
-    thirds = [label for label, _ in found.attacks[0].by_activity] if found.attacks else []
-    shown = table({"attack": {}, "others are shown": {}, "AUC": right, **dict.fromkeys(thirds, right)})
+    shown = table({"attack": {"no_wrap": True}, "others are shown": {"no_wrap": True}, "users": {}, "AUC": right})
     for one in found.attacks:
-        shown.add_row(one.attack, one.others, _auc(one.auc), *(_auc(interval) for _, interval in one.by_activity))
+        shown.add_row(one.attack, one.others, f"all {cell(one.auc.n)}", _auc(one.auc), style="bold")
+        for label, interval in one.by_activity:
+            shown.add_row("", "", label, _auc(interval))
     out = console()
     out.print(shown)
     out.print("whose data was trained on, told from lists; 0.5 is guessing, in brackets the 95 % interval", style="dim")

@@ -122,7 +122,7 @@ def _show_places(places: tuple[PersonPlace, ...], survey: Survey | None = None) 
         return
     out.print(f"{cell(survey.files)} files looked through, {cell(round(survey.bytes / 1e6))} MB", style="dim")
     if survey.by_name_only:
-        out.print("the id is too short to be searched for in running text; fields of users were", style="yellow")
+        out.print("a short id is found by chance in running text: only fields of users were compared", style="yellow")
     for path, problem in survey.unread:
         out.print(f"not read: {clean(path)}: {clean(problem)}", style="yellow")
 
