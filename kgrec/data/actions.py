@@ -41,8 +41,8 @@ def action_of(word: str, own: Mapping[str, str] | None = None) -> str | None:
 
 @cache
 def _known_action(word: str, folded: str) -> str | None:
-    if folded in ACTION_WORDS:
-        return ACTION_WORDS[folded]
+    if folded in ACTION_WORDS or folded.removesuffix("s") in ACTION_WORDS:
+        return ACTION_WORDS.get(folded) or ACTION_WORDS[folded.removesuffix("s")]
     if not folded or folded.isdigit() or len(word) > 60 or "\n" in word:
         return None
     parts = [p.casefold() for p in re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word))]

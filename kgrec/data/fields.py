@@ -77,7 +77,7 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     elif n.is_a("visitor") and (ident or "title" in n.prop):
         s.add(1.5 if n.is_a("event") else 2.3, "called like a visitor")
     elif n.is_a("event"):
-        s.add(-2)
+        s.add(-1 if ident and c.uniqueness < 0.9 else -2)
     elif n.is_a("item"):
         s.add(-3)
     elif n.is_a("shared", "relative"):
@@ -99,7 +99,7 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     elif c.uniqueness < 0.9:
         s.add(0.5, f"{c.distinct:,} values recur")
     if c.distinct <= 5 and c.rows >= 20 and not c.constant:
-        s.add(-1)
+        s.add(-3 if c.distinct <= 2 and not n.is_a("user", "visitor") else -1)
     s.add(-4 * (1 - c.filled) - 5 * (c.times > 0.9 and "time" in n.props) - 5 * (c.actions > 0.6))
     s.add(3 * links.users.get(c.name, 0), "its values stand in the table of users")
     s.add(-3 * links.items.get(c.name, 0))
@@ -131,6 +131,8 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1.5, "called like a title")
     elif "item" in n.nouns:
         s.add(1 if ident else 0, "called like an item")
+    if ("other_time" in n.qualifiers or c.graded) and not n.noun:
+        s.add(-3)
     if c.prefix in NOUNS["item"]:
         s.add(1, f"values like {c.cells[0]}")
     if c.name.startswith("column_") and c.spaces > 0.5 and c.length < 80:
@@ -188,14 +190,14 @@ def value(c: ColumnProfile, domain: Domain) -> Score:
     low, high = c.span
     s.add(-3 * ("average" in n.qualifiers) + 1 * ("own" in n.qualifiers))
     if c.graded:
-        s.add(1, f"{c.distinct} marks of a scale ({c.notation})")
+        s.add(1.6 if c.distinct >= 3 and c.uniqueness < 0.3 else 1, f"{c.distinct} marks of a scale ({c.notation})")
     elif low >= 0 and high <= 10 and c.distinct <= 21:
         s.add(1, f"{c.distinct} values from {low:g} to {high:g}")
     elif low >= 0 and high <= 100:
         s.add(0.5, f"values from {low:g} to {high:g}")
     elif high > 1000 or low < -10:
         s.add(-3)
-    s.add(-1 * c.constant - 2 * (c.uniqueness > 0.95 and c.rows >= 20) - 0.3 * (1 - c.filled))
+    s.add(-2.5 * c.constant - 2 * (c.uniqueness > 0.95 and c.rows >= 20) - 0.3 * (1 - c.filled))
     return s
 
 

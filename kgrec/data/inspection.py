@@ -261,7 +261,7 @@ def _items_of_events(file: Inspected, found: Sequence[Inspected], domain: Domain
     if any(other.kind == "items" and not other.problem for other in found):
         return None
     key = file.columns["item"]
-    if file.table.columns[key].is_list or file.layout.separator:
+    if isinstance(file.table.table.schema[key], pl.List) or file.layout.separator or file.layout.pattern:
         return None
     free = {n: c for n, c in file.table.columns.items() if n == key or n not in file.columns.values()}
     table = replace(file.table, columns=free)

@@ -60,7 +60,7 @@ def layout_of(
     if guess.kind == "interactions" and "item" in columns:
         item = table.columns[columns["item"]]
         separator, pattern = item.packed
-        if item.is_list or separator or pattern:
+        if isinstance(table.table.schema[item.name], pl.List) or separator or pattern:
             note = f"a row holds several items ({item.name}): each becomes an interaction"
             return RowLayout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
         return RowLayout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
@@ -107,15 +107,18 @@ def _is_mark(c: ColumnProfile) -> bool:
 def _one_person(table: TableProfile, guess: Guess, domain: Domain) -> dict[str, str] | None:
     """Return the fields of one person's log; None where the file is a catalogue, or names users."""
     nothing = Links()
+    if all(not c.words.noun and not c.words.prop for c in table.columns.values()):
+        return None
     if max((fields.user(c, nothing, domain).points for c in table.columns.values()), default=0) >= 2:
         return None
     items = {n: fields.item(c, nothing, domain).points for n, c in table.columns.items()}
-    item = max(items, key=lambda n: items[n], default="")
-    if not item or items[item] < 1:
-        return None
-    key = guess.columns.get("id", "")
-    if guess.kind == "items" and (table.columns[item].uniqueness > 0.98 or items.get(key, -9) > items[item] - 1.5):
+    named = [n for n, c in table.columns.items() if c.words.is_a("item") or "title" in c.words.prop]
+    item = max(named or items, key=items.__getitem__, default="")
+    key = guess.columns.get("id", "") if guess.kind == "items" else ""
+    if key and (not item or table.columns[item].uniqueness > 0.98 or items[key] > items[item] - 1.5):
         item = key
+    if not item or (items[item] < 1 and not key and "title" not in table.columns[item].words.prop):
+        return None
     free = {n: c for n, c in table.columns.items() if n != item}
     times = {n: fields.moment(c, domain).points + 0.5 * bool(set(c.words.words) & _DONE) for n, c in free.items()}
     values = {n: fields.value(c, domain).points for n, c in free.items()}

@@ -21,6 +21,9 @@ EARLIEST = 631_152_000
 """Unix seconds of 1990: an earlier time is none of an interaction."""
 
 SHORT = 40
+_NOTHING = ["na", "n/a", "nan", "null", "none", "nil", "undefined", "(null)", "(not set)", "\\n"]
+"""Cells that programs write where there is nothing."""
+
 _SHAPES = {
     "url": r"^(?:https?://|www\.)\S+$",
     "image": r"(?i)^\S+\.(?:jpe?g|png|gif|webp|svg|mp3|mp4)(?:\?\S*)?$",
@@ -267,7 +270,21 @@ def profile(table: pl.DataFrame) -> TableProfile:
         sample = pl.concat(
             [table.head(SAMPLE // 2), table.slice(SAMPLE // 2).gather_every(max(1, step)).head(SAMPLE // 2)]
         )
+    sample = _side_by_side(sample, names)
     return TableProfile({name: _column(sample[name], name) for name in names}, table.height, table)
+
+
+def _side_by_side(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Take lists of one origin (``lines.sku``, ``lines.qty``) apart: their elements are looked at like cells."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if "." in name and isinstance(table.schema[name], pl.List):
+            groups.setdefault(name.rpartition(".")[0], []).append(name)
+    for group in groups.values():
+        lengths = [table[name].list.len() for name in group]
+        if len(group) > 1 and all(length.equals(lengths[0]) for length in lengths):
+            return table.explode(group)
+    return table
 
 
 def _column(series: pl.Series, name: str) -> ColumnProfile:
@@ -277,7 +294,7 @@ def _column(series: pl.Series, name: str) -> ColumnProfile:
     else:
         text = series.to_frame().select(as_text(name, kind)).to_series()
     text = text.str.strip_chars()
-    text = text.set(text == "", None)
+    text = text.set((text == "") | text.str.to_lowercase().is_in(_NOTHING), None)
     return ColumnProfile(name, read_name(name), kind, series.len(), text, text.drop_nulls().n_unique())
 
 

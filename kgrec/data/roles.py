@@ -175,7 +175,7 @@ def candidates(files: Files, k: int, roles: list[Guess]) -> list[Guess]:
 def _best(guesses: list[Guess]) -> Guess:
     ranked = sorted(guesses, key=lambda guess: -guess.points)
     best, second = ranked[0], ranked[1]
-    if best.points < LEAST:
+    if best.points < (3.0 if best.kind == "items" and best.points > second.points + 1.5 else LEAST):
         near = tuple(g.kind for g in ranked if g.points > 0)
         return Guess("unknown", points=best.points, doubts={"role": near})
     confidence = 1 / (1 + math.exp(-(best.points - max(second.points, LEAST - 1))))
@@ -248,19 +248,23 @@ def _pair(
     """Return the best user and item column that are not the same."""
     best, most = None, least
     unnamed = [i for i, s in items.items() if s.points > 0 and not table.columns[i].words.noun]
-    about = {
-        i
-        for i in unnamed
-        for j in unnamed
-        if i != j and fields.of_whom(table, j, i) and not fields.of_whom(table, i, j)
-    }
+    names = {  # titles beside ids that stand for the same
+        i: same for i in items if table.columns[i].words.prop == {"title"}
+        if (same := [j for j in unnamed if j != i and table.columns[j].identifies > 0.9
+                     and fields.of_whom(table, j, i) and fields.of_whom(table, i, j)])
+    }  # fmt: skip
+    about = set()  # what another candidate has a single value of is an attribute of it: the album of a song
+    for i in (i for i, s in items.items() if s.points > 0 and "id" not in table.columns[i].words.prop):
+        finer = [j for j, s in items.items() if j != i and s.points >= 0.5]
+        if any(fields.of_whom(table, j, i) and not fields.of_whom(table, i, j) for j in finer):
+            about.add(i)
     for u, su in users.items():
         if su.points < -1:
             continue
         for i, si in items.items():
             if u == i or si.points < -1:
                 continue
-            points = su.points + si.points - 1 * (i in about)
+            points = su.points + si.points - 3 * (i in about) - 1.6 * (i in names and u not in names[i])
             named = table.columns[u].words.is_a("user", "visitor") or links.users.get(u)
             if not named and (fields.of_whom(table, u, i) or fields.of_whom(table, i, u)):
                 points -= 3
@@ -301,7 +305,7 @@ def _key(files: Files, k: int, kind: str, joined: Mapping[str, tuple[float, floa
         elif n.is_a("relative"):
             s.add(-1)
         elif "id" in n.prop:
-            s.add(2, "called like an id")
+            s.add(3.1 if fold(c.name) == "id" else 2, "called like an id")
         elif n.prop & {"time", "value", "count", "price", "description", "text"} or (
             c.times > 0.9 and "time" in n.props
         ):
