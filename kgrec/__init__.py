@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgrec.errors import KgrecError
-    from kgrec.project import Project, open_project
+    from kgrec.frames import open_workspace
+    from kgrec.project import Project
     from kgrec.types import ItemList, Profile, Request
 
-    open = open_project  # noqa: A001
+    open = open_workspace  # noqa: A001
 
 __all__ = ["ItemList", "KgrecError", "Profile", "Project", "Request", "open"]
 
 _HOMES = {
     "Project": ("kgrec.project", "Project"),
-    "open": ("kgrec.project", "open_project"),
+    "open": ("kgrec.frames", "open_workspace"),
     "KgrecError": ("kgrec.errors", "KgrecError"),
     "ItemList": ("kgrec.types", "ItemList"),
     "Profile": ("kgrec.types", "Profile"),

@@ -26,7 +26,7 @@ from kgrec.config import (
 from kgrec.data.inspection import Inspected, inspect, read_tables
 from kgrec.data.layouts import EACH
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError, StorageError, UsageError, WorkspaceError
-from kgrec.places import suffix
+from kgrec.places import address, is_pattern, matches, matching, suffix
 from kgrec.plugin.domain import Domain
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def resolve_append(
 ) -> list[Addition]:
     """Tell what new files are.
 
+    A file that a pattern of kgrec.toml stands for needs no entry; a pattern gets one, for all its files.
     A file that has the columns which an entry of kgrec.toml reads is read like that entry's file; of several entries
     the one that reads most columns. Otherwise it is proposed as ``kgrec init`` would. Tables of links or names go to
     the triples that are added with them.
@@ -67,19 +68,40 @@ def resolve_append(
         NotFoundError: a file does not exist.
         UsageError: a file is already part of the workspace, or cannot be told what it is for.
     """
-    known = {(root / entry.path).resolve() for role in ROLES for entry in getattr(config.data, role)}
+    entries = [root / entry.path for role in ROLES for entry in getattr(config.data, role)]
+    known = {path.resolve() for path in entries}
+    patterns = [path for path in entries if address(path) is None and is_pattern(path)]
+    new: dict[Path, Path] = {}  # what is looked at -> what is recorded
     for path in files:
-        if path.resolve() in known:
+        whole = address(path) is None and is_pattern(path)
+        covered = path.absolute() in {p.absolute() for p in patterns} if whole else _covered(path, patterns)
+        if not covered and path.resolve() in known:
             raise UsageError(
                 f"{path} is already part of the workspace", hint="`kgrec build-graph` without --append reads it again"
             )
-    looked = read_tables(files, manager, strict=True)
+        if not covered:
+            new[matching(path)[0] if whole else path] = path
+    if not new:
+        return []
+    looked = read_tables(list(new), manager, strict=True)
     found = list({file.path: file for file in reversed(inspect(looked, domain, manager))}.values())[::-1]
     additions = [_resolve(file, config, root) for file in found if file.kind not in ("link", "names")]
     for file in found:
         if file.kind in ("link", "names"):
             additions = _attach(file, additions, root)
-    return additions
+    recorded = {_relative(seen, root): _relative(path, root) for seen, path in new.items()}
+    return [
+        (role, entry.model_copy(update={"path": recorded.get(entry.path, entry.path)})) for role, entry in additions
+    ]
+
+
+def _covered(path: Path, patterns: Sequence[Path]) -> bool:
+    """Say whether a pattern of kgrec.toml stands for a file: then it needs no entry of its own."""
+    return any(matches(pattern.absolute(), path.resolve()) or matches(pattern, path) for pattern in patterns)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return address(path) or Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
 
 
 def pending_files(additions: Sequence[Addition]) -> dict[str, Any]:
@@ -188,7 +210,7 @@ def _resolve(file: Inspected, config: Config, root: Path) -> Addition:
             held_back = isinstance(entry, InteractionsConfig) and entry.split != "train"
             if not held_back and (best is None or size > best[0]):
                 best = (size, role, entry)
-    path = Path(os.path.relpath(file.path.resolve(), root.resolve())).as_posix()
+    path = _relative(file.path, root)
     if best is not None and (best[0] >= proposal_reads or best[1] == file.kind):
         _, role, entry = best
         same_format = suffix(Path(entry.path)) == suffix(file.path)

@@ -92,20 +92,27 @@ class GraphStage:
         if "graph" not in self.workspace.manifest():
             raise UserError("there is nothing to append to yet", hint="run `kgrec build-graph` without --append first")
         added = resolve_append(files, self.config, self.domain, self.manager, self.workspace.root)
-        return self._publish(self.config.with_files(added), added)
+        return self._publish(self.config.with_files(added), added, appending=True)
 
     def renew(self, standing: IngestResult) -> BuildReport:
         """Build dataset and graph from files that were read before, such as those less a user."""
         return self._publish(self.config, (), standing)
 
-    def _publish(self, config: Config, added: Sequence[Addition], standing: IngestResult | None = None) -> BuildReport:
+    def _publish(
+        self,
+        config: Config,
+        added: Sequence[Addition],
+        standing: IngestResult | None = None,
+        *,
+        appending: bool = False,
+    ) -> BuildReport:
         from kgrec.data.additions import finish_append, pending_files
         from kgrec.graph.build import GraphBuilder
 
         workspace, domain, manager, progress = self.workspace, self.domain, self.manager, self.progress
         clock = _Clock()
         with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
-            if added:
+            if appending:
                 standing = IngestResult.load(workspace.folder("dataset"))
             result = ingest(config, domain, manager, workspace.root, progress=progress, previous=standing)
             result.save(tables.folder)
@@ -114,7 +121,7 @@ class GraphStage:
             tables.ended = graph.started = clock.last
             encoder = self.encoder(result.dataset)
             builder = GraphBuilder(domain, config, manager, workspace.root, encoder, workspace.cache, progress)
-            old = workspace.folder("graph") if added else None
+            old = workspace.folder("graph") if appending else None
             before = GraphTables.load(old) if old else None
             after = builder.build(result.dataset, before)
             after.save(graph.folder)
