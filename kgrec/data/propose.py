@@ -14,6 +14,7 @@ import tomlkit
 
 from kgrec.data.inspection import RDF_ENDINGS, Inspected, best_domain, could_be, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
+from kgrec.data.times import read_times
 from kgrec.data.values import as_text
 from kgrec.errors import UsageError
 from kgrec.places import suffix
@@ -128,6 +129,7 @@ def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> I
     yield f"[[data.{role}]]"
     yield f"path = {_text(_path(file.path, folder))}"
     yield f"columns = {_inline(file.columns)}"
+    yield from _notation(file)
     for name, columns in file.doubts.items():
         if name != "role":
             yield f"# unsure: {name} could also be {visible(', '.join(columns))}"
@@ -143,6 +145,21 @@ def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> I
     for name, a in file.attributes.items():
         stated = {"column": a.column, "separator": a.separator, "relation": a.relation}
         yield f"{_key(name)} = {_inline({k: v for k, v in stated.items() if v is not None})}"
+
+
+def _notation(file: Inspected) -> Iterator[str]:
+    """Write down how the file is cut and how its dates are written, so that files to come are read alike."""
+    if file.table is None:
+        return
+    if all(re.fullmatch(r"column_\d+", name) for name in file.table.columns):
+        yield "reading = { header = false }    # the first line is data"
+    column = file.table.columns.get(file.columns.get("time", ""))
+    if column is None or column.kind != pl.String:
+        return
+    found = read_times(column.cells, strict=False)
+    if found.order is not None:
+        why = "    # nothing tells: they could be the other way round" if found.ambiguous else ""
+        yield f'notation = {{ dates = "{found.order}" }}{why}'
 
 
 def _of_interactions(file: Inspected) -> Iterator[str]:

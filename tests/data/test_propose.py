@@ -195,3 +195,16 @@ def test_every_real_dataset_gives_a_toml_that_loads_and_builds(real_data, tmp_pa
     assert domains["lastfm-lightkg"] == ("generic", 17_350 + 1_907)
     assert domains["amazon-scientific"] == ("ecommerce", 0)
     assert domains["bing-news-dkn"][0] == "news"
+
+
+def test_how_a_file_is_written_is_kept(write, tmp_path, plugins):
+    rows = "".join(f"u{k},i{k % 4},view,{k % 28 + 1:02}/03/2014\n" for k in range(40))
+    write(
+        log__csv="user_id,item_id,action,date\n" + rows,
+        bare__csv="".join(f"{k % 7},{k % 5 + 100},view,139363{k:04}\n" for k in range(40)),
+    )
+    text, config = proposal(tmp_path, plugins, "log.csv", "bare.csv")
+    dated, bare = config.data.interactions
+    assert dated.notation.dates == "day-first"
+    assert bare.reading.header is False
+    assert "nothing tells" not in text
