@@ -157,9 +157,11 @@ def _notation(file: Inspected) -> Iterator[str]:
     if column is None or column.kind != pl.String:
         return
     found = read_times(column.cells, strict=False)
-    if found.order is not None:
-        why = "    # nothing tells: they could be the other way round" if found.ambiguous else ""
-        yield f'notation = {{ dates = "{found.order}" }}{why}'
+    if found.ambiguous:
+        yield "# nothing tells whether its dates begin with the day; if the build reads them wrongly:"
+        yield '# notation = { dates = "day-first" }    # or "month-first"'
+    elif found.order is not None:
+        yield f'notation = {{ dates = "{found.order}" }}'
 
 
 def _of_interactions(file: Inspected) -> Iterator[str]:
