@@ -174,7 +174,7 @@ class PersonalDataService:
             named = [entry.path for role, entry in self.tables.entries() if role != "items"]
             forgotten = forgotten.begin(user_id, named)  # from here on the person is in no list
         removed = {"texts and events on record": sum(self.store.forget(user_id))}
-        removed["live events and lists"] = self.forget_live(root, user_id)
+        removed["live events and lists"] = sum(self.forget_live(root, one) for one in person.ids)
         removed["rows of kept runs"] = self._runs(user_id)
         scorers = self._models(user_id, self._tables(user_id), epochs)
         self._caches()
@@ -251,6 +251,7 @@ class PersonalDataService:
         """Delete caches of what was learned from all, of links of texts, and of vectors of the users' words."""
         cache = self.workspace.cache
         files = [file for name in CACHES for file in (cache / name).glob("*")]
+        files += (self.workspace.artifacts / "judged-texts").glob("*.jsonl")  # of evaluations that may resume
         files += [cache / "graph" / f"{name}" for name in ("links.json", "links.parquet", "link-names.parquet")]
         for file in files:
             if file.is_file() and not file.is_symlink():

@@ -148,7 +148,7 @@ class Inventory:
             return "other"
         if re.fullmatch(rf"(?:\.tmp-)?(?:{'|'.join(STAGES)})-[0-9a-f]{{12}}", parts[1]):
             return parts[1].partition("-")[0] if parts[1] in current else "left over"
-        return {"cache": "cache", "runs": "run", "tuned": "tuned model"}.get(parts[1], "other")
+        return {"cache": "cache", "judged-texts": "cache", "runs": "run", "tuned": "tuned model"}.get(parts[1], "other")
 
     def _by_number(self, user_id: str) -> Iterator[PersonPlace]:
         """Yield where the current artifacts hold the person by position, without the id."""

@@ -64,6 +64,9 @@ def full(tmp_path_factory):
     assert run(folder, "generate", "--all", "--kind", "blurb", "--out", outside / "texts.jsonl") == 0
     assert run(folder, "graph", "export", outside / "graph.nt") == 0
     assert run(folder, "predict", WHO, "i00") == 0
+    judged = folder / "artifacts" / "judged-texts" / "template-0.jsonl"  # as an interrupted evaluation leaves it
+    judged.parent.mkdir(exist_ok=True)
+    judged.write_text(json.dumps({"variant": "template", "user_id": WHO, "item_ids": ["i00"], "text": ""}) + "\n")
     return folder
 
 
