@@ -26,7 +26,8 @@ def test_a_proposal_is_written_and_shown(kgrec, log, tmp_path):
     got = kgrec("init", tmp_path / "ws", "--from", log)
     assert got.code == 0
     text = (tmp_path / "ws" / "kgrec.toml").read_text("utf-8")
-    assert got.out.split() == text.split()
+    assert "user ← user_id" in got.out
+    assert "[[data.interactions]]" in text
     assert f"kgrec build-graph -w {tmp_path / 'ws'}" in got.err
     config = load_settings(tmp_path / "ws" / "kgrec.toml").config
     assert config.data.interactions[0].path == "../in/log.csv"
@@ -110,10 +111,26 @@ def test_a_sample_without_settings_is_the_plugins_fault(kgrec, sampler, tmp_path
     assert "a_sampler:write must write one" in got.err
 
 
-def test_files_of_no_use_leave_nothing_behind(kgrec, tmp_path):
+def test_where_a_person_must_say_a_question_mark_stands(kgrec, tmp_path):
     notes = tmp_path / "notes.csv"
-    notes.write_text("a,b\n1,2\n", encoding="utf-8")
+    notes.write_text("a,b\n1.5,2.5\n", encoding="utf-8")
     got = kgrec("init", str(tmp_path / "ws"), "--from", str(notes))
     assert got.code == 5
     assert "columns do not tell" in got.err
-    assert not (tmp_path / "ws").exists()
+    assert "no file tells who did what" in got.err
+    assert 'user = "?", item = "?"' in (tmp_path / "ws" / "kgrec.toml").read_text(encoding="utf-8")
+    build = kgrec("build-graph", "-w", str(tmp_path / "ws"))
+    assert "kgrec.toml line 8: fill in what stands as ?" in build.err
+
+
+def test_words_of_actions_are_shown_with_counts(kgrec, tmp_path):
+    log = tmp_path / "log.csv"
+    words = ["buy", "return", "frobnicate", "buy", "buy", "view"]
+    log.write_text(
+        "who,sku,what\n" + "".join(f"u{k % 3},s{k % 4},{w}\n" for k, w in enumerate(words)), encoding="utf-8"
+    )
+    got = kgrec("init", str(tmp_path / "ws"), "--yes", "--from", str(log))
+    assert got.code == 0
+    assert "return" in got.out
+    assert "dislike" in got.out
+    assert "1 of 6 rows have words that kgrec knows no action for: frobnicate" in got.err
