@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from kgrec.data.actions import action_of, actions_of
+from kgrec.data.actions import IGNORE, action_of, actions_of
 from kgrec.data.columns import guess_attributes
 from kgrec.data.fields import Links, moment, user
 from kgrec.data.layouts import EACH, RowLayout, layout_of
@@ -22,7 +22,7 @@ from kgrec.data.sources.contents import expand
 from kgrec.data.sources.files import read_source
 from kgrec.errors import DataError
 from kgrec.places import suffix
-from kgrec.plugin.domain import Attribute, Domain
+from kgrec.plugin.domain import AGAINST, Attribute, Domain
 
 if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
@@ -139,7 +139,7 @@ def _one(path: Path, table: TableProfile, guess: Guess, domain: Domain, manager:
         )
         stated = replace(stated, why=dict.fromkeys(asked.columns, f"stated by the domain {domain.name}"))
         if asked.role == "interactions":
-            stated = _events(stated)
+            stated = _events(_with_takebacks(stated, guess))
             told = {word: asked.actions.get(word, action) for word, action in stated.actions.items()}
             stated = replace(stated, actions=told)
         return _finish(stated)
@@ -158,6 +158,17 @@ def _one(path: Path, table: TableProfile, guess: Guess, domain: Domain, manager:
         problem = f"its columns do not tell what it is for: {', '.join(columns)}"
         found = replace(found, problem=problem + (f"; it could be {near}" if near else ""))
     return _finish(found)
+
+
+def _with_takebacks(stated: Inspected, guess: Guess) -> Inspected:
+    """Add a column of actions that takes rows back (refunded, cancelled), where a domain says one action for all."""
+    column = guess.columns.get("action") if guess.kind == "interactions" and "action" not in stated.columns else None
+    if column is None or stated.table is None:
+        return stated
+    told = actions_of(list(stated.table.columns[column].counts)).values()
+    if not {*AGAINST, IGNORE} & set(told):
+        return stated
+    return replace(stated, columns={**stated.columns, "action": column}, action=None)
 
 
 def _events(found: Inspected) -> Inspected:
