@@ -89,7 +89,7 @@ def main() -> None:
         print(TERMS)
         files = unpack(WORKSPACE / "data")
         origin = ["--from", *(os.path.relpath(file) for file in files)]
-        user, item, likes = "196", "50", "50 181"
+        user, item, likes = "298", "50", "50 181"
     else:
         print("going on with the bundled video sample (invented data)")
         origin, (user, item, likes) = ["--sample"], ("u001", "f001", "f001 f002")
