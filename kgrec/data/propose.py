@@ -17,7 +17,7 @@ from kgrec.data.split import LIKE_FRACTION
 from kgrec.data.times import read_times
 from kgrec.data.values import as_text
 from kgrec.errors import UsageError
-from kgrec.places import suffix
+from kgrec.places import address, is_pattern, matching, suffix
 from kgrec.plugin.domain import ACTIONS
 from kgrec.shown import visible
 
@@ -79,9 +79,20 @@ def look(files: Sequence[Path], domain_name: str | None, manager: PluginManager)
     """
     if not files:
         raise UsageError("there are no files to look at", hint="kgrec init DIR --from FILES")
-    looked = read_tables(files, manager)
+    whole = {matching(path)[0]: path for path in files if _is_partitioned(path)}
+    first = {pattern: path for path, pattern in whole.items()}
+    looked = read_tables([first.get(path, path) for path in files], manager)
     domain = manager.domain(best_domain(looked, manager) if domain_name is None else domain_name)
-    return Proposal(domain, tuple(inspect(looked, domain, manager)))
+    found = inspect(looked, domain, manager)
+    return Proposal(domain, tuple(replace(file, path=whole.get(file.path, file.path)) for file in found))
+
+
+def _is_partitioned(path: Path) -> bool:
+    """Say whether a pattern or folder holds one log in several files: their names differ in nothing but numbers."""
+    if address(path) or not is_pattern(path):
+        return False
+    found = matching(path)
+    return len(found) > 1 and len({re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "0", str(file)) for file in found}) == 1
 
 
 def write(proposal: Proposal, manager: PluginManager, *, folder: Path | None = None) -> str:
@@ -302,6 +313,8 @@ def _what(file: Inspected) -> str:
 
 
 def _path(path: Path, folder: Path | None) -> str:
+    if url := address(path):
+        return url
     if folder is None:
         return path.resolve().as_posix()
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

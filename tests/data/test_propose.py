@@ -2,6 +2,7 @@ import tomllib
 
 import pytest
 
+from kgrec.config import Config
 from kgrec.data.ingest import ingest
 from kgrec.data.inspection import RDF_ENDINGS
 from kgrec.data.profile import guess_separator
@@ -208,3 +209,19 @@ def test_how_a_file_is_written_is_kept(write, tmp_path, plugins):
     assert dated.notation.dates == "day-first"
     assert bare.reading.header is False
     assert "nothing tells" not in text
+
+
+def test_daily_files_are_one_entry(tmp_path, plugins):
+    (tmp_path / "logs").mkdir()
+    for day in ("2014-03-01", "2014-03-02", "2014-03-03"):
+        rows = "".join(f"u{k},i{k % 4},view\n" for k in range(20))
+        (tmp_path / "logs" / f"{day}.csv").write_text("user_id,item_id,action\n" + rows)
+    for place in ("logs", "logs/*.csv"):
+        config = Config.model_validate(tomllib.loads(propose([tmp_path / place], None, plugins, folder=tmp_path)))
+        assert [entry.path for entry in config.data.interactions] == [place]
+    built = ingest(config, plugins.domain("generic"), plugins, tmp_path).dataset
+    assert built.report["rows"] == 60
+    (tmp_path / "logs" / "items.csv").write_text("item_id,title\n" + "".join(f"i{k},Thing {k}\n" for k in range(9)))
+    config = Config.model_validate(tomllib.loads(propose([tmp_path / "logs"], None, plugins, folder=tmp_path)))
+    assert len(config.data.interactions) == 3
+    assert [entry.path for entry in config.data.items] == ["logs/items.csv"]
