@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from kgrec.languages.language import HAN
 
@@ -39,19 +39,31 @@ class Triggers:
         """Yield what is found, in no particular order; patterns that begin at one place are found once there."""
         if (anywhere := self._by_start.get("")) is not None:
             yield from anywhere.finditer(text)
-        folded, known, end = text.lower(), self._by_start, 0
-        if len(folded) != len(text):
-            folded = text  # of a few capitals the small form is longer
-        for at in (match.start() for match in _STARTS.finditer(folded)):
-            for start in (folded[at : at + 2], folded[at]):
-                pattern = known.get(start)
-                if at >= end and pattern is not None and (match := pattern.match(text, at)):
-                    end = max(match.end(), at + 1)
-                    yield match
+        known, places, end = self._by_start, _places(text), 0
+        found = sorted((at, start) for start in known.keys() & places.keys() for at in places[start])
+        for at, start in found:
+            if at >= end and (match := known[start].match(text, at)):
+                end = max(match.end(), at + 1)
+                yield match
 
     def search(self, text: str) -> re.Match[str] | None:
         """Return one of the places, or None."""
         return next(self.finditer(text), None)
+
+
+@lru_cache(maxsize=64)
+def _places(text: str) -> dict[str, list[int]]:
+    """Return where words (and Chinese characters) begin, by their first letter and by their first two."""
+    folded = text.lower()
+    if len(folded) != len(text):
+        folded = text  # of a few capitals the small form is longer
+    found: dict[str, list[int]] = {}
+    for match in _STARTS.finditer(folded):
+        at = match.start()
+        found.setdefault(folded[at], []).append(at)
+        if len(two := folded[at : at + 2]) == 2:
+            found.setdefault(two, []).append(at)
+    return found
 
 
 def _split(pattern: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ _SENTENCE_END = re.compile(
     r"[.!?](?:\s+(?![a-z])|$)|[。！？\n]"
 )  # a title may end in a mark: "Mars Attacks! and Glory"
 
-_Cue = tuple[frozenset[str], bool, re.Pattern[str]]
+_Cue = tuple[frozenset[str], bool, re.Pattern[str], str]
 
 
 class ClaimsOptions(Options):
@@ -128,7 +128,10 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
     written = placed(text, spans)
     said: dict[int, list[str]] = {}
     fits: set[int] = set()
-    for relations, follows, pattern in _cues(patterns, tuple(sorted(request.cues.items()))):
+    folded = written.lower()
+    for relations, follows, pattern, words_of_cue in _cues(patterns, tuple(sorted(request.cues.items()))):
+        if words_of_cue not in folded:
+            continue
         for match in pattern.finditer(written):
             for number in map(int, re.findall(PLACE, match["names"])):
                 titled = [fact.type == "title" for fact in spans[number].facts]
@@ -155,7 +158,14 @@ def _cues(patterns: Patterns, cues: tuple[tuple[str, tuple[str, ...]], ...]) -> 
         for cue in worded:
             found.setdefault(cue, set()).add(relation)
     ordered = sorted(found, key=lambda cue: (-len(cue), cue))
-    return tuple((frozenset(found[cue]), cue.startswith("{}"), _pattern(patterns, cue)) for cue in ordered)
+    return tuple(
+        (frozenset(found[cue]), cue.startswith("{}"), _pattern(patterns, cue), _longest_part(cue)) for cue in ordered
+    )
+
+
+def _longest_part(cue: str) -> str:
+    """Return the words that a text must have for a cue to be in it."""
+    return max(cue.partition("{}")[::2], key=len).strip().lower()
 
 
 def _pattern(patterns: Patterns, cue: str) -> re.Pattern[str]:

@@ -140,10 +140,12 @@ class Copying(Configured):
         runs = {" ".join(tokens[k : k + size]) for k in range(len(tokens) - size + 1)}
         for fact in facts:
             if fact.type == "text" and runs:
-                source = f" {' '.join(tokenize(fact.value).folded)} "
-                for run in runs:
-                    if f" {run} " in source:
-                        return [Violation("copying", f"{run!r} is copied from the catalogue", run)]
+                source = tokenize(fact.value).folded
+                copied = runs & {" ".join(source[k : k + size]) for k in range(len(source) - size + 1)}
+                if copied:
+                    return [
+                        Violation("copying", f"{run!r} is copied from the catalogue", run) for run in sorted(copied)
+                    ][:1]
         return []
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from pydantic import Field
 
-from kgrec.generate.guards.patterns import phrase_pattern
 from kgrec.generate.names import masked, spans_of
-from kgrec.languages import languages
+from kgrec.languages.language import every_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
 from kgrec.text.sanitize import forbidden
-from kgrec.text.tokens import name_key, tokenize
+from kgrec.text.tokens import han, name_key, tokenize
+from kgrec.text.triggers import Triggers
 
 _LONG_NUMBER = re.compile(r"(?<!\d)(?:\d[ \-]?){9,19}(?!\d)")
 _CODE = re.compile(r"(?<!\w)(?=\w{0,40}\d)(?=\w{0,40}[a-z])(?=\w{0,40}[A-Z])\w{16,}", re.A)
@@ -43,9 +44,13 @@ class Banned(Configured):
         yield from (said.strip()[:40] for _, said in forbidden(text, request.allowed))
         covered = masked(text, spans_of(text, tuple(facts)))
         yield from (match[0] for match in _CODE.finditer(covered))
-        yield from (
-            match[0] for match in phrase_pattern(languages(), "banned", tuple(self.options.words)).finditer(covered)
-        )
+        yield from (match[0] for match in _banned(tuple(self.options.words)).finditer(covered))
+
+
+@cache
+def _banned(more: tuple[str, ...]) -> Triggers:
+    phrases = {*more, *(phrase for one in every_language() for phrase in one.phrases("banned"))}
+    return Triggers(re.escape(p) if han(p) else rf"\b{re.escape(p)}(?!\w)" for p in phrases)
 
 
 class Privacy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from kgrec.languages import read
 from kgrec.text.tokens import han
@@ -36,7 +36,7 @@ class Synonyms:
         self._starts: dict[str, set[int]] = {}
         self._ends: dict[str, set[int]] = {}
         self._unspaced: dict[str, int] = {}
-        self._phrases: list[tuple[str, int]] = []
+        self._phrases: dict[str, list[tuple[re.Pattern[str], int]]] = {}
         for number, line in enumerate(lines):
             claimed = line.startswith("!")
             if claimed:
@@ -47,11 +47,9 @@ class Synonyms:
     def _add(self, word: str, group: int) -> None:
         if han(word):
             self._unspaced[word] = group
-        elif " " in word:
-            spelled = word.replace("*", "[a-z]*")
-            self._phrases.append((rf"\b{spelled}(?!\w)", group))
-        elif re.search(r"[(\[]", word):
-            self._phrases.append((rf"\b{word}(?!\w)", group))
+        elif re.search(r"[ (\[]", word):
+            pattern = re.compile(word.replace("*", "[a-z]*") + r"(?!\w)")
+            self._phrases.setdefault(word[:2], []).append((pattern, group))
         elif word.endswith("*"):
             self._starts.setdefault(word[:-1], set()).add(group)
         elif word.startswith("*"):
@@ -59,26 +57,20 @@ class Synonyms:
         else:
             self._whole.setdefault(word, set()).add(group)
 
-    @cached_property
-    def _patterns(self) -> re.Pattern[str] | None:
-        named = [f"(?P<g{k}>{pattern})" for k, (pattern, _) in enumerate(self._phrases)]
-        return re.compile(r"\b(?=[^\W\d_])(?:" + "|".join(named) + ")") if named else None
-
     def mentions(self, text: str) -> Iterator[GroupMention]:
         """Yield the words of groups in a text, in no particular order."""
         folded = text.lower()
         for match in _WORD.finditer(folded):
             for group in self._of(match[0]):
                 yield GroupMention(match.start(), match.end(), group)
-        for word, group in self._unspaced.items():
+            for pattern, group in self._phrases.get(match[0][:2], ()):
+                if found := pattern.match(folded, match.start()):
+                    yield GroupMention(found.start(), found.end(), group)
+        for word, group in self._unspaced.items() if han(text) else ():
             at = folded.find(word)
             while at >= 0:
                 yield GroupMention(at, at + len(word), group)
                 at = folded.find(word, at + 1)
-        if self._patterns is not None:
-            for match in self._patterns.finditer(folded):
-                _, group = self._phrases[int((match.lastgroup or "g0")[1:])]
-                yield GroupMention(match.start(), match.end(), group)
 
     def _of(self, word: str) -> frozenset[int]:
         found = set(self._whole.get(word, ()))
