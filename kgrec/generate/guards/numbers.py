@@ -10,6 +10,7 @@ from functools import cache
 
 from pydantic import Field
 
+from kgrec.generate.guards.patterns import patterns_of
 from kgrec.generate.names import covers, spans_of
 from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -58,7 +59,8 @@ class Numbers(Configured):
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
         held = list(_held(facts, request.language))
         counts = {fact.number for fact in facts if fact.type == "interest"}
-        counts |= {float(n) for n in range(2, 1 + sum(fact.type == "history" for fact in facts))}
+        touched = {float(n) for n in range(2, 1 + sum(fact.type == "history" for fact in facts))}
+        counts |= touched
         family = get_language(request.language).family
         behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
@@ -69,6 +71,10 @@ class Numbers(Configured):
             for n in (*numbers_in(text, request.language), *_odd_numerals(text))
             if not covers(spans, n.start, n.end)
             and not (n.value in counts and _counts_items(text, n, request))
+            and not (
+                n.value in touched
+                and patterns_of(request.language).search("reader", text[max(n.start - 40, 0) : n.start])
+            )
             and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
         ]
 

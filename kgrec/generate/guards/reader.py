@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kgrec.generate.guards.patterns import Patterns
+from kgrec.generate.guards.synonyms import synonyms_of
 from kgrec.generate.names import COVER, PLACE, Span, masked, placed
 from kgrec.plugin.generation import Violation
 from kgrec.text.tokens import sentences
@@ -54,7 +55,10 @@ def _named(patterns: Patterns, spans: Sequence[Span], text: str) -> Iterator[Vio
 def _did(verb: str, span: Span | None) -> bool:
     """Say whether the facts say that the reader did this with an item."""
     labels = [fact.label.lower() for fact in span.facts if fact.type == "history" and fact.label] if span else []
-    return any(label.startswith(verb.lower()) or verb.lower().startswith(label) for label in labels)
+    if any(label.startswith(verb.lower()) or verb.lower().startswith(label) for label in labels):
+        return True
+    meant = synonyms_of(()).groups(verb)
+    return any(meant & synonyms_of(()).groups(label) for label in labels)
 
 
 def _known(span: Span) -> bool:
