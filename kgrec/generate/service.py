@@ -326,9 +326,9 @@ class TextService:
     ) -> Iterator[TextRequest]:
         """Yield a request for each group of items; ``reasons`` are of all their items, or none."""
         start = 0
-        for chunk in chunks:
+        for place, chunk in enumerate(chunks):
             part = reasons[start : start + len(chunk)]
-            yield self.request(kind, chunk, asked, user_id=user_id, reasons=part)
+            yield replace(self.request(kind, chunk, asked, user_id=user_id, reasons=part), place=place)
             start += len(chunk)
 
     def _written(

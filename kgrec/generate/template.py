@@ -21,14 +21,14 @@ after "in which"; ``quote`` is the sentence as it is. ``titles`` are those of al
 many of, ``examples`` some of these.
 
 What to say is planned before it is worded: lines for this reader are chosen first, then what else is said, and no fact
-is told twice. A text of one reader does not begin as the one before it did.
+is told twice. Texts of one reader begin in different ways, in turn.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -79,9 +79,6 @@ FREE = frozenset({"title", "titles", "noun", "nouns", "verb", "count"})
 
 EACH = 2
 """Items of which the next one is told by another line, if it can be."""
-
-REMEMBERED = 6
-"""Texts of a reader whose first lines the next one does not begin with, if it can begin otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,19 +280,20 @@ class TemplateGenerator:
         seed: int,
     ) -> list[str]:
         """Return a text for each request; see :class:`kgrec.plugin.protocols.Generator`."""
-        begun: defaultdict[str, deque[Line]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
-        return [_Writing(request, seed, begun[request.key]).text() for request in requests]
+        return [_Writing(request, seed).text() for request in requests]
 
 
 class _Writing:
     """One text: what is chosen, and what has been told."""
 
-    def __init__(self, request: TextRequest, seed: int, begun: deque[Line]) -> None:
-        self.request, self.begun = request, begun
+    def __init__(self, request: TextRequest, seed: int) -> None:
+        self.request = request
         self.draw = random.Random(f"{seed}|{request.key}|{','.join(request.item_ids)}|{request.kind.name}")
         self.pack = get_language(request.language)
         self.told: list[str] = []
-        self.first: Line | None = None
+        # Of a reader's texts each begins in a way of its own, in turn.
+        turns = random.Random(f"{seed}|{request.key}|{request.kind.name}")
+        self.turn = (turns if request.key else self.draw).randrange(1000) + request.place
 
     def text(self) -> str:
         phrases = phrases_of(self.request)
@@ -308,8 +306,6 @@ class _Writing:
                 break
             self.told = []
             whole = self._written(phrases, share)
-        if self.first is not None:
-            self.begun.append(self.first)
         return whole
 
     def _written(self, phrases: Phrases, share: float) -> str:
@@ -324,12 +320,11 @@ class _Writing:
             if section.mark == "*":
                 parts[k] = (self._joined(self._each(section, share)), 0)
                 continue
-            line = self._choose(section, values, self.begun if k == 0 else ())
+            line = self._choose(section, values, first=k == 0)
             if line is not None:
                 self._tell(line, values)
                 soon = (1 if line.needs & PERSONAL else 2) if section.mark == "?" else 0
                 parts[k], lines[k] = (line.fill(values, request.language, request.title_mark), soon), line
-        self.first = lines[0] if lines else None
         return self._joined(self._shortened([part for part in parts if part[0]]))
 
     def _joined(self, parts: Iterable[str]) -> str:
@@ -337,13 +332,13 @@ class _Writing:
 
     def _each(self, section: PhraseSection, share: float) -> list[str]:
         texts: list[str] = []
-        used: deque[Line] = deque(maxlen=EACH)
+        used: list[Line] = []
         for item in self.request.item_ids[: self.request.kind.max_items]:
             own = [fact for fact in self.request.facts if fact.subject in (item, "")]
             values = slot_values(self.request, own, share)
-            line = self._choose(section, values, used)
+            line = self._choose(section, values, used=used)
             if line is not None:
-                used.append(line)
+                used = [*used[1 - EACH :], line]
                 self._tell(line, values)
                 texts.append(line.fill(values, self.request.language, self.request.title_mark))
         return list(dict.fromkeys(texts))  # two articles of one title are told of once
@@ -357,11 +352,13 @@ class _Writing:
         own = [value for slot in line.slots if slot.name not in FREE for value in values[slot.name][: slot.limit]]
         return any(value in said or said in value for value in own for said in self.told)
 
-    def _choose(self, section: PhraseSection, values: _Values, last: Sequence[Line] | deque[Line]) -> Line | None:
+    def _choose(
+        self, section: PhraseSection, values: _Values, *, first: bool = False, used: Sequence[Line] = ()
+    ) -> Line | None:
         """Draw one of the lines that can be filled.
 
         Those for this reader go first, then those for this tone, those that tell of the description, those that say
-        most, of which those that name a topic; a text does not begin as the reader's last ones did, if it can.
+        most, of which those that name a topic. The first section of a reader's texts begins in each way in turn.
         """
         tone, request = self.request.tone, self.request
         usable = [
@@ -379,9 +376,10 @@ class _Writing:
             mark = request.title_mark
             rows = _best(rows, lambda row: self._fits(row[0].fill(values, request.language, mark)))
         rows = _best(rows, lambda row: bool(row[1] & TOLD))
-        rows = _best(rows, lambda row: row[0] not in last)
-        if last:
-            rows = _best(rows, lambda row: row[0].head != next(reversed(last)).head)
+        rows = _best(rows, lambda row: row[0] not in used)
+        if first and rows:
+            heads = list(dict.fromkeys(row[0].head for row in rows))
+            rows = [row for row in rows if row[0].head == heads[self.turn % len(heads)]]
         told = [len(needs - FREE) for _, needs in rows]
         least = max(max(told, default=0) - 1, min(max(told, default=0), 1))
         lines = [line for (line, _), count in zip(rows, told, strict=True) if count >= least]

@@ -169,6 +169,7 @@ class TextRequest:
         known: all names of the workspace, for guards; None: only ``facts`` are known.
         cues: words that state a relation, with ``{}`` where the name stands, by relation, in ``language``, for guards.
         private: what must not be told, for guards: the user's id and own words.
+        place: of the text among those of its reader, so that neighbours differ.
         title_mark: how titles are set off in sentences, with ``{}``; empty: as the language does.
         topics: values of ``facts`` that the text should dwell on, the strongest first; empty: no preference.
         synonyms: words of one meaning in the domain, a group a line, see ``kgrec/languages/synonyms.txt``.
@@ -193,6 +194,7 @@ class TextRequest:
     cues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     private: tuple[str, ...] = ()
     title_mark: str = ""
+    place: int = 0
     topics: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
     strict: bool = False

@@ -151,7 +151,7 @@ def test_a_tone_is_heard_in_every_kind(kind, language):
 
 
 def test_a_text_does_not_begin_as_the_one_before():
-    requests = [toy_request(item_ids=(f"i{k}",)) for k in range(4)]
+    requests = [toy_request(item_ids=(f"i{k}",), place=k) for k in range(4)]
     texts = TemplateGenerator().write(requests, seed=1)
     openings = [text.split(".")[0].split("?")[0] for text in texts]
     assert all(a != b for a, b in itertools.pairwise(openings[:3])), openings
