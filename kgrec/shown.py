@@ -26,7 +26,7 @@ _SUBDIVISION = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a
 _VIRAMA = 9
 """Combining class of the sign that takes a letter its vowel: joiners beside it choose the form of the pair."""
 _CURSIVE = re.compile(
-    "[\u0620-\u074a\u0750-\u0777\u07ca-\u07ea\u0840-\u0855\u0860-\u08c9\u1807-\u18aa\ua840-\ua873\ufb50-\ufdff\ufe70-\ufefc"
+    "[\u0620-\u074a\u0750-\u0777\u07ca-\u07ea\u0840-\u0855\u0860-\u08c9\u1807\u1820-\u18aa\ua840-\ua873\ufb50-\ufdff\ufe70-\ufefc"
     "\U00010ac0-\U00010aff\U0001e900-\U0001e943]"
 )
 """Letters that join: Arabic and its kin (Syriac, N'Ko, Mandaic), Mongolian, Phags-pa, Manichaean, Adlam."""
@@ -84,7 +84,7 @@ def _belongs(sign: str, letter: str, before: str, after: str) -> bool:
     if sign == "\u200c":
         return all(joins) or _VIRAMA in near
     if sign == "\u200d":
-        return joins[0] != joins[1] or _VIRAMA in near or (_is_emoji(before) and _is_emoji(after))
+        return joins[0] != joins[1] or _VIRAMA in near or (_is_emoji(before) and after != "\ufe0f" and _is_emoji(after))
     if sign == "\u200b":
         return bool(_UNSPACED.match(before) and _UNSPACED.match(after))
     if sign in "\ufe0e\ufe0f":

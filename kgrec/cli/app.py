@@ -46,6 +46,10 @@ def main(args: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except Exception as error:  # the boundary: what nobody foresaw is one line, not a page
         return _explain(error, options)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust, which is no Exception in Python
+            raise
+        return _explain(RuntimeError(str(error)), options)
     if code == INTERRUPTED:
         print("\ninterrupted: the last good state of the workspace stands", file=sys.stderr)
     return code

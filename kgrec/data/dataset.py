@@ -228,7 +228,7 @@ def table_errors(place: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise CorruptArtifactError(f"{place} cannot be read: {error}", hint="run `kgrec build-graph` again") from None
 
 

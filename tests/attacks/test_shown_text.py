@@ -40,6 +40,8 @@ HIDES = [
     ("a\x1b]0;title\x07b\x9b2Jc", "a ]0;title b 2Jc"),
     ("one\r\ntwo\u2028three", "one two three"),
     ("half \ud83d", "half  "),
+    ("\u0646\u200c\u180b\u0646", "\u0646\u0646"),  # signs that seem to belong to each other
+    ("\U0001f468\u200d\ufe0f", "\U0001f468\ufe0f"),
 ]
 
 
@@ -57,7 +59,7 @@ def test_lines_stay_where_they_are_wanted():
     assert visible("a\r\nb\tc\x0bd\u0085e", lines=True) == "a\nb\tc d\ne"
 
 
-SIGNS = "a\u0645\u0646\u200c\u200d\u200b\ufe0f\u202e\x1b\u2764\U0001f468\u094d\u0915 "
+SIGNS = "a\u0645\u0646\u200c\u200d\u200b\ufe0f\u202e\x1b\u2764\U0001f468\u094d\u0915\u180b\u1820 "
 
 
 @given(st.text(st.characters()) | st.text(st.sampled_from(SIGNS)))

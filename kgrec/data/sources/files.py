@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tomllib
 import zipfile
 import zlib
@@ -38,6 +39,8 @@ TITLE, TOTAL = NOT_ROWS = ("a title above the table", "a total, not a row")
 """Reasons of lines that were never meant to be rows."""
 
 _BLOCK = 1 << 20
+BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, LookupError, struct.error)
+"""What Python's own module raises of archives that are damaged, or of a version or method that it does not know."""
 
 
 def find_source(path: Path, format_name: str | None, manager: PluginManager) -> DataSource | None:
@@ -93,7 +96,15 @@ def read_rows(
     if source is None:
         known = ", ".join(manager.registry("data source"))
         raise DataError(f"{path}: no data source reads files of this name", hint=_conversion(path, known))
-    return source.read(path, reading)
+    import polars as pl
+
+    try:
+        return source.read(path, reading)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # the latter is no Exception
+        told = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path} cannot be read: {told}", hint="is it damaged, or another format of this name?"
+        ) from None
 
 
 def _conversion(path: Path, known: str) -> str:
@@ -169,7 +180,7 @@ def members(file: Path, data: bytes | None = None) -> list[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes() if data is None else data)) as archive:
             found = [m.filename for m in archive.infolist() if not m.is_dir() and m.file_size]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except BAD_ARCHIVE as error:
         raise DataError(f"{file} is not a complete .zip file: {error}", hint="copy or download it again") from None
     return [name for name in found if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
 
@@ -181,7 +192,7 @@ def _member(file: Path, data: bytes, part: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(part) as stream:
             return _bounded(file, data, cast("BinaryIO", stream))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except BAD_ARCHIVE as error:
         raise DataError(f"{file}: {part} cannot be unpacked: {error}", hint="unpack it by hand") from None
 
 
@@ -224,10 +235,10 @@ def _zstd(path: Path, data: bytes) -> bytes:
     try:
         with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
             content = _bounded(path, data, stream)
+        # The streaming reader takes a cut-off frame for its end; the size in the frame's header tells.
+        size = zstandard.frame_content_size(data)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
-    # The streaming reader takes a cut-off frame for its end; the size in the frame's header tells.
-    size = zstandard.frame_content_size(data)
     if len(content) < size or (not content and size != 0):
         raise ValueError("the end is missing")
     return content

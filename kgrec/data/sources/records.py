@@ -176,10 +176,10 @@ def _numbered(records: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def _loaded(path: Path, data: bytes) -> Any:
-    try:
-        return json.loads(data, parse_int=str, parse_float=lambda text: text.removesuffix(".0"))
+    check_utf8(path, data)
+    try:  # as text: of bytes Python guesses an encoding
+        return json.loads(data.decode(), parse_int=str, parse_float=lambda text: text.removesuffix(".0"))
     except json.JSONDecodeError as error:
-        check_utf8(path, data)
         raise DataError(
             f"{path}: line {error.lineno} is no JSON: {error}", hint="a file holds one array or one object a line"
         ) from None

@@ -10,7 +10,7 @@ import polars as pl
 
 from kgrec.config import ReadConfig
 from kgrec.data.sources.delimited import parse_delimited
-from kgrec.data.sources.files import LINE, NamedByEnding, read_bytes
+from kgrec.data.sources.files import BAD_ARCHIVE, LINE, NamedByEnding, read_bytes
 from kgrec.data.sources.limits import exceeded, most_bytes
 from kgrec.data.sources.records import flatten
 from kgrec.errors import DataError, MissingExtraError, NotFoundError
@@ -89,6 +89,6 @@ def sheets(file: Path) -> dict[str, pl.DataFrame]:
         tables = {
             name: book.load_sheet(name, header_row=None, dtypes="string").to_polars() for name in book.sheet_names
         }
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, OSError) as error:
+    except (fastexcel.FastExcelError, *BAD_ARCHIVE) as error:
         raise DataError(f"{file} is no Excel file: {error}", hint="save it again, or export it as csv") from None
     return {name: table for name, table in tables.items() if table.height and table.width}

@@ -1,0 +1,65 @@
+"""What fuzzing found (tests/attacks/fuzz.py), one input a kind: each is read or is an error that names the file."""
+
+import base64
+import io
+import zipfile
+from contextlib import suppress
+
+import polars as pl
+import pytest
+
+from kgrec.cli import app
+from kgrec.data.sources.files import read_rows
+from kgrec.errors import DataError
+from kgrec.plugin.manager import load_plugins
+
+FOUND = [
+    ("csv", b"*\tb\x8e\n12\t\n:"),  # a title above columns that decode to one name
+    ("tsv", base64.b64decode("YbIKKgmy")),
+    ("jsonl", base64.b64decode("AAAAAAB7ImEiOiAxLCAiYiI6L1sxLCAyXSwgImPVAAAAAAAAACBudWxsIn0K")),  # taken for UTF-32
+    ("csv.zst", b"\x28"),  # too short to say its size
+]
+
+
+def _zip(change):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.csv", "a,b\n1,2\n")
+    return change(stream.getvalue())
+
+
+FOUND += [
+    ("zip", _zip(lambda data: data.replace(b"a.csv", b"\0.csv"))),  # a member without a name
+    ("zip", _zip(lambda data: data.replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xc6"))),  # of version 19.8
+    ("xlsx", _zip(lambda data: data.replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xc6"))),
+]
+
+
+@pytest.mark.parametrize(("ending", "data"), FOUND)
+def test_it_is_read_or_named(tmp_path, ending, data):
+    file = tmp_path / f"input.{ending}"
+    file.write_bytes(data)
+    with suppress(DataError):
+        read_rows(file, None, load_plugins([]))
+
+
+def test_a_panic_of_rust_is_an_error_of_the_file(tmp_path, monkeypatch):
+    """Polars panics over some damaged parquet files, and such a panic is no Exception."""
+
+    def panic(*_, **__):
+        raise pl.exceptions.PanicException("called `Result::unwrap()` on an `Err` value")
+
+    file = tmp_path / "input.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(file)
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(DataError, match=r"input\.parquet cannot be read"):
+        read_rows(file, None, load_plugins([]))
+
+
+def test_a_panic_elsewhere_is_a_line(monkeypatch, capsys):
+    def panic(_):
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr("kgrec.cli.application.run", panic)
+    assert app.main([]) == 1
+    assert "error: unexpected" in capsys.readouterr().err
