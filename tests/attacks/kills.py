@@ -225,7 +225,8 @@ def main(folder, seed, n_random, n_aimed):
             wrong(f"the same command ends with {code}")
         found = state(root)
         if found != wanted:
-            wrong(f"it holds {found}, undisturbed {wanted}")
+            differs = [k for k in wanted if found[k] != wanted[k]] if isinstance(found, dict) else found
+            wrong(f"it holds something else than after an undisturbed run: {differs}")
         for left in leftovers(root, home):
             wrong(f"left: {left}")
         print(sum(kills.values()), name, how, problems[-1:], file=sys.stderr, flush=True)
