@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from kgrec.errors import DataError, MissingExtraError, ModelError
+from kgrec.errors import DataError, MissingExtraError, ModelError, PartError
 from kgrec.generate.prompts import fence, valid_json
 from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -79,7 +79,7 @@ class Judge:
         tokens = TOKENS * (len(parts) + 1)
         try:
             (answer,) = self._model.complete([prompt], max_new_tokens=tokens, seed=self._seed, schema=SCHEMA)
-        except (ModelError, MissingExtraError, DataError) as error:
+        except (ModelError, MissingExtraError, DataError, PartError) as error:
             return [Violation("judge", f"the judge {self._model.name} gave no answer: {error.message}")]
         verdicts = _verdicts(answer, len(parts))
         if verdicts is None:
