@@ -235,7 +235,7 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
         catalogued = any(role.kind == "items" for other, role in enumerate(roles) if other != k)
         bare = not {"time", "action", "value"} & set(chosen)
         # Names of items, without anything done to them, where a catalogue has ids: texts about items, no log.
-        points -= 3 * (bare and catalogued and i.words.prop == {"title"} and i.name not in links.items)
+        points -= 5 * (bare and catalogued and i.words.prop == {"title"} and i.name not in links.items)
         points += 1.0 * (i.several and u.uniqueness > 0.98)
         if i.uniqueness > 0.98 and i.rows >= FEW and not i.several:
             rest = len(columns) - len(taken)

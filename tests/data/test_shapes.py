@@ -2,6 +2,8 @@
 
 import pytest
 
+import tests.data.shapes.more  # adds its cases
+import tests.data.shapes.public  # noqa: F401
 from kgrec.plugin.manager import load_plugins
 from tests.data.shapes.cases import CASES
 from tests.data.shapes.check import judge
