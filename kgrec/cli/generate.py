@@ -37,6 +37,7 @@ def generate(
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="About so many recommended items.")] = 1,
     lang: options.Language = None,
     tone: options.Tone = None,
+    length: Annotated[str, typer.Option("--length", metavar="LENGTH", help="short, medium or long.")] = "medium",
     model: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +85,7 @@ def generate(
         "kind": kind,
         "language": lang,
         "tone": tone,
+        "length": length,
         "model": model,
         "candidates": candidates,
         "seed": seed,

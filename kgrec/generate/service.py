@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
 
+LENGTHS = {"short": 0.5, "medium": 1.0, "long": 1.6}
+"""How long texts are beside what their kind says."""
+
 TEXT_FIELDS = ("text", "kind", "lang", "user_id", "item_ids")
 """By which a file of texts is known as one; the first field stands first in each line."""
 
@@ -70,6 +73,7 @@ class GenerateOptions:
         allow_fallback: let the template step in where a model fails; otherwise that is an error.
         variant: name of the prompt (of the phrases, for the template); None: as ``generate.variants`` chooses.
         steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on.
+        length: ``short``, ``medium`` or ``long``: how much of what its kind allows a text may take.
     """
 
     kind: str | None = None
@@ -81,6 +85,7 @@ class GenerateOptions:
     allow_fallback: bool = True
     variant: str | None = None
     steer: str | None = None
+    length: str = "medium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class ResolvedOptions:
     allow_fallback: bool
     variant: str | None
     steer: str
+    length: str = "medium"
 
 
 _Job = tuple[str, tuple[str, ...]]
@@ -150,6 +156,8 @@ class TextService:
         tone, steer = options.tone or generate.tone, options.steer or generate.steer
         if tone not in TONES:
             raise UsageError(f"unknown tone {tone!r}", hint=f"one of {', '.join(TONES)}")
+        if options.length not in LENGTHS:
+            raise UsageError(f"unknown length {options.length!r}", hint=f"one of {', '.join(LENGTHS)}")
         if steer not in ("profile", "latent"):
             raise UsageError(f"texts cannot be steered by {steer!r}", hint="profile or latent")
         return ResolvedOptions(
@@ -161,6 +169,7 @@ class TextService:
             allow_fallback=options.allow_fallback,
             variant=options.variant,
             steer=steer,
+            length=options.length,
         )
 
     def generate(
@@ -188,7 +197,8 @@ class TextService:
             UsageError: there is neither a user nor an item, or the kind is written for a user and there is none.
             GuardRefusedError: nothing passed, and no fallback is allowed.
         """
-        asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
+        asked = self.resolved(options)
+        kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
         if kind.personal and user is None:
             raise UsageError(f"a text of the kind {kind.name!r} is written for a user", hint="give a USER")
         user_id = canonical_id(user) if user is not None and kind.personal else ""
@@ -249,7 +259,8 @@ class TextService:
             raise UsageError(f"{out.name!r}: texts are written as JSON lines", hint="--out FILE.jsonl")
         if not out.parent.is_dir():
             raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
-        asked, kind = self.resolved(options), kind_of(self.domain, options.kind)
+        asked = self.resolved(options)
+        kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
         with resumed_lines(out, TEXT_FIELDS) as (rows, stream):
             done = {
                 (str(row["user_id"] or ""), tuple(map(str, row["item_ids"])))

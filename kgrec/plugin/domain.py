@@ -195,6 +195,8 @@ class TextKind:
 
     def scaled(self, factor: float, code: str) -> TextKind:
         """Return the kind with texts in a language that may be ``factor`` times as long, on its channel at most."""
+        if factor == 1:
+            return self
         longest = max(int(self.longest(code) * factor), 2 * self.shortest(code))
         told = max(1, round(self.gist * factor))
         return replace(self, max_length={**self.max_length, code: longest}, gist=told)
