@@ -141,10 +141,11 @@ class Judged:
                 found = [select(self.fitter, spec, self.inputs.fit, self.inputs.held_out, task) for spec in specs]
             best = max(found, key=lambda one: one.ndcg)
             grid = wide(family, self.inputs.fit)
-            figures = [self.fitter.trial(specs[0], o, self.inputs.fit, self.inputs.held_out)[0].mean() for o in grid]
+            trials = [self.fitter.trial(specs[0], o, self.inputs.fit, self.inputs.held_out) for o in grid]
+            figures = [ndcg.mean() for ndcg, _ in trials]
             place = int(np.argmax(figures))
             default = self.on_test(best.name, best.refit_options)
-            other = self.on_test(specs[0].name, grid[place])
+            other = self.on_test(specs[0].name, {**grid[place], **trials[place][1]})
             regret = 1 - default.mean() / max(other.mean(), 1e-9)
             counts = (sum(max(len(one.tried), 1) for one in found), len(grid))
             row = Row(family, float(default.mean()), float(other.mean()), float(regret), *counts, best.options)
