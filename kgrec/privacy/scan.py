@@ -23,6 +23,8 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.parse import quote
 
+from kgrec.errors import CorruptArtifactError
+
 BLOCK = 1 << 23
 """Bytes looked through at once."""
 ROWS = 50_000
@@ -144,7 +146,7 @@ class Scanner:
                 return self._store(path)
             with path.open("rb") as stream:
                 return self._stream(stream, path)
-        except UNREADABLE as error:
+        except (*UNREADABLE, CorruptArtifactError) as error:  # such as the store of a command that was killed
             return Found(problem=str(error)[:200] or type(error).__name__)
 
     def _store(self, folder: Path) -> Found:
