@@ -66,6 +66,10 @@ _GENERIC = frozenset(WORDS["hints"]["generic"])
 _MEASURES = ("time", "value", "count", "price", "description", "text", "zone")
 
 
+_MACHINE_ID = r"^(?:[0-9a-fA-F]{16,64}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})$"
+"""Hashes, UUIDs and numbers so long that nobody counts up to them: such ids name visitors more often than items."""
+
+
 def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     """Score a column as the one who acts."""
     s, n = Score(), c.words
@@ -90,6 +94,8 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
         s.add(2, "e-mail addresses")
+    if not n.noun and not n.prop and c.uniqueness < 0.9 and c.distinct > 2 and c.shape(_MACHINE_ID) > 0.95:
+        s.add(2, "long ids of a machine's making")
     if c.identifies < 0.5:
         s.add(-1 if c.spaces > 0.3 and c.length < 40 and not c.is_list else -4)
     if c.constant:

@@ -124,12 +124,15 @@ def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> 
         elif file.table is None:
             found.append(Inspected(file.path, "triples", {}))
         else:
-            found.append(_one(file.path, file.table, guessed[k], domain, manager))
+            logs = [g for at, g in guessed.items() if at != k and g.kind == "interactions" and "user" in g.columns]
+            found.append(_one(file.path, file.table, guessed[k], domain, manager, alone=not logs))
     found += [second for file in found if (second := _items_of_events(file, found, domain)) is not None]
     return found
 
 
-def _one(path: Path, table: TableProfile, guess: Guess, domain: Domain, manager: PluginManager) -> Inspected:
+def _one(
+    path: Path, table: TableProfile, guess: Guess, domain: Domain, manager: PluginManager, *, alone: bool
+) -> Inspected:
     columns = list(table.columns)
     asked = manager.schema_mapping(domain.name, path.name, columns)
     if asked is not None:
@@ -143,7 +146,7 @@ def _one(path: Path, table: TableProfile, guess: Guess, domain: Domain, manager:
             told = {word: asked.actions.get(word, action) for word, action in stated.actions.items()}
             stated = replace(stated, actions=told)
         return _finish(stated)
-    layout, kind, fields, notes = layout_of(table, guess, domain)
+    layout, kind, fields, notes = layout_of(table, guess, domain, alone=alone)
     found = Inspected(
         path, kind, fields, layout=layout, why=guess.why, confidence=guess.confidence, doubts=guess.doubts,
         notes=notes, table=table,

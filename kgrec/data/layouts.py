@@ -49,9 +49,12 @@ class RowLayout:
 
 
 def layout_of(
-    table: TableProfile, guess: Guess, domain: Domain
+    table: TableProfile, guess: Guess, domain: Domain, *, alone: bool = True
 ) -> tuple[RowLayout, Kind, dict[str, str], tuple[str, ...]]:
-    """Return layout, role and fields of a file that is taken for ``guess``, and what a person should know of it."""
+    """Return layout, role and fields of a file that is taken for ``guess``, and what a person should know of it.
+
+    Only where the file is ``alone``, no other names users beside items, can it be the log of one person.
+    """
     matrix = _matrix(table, guess)
     if matrix is not None:
         what = f"wide: one column an item, {len(table.columns) - 1} of them; cells are values"
@@ -64,7 +67,7 @@ def layout_of(
             note = f"a row holds several items ({item.name}): each becomes an interaction"
             return RowLayout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
         return RowLayout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
-    if guess.kind in ("items", "unknown"):
+    if alone and guess.kind in ("items", "unknown"):
         own = _one_person(table, guess, domain)
         if own is not None:
             note = f'no column names a user: all rows are taken for those of one person (user = "{ME}")'
