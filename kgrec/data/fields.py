@@ -94,7 +94,8 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
         s.add(2, "e-mail addresses")
-    if not n.noun and not n.prop and c.uniqueness < 0.9 and c.distinct > 2 and c.shape(_MACHINE_ID) > 0.95:
+    named = not c.name.startswith("column_")  # a file without a header names nothing
+    if named and not n.noun and not n.prop and c.uniqueness < 0.9 and c.distinct > 2 and c.shape(_MACHINE_ID) > 0.95:
         s.add(2, "long ids of a machine's making")
     if c.identifies < 0.5:
         s.add(-1 if c.spaces > 0.3 and c.length < 40 and not c.is_list else -4)
