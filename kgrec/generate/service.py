@@ -446,8 +446,7 @@ class TextService:
         """All names of the workspace."""
         nodes = self.graph.nodes.filter(pl.col("kind") != "user")
         named = nodes.filter((pl.col("label") != pl.col("key")) | (pl.col("kind") == "item"))
-        aliases = named["aliases"].explode().drop_nulls()
-        return NameIndex([*named["label"].to_list(), *aliases.to_list()])
+        return NameIndex([*named["label"].to_list(), *named["aliases"].explode().drop_nulls().to_list()])
 
     def book(self, language: str) -> FactBook:
         """Return the facts of the workspace, labelled in ``language``."""
@@ -458,8 +457,7 @@ class TextService:
 
     def prompt(self, task: str) -> PromptTemplate | None:
         """Return the prompt of a task, checked."""
-        found = self.manager.prompt_template(self.domain.name, task)
-        return check_prompt(found) if found else None
+        return check_prompt(found) if (found := self.manager.prompt_template(self.domain.name, task)) else None
 
     def writer(self, asked: ResolvedOptions) -> Writer:
         """Return the writer of what is asked for; a part that cannot be made leaves a note in :attr:`notes`."""
@@ -563,12 +561,11 @@ class TextService:
     def _made(self, spec: Spec, options: dict[str, Any], tables: str, named: str, first: str = "") -> Any:
         """Build a part, its first option ``first`` where it is given, or say in :attr:`notes` what it lacks."""
         try:
-            if first:
-                options = {**options, next(iter(option_defaults(spec.load())), "model"): first}
-            return spec.build(options, table=f"{tables}.{spec.name}")
-        except (ConfigError, ConsentError):
-            raise
+            named_first = {next(iter(option_defaults(spec.load())), "model"): first} if first else {}
+            return spec.build({**options, **named_first}, table=f"{tables}.{spec.name}")
         except KgrecError as error:
+            if isinstance(error, ConfigError | ConsentError):
+                raise
             self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message
             return None
 
@@ -599,6 +596,4 @@ class TextService:
             return ()
         if language not in self._explainers:
             self._explainers[language] = Explainer(self.dataset, self.graph, self.domain, ranker, language=language)
-        user = self._recommender().users.find(found.user_id)
-        reasons: tuple[Reason, ...] = self._explainers[language].reasons(found, user)
-        return reasons
+        return self._explainers[language].reasons(found, self._recommender().users.find(found.user_id))

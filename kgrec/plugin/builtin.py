@@ -202,7 +202,7 @@ def kgrec_commands() -> list[Spec]:
     return [
         Spec("init", f"{cli}.init:init", "Look at files and write a kgrec.toml that fits them."),
         Spec("build-graph", f"{cli}.build_graph:build_graph", "Read and clean the files, build the knowledge graph."),
-        Spec("check", f"{cli}.check:check", "Write a page on the data, as kgrec understands it."),
+        Spec("check", f"{cli}.check:check", "Write a page on the data: what was read, lost, and looks suspicious."),
         Spec("train", f"{cli}.train:train", "Fit the scorers and learn how much each counts."),
         Spec(
             "evaluate",
@@ -246,7 +246,11 @@ def kgrec_commands() -> list[Spec]:
         ),
         Spec("profile", f"{cli}.generate:profile", "Show what a user is interested in, and which events say so."),
         Spec("info", f"{cli}.info:info", "Show what the workspace holds, a user, or the settings."),
-        Spec("forget", f"{cli}.personal_data:forget", "Forget a person: out of lists at once, then out of everything."),
+        Spec(
+            "forget",
+            f"{cli}.personal_data:forget",
+            "Forget a person: out of the lists at once, then out of every artifact, with a certificate.",
+        ),
         Spec("audit privacy", f"{cli}.audit:privacy", "Attack the lists, and read reasons and texts for names."),
         Spec("export-user", f"{cli}.personal_data:export_user", "Hand a person everything that is known."),
         Spec(

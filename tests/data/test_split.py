@@ -134,11 +134,11 @@ def test_the_share_is_per_user_and_few_likes_stay():
     rows = views(3, 20) + [(3, i, "view", None, 0, "train") for i in range(2)]
     data = dataset(rows)
     weights = like_weights(data, FeedbackConfig(), GENERIC)
-    split = split_validation(data, weights, TrainConfig(validation_fraction=0.2), 1)
+    split = split_validation(data, weights, TrainConfig(split="ratio", validation_fraction=0.2), 1)
     held = data.interactions.filter(pl.Series(split.validation))["user"].to_numpy()
     assert np.bincount(held, minlength=4).tolist() == [4, 4, 4, 0]
-    again = split_validation(data, weights, TrainConfig(validation_fraction=0.2), 1)
-    other = split_validation(data, weights, TrainConfig(validation_fraction=0.2), 2)
+    again = split_validation(data, weights, TrainConfig(split="ratio", validation_fraction=0.2), 1)
+    other = split_validation(data, weights, TrainConfig(split="ratio", validation_fraction=0.2), 2)
     assert np.array_equal(split.validation, again.validation)
     assert not np.array_equal(split.validation, other.validation)
 
@@ -246,10 +246,10 @@ def test_only_the_heaviest_action_is_held_out_where_there_is_enough_of_it():
     bought = [(u, i, "purchase", None, 10 + i, "train") for u in range(300) for i in (1, 3, 5, 7)]
     data = dataset(views + bought)
     weights = like_weights(data, FeedbackConfig(), GENERIC)
-    split = split_validation(data, weights, TrainConfig(), 1)
+    split = split_validation(data, weights, TrainConfig(split="ratio"), 1)
     held = pair_set(data, split.validation)
     assert len(held) == 300
     assert {item for _, item in held} <= {1, 3, 5, 7}
     few = dataset(views + bought[:400])
-    split = split_validation(few, like_weights(few, FeedbackConfig(), GENERIC), TrainConfig(), 1)
+    split = split_validation(few, like_weights(few, FeedbackConfig(), GENERIC), TrainConfig(split="ratio"), 1)
     assert {item for _, item in pair_set(few, split.validation)} & {0, 2, 4, 6}

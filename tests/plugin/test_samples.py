@@ -167,6 +167,6 @@ def test_the_shop_speaks_chinese_throughout():
     products = pl.read_csv(SAMPLES / "ecommerce" / "products.csv", infer_schema=False)
     for column in ("商品名", "描述", "类目", "材质"):
         assert products[column].str.contains(r"\p{Han}").all(), column
-        assert not products[column].str.contains(r"[A-Za-z]").any(), column
+        assert not products[column].str.contains(r"[A-Za-z]{2}").any(), column  # a size such as B5 is Chinese, too
     settings = tomllib.loads((SAMPLES / "ecommerce" / "kgrec.toml").read_text(encoding="utf-8"))
     assert settings["data"]["interactions"][0]["actions"]["购买"] == "purchase"

@@ -11,7 +11,7 @@ from kgrec.project import open_project
 
 SAMPLES = Path(__file__).parents[2] / "graphs" / "samples"
 DOMAINS = ("ecommerce", "news", "video")
-SEARCHES_FOR_NOTHING = {"ecommerce": 75, "news": 73, "video": 78}
+SEARCHES_FOR_NOTHING = {"ecommerce": 69, "news": 73, "video": 78}
 
 
 def trained(domain, folder, only, *overrides):

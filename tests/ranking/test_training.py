@@ -94,7 +94,7 @@ def test_no_held_out_pair_is_fitted_on_and_all_are_refitted_on(spied):
 
 
 def test_settings_are_chosen_on_the_held_out_likes_and_refitted_with_what_was_found(spied):
-    found, config = material(fusion={"weights": {"spy": 1}})
+    found, config = material(fusion={"weights": {"spy": 1}}, train={"split": "ratio"})
     _, report = train(found, spied, Fitter(config), only=["spy"])
     result = next(r for r in report.scorers if r.name == "spy")
     assert result.options == {"sharpness": 2.0}
