@@ -44,10 +44,10 @@ def test_weights_are_those_of_the_formula():
     data = walk([0, 2], [0, 2], [0, 3], item_text=text)
     weights = Transitions(window=1, backward=0.0, backoff=2.0, neighbours=1, decay=0.8).fit(data, seed=1).state()
     scorer = Transitions().load_state(weights)
-    (part,) = [p for p in scorer.contributions(0, np.array([2])) if p.source == 0]
-    assert part.value == pytest.approx(2 / (3 + 2) * 0.8)  # left three times, twice for item 2; one step back
-    (near,) = [p for p in scorer.contributions(0, np.array([1])) if p.source == 0]
-    assert near.value == pytest.approx(2 / (3 + 2) * 0.8)
+    (part,) = scorer.contributions(0, np.array([2, 1]))
+    of_item, of_neighbour = part.values[:, part.sources == 0]
+    assert of_item == pytest.approx(2 / (3 + 2) * 0.8)  # left three times, twice for item 2; one step back
+    assert of_neighbour == pytest.approx(2 / (3 + 2) * 0.8)  # the back-off: item 1 has the text of item 0
 
 
 def test_without_times_it_says_why_it_is_left_out():
