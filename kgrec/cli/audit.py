@@ -25,7 +25,7 @@ def privacy(
     fast: Annotated[bool, typer.Option("--fast", help="Leave out scorers that train by epochs.")] = False,
     out: options.JsonFile = None,
 ) -> None:
-    """Attack the lists: can somebody who sees them tell whose data was trained on? And read reasons and texts.
+    """Attack the lists, and read reasons and texts for names.
 
     Models are trained twice on a quarter of the users each, with the options and weights that stand; they are not kept.
     An area under the curve of 0.5 is guessing. Reasons and texts are searched for ids of other users and for values of

@@ -252,7 +252,11 @@ def kgrec_commands() -> list[Spec]:
             "Forget a person: out of the lists at once, then out of every artifact, with a certificate.",
         ),
         Spec("audit privacy", f"{cli}.audit:privacy", "Attack the lists, and read reasons and texts for names."),
-        Spec("export-user", f"{cli}.personal_data:export_user", "Hand a person everything that is known."),
+        Spec(
+            "export-user",
+            f"{cli}.personal_data:export_user",
+            "Hand a person everything that is known: data.json, and summary.md to read.",
+        ),
         Spec(
             "graph stats",
             f"{cli}.graph:stats",
@@ -279,11 +283,25 @@ def kgrec_commands() -> list[Spec]:
         Spec(
             "plugins show", f"{cli}.plugins:show", "Show what a plugin offers with its options, or one thing on offer."
         ),
-        Spec("plugins trace", f"{cli}.plugins:trace", "Run a command and tell every call of a hook or a part."),
-        Spec("serve", f"{cli}.serve:serve", "Answer over HTTP, count events as they come, show it on a web page."),
-        Spec("chat", f"{cli}.serve:chat", "Talk about a user's list: what you want more or less of."),
-        Spec("keys", f"{cli}.serve:keys", "Show who may ask a server beyond this machine."),
-        Spec("keys add", f"{cli}.serve:add_key", "Hand out a key."),
+        Spec(
+            "plugins trace",
+            f"{cli}.plugins:trace",
+            "Run a command and tell every call of a hook or a part, with its owner and its time, on stderr.",
+        ),
+        Spec(
+            "serve",
+            f"{cli}.serve:serve",
+            "Answer over HTTP from what was trained, count events as they come, and show it on a web page.",
+        ),
+        Spec(
+            "chat", f"{cli}.serve:chat", "Talk about a user's list: what you want more or less of, until an empty line."
+        ),
+        Spec(
+            "keys",
+            f"{cli}.serve:keys",
+            "Show who may ask a server beyond this machine, and for what. Keys are yours and lie in no workspace.",
+        ),
+        Spec("keys add", f"{cli}.serve:add_key", "Hand out a key; it is shown once."),
         Spec("keys remove", f"{cli}.serve:remove_key", "Withdraw a key."),
         Spec("trust", f"{cli}.trust:trust", "Show what workspaces may reach: hosts, secrets, files outside of them."),
         Spec("trust host", f"{cli}.trust:host", "Allow a host to get texts, and the value of a variable."),
