@@ -102,9 +102,7 @@ def main() -> None:
     print(f"  kgrec recommend --like {likes} --explain -w {here}          # somebody who is not in the data")
     print(f"  kgrec info {user} -w {here}                                # what is known of a user")
     print(f"  kgrec graph show item:{item} -w {here} --out film.html         # an item's neighbourhood, drawn")
-    print(
-        f"  kgrec serve -w {here}                                   # lists over HTTP, and a web page to try it (extra serve)"
-    )
+    print(f"  kgrec serve -w {here}                                   # lists over HTTP and a page (extra serve)")
     print("\n(in this checkout: source .venv/bin/activate, or call .venv/bin/kgrec)")
 
 
