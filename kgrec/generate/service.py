@@ -424,7 +424,7 @@ class TextService:
 
     def _strict(self, named: str) -> bool:
         check = self.config.generate.check
-        if check != "auto" or named == TEMPLATE:
+        if check != "auto" or named in (TEMPLATE, PROMPT):  # no model is asked, as for the texts of a tuning
             return check == "strict"
         model = self.drafter(named)[1]
         return model is not None and is_small(model)

@@ -137,7 +137,7 @@ class Writer:
             open_ = [
                 k
                 for k, made in enumerate(drafts)
-                if not any(settled(requests[k], draft.text) for draft in _passed(made))
+                if not _unknown(requests[k]) and not any(settled(requests[k], draft.text) for draft in _passed(made))
             ]
             if not open_:
                 break
@@ -218,7 +218,9 @@ class Writer:
         )
 
     def _by_template(self, request: TextRequest, seed: int) -> str:
-        """Return the template's text; facts that no text may hold are left out of it."""
+        """Return the template's text, if anything is known; facts that no text may hold are left out of it."""
+        if _unknown(request):
+            return ""
         text = self.template.write([request], model=None, seed=seed)[0]
         while found := gate(request, text):
             held = tuple(fact for fact in request.facts if fact.value in text and gate(request, fact.value))
@@ -288,6 +290,11 @@ def _asked(guard: Guard, request: TextRequest, text: str) -> list[Violation]:
         return guard.check(request, request.facts, text)
     except PartError as error:
         return [Violation("broken", error.message)]
+
+
+def _unknown(request: TextRequest) -> bool:
+    """Say whether nothing is known of the items, and there is no reader to whom they are suggested all the same."""
+    return not (request.facts or request.kind.personal)
 
 
 def _passed(made: _Drafts) -> list[Draft]:

@@ -8,6 +8,7 @@ import kgrec
 from kgrec.cli.app import main
 from kgrec.errors import DataError, NotFoundError, UsageError
 from kgrec.generate.finetune_texts import FineTuneOptions, texts_of
+from kgrec.generate.kinds import kinds_of
 from kgrec.progress import SILENT
 from kgrec.testing import toy_workspace
 from kgrec.testing.generation import tiny_model
@@ -49,7 +50,7 @@ def test_parts_share_no_item_and_no_text(project):
         assert not found["train"] & (found["validation"] | found["held-out"])
         assert not found["validation"] & found["held-out"]
     assert {pair.source for pair in pairs["train"]} >= {"template", "description"}
-    assert {pair.kind for pair in pairs["train"]} == {"blurb", "reason", "summary"}
+    assert {pair.kind for pair in pairs["train"]} == set(kinds_of(project.texts.domain))
     assert collected(project) == pairs
 
 
