@@ -386,8 +386,7 @@ class TextService:
         language, domain = asked.language, self.domain
         book = self.book(language)
         profile = self.profile(user_id) if user_id else UserProfile("")
-        steered = bool(user_id) and asked.steer == "latent"
-        foreseen = self._steering.interests(profile.user_id) if steered else ()
+        foreseen = self._steering.interests(profile.user_id) if user_id and asked.steer == "latent" else ()
         if foreseen:
             profile = replace(profile, interests=merged(profile.interests, foreseen))
         facts: list[Fact] = []
@@ -396,10 +395,8 @@ class TextService:
             if user_id:
                 facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
         facts, topics = stressed(facts, profile.interests) if foreseen else (facts, ())
-        ids = self.dataset.items["item_id"]
-        item_ids = tuple(str(ids[item]) for item in items)
-        about = (user_id, *item_ids)
-        chosen = self.variants.choose(kind, language, asked.model, asked.variant, asked.seed, about)
+        item_ids = tuple(str(self.dataset.items["item_id"][item]) for item in items)
+        chosen = self.variants.choose(kind, language, asked.model, asked.variant, asked.seed, (user_id, *item_ids))
         return TextRequest(
             kind=kind,
             facts=numbered(facts),
@@ -519,8 +516,7 @@ class TextService:
 
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
-        config = self.config
-        registry = self.manager.registry("guard")
+        config, registry = self.config, self.manager.registry("guard")
         names = config.generate.guards if config.generate.guards is not None else list(registry)
         specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
         return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]

@@ -138,3 +138,10 @@ def test_a_small_model_begins_with_a_name_that_was_shortened_for_it():
     text = write(model, request)
     assert model.prompts[0].endswith("Text: Comet Space Letters")
     assert text.text == f"Comet Space Letters is a Space film directed by Ada Orbit. {OWN}"
+
+
+def test_no_model_is_asked_about_an_item_of_which_nothing_is_known():
+    summary = next(kind for kind in kinds_of(MANAGER.domain("news")).values() if not kind.personal)
+    model = Scripted()
+    text = write(model, toy_request(kind=summary, facts=()))
+    assert (text.text, model.prompts) == ("", [])
