@@ -240,7 +240,7 @@ class TextConfig(TomlTable):
 
 
 class PrivacyConfig(TomlTable):
-    """Training with differential privacy, see docs/privacy.md; spent anew by every training on the same people."""
+    """Training with differential privacy, see docs/privacy.md; spent again by every training on the same people."""
 
     epsilon: Annotated[float, Field(gt=0.0, le=1000.0)] | None = None
     """How much lists of others may tell of a user; None: no bound. Only popularity, EASE and item-kNN are trained."""

@@ -2,7 +2,7 @@
 
 A pseudonym is the HMAC-SHA256 of an id (RFC 2104) under a key that is derived for each workspace, so that nobody can
 follow a person from one workspace to another. Beside the key, in the user's own folder, lies a table from pseudonyms to
-ids, from which commands show ids; whoever has the workspace alone sees pseudonyms.
+ids, from which commands show ids; the workspace alone shows pseudonyms.
 """
 
 from __future__ import annotations

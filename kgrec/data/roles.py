@@ -128,7 +128,7 @@ class Files:
 
 
 def guess_roles(tables: list[TableProfile], domain: Domain) -> list[Guess]:
-    """Say what each of the files is. Guesses are made anew as long as what is known of the other files changes them."""
+    """Say what each of the files is. Guesses are made again while what is known of the other files changes them."""
     files = Files(tables, domain)
     roles = [Guess("unknown") for _ in tables]
     for _ in range(4):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -70,18 +70,28 @@ def like_weights(dataset: Dataset, feedback: FeedbackConfig, domain: Domain) -> 
     pairs = pair_numbers(dataset)
     against = ((rows["action"] == "dislike") & rows["item"].is_not_null()).to_numpy()
     if against.any():
-        # Where nothing tells the order, a dislike takes all back.
-        order = rows["time"].fill_null(-1).to_numpy()
-        undone, numbers = np.unique(pairs[against], return_inverse=True)
-        last = np.full(len(undone), -2, dtype=np.int64)
-        np.maximum.at(last, numbers, order[against])
-        places = np.minimum(np.searchsorted(undone, pairs), len(undone) - 1)
-        weight = np.where((undone[places] == pairs) & (order <= last[places]), np.float32(0), weight)
+        undone = taken_back(pairs, rows["time"].fill_null(-1).to_numpy(), against)
+        weight = np.where(undone, np.float32(0), weight)
     if threshold is None:
         return weight.astype(np.float32)
     too_low = ((rows["action"] == "rate") & (rows["value"] < threshold)).fill_null(False).to_numpy()
     disliked = np.isin(pairs, np.unique(pairs[too_low & (pairs >= 0)]))
     return np.where(disliked, np.float32(0), weight).astype(np.float32)
+
+
+def taken_back(pairs: NDArray[np.int64], times: NDArray[Any], against: Mask) -> Mask:
+    """Return which rows a dislike of the same pair, no earlier than they are, takes back, shape ``(n_rows,)``.
+
+    Args:
+        pairs: number of each row's user and item.
+        times: of each row, -1 where it is unknown: where nothing tells the order, a dislike takes all back.
+        against: which rows are dislikes, at least one.
+    """
+    undone, numbers = np.unique(pairs[against], return_inverse=True)
+    last = np.full(len(undone), -2, dtype=times.dtype)
+    np.maximum.at(last, numbers, times[against])
+    places = np.minimum(np.searchsorted(undone, pairs), len(undone) - 1)
+    return np.asarray((undone[places] == pairs) & (times <= last[places]))
 
 
 def like_threshold(dataset: Dataset, feedback: FeedbackConfig) -> float | None:

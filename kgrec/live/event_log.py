@@ -239,6 +239,20 @@ class EventLog:
             found = db.execute("SELECT record FROM lists WHERE rec_id = ?", (rec_id,)).fetchone()
         return None if found is None else json.loads(found[0])
 
+    def shown(self, experiment: str, action: str) -> pl.DataFrame:
+        """Count what users of an experiment were shown: ``variant``, ``user_id``, ``lists``, and ``hits``.
+
+        Args:
+            experiment: its name.
+            action: a list is a hit where an event of this kind names it.
+        """
+        query = """SELECT json_extract(record, '$.variant'), user_id, count(*),
+            sum(rec_id IN (SELECT rec_id FROM events WHERE action = ? AND rec_id IS NOT NULL))
+            FROM lists WHERE json_extract(record, '$.experiment') = ? GROUP BY 1, 2 ORDER BY 1, 2"""
+        schema = {"variant": pl.String, "user_id": pl.String, "lists": pl.Int64, "hits": pl.Int64}
+        with self._reading() as db:
+            return pl.DataFrame(db.execute(query, (action, experiment)).fetchall(), schema=schema, orient="row")
+
     def list_records(self, since: float = 0.0) -> Iterator[dict[str, Any]]:
         """Iterate over the receipts of lists made since a moment (unix seconds), oldest first."""
         with self._reading() as db:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from kgrec.data.impressions import IMPRESSION
-from kgrec.data.split import MAX_EVENTS_A_PAIR, action_weights, heaviest_weight, like_threshold
+from kgrec.data.split import MAX_EVENTS_A_PAIR, action_weights, heaviest_weight, like_threshold, taken_back
 from kgrec.plugin.domain import ACTIONS
 from kgrec.ranking.users import UserLookup, UserRef
 from kgrec.types import Profile
@@ -52,10 +52,16 @@ class LiveProfiles:
     def __init__(self, users: UserLookup) -> None:
         self._users, self._ranker = users, users.ranker
         self._live: dict[str, _Live] = {}
+        self.built = 0
+        """``seq`` of the last event of the log that the tables hold."""
         self.applied = 0
         """``seq`` up to which events of the log are in."""
         self.unknown = 0
         """Events whose item no model knows yet; they count after the next build."""
+
+    def start(self, built: int) -> None:
+        """Say up to which ``seq`` the tables hold the log's events."""
+        self.built = self.applied = built
 
     def apply(self, events: pl.DataFrame) -> list[str]:
         """Take events in, columns of :data:`kgrec.live.event_log.SCHEMA`, in the order of ``seq``.
@@ -132,6 +138,9 @@ class LiveProfiles:
         rows = one_of_repeated(self._rows(user_id), self._users.config.data.cleaning.repeated)
         rate = _CODES["rate"]
         weight = self._weights[rows["action"]]
+        if (against := rows["action"] == _CODES["dislike"]).any():
+            times = np.nan_to_num(rows["time"], nan=-1.0)
+            weight = np.where(taken_back(rows["item"], times, against), np.float32(0), weight)
         disliked = np.zeros(0, dtype=np.int64)
         if self._threshold is not None:
             disliked = rows["item"][(rows["action"] == rate) & (rows["value"] < self._threshold)]

@@ -73,7 +73,7 @@ class LiveService:
         return built_seq(entry.path for entry in load_settings(self._file).config.data.interactions)
 
     def _start(self, models: Models) -> None:
-        models.profiles.applied = self._built()
+        models.profiles.start(self._built())
         self._catch_up(models)
         models.recommender.ranker.fusion.prepare()
         self._warm(models)
@@ -320,7 +320,7 @@ class LiveService:
         else:
             then = LiveProfiles(models.recommender.users)
             mine = self.log.of_user(request.user_id)
-            then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > self._built())))
+            then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > models.profiles.built)))
             user = self._user(models, request, record["edits"], then)
         made = self._make(models, request, chosen, user, record["seed"], record["seq"])
         made = replace(made, rec_id=rec_id, time=record["time"])
@@ -494,7 +494,7 @@ class LiveService:
             Version that is served now, and how much the first ten of a sample's lists overlap with what they were.
         """
         fresh = self._load()
-        fresh.profiles.applied = self._built()
+        fresh.profiles.start(self._built())
         self._catch_up(fresh)
         self._warm(fresh)
         overlap = self._overlap(fresh)
@@ -552,17 +552,11 @@ class LiveService:
             raise NotFoundError.of("experiment", name, experiments)
         experiment = experiments[name]
         wanted = experiment.metric
-        hits = set(self.log.of_lists().filter(pl.col("action") == wanted)["rec_id"].to_list())
-        counts: dict[str, dict[str, list[int]]] = {variant: {} for variant in experiment.variants}
-        for record in self.log.list_records():
-            if record["experiment"] == name and record["variant"] in counts:
-                of_user = counts[record["variant"]].setdefault(record["user_id"], [0, 0])
-                of_user[0] += record["rec_id"] in hits
-                of_user[1] += 1
+        shown = self.log.shown(name, wanted)
         outcomes = {}
-        for variant, users in counts.items():
-            table = np.array(list(users.values()), dtype=np.float64).reshape(-1, 2)
-            outcomes[variant] = (table[:, 0] / np.maximum(table[:, 1], 1), table[:, 1].astype(np.int64))
+        for variant in experiment.variants:
+            own = shown.filter(pl.col("variant") == variant)
+            outcomes[variant] = ((own["hits"] / own["lists"]).to_numpy(), own["lists"].to_numpy())
         return compare(name, wanted, outcomes)
 
     def estimate(self, placement: str, explore: float, *, action: str = "click") -> dict[str, Estimate]:

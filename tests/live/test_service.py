@@ -50,6 +50,7 @@ def test_the_live_list_is_the_list_of_a_build_with_the_same_events(live, project
     events = [Event(user_id="u00", item_id=key, action="like", time=1.75e9 + k) for k, key in enumerate(liked)]
     events += [Event(user_id="u00", item_id=liked[0], action="like", time=1.76e9)]  # repeated
     events += [Event(user_id="newcomer", item_id=key, action="purchase", time=1.75e9) for key in fresh]
+    events += [Event(user_id="newcomer", item_id=fresh[1], action="dislike", time=1.75e9 + 9)]  # taken back
     events += [Event(user_id="newcomer", item_id=fresh[0], action="rate", value=low, time=1.75e9)]
     live.append(events)
     lists = {user: live.preview(user, "default") for user in ("u00", "newcomer", "u01")}

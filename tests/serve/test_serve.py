@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 import kgrec
 from kgrec.errors import UserError
+from kgrec.plugin.domain import ACTIONS
 from kgrec.serve.app import MAX_BODY, Gatekeeper, create_app, scope_of
 from kgrec.serve.keys import SCOPES, Keys
 from kgrec.serve.serving import Metrics, Serving
@@ -245,6 +246,7 @@ def test_languages_have_the_same_words():
 
     words = {code: set(table(code, "page.toml")) for code in ("en", "de", "zh")}
     assert words["en"] == words["de"] == words["zh"]
+    assert {f"action-{action}" for action in ACTIONS} <= words["en"]
 
 
 def test_a_click_on_the_page_changes_the_list_and_hiding_hides(client):
