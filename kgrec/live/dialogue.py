@@ -31,8 +31,8 @@ CANDIDATES = 60
 LONGEST = 1_000
 """Characters of what somebody says at most."""
 
-CENTURY = 19
-"""Of a decade that is named without one."""
+CENTURIES = (20, 19)
+"""Of a decade that is named without one: the one of which the catalogue has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +193,18 @@ class Dialogue:
         name = self._attribute("year")
         if name is None:
             return []
-        spans = []
+        spans: list[tuple[int | None, int, int]] = []
         for found in re.finditer(self._words["decade"], text, re.IGNORECASE):
             century = found["century"] or ""
-            spans.append((int(century) if century.isdigit() else CENTURY, int(found["tens"]), found.start()))
+            stated = int(century) if century.isdigit() else CENTURIES[-1] if century else None
+            spans.append((stated, int(found["tens"]), found.start()))
         for word, tens in self._words["decades"].items():
             if (at := _find(word, text)) >= 0:
-                spans.append((CENTURY, int(tens), at))
-        wishes = []
-        for century, tens, at in spans:
-            low = century * 100 + tens * 10
-            if tens < 3 and century == CENTURY and low + 100 <= 2030 and str(low) not in text:
-                low += 100  # the tens and twenties are this century's
+                spans.append((None, int(tens), at))
+        values, wishes = self.numeric[name], []
+        for stated, tens, at in spans:
+            lows = [100 * century + 10 * tens for century in (CENTURIES if stated is None else (stated,))]
+            low = max(lows, key=lambda year: int(values.is_between(year, year + 9).sum()))
             against = self._said_before(text, at, ("not", "less"))
             inside = f"({name}>={low} and {name}<={low + 9})"
             label = self._words["say"]["between"].format(low=low, high=low + 9)

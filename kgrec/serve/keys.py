@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import threading
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from kgrec.artifacts import storage_errors
+from kgrec.artifacts import replacing, storage_errors
 from kgrec.consent import trust_file
 from kgrec.errors import CorruptArtifactError, UserError
 
@@ -135,15 +134,8 @@ class Keys:
         ]
         with storage_errors(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            aside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-            try:
-                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                    stream.write(tomlkit.dumps({"key": entries}))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                aside.replace(self.file)
-            finally:
-                aside.unlink(missing_ok=True)
+        with replacing(self.file, mode=0o600) as aside:
+            aside.write_text(tomlkit.dumps({"key": entries}), encoding="utf-8")
         self.keys = keys
 
 
