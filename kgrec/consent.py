@@ -90,8 +90,14 @@ def paths_of(config: Config, root: Path) -> list[Path]:
             if is_pattern(root / entry.path):  # a link within the folder may lead anywhere
                 with suppress(KgrecError, OSError):
                     found += [file for file in matching(root / entry.path) if outside(root, file)]
-    values = _texts(config.model_dump(exclude={"data"}, exclude_defaults=True))
-    for value in (part for text in values for part in {text, text.partition(":")[2]} if part):  # transformers:FOLDER
+    return found + paths_in(config.model_dump(exclude={"data"}, exclude_defaults=True), root)
+
+
+def paths_in(options: object, root: Path) -> list[Path]:
+    """Return the files and folders that options of parts name: those that exist."""
+    found: list[Path] = []
+    for value in (part for text in _texts(options) for part in {text, text.partition(":")[2]} if part):
+        # transformers:FOLDER is a part's name and a folder
         with suppress(OSError, ValueError, RuntimeError):  # a text that can be no path
             path = Path(value).expanduser()
             found += [path] if (root / path).exists() else []
@@ -117,7 +123,20 @@ def check_paths(config: Config, root: Path) -> None:
     """
     for url in addresses_of(config):
         Consent.load(ask_on_terminal).source(url)
-    asked = [path for path in paths_of(config, root) if outside(root, path)]
+    _check(paths_of(config, root), root)
+
+
+def check_options(options: object, root: Path) -> None:
+    """Make sure of the same for options that an artifact keeps: it may have come with the workspace.
+
+    Raises:
+        ConsentError: as of :func:`check_paths`.
+    """
+    _check(paths_in(options, root), root)
+
+
+def _check(paths: Iterable[Path], root: Path) -> None:
+    asked = [path for path in paths if outside(root, path)]
     consent = Consent.load(ask_on_terminal) if asked else None
     for path in asked:
         consent = consent.path(root, path) if consent else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kgrec.config import Config
-from kgrec.consent import allow_paths, allow_typed, check_paths
+from kgrec.consent import allow_paths, allow_typed, check_options, check_paths
 from kgrec.errors import UserError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
@@ -146,7 +146,9 @@ class Project:
         """The vectors of texts that the models were trained with."""
         from kgrec.text.vectors import TextVectors
 
-        return TextVectors.load(self.workspace.folder("text"))
+        vectors = TextVectors.load(self.workspace.folder("text"))
+        check_options(vectors.options, self.workspace.root)
+        return vectors
 
     @cached_property
     def users(self) -> UserLookup:

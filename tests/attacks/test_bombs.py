@@ -1,8 +1,10 @@
 """A small file must not fill the memory or hold a core for minutes: it is refused, with the limit named."""
 
 import gzip
+import io
 import itertools
 import json
+import zipfile
 
 import pytest
 import zstandard
@@ -10,6 +12,7 @@ import zstandard
 from kgrec.data.sources.delimited import CsvSource
 from kgrec.data.sources.limits import ALWAYS, check_depth, limit
 from kgrec.data.sources.records import JsonSource
+from kgrec.data.sources.typed import sheets
 from kgrec.errors import ConfigError, DataError
 from kgrec.graph.rdf_reader import read_rdf
 
@@ -114,3 +117,15 @@ def test_a_limit_that_is_none_is_named(monkeypatch, text):
     monkeypatch.setenv("KGREC_LIMITS", text)
     with pytest.raises(ConfigError, match="is no limit"):
         limit("columns")
+
+
+def test_a_workbook_is_measured_by_what_it_holds_not_by_what_it_states(tmp_path):
+    made, size, stated = io.BytesIO(), ALWAYS + 123_457, 1000
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(size))
+    data = made.getvalue().replace(size.to_bytes(4, "little"), stated.to_bytes(4, "little"))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.infolist()[0].file_size == stated
+    (tmp_path / "book.xlsx").write_bytes(data)
+    with pytest.raises(DataError, match="times its size, the limit is 200"):
+        sheets(tmp_path / "book.xlsx")

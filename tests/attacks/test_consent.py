@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.config import Config
-from kgrec.consent import Consent, check_paths, is_loopback, origin, outside, paths_of, trust_file
+from kgrec.consent import Consent, check_options, check_paths, is_loopback, origin, outside, paths_of, trust_file
 from kgrec.errors import ConfigError, ConsentError
 
 STRANGER = "https://collect.example/v1"
@@ -289,6 +289,17 @@ def test_doctor_tells_what_a_workspace_wants(tmp_path, monkeypatch, capsys):
     assert any("a model by path" in told for told in set(found) - set(refused))
     Consent.load().allow(hosts=[(origin(STRANGER), "ANOTHER_SECRET")])
     assert sum(state == "warn" for state, _ in wishes().values()) == 2
+
+
+def test_options_kept_in_an_artifact_lead_no_further_than_those_of_kgrec_toml(tmp_path):
+    root, far = tmp_path / "workspace", tmp_path / "far"
+    (root / "enc").mkdir(parents=True)
+    far.mkdir()
+    (root / "link").symlink_to(far)
+    check_options({"model": "./enc", "batch": 3}, root)
+    for name in (str(far), "../far", "./link", f"transformers:{far}"):
+        with pytest.raises(ConsentError, match="outside of it"):
+            check_options({"deep": [{"model": name}]}, root)
 
 
 def test_files_named_on_the_command_line_may_lie_anywhere(tmp_path):
