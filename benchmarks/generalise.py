@@ -116,6 +116,7 @@ class Judged:
             item_text=texts.items if texts.items.any() else None,
             user_text=texts.users if texts.users.any() else None,
             device="cpu",
+            split=split,
         )
         self.fitter = Fitter(self.config, SILENT, FitStore(folder / "fits", "generalise"))
         self.test = self._test(prepared)

@@ -264,8 +264,8 @@ class TrainConfig(TomlTable):
     """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist, for lists are for
     what comes next; ``kgrec evaluate`` cuts as the split that it is asked for does."""
     search: SearchLevel = "normal"
-    """How long each scorer looks for better settings than its own (docs/training.md): ``quick`` a third of ``normal``,
-    ``thorough`` eight times as long."""
+    """How much work each scorer spends on looking for better settings than its own (docs/training.md): ``quick`` a
+    third of ``normal``, ``thorough`` eight times as much; the same settings are found on any machine."""
     privacy: PrivacyConfig = PrivacyConfig()
     refit: bool = False
     """After settings and weights are chosen, fit once more on the rows marked ``validation`` too; what kgrec itself

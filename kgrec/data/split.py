@@ -43,10 +43,12 @@ class Split:
     Attributes:
         fit: shape ``(n_rows,)``.
         validation: shape ``(n_rows,)``; likes only.
+        weights: how strongly each row counts as a like, shape ``(n_rows,)``, see :func:`like_weights`.
     """
 
     fit: Mask
     validation: Mask
+    weights: NDArray[np.float32]
 
 
 def action_weights(feedback: FeedbackConfig, domain: Domain) -> dict[str, float]:
@@ -134,10 +136,10 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
         held = ~train & liked & ~np.isin(pairs, pairs[train])
         users = np.unique(rows["user"].to_numpy()[held])
         chosen = _choose(users, config.max_validation_users, rng)
-        return Split(train, held & np.isin(rows["user"].to_numpy(), chosen))
+        return Split(train, held & np.isin(rows["user"].to_numpy(), chosen), weights)
     held_pairs = _cut(dataset, pairs, weights, liked, config, rng)
     in_held = np.isin(pairs, held_pairs)
-    return Split(~in_held, in_held & liked)
+    return Split(~in_held, in_held & liked, weights)
 
 
 def to_events(dataset: Dataset, mask: Mask, weights: NDArray[np.float32]) -> Events:

@@ -203,6 +203,7 @@ class AblationInputs:
             item_text=items,
             user_text=users,
             device=self._inputs.device,
+            split=self._split,
         )
 
     def _encoded(self, *, names: bool) -> TextPair:

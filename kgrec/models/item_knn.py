@@ -53,6 +53,11 @@ class ItemKNN(ItemItemScorer):
             "weighting": Choice(("none", "idf")),
         }
 
+    @classmethod
+    def price(cls, options: dict[str, Any], data: TrainingData) -> float:  # noqa: ARG003
+        """Return about how many seconds a fit takes: products of histories."""
+        return float(2.5e-8 * (np.diff(data.matrix.indptr).astype(np.float64) ** 2).sum())
+
     def _learn(
         self,
         history: History,

@@ -224,6 +224,21 @@ class TunableScorer(Protocol):
 
 
 @runtime_checkable
+class PricedScorer(Protocol):
+    """A scorer that says what a fit costs, so that ``kgrec train`` knows how many settings it may try."""
+
+    @classmethod
+    def price(cls, options: dict[str, Any], data: TrainingData) -> float:
+        """Return about how many seconds of a core a fit takes, by shapes alone: the same on any machine, busy or not.
+
+        Args:
+            options: all of them, defaults too.
+            data: what it is to be fitted on.
+        """
+        ...
+
+
+@runtime_checkable
 class TrialScorer(Protocol):
     """A scorer whose settings can be compared by cheaper fits than those that are used."""
 

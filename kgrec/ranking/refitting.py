@@ -96,6 +96,7 @@ def refit_workspace(
             item_text=vectors.items if vectors.items.any() else None,
             user_text=vectors.users if vectors.users.any() else None,
             device=str(info.facts.get("device", "cpu")),
+            split=split,
         )
         ranker, report = refit_ranker(standing, inputs, registry, Fitter(config, progress), epochs=epochs)
         with workspace.publish("text", "models", seed=info.seed) as (text, models):

@@ -1,4 +1,4 @@
-"""Find the settings of a scorer: its own first, then better ones around the best, as long as its share of time lasts.
+"""Find the settings of a scorer: its own first, then better ones around the best, as long as its share of work lasts.
 
 A direct search by coordinates (after Hooke and Jeeves, Direct search solution, JACM 1961): each option
 that a scorer's ``space`` names is moved by a large step as long as that ranks the held-out likes better, then by a
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from kgrec.config import SearchLevel
 from kgrec.plugin.options import option_defaults
-from kgrec.plugin.protocols import TrialScorer, TunableScorer
+from kgrec.plugin.protocols import PricedScorer, TrialScorer, TunableScorer
 from kgrec.plugin.space import Choice, Range, Real, Space, Value
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Task
@@ -30,9 +30,11 @@ from kgrec.ranking.training_inputs import HeldOut
 from kgrec.types import TrainingData
 
 SECONDS, AT_LIKES = 4.0, 50_000
-"""CPU seconds that a scorer may be searched with ``normal`` on data of so many likes."""
+"""What a scorer may be searched for with ``normal`` on data of so many likes, in seconds of work by its ``price``."""
 GROWTH = 0.5
 """They grow as this power of the likes: ten times the data get three times the search."""
+JUDGING = 2e-8
+"""Seconds that scoring and ranking one item for one user takes."""
 LEVELS: Mapping[SearchLevel, float] = {"quick": 0.3, "normal": 1.0, "thorough": 8.0}
 STEPS: Mapping[SearchLevel, tuple[float, ...]] = {
     "quick": (1.0,),
@@ -49,7 +51,10 @@ ROUNDS = 4
 
 
 def budget(level: SearchLevel, likes: int) -> float:
-    """Return the CPU seconds that a scorer may be searched."""
+    """Return the seconds of work that a scorer may be searched.
+
+    Work is reckoned from shapes, not measured: the same data and seed give the same settings on any machine.
+    """
     return float(SECONDS * LEVELS[level] * max(likes / AT_LIKES, 0.1) ** GROWTH)
 
 
@@ -138,20 +143,31 @@ class _Search:
         key = json.dumps(options, sort_keys=True, default=str)
         if key in self.trials:
             return False
-        started, spent = time.perf_counter(), time.process_time()
+        started = time.perf_counter()
         trial = self._tried(options, start=start)
-        self._spent += time.process_time() - spent
         self.seconds += time.perf_counter() - started
+        self._spent += self._price(options)
         self.trials[key] = replace(trial, whole=None)
         if self._best is not None and not trial.beats(self._best):
             return False
         self._best = trial
         return True
 
-    def _tried(self, options: Options, *, start: bool) -> _Trial:
+    def _cheap(self, options: Options) -> Options:
         cls = self._spec.load()
+        return cls.trial(options) if issubclass(cls, TrialScorer) else options
+
+    def _price(self, options: Options) -> float:
+        """Return the seconds of work that it takes to try settings; infinite where the scorer does not say."""
+        cls = self._spec.load()
+        if not issubclass(cls, PricedScorer):
+            return math.inf
+        judging = JUDGING * len(self._held_out.users) * self._data.n_items
+        return judging + cls.price({**self._defaults, **self._cheap(options)}, self._data)
+
+    def _tried(self, options: Options, *, start: bool) -> _Trial:
         known = self._best.refit if self._best else {}  # it hardly depends on the rest, and costs a lot to find out
-        cheap = {**known, **(cls.trial(options) if issubclass(cls, TrialScorer) else options)}
+        cheap = {**known, **self._cheap(options)}
         if start and cheap == options:
             whole = self._fitter.selected(self._spec, options, self._data, self._everybody)
             found = {name: value for name, value in whole.refit_options.items() if name not in options}
@@ -160,7 +176,7 @@ class _Search:
         return _Trial(options, figures, {**refit, **known})
 
     def climb(self, space: Space, level: SearchLevel, task: Task) -> None:
-        """Move option by option, by large steps first, until nothing helps or the time is over."""
+        """Move option by option, by large steps first, until nothing helps or the work is done."""
         limit = budget(level, self._data.matrix.nnz)
         # What is measured by ratios often hangs together, as a ridge with the weight of what it holds back.
         ratios = [name for name, span in space.items() if not isinstance(span, Choice) and span.log]
@@ -172,8 +188,8 @@ class _Search:
                     for direction in (1, -1):
                         start = self.best
                         while (options := self._moved(names, space, direction * step)) is not None:
-                            if self._spent * (1 + 1 / len(self.trials)) > limit:
-                                return
+                            if self._spent + self._price(options) > limit:
+                                break  # a cheaper one may still fit
                             better = self.attempt(options)
                             task.note(f"{self._spec.name} {len(self.trials)}, best {self.best.ndcg:.4f}")
                             if not better:

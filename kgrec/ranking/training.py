@@ -81,6 +81,7 @@ def train_workspace(
                 item_text=vectors.items if vectors.items.any() else None,
                 user_text=vectors.users if vectors.users.any() else None,
                 device=chosen,
+                split=split,
             )
             key = _run_key(workspace, config, chosen)
             found = search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)

@@ -155,6 +155,7 @@ def prepare(
     item_text: Vectors | None,
     user_text: Vectors | None,
     device: str,
+    split: Split | None = None,
 ) -> TrainingInputs:
     """Hold out some likes and arrange the rest for the scorers.
 
@@ -166,12 +167,15 @@ def prepare(
         item_text: text vectors of the items, shape ``(n_items, dim)``.
         user_text: vectors of the users' own words, shape ``(n_users, dim)``.
         device: ``"cpu"`` or ``"cuda"``.
+        split: of the rows, where it is known already; None: made here.
 
     Raises:
         DataError: nothing counts as a like.
     """
-    weights = like_weights(dataset, config.feedback, domain)
-    split = split_validation(dataset, weights, config.train, config.seed)
+    if split is None:
+        weights = like_weights(dataset, config.feedback, domain)
+        split = split_validation(dataset, weights, config.train, config.seed)
+    weights = split.weights
     marked = bool((dataset.interactions["split"] == "validation").any())
     threshold = like_threshold(dataset, config.feedback)
     may_reject = config.feedback.low_ratings_reject or bool((dataset.interactions["action"] == IMPRESSION).any())

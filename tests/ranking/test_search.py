@@ -16,7 +16,8 @@ from kgrec.ranking.search import budget, moved, select
 from kgrec.ranking.training_inputs import prepare
 from kgrec.testing import toy_dataset
 
-FITS = []
+FITS, PRICE = [], [0.001]
+"""What was fitted; what a fit costs."""
 
 
 class Peaked:
@@ -28,6 +29,10 @@ class Peaked:
     @classmethod
     def space(cls, data):
         return {"ridge": Real(0.1, 10_000.0, log=True), "share": Real(0.0, 0.8), "way": Choice(("a", "b"))}
+
+    @classmethod
+    def price(cls, options, data):
+        return PRICE[0] * (10 if options["way"] == "b" else 1)
 
     def fit(self, data, *, seed):
         FITS.append((self.ridge, self.share, self.way))
@@ -69,12 +74,6 @@ def searched(start=None, store=None, **settings):
         return select(fitter, PeakedSpec(), inputs.fit, inputs.held_out, task, start)
 
 
-@pytest.fixture(autouse=True)
-def no_clock(monkeypatch):
-    """A busy machine must not end a search of these tests early."""
-    monkeypatch.setattr("kgrec.ranking.search.time.process_time", lambda: 0.0)
-
-
 def test_it_climbs_to_a_top_far_from_the_defaults():
     found = searched(train={"search": "thorough"})
     assert found.ndcg > found.tried[0][1] + 0.05
@@ -111,10 +110,23 @@ def test_an_interrupted_search_fits_nothing_twice(tmp_path):
     assert again.ndcg == pytest.approx(first.ndcg)
 
 
-def test_a_scorer_that_takes_its_share_of_time_at_once_is_not_searched(monkeypatch):
-    clock = iter(range(0, 10_000_000, 10_000))
-    monkeypatch.setattr("kgrec.ranking.search.time.process_time", lambda: next(clock))
+def test_a_scorer_whose_own_settings_cost_its_share_of_work_is_not_searched(monkeypatch):
+    monkeypatch.setitem(globals(), "PRICE", [1_000.0])
     assert len(searched().tried) == 1
+
+
+def test_where_a_costly_fit_no_longer_fits_cheaper_ones_go_on(monkeypatch):
+    monkeypatch.setitem(globals(), "PRICE", [budget("normal", 0) / 9])
+    found = searched()
+    assert 3 < len(found.tried) <= 9
+    assert {options.get("way", "a") for options, _ in found.tried} == {"a"}
+
+
+def test_a_busy_machine_finds_the_same_settings(monkeypatch):
+    first = searched()
+    clock = iter(range(0, 10_000_000, 10_000))
+    monkeypatch.setattr("kgrec.ranking.search.time.perf_counter", lambda: next(clock))
+    assert searched().tried == first.tried
 
 
 def test_the_budget_grows_slower_than_the_data():
