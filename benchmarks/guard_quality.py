@@ -90,7 +90,7 @@ def on_workspace(asked: argparse.Namespace, language: str) -> None:
     project = kgrec.open(asked.workspace)
     requests = requests_of(project, language, asked.items)
     texts = planted(requests, lines_of(project.domain.name, language), asked.count, seed=asked.seed)
-    writer = Writer(project.texts.guards())
+    writer = Writer(project.texts.parts.guards())
     print(f"{sum(bool(t.error) for t in texts)} texts with an error, {sum(not t.error for t in texts)} without")
     for name, value in judge(texts, writer.check).items():
         print(f"{name:22} {value:.3f}")

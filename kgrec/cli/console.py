@@ -57,7 +57,7 @@ def _line(word: str, text: str, colour: str) -> None:
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     head = f"\x1b[{colour}m{word}\x1b[0m" if coloured else word
     lines = without_secrets("\n".join(text.splitlines()))
-    print(f"{head} {shortened(visible(lines, lines=True), PROSE)}", file=sys.stderr)
+    print(f"{head} {prose(lines)}", file=sys.stderr)
 
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -153,6 +153,11 @@ def cell(value: Any) -> str:
 def clean(text: str, longest: int = NAME) -> str:
     """Return what a terminal may show of a text of the data: one line, nothing that steers it, not too long."""
     return shortened(visible(text), longest)
+
+
+def prose(text: str) -> str:
+    """Return what a terminal may show of a text of several lines: nothing that steers it, not too long."""
+    return shortened(visible(text, lines=True), PROSE)
 
 
 def shortened(text: str, longest: int) -> str:

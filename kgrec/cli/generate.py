@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kgrec.cli import options
-from kgrec.cli.console import NAME, PROSE, cell, clean, console, table, warn, words
+from kgrec.cli.console import NAME, PROSE, cell, clean, console, prose, table, warn, words
 from kgrec.cli.run import CommandLineRun
 from kgrec.errors import UsageError
 from kgrec.plugin import workspace_command
 
 if TYPE_CHECKING:
-    from kgrec.plugin.generation import GeneratedText
+    from kgrec.plugin.generation import GeneratedText, TextCandidate
     from kgrec.text.profile import UserProfile
 
 
@@ -64,6 +64,18 @@ def generate(
     show_checks: Annotated[
         bool, typer.Option("--show-checks", help="Show what guards cut, repaired or replaced, and why.")
     ] = False,
+    show_candidates: Annotated[
+        int | None,
+        typer.Option(
+            "--show-candidates",
+            metavar="N",
+            min=1,
+            help="Write N drafts, show each with its checks and score, and the best as the text.",
+        ),
+    ] = None,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Show what a language model is asked, or would be.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="No fallback: a text that guards refuse is an error (exit code 6).")
     ] = False,
@@ -87,7 +99,9 @@ def generate(
         "tone": tone,
         "length": length,
         "model": model,
-        "candidates": candidates,
+        "candidates": show_candidates or candidates,
+        "show_candidates": show_candidates is not None,
+        "show_prompt": show_prompt,
         "seed": seed,
         "allow_fallback": not strict,
         "variant": variant,
@@ -160,8 +174,12 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False, show_checks
     for k, text in enumerate(texts):
         if k:
             out.print()
+        if text.prompt_text:
+            out.print(f"{prose(text.prompt_text)}\n", style="dim")
         said = text.text or f"nothing is known about {', '.join(text.item_ids)}"
-        out.print(clean(said, PROSE), style="bold" if text.text and show_facts else "" if text.text else "dim")
+        out.print(prose(said), style="bold" if text.text and show_facts else "" if text.text else "dim")
+        for number, draft in enumerate(text.candidates, start=1):
+            _show_candidate(number, draft, text.text)
         if show_checks:
             for change in text.changes:
                 why = f" ({clean(change.why)})" if change.why else ""
@@ -182,6 +200,19 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False, show_checks
         out.print(shown)
         for violation in text.violations:
             out.print(f"refused by {violation.guard}: {clean(violation.message, 3 * NAME)}", style="yellow")
+
+
+def _show_candidate(number: int, draft: TextCandidate, shown: str) -> None:
+    out = console()
+    total = f" · {draft.scores['total']:.2f}" if "total" in draft.scores else ""
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in draft.scores.items() if name != "total")
+    chosen = " · shown" if draft.text == shown else ""
+    out.print(f"{number}{total}{f' ({parts})' if parts else ''}{chosen}", style="dim")
+    out.print(prose(draft.text), style="" if not draft.violations else "dim")
+    for violation in draft.violations:
+        out.print(f"refused by {violation.guard}: {clean(violation.message, 3 * NAME)}", style="yellow")
+    for change in draft.changes:
+        out.print(f"{change.action}: {clean(change.text, PROSE)} ({clean(change.why)})", style="yellow")
 
 
 @workspace_command

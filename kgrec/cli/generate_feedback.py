@@ -31,7 +31,7 @@ def feedback(
     text_id: Annotated[str | None, typer.Argument(metavar="TEXT_ID", help="A text on record.")] = None,
     event: Annotated[
         str | None,
-        typer.Argument(metavar="EVENT", help="shown, clicked, dwelt, converted, rated or edited."),
+        typer.Argument(metavar="EVENT", help="shown, clicked, dwelt, converted, rated, edited, accepted or rejected."),
     ] = None,
     value: Annotated[
         float | None, typer.Option("--value", help="Seconds dwelt, a rating from 1 to 5, or the worth of a conversion.")

@@ -203,7 +203,7 @@ class TextJudge:
         self._plan = plan
         self.notes: list[str] = []
         self._rng = np.random.default_rng(plan.seed)
-        self._guards = Writer(texts.guards())
+        self._guards = Writer(texts.parts.guards())
         self._checker = FactChecker(texts.dataset, texts.graph)
         jobs = written.jobs
         self._groups = [

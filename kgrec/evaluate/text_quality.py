@@ -176,9 +176,9 @@ def model_of(texts: TextService, plan: TextPlan) -> LanguageModel:
         MissingExtraError: there is none, with what is missing.
     """
     named = texts.resolved(options_of(plan)).model
-    model = texts.model(named) if named != "template" else None
+    model = texts.parts.model(named) if named != "template" else None
     if model is None:
-        told = texts.notes.get(named) or f"{named!r} is no language model"
+        told = texts.parts.notes.get(named) or f"{named!r} is no language model"
         raise MissingExtraError(told, hint="name another by --model, or judge --variants template")
     return model
 
@@ -311,7 +311,7 @@ class _Variant:
         """Return where the texts are kept; the same settings on the same models find them again."""
         texts, plan, asked = self.texts, self.plan, self.texts.resolved(options_of(self.plan))
         task = f"{kind_of(texts.domain, plan.kind).name}.{asked.language}"
-        prompt = texts.prompt(task) or default_prompt(task)
+        prompt = texts.parts.prompt(task) or default_prompt(task)
         manifest = texts.workspace.manifest()
         said: Mapping[str, object] = {
             "stages": {name: manifest[name].fingerprint for name in ("graph", "models") if name in manifest},

@@ -22,7 +22,8 @@ from kgrec.errors import CorruptArtifactError, DataError, ModelError, UsageError
 from kgrec.generate.finetune_texts import PARTS, FineTuneOptions, Part, TextPair, texts_of
 from kgrec.generate.models.transformer import without_deprecations
 from kgrec.generate.models.tuned import ADAPTERS, RECORD, check_packages, opened
-from kgrec.generate.service import TUNED, TextService
+from kgrec.generate.parts import TUNED
+from kgrec.generate.service import TextService
 from kgrec.progress import SILENT, Progress, Task
 from kgrec.significance import Interval, Paired, bootstrap, compare
 

@@ -14,8 +14,9 @@ from kgrec.errors import DataError, UsageError, WorkspaceError
 from kgrec.generate.guards.form import Languages
 from kgrec.generate.kinds import kind_of, kinds_of
 from kgrec.generate.models.tuned import PACKAGED
+from kgrec.generate.parts import PROMPT
 from kgrec.generate.prompts import render
-from kgrec.generate.service import PROMPT, GenerateOptions, ResolvedOptions, TextService
+from kgrec.generate.service import GenerateOptions, ResolvedOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import default_prompt

@@ -231,6 +231,12 @@ def valid_json(text: str, schema: Mapping[str, Any]) -> str:
     return json.dumps(found, ensure_ascii=False)
 
 
+def prompt_of(request: TextRequest, *, small: bool = False) -> str:
+    """Return what a language model is asked, to its last word; a small one goes on from the name it is given."""
+    prompt, start = render(_prompt(request), request, small=small), opening(request) if small else ""
+    return f"{prompt.rstrip()} {start}".rstrip() if start else prompt
+
+
 class PromptGenerator:
     """Writes by a language model; without one it writes nothing."""
 
@@ -244,12 +250,7 @@ class PromptGenerator:
             return [""] * len(requests)
         small = is_small(model)
         starts = [opening(request) if small else "" for request in requests]
-        prompts = [
-            f"{render(_prompt(request), request, small=small).rstrip()} {start}".rstrip()
-            if start
-            else render(_prompt(request), request, small=small)
-            for request, start in zip(requests, starts, strict=True)
-        ]
+        prompts = [prompt_of(request, small=small) for request in requests]
         texts = model.complete(prompts, max_new_tokens=max(map(token_limit, requests)), seed=seed)
         return [
             polished(_after(start, text), request) for start, text, request in zip(starts, texts, requests, strict=True)

@@ -9,26 +9,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from kgrec.artifacts import resumed_lines
-from kgrec.errors import ConfigError, ConsentError, KgrecError, NotFoundError, PluginError, UsageError, UserError
+from kgrec.errors import UsageError, UserError
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
 from kgrec.generate.kinds import TEMPLATE, Variants, cues_of, kind_of
 from kgrec.generate.names import NameIndex
-from kgrec.generate.prompts import check_prompt, is_small
+from kgrec.generate.parts import PROMPT, WritingParts
+from kgrec.generate.prompts import prompt_of
 from kgrec.generate.template import TONES
 from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
-from kgrec.languages import DEFAULT, languages
+from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
-from kgrec.plugin.domain import PromptTemplate
-from kgrec.plugin.generation import Fact, GeneratedText, TextRequest
-from kgrec.plugin.options import option_defaults
+from kgrec.plugin.generation import MAIN, Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress
 from kgrec.text.profile import Profiler, UserProfile
 from kgrec.types import ItemList, Request, canonical_id
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from kgrec.graph.knowledge_graph import KnowledgeGraph
     from kgrec.plugin.domain import Domain, TextKind
     from kgrec.plugin.manager import PluginManager
-    from kgrec.plugin.protocols import Generator, Guard, LanguageModel
-    from kgrec.plugin.spec import Spec
     from kgrec.ranking.recommend import Recommender, UserScores
     from kgrec.types import Reason
     from kgrec.workspace import Workspace
@@ -51,12 +48,6 @@ LENGTHS = {"short": 0.5, "medium": 1.0, "long": 1.6}
 
 TEXT_FIELDS = ("text", "kind", "lang", "user_id", "item_ids")
 """By which a file of texts is known as one; the first field stands first in each line."""
-
-PROMPT = "prompt"
-"""The generator that asks a language model by the prompt of the kind."""
-
-TUNED = "tuned-writer"
-"""Folder of the artifacts where `kgrec generate tune` puts the workspace's own model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +65,8 @@ class GenerateOptions:
         variant: name of the prompt (of the phrases, for the template); None: as ``generate.variants`` chooses.
         steer: ``profile`` or ``latent``: what chooses the topics that a text dwells on.
         length: ``short``, ``medium`` or ``long``: how much of what its kind allows a text may take.
+        show_candidates: hand back all ``candidates`` drafts, with what guards and the reranker made of each.
+        show_prompt: hand back what a language model is asked.
     """
 
     kind: str | None = None
@@ -86,6 +79,8 @@ class GenerateOptions:
     variant: str | None = None
     steer: str | None = None
     length: str = "medium"
+    show_candidates: bool = False
+    show_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +96,8 @@ class ResolvedOptions:
     variant: str | None
     steer: str
     length: str = "medium"
+    show_candidates: bool = False
+    show_prompt: bool = False
 
 
 _Job = tuple[str, tuple[str, ...]]
@@ -132,17 +129,14 @@ class TextService:
         recommender: Callable[[], Recommender],
         store: FeedbackStore,
     ) -> None:
-        self.config, self.manager, self.workspace = config, manager, workspace
+        self.config, self.workspace = config, workspace
+        self.parts = WritingParts(config, manager, workspace.artifacts)
         self.domain: Domain = manager.domain(config.domain)
         self.dataset, self.graph, self.profiler = dataset, graph, profiler
         self._recommender, self.store = recommender, store
         self.variants = Variants(manager, self.domain, config.generate, store)
-        self.notes: dict[str, str] = {}
-        """Name of a generator or model -> why it cannot be used."""
         self._books: dict[str, FactBook] = {}
         self._explainers: dict[str, Explainer] = {}
-        self._drafters: dict[str, tuple[Generator | None, LanguageModel | None]] = {}
-        self._models: dict[str, LanguageModel | None] = {}
         self._scores: UserScores | None = None
 
     def resolved(self, options: GenerateOptions) -> ResolvedOptions:
@@ -170,6 +164,8 @@ class TextService:
             variant=options.variant,
             steer=steer,
             length=options.length,
+            show_candidates=options.show_candidates,
+            show_prompt=options.show_prompt,
         )
 
     def generate(
@@ -268,7 +264,10 @@ class TextService:
                 if (row["kind"], row["lang"]) == (kind.name, asked.language)
             }
             jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
-            writer, size = self.writer(asked), self.config.generate.batch_size
+            writer, size = (
+                self.writer(asked),
+                self.config.generate.batch_size,
+            )
             with progress.task(f"writing {kind.name}", total=len(jobs)) as task:
                 for start in range(0, len(jobs), size):
                     batch = jobs[start : start + size]
@@ -354,9 +353,13 @@ class TextService:
         texts = writer.write(
             requests, seed=asked.seed, user_ids=users, watch=watch, allow_fallback=asked.allow_fallback
         )
-        note = self.notes.get(asked.model, "")
+        note = self.parts.notes.get(asked.model, "")
         if note:
             texts = [text if text.note else replace(text, note=note, fallback=True) for text in texts]
+        if asked.show_prompt:
+            small = self.parts.asks_small(asked.model)
+            prompts = [prompt_of(self._for_model(request), small=small) for request in requests]
+            texts = [replace(text, prompt_text=prompt) for text, prompt in zip(texts, prompts, strict=True)]
         if self.config.generate.record:
             pairs = zip(texts, requests, strict=True)
             self.store.add_texts(TextRecord.of(t, request, asked=asked.model, seed=asked.seed) for t, request in pairs)
@@ -416,15 +419,18 @@ class TextService:
             allowed=domain.may_say,
             title_mark=domain.title_mark(language),
             synonyms=domain.synonyms,
-            strict=self._strict(asked.model),
+            strict=self.parts.strict(asked.model),
         )
 
-    def _strict(self, named: str) -> bool:
-        check = self.config.generate.check
-        if check != "auto" or named in (TEMPLATE, PROMPT):  # no model is asked, as for the texts of a tuning
-            return check == "strict"
-        model = self.drafter(named)[1]
-        return model is not None and is_small(model)
+    def _for_model(self, request: TextRequest) -> TextRequest:
+        """Return a request with the prompt that a language model gets; of the template's, the one that it would."""
+        if request.prompt is not None:
+            return request
+        return replace(request, prompt=self.variants.of(request.kind, request.language, PROMPT)[MAIN].prompt)
+
+    def writer(self, asked: ResolvedOptions) -> Writer:
+        """Return the writer of what is asked for."""
+        return self.parts.writer(asked.model, asked.candidates, keep=asked.show_candidates)
 
     def profile(self, user_id: str) -> UserProfile:
         """Return the profile that texts for a user are written from: no words of texts, which state nothing.
@@ -451,119 +457,6 @@ class TextService:
             units = self.config.generate.units
             self._books[language] = FactBook(self.dataset, self.graph, self.domain, language, units)
         return self._books[language]
-
-    def prompt(self, task: str) -> PromptTemplate | None:
-        """Return the prompt of a task, checked."""
-        return check_prompt(found) if (found := self.manager.prompt_template(self.domain.name, task)) else None
-
-    def writer(self, asked: ResolvedOptions) -> Writer:
-        """Return the writer of what is asked for; a part that cannot be made leaves a note in :attr:`notes`."""
-        generator, model = self.drafter(asked.model)
-        name = asked.model.partition(":")[0]
-        named = "" if name in self.manager.registry("language model") or name == PROMPT else name
-        repair, personal = (
-            {language: found for language in languages() if (found := self.prompt(f"{task}.{language}"))}
-            for task in ("repair", "personal")
-        )
-        return Writer(
-            self.guards() if generator is not None else (),
-            model,
-            generator,
-            judge=self.judge() if generator is not None else None,
-            name=f"{named}:{model.name}" if named and model is not None else named,
-            repair_prompts=repair,
-            personal_prompts=personal,
-            candidates=asked.candidates,
-            repair=self.config.generate.repair,
-        )
-
-    def drafter(self, named: str) -> tuple[Generator | None, LanguageModel | None]:
-        """Return the generator that writes drafts and the language model it asks; None and None for templates alone.
-
-        Args:
-            named: a generator, alone or with ``:`` and the language model that it asks; or a language model, which the
-                prompt generator asks. A part that lacks a package or a file is told in :attr:`notes`: the template
-                then writes.
-
-        Raises:
-            NotFoundError: there is neither a generator nor a language model of that name.
-            UsageError: the prompt generator is named without a language model.
-            ConfigError: an option is unknown or unusable.
-        """
-        if named not in self._drafters:
-            self._drafters[named] = self._drafter(named)
-        return self._drafters[named]
-
-    def _drafter(self, named: str) -> tuple[Generator | None, LanguageModel | None]:
-        name, _, rest = named.partition(":")
-        generators, models = self.manager.registry("generator"), self.manager.registry("language model")
-        if name == TEMPLATE:
-            return None, None
-        if name in models and name in generators:
-            owners = f"{generators.owner(name)!r} and the language model of {models.owner(name)!r}"
-            raise PluginError(f"{name!r} names the generator of {owners}", hint="set KGREC_DISABLE to one of them")
-        if name in models:
-            name, rest = PROMPT, named
-        elif name not in generators:
-            raise NotFoundError.of("generator or language model", name, [*generators, *models])
-        if name == PROMPT and not rest:
-            raise UsageError("the prompt generator asks a language model", hint=f"name it: {', '.join(models)}")
-        model = self.model(rest) if rest else None
-        if rest and model is None:
-            self.notes[named] = self.notes[rest]
-            return None, None
-        return self._made(generators[name], self.config.generators.get(name, {}), "generators", named), model
-
-    def guards(self) -> list[Guard]:
-        """Return the guards in force, by rank."""
-        config, registry = self.config, self.manager.registry("guard")
-        names = config.generate.guards if config.generate.guards is not None else list(registry)
-        specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
-        return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
-
-    def judge(self) -> Guard | None:
-        """Return the guard that asks ``generate.judge``, or None.
-
-        Raises:
-            NotFoundError: there is no model of that name.
-            ConfigError: it cannot be used; a text is never shown unjudged because a judge is missing.
-        """
-        from kgrec.generate.guards.judge import Judge
-
-        named = self.config.generate.judge
-        if named is None:
-            return None
-        model = self.model(named)
-        if model is None:
-            raise ConfigError(f"generate.judge: {self.notes[named]}", hint="see `kgrec doctor`, or leave judge out")
-        return Judge(model, seed=self.config.seed)
-
-    def model(self, named: str) -> LanguageModel | None:
-        """Build a language model; one that lacks a package or a file is told in :attr:`notes`, and is None.
-
-        Raises:
-            NotFoundError: there is no model of that name.
-            ConfigError: an option is unknown or unusable.
-        """
-        if named not in self._models:
-            name, colon, which = named.partition(":")
-            spec = self.manager.registry("language model")[name]
-            options = dict(self.config.language_models.get(name, {}))
-            if name == "tuned" and not colon:
-                options.setdefault("model", str(self.workspace.artifacts / TUNED))
-            self._models[named] = self._made(spec, options, "language_models", named, which)
-        return self._models[named]
-
-    def _made(self, spec: Spec, options: dict[str, Any], tables: str, named: str, first: str = "") -> Any:
-        """Build a part, its first option ``first`` where it is given, or say in :attr:`notes` what it lacks."""
-        try:
-            named_first = {next(iter(option_defaults(spec.load())), "model"): first} if first else {}
-            return spec.build({**options, **named_first}, table=f"{tables}.{spec.name}")
-        except KgrecError as error:
-            if isinstance(error, ConfigError | ConsentError):
-                raise
-            self.notes[named] = f"{error.message}; {error.hint}" if error.hint else error.message
-            return None
 
     def scored(self, user_id: str, ids: Sequence[str]) -> ItemList:
         """Return items as a list for a user, with what each scorer contributes, so that it can be explained.

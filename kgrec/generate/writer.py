@@ -15,7 +15,7 @@ from kgrec.generate.names import masked, spans_of
 from kgrec.generate.prompts import PromptGenerator, first_line, is_small, unquoted, version_of
 from kgrec.generate.template import TemplateGenerator
 from kgrec.plugin.domain import PromptTemplate, default_prompt
-from kgrec.plugin.generation import GeneratedText, TextChange, TextRequest, Violation
+from kgrec.plugin.generation import GeneratedText, TextCandidate, TextChange, TextRequest, Violation
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 from kgrec.text.sanitize import forbidden
 
@@ -65,6 +65,7 @@ class Writer:
         candidates: drafts a text at most; none is asked for after one that is good enough.
         repair: try once more with the faults named.
         judge: asked last, about drafts that no guard objects to.
+        keep: draw all candidates and hand them back; without a generator the template draws them.
     """
 
     guards: Sequence[Guard]
@@ -77,6 +78,7 @@ class Writer:
     candidates: int = 1
     repair: bool = True
     judge: Guard | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         """Put the prompt generator in front of a model that has no other."""
@@ -131,13 +133,14 @@ class Writer:
         """Return drafts of each request, and why there are none where the model failed."""
         drafts: list[_Drafts] = [[] for _ in requests]
         note = ""
-        if self.generator is None or not requests:
+        if not requests or (self.generator is None and not self.keep):
             return drafts, note
         for number in range(self.candidates):
             open_ = [
                 k
                 for k, made in enumerate(drafts)
-                if not _unknown(requests[k]) and not any(settled(requests[k], draft.text) for draft in _passed(made))
+                if not _unknown(requests[k])
+                and (self.keep or not any(settled(requests[k], draft.text) for draft in _passed(made)))
             ]
             if not open_:
                 break
@@ -155,13 +158,12 @@ class Writer:
         return drafts, "" if any(drafts) else note
 
     def _asked(self, requests: Sequence[TextRequest], seed: int, watch: Watch | None) -> list[str]:
-        assert self.generator is not None
-        model = self.model
+        generator, model = self.generator or self.template, self.model
         if watch is not None and len(requests) == 1 and isinstance(model, StreamingModel):
             model = _Watched(model, watch)
         name = self.name or "prompt"
         try:
-            texts = self.generator.write(requests, model=model, seed=seed)
+            texts = generator.write(requests, model=model, seed=seed)
         except KgrecError:
             raise
         except Exception as error:
@@ -174,7 +176,8 @@ class Writer:
         self, request: TextRequest, made: _Drafts, user: str, seed: int, note: str, spent: float, allow_fallback: bool
     ) -> GeneratedText:
         started = time.perf_counter()
-        best, judged = self._best(request, _passed(made))
+        judged = self._judged(request, made if self.keep else _passed(made))
+        best = max(_passed(made), key=lambda draft: judged.get(draft.text, {}).get("total", 0.0), default=Draft(""))
         text, changes = best.text, best.changes
         faults = [found for draft in made for found in draft.problems if not text or changes]
         first = next((draft.text for draft in made if draft.text), "")
@@ -191,9 +194,9 @@ class Writer:
         if not text and not allow_fallback and self.generator is not None:
             told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "nothing was written"
             raise GuardRefusedError(f"no text passed: {told}", hint="try --candidates 4, or another model")
-        by_template = not text
+        by_template = not text or self.generator is None
         author = "template" if by_template else self.name or (self.model.name if self.model else "")
-        if by_template:
+        if not text:
             text = self._by_template(request, seed)
             changes = (TextChange("replaced", first, why),) if first else ()
         return GeneratedText(
@@ -212,9 +215,13 @@ class Writer:
             prompt="" if by_template else self._prompt_of(request),
             note=note,
             text_id=text_id(user, request, text, author),
-            scores=judged,
+            scores=judged.get(best.text, {}),
             variant=request.variant,
             topics=request.topics,
+            candidates=tuple(
+                TextCandidate(draft.text, draft.problems, draft.changes, judged.get(draft.text, {}))
+                for draft in {draft.text: draft for draft in reversed(made if self.keep else []) if draft.text}.values()
+            )[::-1],
         )
 
     def _by_template(self, request: TextRequest, seed: int) -> str:
@@ -231,19 +238,18 @@ class Writer:
             text = self.template.write([request], model=None, seed=seed)[0]
         return text
 
-    def _best(self, request: TextRequest, drafts: Sequence[Draft]) -> tuple[Draft, dict[str, float]]:
-        if len(drafts) < 2:
-            return (drafts[0] if drafts else Draft("")), {}
-        texts = [draft.text for draft in drafts]
+    def _judged(self, request: TextRequest, drafts: Sequence[Draft]) -> dict[str, dict[str, float]]:
+        """Return what the reranker makes of each draft, by its text; of a single one nothing, unless all are kept."""
+        if len(drafts) < 2 and not self.keep:
+            return {}
+        texts = list(dict.fromkeys(draft.text for draft in drafts if draft.text))
         likelihoods = [math.nan] * len(texts)
         if isinstance(self.model, ScoringModel):
             try:
                 likelihoods = self.model.log_likelihood([""] * len(texts), texts)
             except _DEAD:
                 likelihoods = [math.nan] * len(texts)  # fluency then decides nothing
-        judged = scores(request, texts, likelihoods)
-        best = max(range(len(texts)), key=lambda k: (judged[k]["total"], -k))
-        return drafts[best], judged[best]
+        return dict(zip(texts, scores(request, texts, likelihoods), strict=True))
 
     def _repaired(self, request: TextRequest, made: _Drafts, seed: int) -> tuple[str, list[Violation]]:
         template = self.repair_prompts.get(request.language)

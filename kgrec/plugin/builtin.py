@@ -235,6 +235,11 @@ def kgrec_commands() -> list[Spec]:
             "Record what readers did with texts.",
         ),
         Spec(
+            "generate review",
+            f"{cli}.generate_review:review",
+            "Accept, edit or reject texts one by one.",
+        ),
+        Spec(
             "generate enrich",
             f"{cli}.generate:enrich",
             "Write keywords for items with short texts.",

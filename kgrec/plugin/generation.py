@@ -20,6 +20,7 @@ __all__ = [
     "KnownNames",
     "NameMention",
     "SmallModel",
+    "TextCandidate",
     "TextChange",
     "TextKind",
     "TextRequest",
@@ -232,6 +233,32 @@ class TextChange:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCandidate:
+    """A draft and what was made of it.
+
+    Attributes:
+        text: the draft.
+        violations: what guards have against it.
+        changes: what it lost to be let pass.
+        scores: of the reranker, by criterion, and ``total``.
+    """
+
+    text: str
+    violations: tuple[Violation, ...] = ()
+    changes: tuple[TextChange, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the draft as JSON values."""
+        return {
+            "text": self.text,
+            "violations": [asdict(violation) for violation in self.violations],
+            "changes": [asdict(change) for change in self.changes],
+            "scores": {name: round(value, 4) for name, value in self.scores.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedText:
     """A text and how it came to be.
 
@@ -254,6 +281,8 @@ class GeneratedText:
         scores: what the reranker made of it, by criterion; empty where there was nothing to choose from.
         variant: which of several prompts, or of several files of phrases, was asked for.
         topics: what it was to dwell on, as in the request.
+        candidates: all drafts, where they were asked for.
+        prompt_text: what a language model is asked, where that was asked for.
     """
 
     text: str
@@ -274,6 +303,8 @@ class GeneratedText:
     scores: Mapping[str, float] = field(default_factory=dict)
     variant: str = MAIN
     topics: tuple[str, ...] = ()
+    candidates: tuple[TextCandidate, ...] = ()
+    prompt_text: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the text and how it came to be, as JSON values."""
@@ -295,4 +326,6 @@ class GeneratedText:
             "variant": self.variant,
             "note": self.note or None,
             "text_id": self.text_id,
+            **({"candidates": [one.to_dict() for one in self.candidates]} if self.candidates else {}),
+            **({"prompt_text": self.prompt_text} if self.prompt_text else {}),
         }

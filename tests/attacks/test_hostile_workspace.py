@@ -51,6 +51,7 @@ ARGUMENTS = {
     "generate": ["u1"],
     "generate evaluate": ["--users", "2"],
     "generate feedback": ["t1", "clicked"],
+    "generate review": ["-n", "0"],
     "generate enrich": ["--out", "{out}/words.csv"],
     "generate tune": ["--model", "{root}/enc", "--steps", "1"],
     "profile": ["u1"],

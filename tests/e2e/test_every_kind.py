@@ -143,7 +143,7 @@ def test_for_several_readers_every_guard_lets_the_template_pass(name, kind, lang
 
     project = kgrec.open(workspace(name))
     text_service = project.texts
-    writer = Writer(text_service.guards())
+    writer = Writer(text_service.parts.guards())
     asked = text_service.resolved(GenerateOptions(kind.name, language, model="recorded", variant="main"))
     for user in project.dataset.users["user_id"][:6].to_list():
         found = project.recommend(user, kind.max_items)

@@ -101,7 +101,7 @@ def test_figures_tell_a_liar_from_the_template(project):
 
 
 def test_what_is_written_is_not_written_again(project):
-    model = project.texts.model("parrot")
+    model = project.texts.parts.model("parrot")
     plan = replace(PLAN, variants=("few-shot",), seed=7)
     first = project.evaluate_texts(plan)
     asked = model.asked

@@ -29,7 +29,7 @@ def material(request, tmp_path_factory):
         reasons = (Reason("", "similar", (str(project.dataset.items["item_id"][touched]),)),)
         asked = text_service.resolved(GenerateOptions(language=language, model="recorded"))
         requests.append(text_service.request(kind, [item], asked, user_id=user, reasons=reasons))
-    return requests, lines_of(domain, language), Writer(text_service.guards())
+    return requests, lines_of(domain, language), Writer(text_service.parts.guards())
 
 
 def test_recall_and_precision(material):

@@ -41,6 +41,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "converted": ("converted", "convert", "conversion", "purchase", "purchased", "buy", "bought", "转化", "购买"),
     "rated": ("rated", "rate", "rating", "评分"),
     "edited": ("edited", "edit", "修改", "编辑"),
+    "accepted": ("accepted", "accept", "approved", "approve", "批准", "通过"),
+    "rejected": ("rejected", "reject", "declined", "驳回", "拒绝"),
 }
 """Event -> words for it."""
 

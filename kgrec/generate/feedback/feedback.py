@@ -14,7 +14,7 @@ from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import LINE, read_source
 from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
-from kgrec.generate.feedback.store import EVENT_SCHEMA, FeedbackStore, TextRecord
+from kgrec.generate.feedback.store import EVENT_SCHEMA, VERDICTS, FeedbackStore, TextRecord
 from kgrec.generate.kinds import TEMPLATE, cues_of, kinds_of
 from kgrec.generate.prompts import render
 from kgrec.generate.writer import Writer
@@ -33,11 +33,11 @@ SHOWN_IDS = 10
 GOOD = 4.0
 """Ratings from this on accept a text; a lower one refuses it, clicked or not."""
 
-Acceptance = Literal["edited", "rated", "clicked"]
+Acceptance = Literal["edited", "accepted", "rated", "clicked"]
 """Why a text counts as accepted."""
 
 _HINTS = {
-    "unknown event": "shown, clicked, dwelt, converted, rated or edited",
+    "unknown event": "shown, clicked, dwelt, converted, rated, edited, accepted or rejected",
     "no seconds": "give the seconds as value",
     "no rating": "give 1 to 5 as value",
     "no new text": "give the new text",
@@ -54,7 +54,7 @@ class AcceptedText:
         kind: of the text.
         language: of the text.
         text_id: of the text as it was written.
-        why: ``edited``, ``rated`` or ``clicked``.
+        why: ``edited``, ``accepted``, ``rated`` or ``clicked``.
         model: who wrote it before it was edited.
         item_ids: what it is about.
     """
@@ -100,9 +100,11 @@ class TextFeedback:
 
         Args:
             text_id: as ``generate`` tells it.
-            event: ``shown``, ``clicked``, ``dwelt``, ``converted``, ``rated`` or ``edited``.
+            event: ``shown``, ``clicked``, ``dwelt``, ``converted``, ``rated``; of who decides on a text: ``accepted``,
+                ``edited`` or ``rejected``, of which the last one counts.
             value: seconds of ``dwelt``, 1 to 5 of ``rated``, worth of ``converted`` if it has any.
-            text: the new text of ``edited``; guards look at it, and what they object to is recorded, not refused.
+            text: the new text of ``edited``; guards look at it, and what they object to is recorded, not refused. Of
+                ``rejected`` the reason.
             user: who it was; None: the user for whom the text was written.
             time: unix seconds; None: now.
             event_id: an id of your own: the same id is the same event, whatever else it says.
@@ -159,8 +161,30 @@ class TextFeedback:
         """
         return self.store.forget(Pseudonyms.of(self.store.root).stored(user))
 
+    def waiting(self, n: int = 100, *, kind: str | None = None, language: str | None = None) -> list[TextRecord]:
+        """Return the first texts on record that nobody has accepted, edited or rejected.
+
+        Args:
+            n: at most so many.
+            kind: only texts of this kind.
+            language: only texts in this language.
+        """
+        return self.store.waiting(n, kind or "", language or "")
+
+    def approved(self) -> list[tuple[TextRecord, str]]:
+        """Return the texts that somebody accepted or edited, as they are to be sent, in the order of writing."""
+        return [
+            (record, text)
+            for record, text, why in accepted_records(self.store, faulty_edits=True)
+            if why in ("accepted", "edited")
+        ]
+
+    def objections(self, record: TextRecord, text: str) -> list[str]:
+        """Return what guards have against another text in place of one on record."""
+        return self._objections(Writer(self._texts().parts.guards()), record, text)
+
     def accepted(self, *, faulty_edits: bool = False) -> list[AcceptedText]:
-        """Return the texts that were clicked, rated 4 or better, or edited, with the prompts that they answer.
+        """Return the texts that were accepted, edited, rated 4 or better, or clicked, with the prompts they answer.
 
         They come in the order in which they were written; those whose kind there is no longer are left out.
 
@@ -211,7 +235,7 @@ class TextFeedback:
         if not edits.height:
             return events
         records = {record.text.text_id: record for record in self.store.records(edits["text_id"])}
-        writer = Writer(self._texts().guards())
+        writer = Writer(self._texts().parts.guards())
         found = {
             line: self._objections(writer, records[text_id], text)
             for line, text_id, text in edits.select(LINE, "text_id", "text").rows()
@@ -231,6 +255,8 @@ class TextFeedback:
             record.request(kind),
             known=self._texts().names,
             cues=cues_of(self._domain, record.text.language),
+            synonyms=self._domain.synonyms,
+            allowed=self._domain.may_say,
             private=(record.text.user_id,) if record.text.user_id else (),
         )
         return [f"{found.guard}: {found.message}" for found in writer.check(request, text)]
@@ -247,23 +273,28 @@ class TextFeedback:
 def accepted_records(store: FeedbackStore, *, faulty_edits: bool = False) -> list[tuple[TextRecord, str, Acceptance]]:
     """Return the records of accepted texts, what was accepted (the editor's text where there is one), and why.
 
+    What somebody rejected is not accepted by clicks or ratings.
+
     Args:
         store: the record.
         faulty_edits: also take edits that guards object to.
     """
     value, event = pl.col("value"), pl.col("event")
     events = store.events().sort("time", nulls_last=False, maintain_order=True)
-    edited = event == "edited"
+    edited, decided = event == "edited", event.is_in(VERDICTS)
     faulty = pl.col("violations").list.len().fill_null(0) > 0
     verdicts = events.group_by("text_id", maintain_order=True).agg(
+        event.filter(decided).last().alias("verdict"),
         pl.col("text").filter(edited).last().alias("edit"),
         faulty.filter(edited).last().fill_null(False).alias("faulty"),
         value.filter(event == "rated").last().alias("rating"),
         (event == "clicked").any().alias("clicked"),
     )
     why = (
-        pl.when(pl.col("edit").is_not_null())
-        .then(pl.lit("edited"))
+        pl.when(pl.col("verdict").is_in(["edited", "accepted"]))
+        .then(pl.col("verdict"))
+        .when(pl.col("verdict") == "rejected")
+        .then(None)
         .when(pl.col("rating") >= GOOD)
         .then(pl.lit("rated"))
         .when(pl.col("rating").is_null() & pl.col("clicked"))
@@ -272,7 +303,10 @@ def accepted_records(store: FeedbackStore, *, faulty_edits: bool = False) -> lis
     chosen = verdicts.with_columns(why=why).filter(pl.col("why").is_not_null())
     if not faulty_edits:
         chosen = chosen.filter(~((pl.col("why") == "edited") & pl.col("faulty")))
-    found = {text_id: (edit, why) for text_id, edit, why in chosen.select("text_id", "edit", "why").iter_rows()}
+    found = {
+        text_id: (edit if why == "edited" else None, why)
+        for text_id, edit, why in chosen.select("text_id", "edit", "why").iter_rows()
+    }
     records = [(record, *found[record.text.text_id]) for record in store.records(found)]
     return [(record, record.text.text if edit is None else edit, why) for record, edit, why in records]
 

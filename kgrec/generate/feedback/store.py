@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +29,10 @@ FILE = Path("feedback", "feedback.sqlite")
 PATIENCE = 60.0
 """Seconds to wait for another writer."""
 
-EVENTS = ("shown", "clicked", "dwelt", "converted", "rated", "edited")
+EVENTS = ("shown", "clicked", "dwelt", "converted", "rated", "edited", "accepted", "rejected")
+
+VERDICTS = ("accepted", "edited", "rejected")
+"""Events by which somebody decides on a text; the last one counts."""
 
 EVENT_SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("text_id", "event", "user_id"), pl.String()),
@@ -86,7 +89,16 @@ class TextRecord:
         """Return the record of a text that answers ``request``, asked of ``asked``; ``now`` is the present if None."""
         at = int(time.time() if now is None else now)
         names = tuple(interest.name for interest in request.interests)
-        return cls(text, at, asked, request.version, request.tone, request.noun, names, seed)
+        return cls(
+            replace(text, candidates=(), prompt_text=""),
+            at,
+            asked,
+            request.version,
+            request.tone,
+            request.noun,
+            names,
+            seed,
+        )
 
     def request(self, kind: TextKind) -> TextRequest:
         """Return the request that the text answered, as far as the record holds it."""
@@ -171,6 +183,20 @@ class FeedbackStore:
             CorruptArtifactError: the file is damaged.
         """
         rows = self._read(f"SELECT record FROM texts {_AMONG} ORDER BY id", (json.dumps(list(ids)),))
+        return [_RECORD.validate_json(record) for (record,) in rows]
+
+    def waiting(self, limit: int, kind: str = "", language: str = "") -> list[TextRecord]:
+        """Return texts on which nobody has decided, in the order of writing; of all kinds and languages if empty.
+
+        Raises:
+            CorruptArtifactError: the file is damaged.
+        """
+        decided = "SELECT text_id FROM events WHERE event IN (SELECT value FROM json_each(?))"
+        rows = self._read(
+            f"SELECT record FROM texts WHERE text_id NOT IN ({decided})"
+            " AND ? IN ('', kind) AND ? IN ('', lang) ORDER BY id LIMIT ?",
+            (json.dumps(VERDICTS), kind, language, limit),
+        )
         return [_RECORD.validate_json(record) for (record,) in rows]
 
     def events(self) -> pl.DataFrame:
