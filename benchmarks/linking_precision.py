@@ -39,8 +39,10 @@ PERSON = Domain(
     name="films",
     summary="people of films",
     relation_types=(
-        RelationType("directed_by", "directed by", "director_of", "director of", tail="person"),
-        RelationType("starring", "starring", "stars_in", "stars in", tail="person"),
+        RelationType(
+            "directed_by", label="directed by", inverse="director_of", inverse_label="director of", tail="person"
+        ),
+        RelationType("starring", label="starring", inverse="stars_in", inverse_label="stars in", tail="person"),
     ),
 )
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)

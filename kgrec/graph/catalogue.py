@@ -57,7 +57,7 @@ def _broader(broader: Mapping[str, str], kind: str, schema: Schema) -> Facts:
     """Return the edges of a hierarchy from narrower to broader values."""
     if kind in ("item", "user"):
         return Facts()
-    relation = RelationType("broader", "part of", "narrower", "has part", head="entity")
+    relation = RelationType("broader", label="part of", inverse="narrower", inverse_label="has part", head="entity")
     schema.add(relation)
     pairs = pl.DataFrame({"narrower": list(broader), "broader": list(broader.values())})
     ends = [pl.format("{}:{}", pl.lit(kind), normal_name(pl.col(n))).alias(n) for n in pairs.columns]

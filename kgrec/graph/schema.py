@@ -31,14 +31,16 @@ ACTION_LABELS: Mapping[str, tuple[str, str]] = {
 }
 """How an interaction reads from the user and from the item."""
 
-MENTIONS = RelationType("mentions", "mentions", "mentioned_by", "mentioned in")
+MENTIONS = RelationType("mentions", inverse="mentioned_by", inverse_label="mentioned in")
 """An item's text names an entity or another item."""
 
 
 def action_relation(action: str) -> RelationType:
     """Return the relation of an action: ``purchase`` and ``purchased_by``."""
     label, inverse = ACTION_LABELS[action]
-    return RelationType(action, label, inverse.replace(" ", "_"), inverse, head="user", tail="item")
+    return RelationType(
+        action, label=label, inverse=inverse.replace(" ", "_"), inverse_label=inverse, head="user", tail="item"
+    )
 
 
 def readable(foreign: str) -> str:
@@ -72,7 +74,9 @@ def relation_name(foreign: str) -> str:
 def attribute_relation(name: str, attribute: str, head: str) -> RelationType:
     """Return a relation for an attribute whose relation no domain describes: ``has_genre`` reads "has genre"."""
     label = readable(name)
-    return RelationType(name, label, f"inverse_of_{name}", f"{label} of", head=head, tail=attribute)
+    return RelationType(
+        name, label=label, inverse=f"inverse_of_{name}", inverse_label=f"{label} of", head=head, tail=attribute
+    )
 
 
 @dataclass
@@ -146,4 +150,4 @@ def build_schema(domain: Domain, actions: Iterable[str]) -> Schema:
 
 
 def _imported(name: str, label: str) -> RelationType:
-    return RelationType(name, label, f"inverse_of_{name}", f"{label} of", head="entity")
+    return RelationType(name, label=label, inverse=f"inverse_of_{name}", inverse_label=f"{label} of", head="entity")

@@ -20,29 +20,24 @@ from kgrec.plugin.domain import (
     RelationType,
     TextKind,
     TextPattern,
-    prompt_variants,
-    read_prompt,
 )
-from kgrec.plugin.files import DBPEDIA, SCHEMA_ORG, WIKIDATA, DomainFiles, in_graphs
+from kgrec.plugin.files import domain_hook, in_graphs, read_domain, read_relation
 from kgrec.plugin.spec import Spec, hookimpl, workspace_command
 
 __all__ = [
     "ACTIONS",
-    "DBPEDIA",
-    "SCHEMA_ORG",
-    "WIKIDATA",
     "Attribute",
     "Domain",
-    "DomainFiles",
     "Mapping",
     "PromptTemplate",
     "RelationType",
     "Spec",
     "TextKind",
     "TextPattern",
+    "domain_hook",
     "hookimpl",
     "in_graphs",
-    "prompt_variants",
-    "read_prompt",
+    "read_domain",
+    "read_relation",
     "workspace_command",
 ]

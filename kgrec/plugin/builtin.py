@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kgrec.plugin.domain import Domain, PromptTemplate, default_prompt
+from collections.abc import Sequence
+
+from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, default_prompt, prompt_variants, read_prompt
+from kgrec.plugin.recipes import recipes_of
 from kgrec.plugin.spec import Spec, hookimpl
 
 
@@ -317,6 +320,20 @@ def kgrec_commands() -> list[Spec]:
 
 
 @hookimpl
-def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:  # noqa: ARG001
-    """Give the prompt for items of no particular field."""
-    return default_prompt(task)
+def kgrec_prompt_template(domain: Domain, task: str) -> PromptTemplate | None:
+    """Give the prompt that lies among the domain's files, or that for items of no particular field."""
+    own = read_prompt(domain.package, f"prompts/{task}.txt", f"{domain.name}/{task}") if domain.package else None
+    return own or default_prompt(task)
+
+
+@hookimpl
+def kgrec_prompt_variants(domain: Domain, task: str) -> list[str]:
+    """Name the variants of a prompt that lie among the domain's files."""
+    return list(prompt_variants(domain.package, "prompts", task)) if domain.package else []
+
+
+@hookimpl
+def kgrec_schema_mapping(domain: Domain, source: str, columns: Sequence[str]) -> Mapping | None:
+    """Read files by the domain's recipes."""
+    recipes = recipes_of(domain.package) if domain.package else ()
+    return next((told for recipe in recipes if (told := recipe.reads(source, columns)) is not None), None)

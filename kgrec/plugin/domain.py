@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -43,9 +43,9 @@ class RelationType:
 
     Attributes:
         name: snake case, unique in a domain: ``directed_by``.
-        label: how an edge reads from head to tail: ``directed by``.
         inverse: name of the opposite direction: ``director_of``.
-        inverse_label: ``director of``.
+        label: how an edge reads from head to tail: ``directed by``; the name in words by default.
+        inverse_label: ``director of``; the same.
         head, tail: types of the nodes; ``item`` and ``user`` are the reserved ones.
         labels: label in other languages, by language code: ``{"zh": "导演"}``.
         inverse_labels: the same for the opposite direction.
@@ -63,9 +63,10 @@ class RelationType:
     """
 
     name: str
-    label: str
+    _: KW_ONLY
     inverse: str
-    inverse_label: str
+    label: str = ""
+    inverse_label: str = ""
     head: str = "item"
     tail: str = "entity"
     labels: AbstractMapping[str, str] = field(default_factory=dict)
@@ -78,6 +79,10 @@ class RelationType:
     salience: float = 0.5
     billed: bool = False
     common: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.name.replace("_", " "))
+        object.__setattr__(self, "inverse_label", self.inverse_label or self.inverse.replace("_", " "))
 
     def label_in(self, code: str) -> str:
         """Return the label in a language; the main one where it has none."""
@@ -218,6 +223,7 @@ class Domain:
         verbs: how a reason names a past interaction, by language and action: ``{"en": {"view": "watched"}}``.
         verbs_before_names: the same where a verb of these cannot stand before the name of an item: "put on your list".
         action_weights: how strongly each action counts; unnamed actions keep the built-in weight.
+        action_words: words of the field's data for actions: ``{"enrolled": "purchase"}``; the usual ones are known.
         relation_types: the edges of the domain.
         attributes: catalogue attributes by name, with the columns they are usually found in.
         columns: kgrec's field -> column names it is usually found in, by role.
@@ -238,6 +244,7 @@ class Domain:
             item is a claim that a fact must bear out, see ``kgrec/languages/synonyms.txt``.
         may_say: what texts may say where a fact says exactly that, although it is refused otherwise: ``address``,
             ``health``, ``age``... see docs/generate.md.
+        package: whose folders ``prompts`` and ``recipes`` are the domain's; empty: it has none.
     """
 
     name: str
@@ -246,6 +253,7 @@ class Domain:
     verbs: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     verbs_before_names: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     action_weights: AbstractMapping[str, float] = field(default_factory=dict)
+    action_words: AbstractMapping[str, str] = field(default_factory=dict)
     relation_types: tuple[RelationType, ...] = ()
     attributes: AbstractMapping[str, Attribute] = field(default_factory=dict)
     columns: AbstractMapping[Role, AbstractMapping[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -259,6 +267,7 @@ class Domain:
     short_title: str | None = None
     synonyms: tuple[str, ...] = ()
     may_say: frozenset[str] = frozenset()
+    package: str = ""
 
     def title_mark(self, code: str) -> str:
         """Return how the title of an item is set off in sentences of a language, with ``{}``."""

@@ -1,122 +1,192 @@
-"""What a domain says of itself in files beside its plugin: words by language, phrases, prompts."""
+"""A domain as files of its plugin's package: ``domain.toml``, and words, phrases, prompts, recipes beside it."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
-from kgrec.errors import PluginError
-from kgrec.plugin.domain import Mapping as FileMapping
-from kgrec.plugin.domain import PromptTemplate, RelationType, TextKind, prompt_variants, read_prompt
-from kgrec.plugin.recipes import recipes_of
+from kgrec.errors import PluginError, did_you_mean
+from kgrec.plugin.domain import Attribute, Domain, RelationType, TextKind, TextPattern
 from kgrec.plugin.spec import hookimpl
 
-SCHEMA_ORG = ("schema:", "http://schema.org/", "https://schema.org/")
-DBPEDIA = ("dbo:", "http://dbpedia.org/ontology/")
-WIKIDATA = ("http://www.wikidata.org/prop/direct/",)
+T = TypeVar("T")
+
+VOCABULARIES = {
+    "schema:": ("schema:", "http://schema.org/", "https://schema.org/"),
+    "dbo:": ("dbo:", "dbp:", "http://dbpedia.org/ontology/", "http://dbpedia.org/property/"),
+    "wdt:": ("wdt:", "", "http://www.wikidata.org/prop/direct/"),
+    "skos:": ("skos:", "http://www.w3.org/2004/02/skos/core#"),
+}
+"""Prefix of a vocabulary -> every way in which graphs begin the names of its properties."""
+
+LANGUAGES = "kgrec.languages"
+_COMMON = "domain.toml"
+"""In a language's pack: what domains share in that language."""
+
+_TABLES = ("columns", "actions", "relations", "attributes", "patterns", "languages")
 
 
-def in_graphs(starts: tuple[str, ...], *names: str) -> tuple[str, ...]:
-    """Return every way in which graphs write properties of a vocabulary: ``schema:director``, and as an IRI.
+def domain_hook(package: str) -> Callable[[], list[Domain]]:
+    """Return the hook ``kgrec_domains`` that offers the domain of a package; its files are read when it is asked.
 
-    >>> in_graphs(DBPEDIA, "director")
-    ('dbo:director', 'http://dbpedia.org/ontology/director')
+    >>> kgrec_domains = domain_hook("kgrec_news")
+    >>> [domain.name for domain in kgrec_domains()]
+    ['news']
+
+    Args:
+        package: ``__name__`` of the package in which ``domain.toml`` lies.
     """
-    return tuple(f"{start}{name}" for name in names for start in starts)
+
+    def kgrec_domains() -> list[Domain]:
+        return [read_domain(package)]
+
+    return hookimpl(kgrec_domains)
 
 
-@dataclass(frozen=True)
-class DomainFiles:
-    """The files of a domain in its plugin's package.
+@cache
+def read_domain(package: str) -> Domain:
+    """Return the domain that the files of a package describe.
 
-    ``languages/LANG.toml`` holds words: ``noun``, tables ``verbs``, ``verbs_before_names``, ``units``, ``cues``, of
-    each relation ``relations.NAME`` (``reason``, ``habit``; ``label`` and ``inverse`` in languages but the main one).
-    ``kinds.toml`` holds the kinds of text, see :func:`read_kinds`; ``phrases/LANG.txt`` what they are made of,
-    ``phrases/KIND.LANG@NAME.txt`` other phrases for a kind, to be tried against these. ``prompts/KIND.LANG.txt`` and
-    ``prompts/KIND.LANG@NAME.txt`` are what a language model is asked. ``recipes/NAME.toml`` say how files of a
-    well-known export are read.
+    ``domain.toml`` holds the fields of :class:`kgrec.plugin.domain.Domain` that are texts and lists, and the tables
+    ``[columns.ROLE]``, ``[actions]`` (their weights), ``[action_words]``, ``[relations.NAME]`` for each relation type
+    (one that kgrec knows may be empty), ``[attributes]`` and ``[[patterns]]``, where ``<name>`` stands for a name.
+    Beside it ``languages/LANG.toml`` (or a table ``[languages.LANG]``) holds words: ``noun``, ``title``, the tables
+    ``verbs``, ``verbs_before_names``, ``units``, ``cues``, and ``relations.NAME`` with ``reason``, ``habit``,
+    ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what they are made of, ``recipes/`` how
+    files of well-known exports are read, ``synonyms.txt`` words of one meaning.
 
-    Attributes:
+    Args:
         package: ``kgrec_video``.
-        domain: ``video``.
+
+    Raises:
+        PluginError: a file cannot be read, or says what a domain does not have; names file and key.
     """
+    told = _toml(package, "domain.toml")
+    tables = {name: told.pop(name, {}) for name in _TABLES}
+    where = f"{package}: domain.toml"
+    library = {
+        code: f"{package}:phrases/{code}.txt"
+        if _has(package, f"phrases/{code}.txt")
+        else f"{LANGUAGES}:{code}/phrases.txt"
+        for code in _codes(package)
+    }
+    kinds = "kinds.toml"
+    return _made(
+        Domain,
+        where,
+        {**told, "may_say": frozenset(told.get("may_say", ())), "action_weights": tables["actions"]},
+        package=package,
+        relation_types=tuple(read_relation(package, name, table) for name, table in tables["relations"].items()),
+        attributes={name: _attribute(where, name, table) for name, table in tables["attributes"].items()},
+        columns={
+            role: {field: _listed(names) for field, names in table.items()} for role, table in tables["columns"].items()
+        },
+        patterns=tuple(_pattern(where, table) for table in tables["patterns"]),
+        kinds=read_kinds(package, kinds, lambda kind: {**library, **_variants(package, kind)})
+        if _has(package, kinds)
+        else (),
+        synonyms=_lines(package, "synonyms.txt"),
+        item_noun=_Words(package, ("noun",)),
+        title_marks=_Words(package, ("title",)),
+        **{name: _Words(package, (name,)) for name in ("verbs", "verbs_before_names", "units", "cues")},
+    )
 
-    package: str
-    domain: str
 
-    def words(self, *path: str) -> Mapping[str, Any]:
-        """Return what stands under a path in each language that has it; files are read when they are asked for."""
-        return _Words(self.package, path)
+def in_graphs(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of relations with every way in which graphs write those of known vocabularies.
 
-    def lines(self, path: str) -> tuple[str, ...]:
-        """Return the lines of a file of the package; one that begins with # is a comment."""
-        from importlib.resources import files
-
-        text = files(self.package).joinpath(*path.split("/")).read_text(encoding="utf-8")
-        return tuple(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-
-    def relation(self, name: str, label: str, inverse: str, inverse_label: str, **more: Any) -> RelationType:
-        """Return a relation type with the words that other languages have for it."""
-        labels, inverse_labels, reasons, habits = (
-            self.words("relations", name, word) for word in ("label", "inverse", "reason", "habit")
+    >>> in_graphs(["director", "skos:broader"])
+    ('director', 'skos:broader', 'http://www.w3.org/2004/02/skos/core#broader')
+    """
+    found = []
+    for name in names:
+        prefix = f"{name.partition(':')[0]}:"
+        found += (
+            [start + name.removeprefix(prefix) for start in VOCABULARIES[prefix]] if prefix in VOCABULARIES else [name]
         )
-        words: dict[str, Any] = {
-            "labels": labels,
-            "inverse_labels": inverse_labels,
-            "reasons": reasons,
-            "habits": habits,
-        }
-        return RelationType(name, label, inverse, inverse_label, **words, **more)
+    return tuple(dict.fromkeys(found))
 
-    def kinds(self) -> tuple[TextKind, ...]:
-        """Return the kinds of text that ``kinds.toml`` names, the usual one first, with their phrases."""
-        library = {code: f"{self.package}:phrases/{code}.txt" for code in _codes(self.package)}
-        return read_kinds(self.package, "kinds.toml", lambda kind: {**library, **_variants(self.package, kind)})
 
-    def prompt_hooks(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return the hooks ``kgrec_prompt_template`` and ``kgrec_prompt_variants`` that give the domain's prompts."""
+def _made(cls: type[T], where: str, table: Mapping[str, Any], **more: Any) -> T:
+    """Build a record of a domain; what a file says beside its fields is an error that names the right one."""
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise PluginError(f"{where}: there is no {key!r}", hint=did_you_mean(key, known))
+    try:
+        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        return cls(**{**lists, **more})
+    except TypeError as error:
+        raise PluginError(f"{where}: {error}", hint=f"see kgrec.plugin.{cls.__name__}") from None
 
-        def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
-            if domain != self.domain:
-                return None
-            return read_prompt(self.package, f"prompts/{task}.txt", f"{domain}/{task}")
 
-        def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
-            return list(prompt_variants(self.package, "prompts", task)) if domain == self.domain else []
+def _listed(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
 
-        return hookimpl(kgrec_prompt_template), hookimpl(kgrec_prompt_variants)
 
-    def recipe_hook(self) -> Callable[..., Any]:
-        """Return the hook ``kgrec_schema_mapping`` that reads files by the domain's recipes; see :class:`Recipe`."""
+def read_relation(package: str, name: str, table: Mapping[str, Any]) -> RelationType:
+    """Return a relation type with the words that the languages of a package have for it.
 
-        def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> FileMapping | None:
-            return self.by_recipe(source, columns) if domain == self.domain else None
+    Args:
+        package: ``kgrec_video``.
+        name: of the relation; what kgrec knows of one of that name is taken where the table does not say.
+        table: fields of :class:`kgrec.plugin.domain.RelationType`, as ``[relations.NAME]`` of ``domain.toml`` has them.
+    """
+    common = _toml("kgrec.plugin", "common.toml").get(name, {})
+    told = {**common, **table}
+    for key in ("aliases", "inverse_aliases"):
+        told[key] = in_graphs((*_listed(table.get(key, ())), *common.get(key, ())))
+    words = {word: _Words(package, ("relations", name, word)) for word in ("label", "inverse", "reason", "habit")}
+    return _made(
+        RelationType,
+        f"{package}: domain.toml: relations.{name}",
+        {"name": name, **told},
+        labels=words["label"],
+        inverse_labels=words["inverse"],
+        reasons=words["reason"],
+        habits=words["habit"],
+    )
 
-        return hookimpl(kgrec_schema_mapping)
 
-    def by_recipe(self, source: str, columns: Sequence[str]) -> FileMapping | None:
-        """Return how a file is read by the first recipe that fits, or None."""
-        told = (recipe.reads(source, columns) for recipe in recipes_of(self.package))
-        return next((mapping for mapping in told if mapping is not None), None)
+def _attribute(where: str, name: str, table: Any) -> Attribute:
+    told = table if isinstance(table, dict) else {"aliases": table}
+    told = {"column": name, **told, "aliases": _listed(told.get("aliases", ()))}
+    return _made(Attribute, f"{where}: attributes.{name}", told)
+
+
+def _pattern(where: str, table: dict[str, Any]) -> TextPattern:
+    name = _toml(LANGUAGES, f"{table.get('language', 'en')}/{_COMMON}").get("name", r"\w+")
+    return _made(
+        TextPattern,
+        f"{where}: patterns",
+        {**table, "pattern": str(table.get("pattern", "")).replace("<name>", f"(?P<entity>{name})")},
+    )
 
 
 @dataclass(frozen=True)
 class _Words(Mapping[str, Any]):
+    """What stands under a path in each language: in the domain's own file, else what domains share."""
+
     package: str
     path: tuple[str, ...]
 
     def __getitem__(self, code: str) -> Any:
-        found = _table(self.package, code)
-        for part in self.path:
-            found = found[part]
-        return found
+        for table in (_table(self.package, code), _toml(LANGUAGES, f"{code}/{_COMMON}")):
+            found: Any = table
+            for part in self.path:
+                found = found.get(part) if isinstance(found, dict) else None
+            if found is not None:
+                return found
+        raise KeyError(code)
 
     def __iter__(self) -> Iterator[str]:
-        return (code for code in _codes(self.package) if code in self)
+        from kgrec.languages import languages
+
+        return (code for code in sorted({*_codes(self.package), *languages()}) if code in self)
 
     def __contains__(self, code: object) -> bool:
         try:
@@ -131,20 +201,51 @@ class _Words(Mapping[str, Any]):
 
 @cache
 def _codes(package: str) -> tuple[str, ...]:
-    names = [file.name for file in files(package).joinpath("languages").iterdir()]
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+    folder = files(package).joinpath("languages")
+    names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    inline = _toml(package, "domain.toml").get("languages", {})
+    return tuple(sorted({*inline, *(name.removesuffix(".toml") for name in names if name.endswith(".toml"))}))
 
 
 @cache
 def _table(package: str, code: str) -> dict[str, Any]:
-    file = files(package).joinpath("languages", f"{code}.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    inline: dict[str, Any] = _toml(package, "domain.toml").get("languages", {}).get(code, {})
+    return {**inline, **_toml(package, f"languages/{code}.toml")}
+
+
+def _has(package: str, path: str) -> bool:
+    return files(package).joinpath(*path.split("/")).is_file()
+
+
+@cache
+def _parsed(package: str, path: str) -> dict[str, Any]:
+    file = files(package).joinpath(*path.split("/"))
+    if not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PluginError(f"{package}: {path} cannot be read: {error}") from None
+
+
+def _toml(package: str, path: str) -> dict[str, Any]:
+    """Return a file of a package as tables; empty where there is none."""
+    return dict(_parsed(package, path))
+
+
+def _lines(package: str, path: str) -> tuple[str, ...]:
+    """Return the lines of a file of a package; one that begins with # is a comment."""
+    if not _has(package, path):
+        return ()
+    text = files(package).joinpath(path).read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 @cache
 def _variants(package: str, kind: str) -> dict[str, str]:
     """Return language and name, ``en@short`` -> where other phrases for a kind of text are."""
-    names = sorted(file.name for file in files(package).joinpath("phrases").iterdir())
+    folder = files(package).joinpath("phrases")
+    names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
     found = (name.removesuffix(".txt").split(".", 1) for name in names if "@" in name and name.endswith(".txt"))
     return {rest: f"{package}:phrases/{of}.{rest}.txt" for of, rest in found if of == kind}
 
@@ -163,13 +264,11 @@ def read_kinds(package: str, path: str, phrases: Callable[[str], Mapping[str, st
     Raises:
         PluginError: the file names what a kind does not have.
     """
-    tables = tomllib.loads(files(package).joinpath(path).read_text(encoding="utf-8"))
     found = []
-    for name, table in tables.items():
-        told = {"max_length": table.pop("longest", {}), "min_length": table.pop("shortest", {}), **table}
-        lists: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told.items()}
-        try:
-            found.append(TextKind(name, phrases=phrases(name), **lists))
-        except TypeError as error:
-            raise PluginError(f"{package}: {path}: {name}: {error}", hint="see kgrec.plugin.domain.TextKind") from None
+    for name, table in _toml(package, path).items():
+        lengths = {"max_length": table.get("longest", {}), "min_length": table.get("shortest", {})}
+        rest = {key: value for key, value in table.items() if key not in ("longest", "shortest")}
+        found.append(
+            _made(TextKind, f"{package}: {path}: {name}", {"name": name, **lengths, **rest}, phrases=phrases(name))
+        )
     return tuple(found)

@@ -185,7 +185,7 @@ class PluginManager:
         """Return the domain ``name`` with the relation types that other plugins add to it."""
         domain: Domain = self.registry("domain")[name]
         known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
-        for owner, relations in self._answers("kgrec_relation_types", RelationType, domain=name):
+        for owner, relations in self._answers("kgrec_relation_types", RelationType, domain=domain):
             for relation in relations:
                 _add_relation(known, relation, owner, name)
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
@@ -198,18 +198,20 @@ class PluginManager:
 
     def schema_mapping(self, domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
         """Ask the plugins how a file is to be read; the first that knows is believed, the latest loaded asked first."""
-        arguments = {"domain": domain, "source": source, "columns": list(columns)}
+        arguments = {"domain": self.registry("domain")[domain], "source": source, "columns": list(columns)}
         answers = self._answers("kgrec_schema_mapping", Mapping, latest_first=True, **arguments)
         return next((mapping for _, found in answers for mapping in found), None)
 
     def prompt_template(self, domain: str, task: str) -> PromptTemplate | None:
         """Ask the plugins for a prompt; the latest loaded first, kgrec's own last."""
-        answers = self._answers("kgrec_prompt_template", PromptTemplate, latest_first=True, domain=domain, task=task)
+        arguments = {"domain": self.registry("domain")[domain], "task": task}
+        answers = self._answers("kgrec_prompt_template", PromptTemplate, latest_first=True, **arguments)
         return next((prompt for _, found in answers for prompt in found), None)
 
     def prompt_variants(self, domain: str, task: str) -> list[str]:
         """Ask the plugins for the names of further prompts, each once."""
-        answers = self._answers("kgrec_prompt_variants", str, domain=domain, task=task)
+        arguments = {"domain": self.registry("domain")[domain], "task": task}
+        answers = self._answers("kgrec_prompt_variants", str, **arguments)
         return list(dict.fromkeys(name for _, names in answers for name in names))
 
     def _hook(self, name: str) -> pluggy.HookCaller:
@@ -240,7 +242,7 @@ class PluginManager:
             message = f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}"
             raise PluginError(message, hint=hint) from error
         if tracing():
-            shown = ", ".join(f"{name}={arguments[name]!r}" for name in impl.argnames)
+            shown = ", ".join(f"{name}={_short(arguments[name])}" for name in impl.argnames)
             print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
         if answer is None:
             return []
@@ -255,9 +257,15 @@ class PluginManager:
 
 
 def _short(answer: Any) -> str:
-    if not isinstance(answer, list):
-        return type(answer).__name__
     named = (Spec, Domain, RelationType)
+    if not isinstance(answer, list):
+        return (
+            answer.name
+            if isinstance(answer, named)
+            else repr(answer)
+            if isinstance(answer, str)
+            else type(answer).__name__
+        )
     return f"[{', '.join(item.name if isinstance(item, named) else str(item) for item in answer)}]"
 
 

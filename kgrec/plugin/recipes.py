@@ -1,13 +1,15 @@
 """Recipes: how files of a well-known export are read, as data in a domain plugin; a page of twenty lines each.
 
 A recipe is a file ``recipes/NAME.toml`` in the plugin's package, with a table ``[[file]]`` for each file of the export.
+In place of a column may stand a list, of which the first that the file has is taken.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files
@@ -26,12 +28,14 @@ class Recipe:
         has: columns that the file must have.
         width: number of columns that it must have, or None; for files without a header.
         mapping: how it is read; columns that the file lacks are left out.
+        instead: column of the mapping -> columns of which the first that the file has is taken in its place.
     """
 
     names: tuple[str, ...]
     has: frozenset[str]
     width: int | None
     mapping: Mapping
+    instead: AbstractMapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def reads(self, source: str, columns: Sequence[str]) -> Mapping | None:
         """Return how a file is read, or None where it is another."""
@@ -41,15 +45,20 @@ class Recipe:
         if not self.has <= set(columns) or self.width not in (None, len(columns)):
             return None
         told = self.mapping
-        return Mapping(
-            told.role,
-            {field: column for field, column in told.columns.items() if column in columns},
-            {name: one for name, one in told.attributes.items() if one.column in columns},
-            told.action,
-            told.actions,
-            told.separator,
-            told.pattern,
+        named = {kept: self._taken(kept, columns) for kept in told.columns.values()}
+        named |= {one.column: self._taken(one.column, columns) for one in told.attributes.values()}
+        return replace(
+            told,
+            columns={kept: named[column] for kept, column in told.columns.items() if named[column] in columns},
+            attributes={
+                name: replace(one, column=named[one.column])
+                for name, one in told.attributes.items()
+                if named[one.column] in columns
+            },
         )
+
+    def _taken(self, column: str, columns: Sequence[str]) -> str:
+        return next((one for one in self.instead.get(column, ()) if one in columns), column)
 
 
 @cache
@@ -77,13 +86,20 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     role = table.pop("role")
     if role not in get_args(Role):
         raise ValueError(f"there is no role {role!r}")
+    instead: dict[str, tuple[str, ...]] = {}
+
+    def first(told: str | list[str]) -> str:
+        names = [told] if isinstance(told, str) else told
+        instead[names[0]] = tuple(names)
+        return names[0]
+
     attributes = {
-        name: Attribute(one["column"], one.get("separator"), one.get("relation"))
+        name: Attribute(first(one["column"]), one.get("separator"), one.get("relation"))
         for name, one in table.pop("attributes", {}).items()
     }
     mapping = Mapping(
         role,
-        table.pop("columns"),
+        {name: first(told) for name, told in table.pop("columns").items()},
         attributes,
         table.pop("action", None),
         table.pop("actions", {}),
@@ -93,4 +109,4 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     told = tuple(table.pop("name", ())), frozenset(table.pop("has", ())), table.pop("width", None)
     if table:
         raise ValueError(f"unknown keys: {', '.join(table)}")
-    return Recipe(*told, mapping)
+    return Recipe(*told, mapping, {name: names for name, names in instead.items() if len(names) > 1})

@@ -89,16 +89,18 @@ def new_plugin(kinds: Sequence[str], name: str, folder: Path, *, local: bool = F
             raise UserError(f"unknown kind {kind!r}", hint=did_you_mean(kind, KINDS))
     kinds = list(dict.fromkeys(kinds))
     module = "kgrec_plugins" if local else f"kgrec_{name.replace('-', '_')}"
-    code = _module(kinds, name, module)
+    code = _module(kinds, name, module, local=local)
     if local:
         return _write({folder / "kgrec_plugins.py": code})
     root = folder / f"kgrec-{name}"
     if root.exists() and any(root.iterdir()):
         raise UserError(f"{root} is there already", hint="choose another name, or remove it")
+    package = "domain" in kinds  # its files lie beside its code
+    domain = {root / module / "domain.toml": _read("domain.toml.txt", _values("domain", name, module, kinds[0]))}
     return _write(
         {
-            root / "pyproject.toml": _project(name, module),
-            root / f"{module}.py": code,
+            root / "pyproject.toml": _project(name, module, package=package),
+            **({root / module / "__init__.py": code, **domain} if package else {root / f"{module}.py": code}),
             root / "tests" / f"test_{module}.py": _tests(kinds, name, module),
             root / "README.md": _readme(kinds, name),
             root / ".github" / "workflows" / "test.yml": _WORKFLOW,
@@ -125,23 +127,30 @@ def _read(file: str, values: dict[str, str]) -> str:
     return Template(text).substitute(values)
 
 
-def _module(kinds: Sequence[str], name: str, module: str) -> str:
+def _module(kinds: Sequence[str], name: str, module: str, *, local: bool) -> str:
     imports: list[str] = []
     bodies: list[str] = []
     offers: list[str] = []
     for kind in kinds:
         values = _values(kind, name, module, kinds[0])
-        head, body = _split(_read(f"{kind}.py.txt", values))
+        if kind == "domain" and not local:
+            imports.append("from kgrec.plugin import domain_hook")
+            offers.append(f"{KINDS[kind].hook} = domain_hook(__name__)\n")
+            continue
+        head, body = _split(_read(f"{kind}.local.py.txt" if kind == "domain" else f"{kind}.py.txt", values))
         imports += head
         bodies.append(body)
         target = values["function"] if kind == "command" else values["Class"]
         spec = f'Spec("{values["name"]}", "{module}:{target}", "{values["summary"]}")'
         offered = values["CONSTANT"] if kind == "domain" else spec
         offers.append(f"@hookimpl\ndef {KINDS[kind].hook}():\n    return [{offered}]\n")
-    needed = ["hookimpl", *(["Spec"] if any(kind != "domain" for kind in kinds) else [])]
-    imports = [*imports, f"from kgrec.plugin import {', '.join(sorted(needed, key=_order))}"]
+    if local or kinds != ["domain"]:
+        needed = ["hookimpl", *(["Spec"] if any(kind != "domain" for kind in kinds) else [])]
+        imports.append(f"from kgrec.plugin import {', '.join(needed)}")
     joined = "\n".join([*_sorted(imports)])
     told = f'"""{name}, a plugin of kgrec: {", ".join(kinds)}."""'
+    if not bodies and len(offers) == 1:
+        return f"{told}\n\n{joined}\n\ncontract = {CONTRACT}\n{offers[0]}"
     return f"{told}\n\n{joined}\n\ncontract = {CONTRACT}\n\n\n" + "\n\n".join([*bodies, *offers])
 
 
@@ -179,6 +188,7 @@ def _tests(kinds: Sequence[str], name: str, module: str) -> str:
     needed = sorted({KINDS[kind].contract for kind in kinds} | {"PluginContract"})
     needed += ["toy_request"] if "guard" in kinds else []
     frames = "import polars as pl\n" if "source" in kinds else ""
+    frames += "from kgrec.plugin import read_domain\n" if "domain" in kinds else ""
     plugin = f"class TestPlugin(PluginContract):\n    def make(self):\n        return {module}"
     return (
         f'"""{name} keeps the contracts."""\n\n{frames}from kgrec.testing import {", ".join(needed)}\n\n'
@@ -186,7 +196,10 @@ def _tests(kinds: Sequence[str], name: str, module: str) -> str:
     )
 
 
-def _project(name: str, module: str) -> str:
+def _project(name: str, module: str, *, package: bool) -> str:
+    brought = f'packages = ["{module}"]\n\n[tool.setuptools.package-data]\n{module} = ["*.toml", "*.txt", "*/*"]'
+    if not package:
+        brought = f'py-modules = ["{module}"]'
     return f"""[build-system]
 requires = ["setuptools>=77"]
 build-backend = "setuptools.build_meta"
@@ -206,7 +219,7 @@ test = ["kgrec[testing]"]
 {name} = "{module}"
 
 [tool.setuptools]
-py-modules = ["{module}"]
+{brought}
 """
 
 

@@ -155,19 +155,19 @@ def kgrec_domains() -> list[Domain]:
 
 
 @hookspec
-def kgrec_relation_types(domain: str) -> list[RelationType]:
+def kgrec_relation_types(domain: Domain) -> list[RelationType]:
     """Extend a domain by relation types.
 
-    :param domain: name of the domain that the workspace uses
+    :param domain: the domain as its plugin offers it; ``domain.name`` tells which
     :return: further relation types; one that contradicts an existing one of the same name is an error
     """
 
 
 @hookspec(firstresult=True)
-def kgrec_schema_mapping(domain: str, source: str, columns: Sequence[str]) -> Mapping | None:
-    """Say how a file's columns are to be read, when the domain's own column names do not tell.
+def kgrec_schema_mapping(domain: Domain, source: str, columns: Sequence[str]) -> Mapping | None:
+    """Say how a file's columns are to be read, when neither column names nor the domain's recipes tell.
 
-    :param domain: name of the domain
+    :param domain: the domain in use
     :param source: name of the file, without folders
     :param columns: the file's column names
     :return: the mapping, or None to leave the file to others
@@ -239,20 +239,20 @@ def kgrec_guards() -> list[Spec]:
 
 
 @hookspec(firstresult=True)
-def kgrec_prompt_template(domain: str, task: str) -> PromptTemplate | None:
+def kgrec_prompt_template(domain: Domain, task: str) -> PromptTemplate | None:
     """Give the prompt for a language model.
 
-    :param domain: name of the domain
+    :param domain: the domain in use
     :param task: kind of text and language: ``blurb.en``, or ``repair.en`` for the second attempt
-    :return: the prompt, or None to leave it to others; kgrec's own comes last
+    :return: the prompt, or None to leave it to others; the domain's file and kgrec's own prompt come last
     """
 
 
 @hookspec
-def kgrec_prompt_variants(domain: str, task: str) -> list[str]:
+def kgrec_prompt_variants(domain: Domain, task: str) -> list[str]:
     """Name further prompts for a kind of text, to be tried against each other.
 
-    :param domain: name of the domain
+    :param domain: the domain in use
     :param task: kind of text and language: ``blurb.en``
     :return: names; for each of them ``kgrec_prompt_template`` is asked for ``blurb.en@NAME``
     """

@@ -22,9 +22,9 @@ from kgrec.types import ItemList, Profile
 
 DIRECTED = RelationType(
     "directed_by",
-    "directed by",
-    "director_of",
-    "director of",
+    label="directed by",
+    inverse="director_of",
+    inverse_label="director of",
     labels={"zh": "导演"},
     reason="{entity} directed this one too",
     reasons={"zh": "这部也是{entity}执导的"},

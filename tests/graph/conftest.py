@@ -18,16 +18,16 @@ FILM = Domain(
     relation_types=(
         RelationType(
             "directed_by",
-            "directed by",
-            "director_of",
-            "director of",
+            label="directed by",
+            inverse="director_of",
+            inverse_label="director of",
             tail="person",
             aliases=("http://example.org/director", "film.film.director"),
             inverse_aliases=("film.director.film",),
         ),
-        RelationType("starring", "starring", "stars_in", "stars in", tail="person"),
-        RelationType("has_genre", "has genre", "genre_of", "genre of", tail="genre"),
-        RelationType("sequel_of", "sequel of", "has_sequel", "has sequel", tail="item"),
+        RelationType("starring", label="starring", inverse="stars_in", inverse_label="stars in", tail="person"),
+        RelationType("has_genre", label="has genre", inverse="genre_of", inverse_label="genre of", tail="genre"),
+        RelationType("sequel_of", label="sequel of", inverse="has_sequel", inverse_label="has sequel", tail="item"),
     ),
     patterns=(
         TextPattern("directed_by", r"[Dd]irected by (?P<entity>[A-Z]\w+(?: [A-Z]\w+)*)"),

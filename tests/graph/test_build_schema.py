@@ -41,7 +41,14 @@ def test_every_action_has_a_relation_and_an_inverse():
 def test_aliases_work_in_both_directions():
     schema = Schema()
     schema.add(
-        RelationType("made_by", "made by", "maker_of", "maker of", aliases=("creator",), inverse_aliases=("made",))
+        RelationType(
+            "made_by",
+            label="made by",
+            inverse="maker_of",
+            inverse_label="maker of",
+            aliases=("creator",),
+            inverse_aliases=("made",),
+        )
     )
     rows = schema.resolve(["creator", "made", "maker_of", "http://e.org/made_by", "other"]).rows()
     assert rows == [

@@ -8,7 +8,7 @@ from kgrec.errors import MissingExtraError, NotFoundError, PluginError
 from kgrec.plugin import Domain, Mapping, RelationType, Spec, hookimpl
 from kgrec.plugin.manager import OFFERS, load_plugins, misspelt_hooks
 
-BRIGHT = RelationType("bright_as", "bright as", "as_bright", "as bright")
+BRIGHT = RelationType("bright_as", label="bright as", inverse="as_bright", inverse_label="as bright")
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_plugin_that_raises_inside_a_mapping_is_named(install):
 
     manager = load_plugins([install("stars", kgrec_schema_mapping=hookimpl(kgrec_schema_mapping))])
     with pytest.raises(PluginError, match="plugin 'stars' failed in kgrec_schema_mapping"):
-        manager.schema_mapping("video", "a.csv", ["x"])
+        manager.schema_mapping("generic", "a.csv", ["x"])
 
 
 def test_a_plugin_that_raises_inside_commands_costs_its_commands(install):
@@ -238,7 +238,7 @@ def test_an_offer_of_nothing_is_fine(install):
 
 def test_relation_types_of_others_join_a_domain_once(install):
     def kgrec_relation_types(domain):
-        return [BRIGHT] if domain == "generic" else []
+        return [BRIGHT] if domain.name == "generic" else []
 
     hooks = {"kgrec_relation_types": hookimpl(kgrec_relation_types)}
     manager = load_plugins([install("a1", **hooks), install("b2", **hooks)])
@@ -246,7 +246,7 @@ def test_relation_types_of_others_join_a_domain_once(install):
 
 
 def test_contradicting_relation_types_name_both_owners(install):
-    other = RelationType("bright_as", "as bright as", "as_bright", "as bright")
+    other = RelationType("bright_as", label="as bright as", inverse="as_bright", inverse_label="as bright")
     domain = Domain(name="sky", summary="stars", relation_types=(BRIGHT,))
     entries = [
         install("a1", **offering("kgrec_domains", [domain])),

@@ -59,7 +59,12 @@ DOMAIN = Domain(
     verbs={"en": {"view": "watched"}},
     relation_types=(
         RelationType(
-            "made_by", "made by", "maker_of", "maker of", reason="also made by {entity}", aliases=("film.by",)
+            "made_by",
+            label="made by",
+            inverse="maker_of",
+            inverse_label="maker of",
+            reason="also made by {entity}",
+            aliases=("film.by",),
         ),
     ),
     attributes={"maker": Attribute("maker", relation="made_by")},

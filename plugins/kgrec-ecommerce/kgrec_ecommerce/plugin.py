@@ -1,18 +1,6 @@
-"""The hooks of the e-commerce domain."""
+"""Online shops: what columns, actions and relations mean stands in domain.toml."""
 
-from __future__ import annotations
-
-from kgrec.plugin import Domain, hookimpl
-from kgrec_ecommerce.domain import ECOMMERCE, FILES
+from kgrec.plugin import domain_hook
 
 contract = 1
-
-
-@hookimpl
-def kgrec_domains() -> list[Domain]:
-    """Offer online shops."""
-    return [ECOMMERCE]
-
-
-kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
-kgrec_schema_mapping = FILES.recipe_hook()
+kgrec_domains = domain_hook(__package__)

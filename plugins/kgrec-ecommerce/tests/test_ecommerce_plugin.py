@@ -2,9 +2,12 @@ import re
 
 import pytest
 from kgrec_ecommerce import plugin
-from kgrec_ecommerce.domain import ECOMMERCE
 
+from kgrec.plugin import read_domain
+from kgrec.plugin.manager import load_plugins
 from kgrec.testing import DomainContract, PluginContract
+
+ECOMMERCE = read_domain("kgrec_ecommerce")
 
 
 class TestEcommerceDomain(DomainContract):
@@ -19,23 +22,23 @@ class TestEcommercePlugin(PluginContract):
 
 def test_amazon_reviews_of_2023_name_the_product_by_its_parent():
     columns = ["rating", "title", "text", "asin", "parent_asin", "user_id", "timestamp", "helpful_vote"]
-    mapping = plugin.kgrec_schema_mapping("ecommerce", "Software.jsonl", columns)
+    mapping = load_plugins().schema_mapping("ecommerce", "Software.jsonl", columns)
     assert mapping.columns["item"] == "parent_asin"
     assert (mapping.role, mapping.action) == ("interactions", "rate")
 
 
 def test_amazon_reviews_of_2018_may_lack_texts():
-    mapping = plugin.kgrec_schema_mapping("ecommerce", "a.json", ["reviewerID", "asin", "overall", "unixReviewTime"])
+    mapping = load_plugins().schema_mapping("ecommerce", "a.json", ["reviewerID", "asin", "overall", "unixReviewTime"])
     assert mapping.columns == {"user": "reviewerID", "item": "asin", "value": "overall", "time": "unixReviewTime"}
 
 
 def test_retailrocket_properties_are_a_graph():
     columns = ["timestamp", "itemid", "property", "value"]
-    mapping = plugin.kgrec_schema_mapping("ecommerce", "item_properties_part1.csv", columns)
+    mapping = load_plugins().schema_mapping("ecommerce", "item_properties_part1.csv", columns)
     assert (mapping.role, mapping.columns["relation"]) == ("triples", "property")
-    assert plugin.kgrec_schema_mapping("video", "item_properties_part1.csv", columns) is None
+    assert load_plugins().schema_mapping("video", "item_properties_part1.csv", columns) is None
     events = ["timestamp", "visitorid", "event", "itemid", "transactionid"]
-    assert plugin.kgrec_schema_mapping("ecommerce", "events.csv", events) is None, "the columns tell, no hook needed"
+    assert load_plugins().schema_mapping("ecommerce", "events.csv", events) is None, "the columns tell, no hook needed"
     known = ECOMMERCE.columns["interactions"]
     assert {"visitorid", "event", "itemid", "timestamp"} <= {name for names in known.values() for name in names}
 

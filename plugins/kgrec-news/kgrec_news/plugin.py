@@ -1,39 +1,20 @@
-"""The hooks of the news domain."""
+"""News: what columns, actions and relations mean stands in domain.toml."""
 
 from __future__ import annotations
 
-from kgrec.plugin import SCHEMA_ORG, Domain, RelationType, hookimpl, in_graphs
-from kgrec_news.domain import FILES, NEWS
+from kgrec.plugin import Domain, RelationType, domain_hook, hookimpl, read_relation
 
 contract = 1
+kgrec_domains = domain_hook(__package__)
 
 
 @hookimpl
-def kgrec_domains() -> list[Domain]:
-    """Offer news."""
-    return [NEWS]
-
-
-@hookimpl
-def kgrec_relation_types(domain: str) -> list[RelationType]:
+def kgrec_relation_types(domain: Domain) -> list[RelationType]:
     """Let films and products be tied to the people, companies and places that the news write of.
 
     Where a shop or a film site also publishes articles, ``mentioned_in`` joins its items to them.
     """
-    if domain not in ("video", "ecommerce"):
+    if domain.name not in ("video", "ecommerce"):
         return []
-    return [
-        FILES.relation(
-            "mentioned_in",
-            "mentioned in",
-            "mentions_item",
-            "mentions",
-            tail="article",
-            aliases=in_graphs(SCHEMA_ORG, "subjectOf"),
-            reason="in the same article, {entity}",
-        )
-    ]
-
-
-kgrec_prompt_template, kgrec_prompt_variants = FILES.prompt_hooks()
-kgrec_schema_mapping = FILES.recipe_hook()
+    told = {"inverse": "mentions_item", "inverse_label": "mentions", "tail": "article", "aliases": ["schema:subjectOf"]}
+    return [read_relation(__package__, "mentioned_in", told)]

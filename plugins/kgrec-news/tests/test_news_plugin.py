@@ -2,10 +2,12 @@ import re
 
 import pytest
 from kgrec_news import plugin
-from kgrec_news.domain import NEWS
 
+from kgrec.plugin import read_domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import DomainContract, PluginContract
+
+NEWS = read_domain("kgrec_news")
 
 
 class TestNewsDomain(DomainContract):
@@ -19,13 +21,13 @@ class TestNewsPlugin(PluginContract):
 
 
 def test_dkn_files_are_told_by_their_columns():
-    clicks = plugin.kgrec_schema_mapping("news", "train.tsv.gz", ["user_id", "news_id", "clicked"])
+    clicks = load_plugins().schema_mapping("news", "train.tsv.gz", ["user_id", "news_id", "clicked"])
     assert (clicks.role, clicks.action, clicks.columns["value"]) == ("interactions", "click", "clicked")
-    news = plugin.kgrec_schema_mapping("news", "news.tsv.gz", ["news_id", "title", "entity_ids"])
+    news = load_plugins().schema_mapping("news", "news.tsv.gz", ["news_id", "title", "entity_ids"])
     assert news.role == "items"
     assert (news.attributes["entities"].separator, news.attributes["entities"].relation) == (" ", "mentions")
-    assert plugin.kgrec_schema_mapping("news", "news.tsv", ["news_id", "title"]) is None
-    assert plugin.kgrec_schema_mapping("video", "train.tsv.gz", ["user_id", "news_id", "clicked"]) is None
+    assert load_plugins().schema_mapping("news", "news.tsv", ["news_id", "title"]) is None
+    assert load_plugins().schema_mapping("video", "train.tsv.gz", ["user_id", "news_id", "clicked"]) is None
 
 
 def test_articles_extend_films_and_products_but_not_themselves():

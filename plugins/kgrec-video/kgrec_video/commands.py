@@ -68,10 +68,10 @@ def relation_counts(file: Path, manager: PluginManager, column: str = "") -> dic
 
 def known_relations(counts: dict[str, int]) -> list[tuple[str, int, str]]:
     """Return name, count and meaning of each relation: ``directed_by``, ``directed_by (turned round)`` or nothing."""
-    from kgrec_video.relations import RELATION_TYPES
+    from kgrec.plugin import read_domain
 
     meanings: dict[str, str] = {}
-    for relation in RELATION_TYPES:
+    for relation in read_domain(__package__).relation_types:
         meanings.update(dict.fromkeys((relation.name, *relation.aliases), relation.name))
         turned = (relation.inverse, *relation.inverse_aliases)
         meanings.update(dict.fromkeys(turned, f"{relation.name} (turned round)"))

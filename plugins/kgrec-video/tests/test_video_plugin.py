@@ -5,15 +5,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 from kgrec_video import commands, movielens, plugin
-from kgrec_video.domain import VIDEO
-from kgrec_video.relations import RELATION_TYPES
 
 from kgrec.cli.app import main
 from kgrec.errors import DataError, NotFoundError
+from kgrec.plugin import read_domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import CommandsContract, DataSourceContract, DomainContract, PluginContract
 
 DATA = Path(os.environ.get("KGREC_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+VIDEO = read_domain("kgrec_video")
 
 
 class TestVideoDomain(DomainContract):
@@ -69,7 +70,7 @@ def test_a_short_row_is_named_by_its_line(tmp_path):
 
 
 def test_people_are_one_type_so_that_a_writer_who_directs_is_one_node():
-    people = {r.name for r in RELATION_TYPES if r.tail == "person"}
+    people = {r.name for r in VIDEO.relation_types if r.tail == "person"}
     assert people == {
         "directed_by", "starring", "written_by", "produced_by", "shot_by", "edited_by", "music_by",
     }  # fmt: skip
@@ -98,18 +99,18 @@ def test_foreign_names_keep_their_direction(foreign, name, turned):
 
 
 def test_douban_lists_are_split_by_slashes_and_movielens_keeps_its_own_titles():
-    douban = plugin.kgrec_schema_mapping("video", "movies.tsv", ["douban_id", "title", "directors", "genres", "plot"])
+    douban = load_plugins().schema_mapping("video", "movies.tsv", ["douban_id", "title", "directors", "genres", "plot"])
     assert douban.columns == {"id": "douban_id", "title": "title", "description": "plot"}
     assert douban.attributes["directors"].separator == " / "
     assert "cast" not in douban.attributes
     columns = ["item_id", "title", "imdb_title", "genres", "imdb_genres", "imdb_year", "plot", "directors", "cast"]
-    joined = plugin.kgrec_schema_mapping("video", "items.tsv.gz", columns)
+    joined = load_plugins().schema_mapping("video", "items.tsv.gz", columns)
     assert joined.columns["title"] == "title"
     assert (joined.attributes["genres"].column, joined.attributes["genres"].separator) == ("genres", "|")
     assert joined.attributes["cast"].separator == ", "
     assert joined.attributes["year"].column == "imdb_year"
-    assert plugin.kgrec_schema_mapping("news", "items.tsv.gz", columns) is None
-    assert plugin.kgrec_schema_mapping("video", "films.csv", ["film_id", "title"]) is None
+    assert load_plugins().schema_mapping("news", "items.tsv.gz", columns) is None
+    assert load_plugins().schema_mapping("video", "films.csv", ["film_id", "title"]) is None
 
 
 @pytest.mark.parametrize(
