@@ -226,7 +226,16 @@ def _key(role: str, entry: FileConfig, config: Config, domain: Domain) -> str:
     """Hash what the row-local result depends on besides the file."""
     cleaning = config.data.cleaning
     rules = [cleaning.missing_value == "drop", cleaning.missing_time, cleaning.min_time, cleaning.max_time]
-    return _digest([role, entry.model_dump_json(), domain.name, json.dumps(rules), str(config.data.pseudonyms)])
+    return _digest(
+        [
+            role,
+            entry.model_dump_json(),
+            domain.name,
+            json.dumps(dict(domain.action_words)),
+            json.dumps(rules),
+            str(config.data.pseudonyms),
+        ]
+    )
 
 
 def _fingerprint(parts: Sequence[Part], config: Config, dataset: Dataset) -> str:

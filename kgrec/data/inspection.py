@@ -142,7 +142,7 @@ def _one(
         )
         stated = replace(stated, why=dict.fromkeys(asked.columns, f"stated by the domain {domain.name}"))
         if asked.role == "interactions":
-            stated = _events(_with_takebacks(stated, guess))
+            stated = _events(_with_takebacks(stated, guess), domain)
             told = {word: asked.actions.get(word, action) for word, action in stated.actions.items()}
             stated = replace(stated, actions=told)
         return _finish(stated)
@@ -152,7 +152,7 @@ def _one(
         notes=notes, table=table,
     )  # fmt: skip
     if kind == "interactions":
-        found = _events(found)
+        found = _events(found, domain)
     elif kind in ("items", "users"):
         used = set(fields.values())
         found = replace(found, attributes=guess_attributes(table, kind, used, domain))
@@ -174,7 +174,7 @@ def _with_takebacks(stated: Inspected, guess: Guess) -> Inspected:
     return replace(stated, columns={**stated.columns, "action": column}, action=None)
 
 
-def _events(found: Inspected) -> Inspected:
+def _events(found: Inspected, domain: Domain) -> Inspected:
     """Add what the words of actions and values stand for, the part of the split, and times of day and zones."""
     table, columns = found.table, dict(found.columns)
     assert table is not None  # events are made of tables
@@ -188,7 +188,8 @@ def _events(found: Inspected) -> Inspected:
     counts: Mapping[str, int] = {}
     if (column := table.columns.get(columns.get("action", ""))) is not None:
         counts = dict(list(column.counts.items())[:_MANY_WORDS])
-        actions = by_sign(actions_of(list(counts)), column, table.columns.get(columns.get("value", "")))
+        own = {fold(word): action for word, action in domain.action_words.items()}
+        actions = by_sign(actions_of(list(counts), own), column, table.columns.get(columns.get("value", "")))
     action = found.action
     if "action" not in columns and action is None:
         action = constant_action(found.path, table, columns)

@@ -44,7 +44,7 @@ def resolve_mapping(
     action = entry.action if isinstance(entry, InteractionsConfig) else None
     attributes = _attributes(entry) if isinstance(entry, CatalogueConfig) else {}
     if entry.columns:
-        found = Mapping(role, entry.columns, attributes, action)
+        found = Mapping(role, entry.columns, attributes, action, domain.action_words)
     else:
         asked = manager.schema_mapping(domain.name, Path(entry.path).name, columns)
         if asked is None or asked.role != role:
@@ -52,7 +52,8 @@ def resolve_mapping(
             fields = fields_of(role, looked, domain)
             guessed = guess_attributes(looked, role, set(fields.values()), domain)
             asked = Mapping(role, fields, guessed if role in ("items", "users") else {})
-        found = Mapping(role, asked.columns, attributes or asked.attributes, action or asked.action)
+        words = {**domain.action_words, **asked.actions}
+        found = Mapping(role, asked.columns, attributes or asked.attributes, action or asked.action, words)
     _check(entry.path, found, columns, constant_user=isinstance(entry, InteractionsConfig) and entry.user is not None)
     return found
 

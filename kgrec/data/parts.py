@@ -135,7 +135,11 @@ def _read_fields(
     table = raw.select(*texts, pl.lit(entry.split).alias("split"), pl.col(LINE).alias("line"))
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
-    action = _actions(entry, table["word"]) if "action" in mapping.columns else pl.lit(default)
+    action = (
+        _actions({**mapping.actions, **entry.actions}, table["word"])
+        if "action" in mapping.columns
+        else pl.lit(default)
+    )
     numbers = read_numbers(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
     # Where fractions stand behind a comma, days stand before months.
     usual: Order = "day-first" if numbers.comma or entry.notation.decimal == "," else "month-first"
@@ -189,8 +193,8 @@ def _default_action(mapping: plugin_domain.Mapping) -> str:
     return "view" if "item" in mapping.columns else "search"
 
 
-def _actions(entry: InteractionsConfig, words: pl.Series) -> pl.Expr:
-    found = actions_of(words.drop_nulls().unique().to_list(), {fold(w): a for w, a in entry.actions.items()})
+def _actions(own: Mapping[str, str], words: pl.Series) -> pl.Expr:
+    found = actions_of(words.drop_nulls().unique().to_list(), {fold(w): a for w, a in own.items()})
     return pl.col("word").replace_strict(found, default=None, return_dtype=pl.String)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -56,8 +56,8 @@ def read_domain(package: str) -> Domain:
     (one that kgrec knows may be empty), ``[attributes]`` and ``[[patterns]]``, where ``<name>`` stands for a name.
     Beside it ``languages/LANG.toml`` (or a table ``[languages.LANG]``) holds words: ``noun``, ``title``, the tables
     ``verbs``, ``verbs_before_names``, ``units``, ``cues``, and ``relations.NAME`` with ``reason``, ``habit``,
-    ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what they are made of, ``recipes/`` how
-    files of well-known exports are read, ``synonyms.txt`` words of one meaning.
+    ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what they are made of,
+    ``recipes/`` how files of well-known exports are read, ``synonyms.txt`` words of one meaning.
 
     Args:
         package: ``kgrec_video``.
@@ -67,7 +67,8 @@ def read_domain(package: str) -> Domain:
     """
     told = _toml(package, "domain.toml")
     tables = {name: told.pop(name, {}) for name in _TABLES}
-    where = f"{package}: domain.toml"
+    where, relations = f"{package}: domain.toml", tables["relations"]
+    stated = frozenset(alias for table in relations.values() for alias in _aliases(table))
     library = {
         code: f"{package}:phrases/{code}.txt"
         if _has(package, f"phrases/{code}.txt")
@@ -80,7 +81,7 @@ def read_domain(package: str) -> Domain:
         where,
         {**told, "may_say": frozenset(told.get("may_say", ())), "action_weights": tables["actions"]},
         package=package,
-        relation_types=tuple(read_relation(package, name, table) for name, table in tables["relations"].items()),
+        relation_types=tuple(read_relation(package, name, table, stated) for name, table in relations.items()),
         attributes={name: _attribute(where, name, table) for name, table in tables["attributes"].items()},
         columns={
             role: {field: _listed(names) for field, names in table.items()} for role, table in tables["columns"].items()
@@ -128,18 +129,24 @@ def _listed(value: object) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
 
 
-def read_relation(package: str, name: str, table: Mapping[str, Any]) -> RelationType:
+def _aliases(table: Mapping[str, Any]) -> list[str]:
+    return [one for key in ("aliases", "inverse_aliases") for one in in_graphs(_listed(table.get(key, ())))]
+
+
+def read_relation(package: str, name: str, table: Mapping[str, Any], stated: Collection[str] = ()) -> RelationType:
     """Return a relation type with the words that the languages of a package have for it.
 
     Args:
         package: ``kgrec_video``.
         name: of the relation; what kgrec knows of one of that name is taken where the table does not say.
         table: fields of :class:`kgrec.plugin.domain.RelationType`, as ``[relations.NAME]`` of ``domain.toml`` has them.
+        stated: names in foreign graphs that the domain states of some relation; they are its own alone.
     """
     common = _toml("kgrec.plugin", "common.toml").get(name, {})
     told = {**common, **table}
     for key in ("aliases", "inverse_aliases"):
-        told[key] = in_graphs((*_listed(table.get(key, ())), *common.get(key, ())))
+        known = [alias for alias in in_graphs(common.get(key, ())) if alias not in stated]
+        told[key] = tuple(dict.fromkeys((*in_graphs(_listed(table.get(key, ()))), *known)))
     words = {word: _Words(package, ("relations", name, word)) for word in ("label", "inverse", "reason", "habit")}
     return _made(
         RelationType,

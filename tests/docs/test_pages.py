@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kgrec.plugin import read_domain
+from kgrec.testing import DomainContract
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -66,15 +69,24 @@ def run(command, shown):
         pytest.fail(f"{shown}\nexit code {done.returncode}\n{done.stderr}")
 
 
-def test_the_domain_that_the_page_of_plugins_shows_keeps_the_contract():
-    from kgrec.testing import DomainContract
-
+def test_the_domains_that_the_page_of_plugins_shows_keep_the_contract(tmp_path, monkeypatch):
     text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     (shown,) = (code for kind, code in BLOCK.findall(text) if kind == "python" and "Domain(" in code)
     module: dict[str, object] = {}
     exec(shown, module)
-    (domain,) = module["kgrec_domains"]()
+    (code,) = module["kgrec_domains"]()
+    (files,) = (told for told in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if 'name = "boardgames"' in told)
+    (tmp_path / "kgrec_boardgames").mkdir()
+    (tmp_path / "kgrec_boardgames" / "__init__.py").touch()
+    (tmp_path / "kgrec_boardgames" / "domain.toml").write_text(files, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    data = read_domain("kgrec_boardgames")
+    assert [r.name for r in data.relation_types] == ["has_tag", "designed_by"]
+    keeps_the_contract(code)
+    keeps_the_contract(data)
 
+
+def keeps_the_contract(domain):
     class Shown(DomainContract):
         def make(self):
             return domain

@@ -275,9 +275,9 @@ def test_the_mapping_loaded_last_is_asked_first_and_may_take_fewer_arguments(ins
         install("b2", kgrec_schema_mapping=hookimpl(second)),
     ]
     manager = load_plugins(entries)
-    assert manager.schema_mapping("video", "mine.csv", ["x"]).columns == {"id": "b2"}
-    assert manager.schema_mapping("video", "other.csv", ["x"]).columns == {"id": "a1"}
-    assert load_plugins([]).schema_mapping("video", "other.csv", ["x"]) is None
+    assert manager.schema_mapping("generic", "mine.csv", ["x"]).columns == {"id": "b2"}
+    assert manager.schema_mapping("generic", "other.csv", ["x"]).columns == {"id": "a1"}
+    assert load_plugins([]).schema_mapping("generic", "other.csv", ["x"]) is None
 
 
 def test_a_module_of_a_notebook_is_a_plugin_too():

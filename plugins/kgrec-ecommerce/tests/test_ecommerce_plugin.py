@@ -1,8 +1,11 @@
 import re
 
+import polars as pl
 import pytest
 from kgrec_ecommerce import plugin
 
+from kgrec.data.profile import profile
+from kgrec.data.roles import fields_of
 from kgrec.plugin import read_domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import DomainContract, PluginContract
@@ -39,8 +42,10 @@ def test_retailrocket_properties_are_a_graph():
     assert load_plugins().schema_mapping("video", "item_properties_part1.csv", columns) is None
     events = ["timestamp", "visitorid", "event", "itemid", "transactionid"]
     assert load_plugins().schema_mapping("ecommerce", "events.csv", events) is None, "the columns tell, no hook needed"
-    known = ECOMMERCE.columns["interactions"]
-    assert {"visitorid", "event", "itemid", "timestamp"} <= {name for names in known.values() for name in names}
+    rows = [(1433221332117 + 60_000 * k, k % 7, ("view", "addtocart")[k % 2], k % 5, None) for k in range(40)]
+    table = profile(pl.DataFrame(rows, events, orient="row"))
+    told = {"user": "visitorid", "action": "event", "item": "itemid", "time": "timestamp"}
+    assert fields_of("interactions", table, ECOMMERCE) == told
 
 
 def test_a_purchase_counts_more_than_a_cart_and_that_more_than_a_view():
