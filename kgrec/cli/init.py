@@ -92,21 +92,16 @@ def _with_sample(manager: PluginManager) -> str:
 
 def _sample(manager: PluginManager, name: str, settings: Path) -> None:
     """Let the domain's plugin write its sample, kgrec.toml included; the files appear when all are options."""
-    import importlib
+    from kgrec.plugin.sample_files import write_sample
 
     folder, target = settings.parent, manager.domain(name).sample
     if target is None:
         raise UsageError(
             f"domain {name!r} has no bundled sample", hint=f"give --from FILES, or --domain {_with_sample(manager)}"
         )
-    module, _, function = target.partition(":")
-    try:
-        write = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"domain {name!r} names the sample {target!r}, which cannot be imported: {error}") from error
     _make(folder)
     with storage_errors(folder), scratch_folder(folder, "sample") as aside:
-        write(aside, SAMPLE_SEED)
+        write_sample(target, aside, SAMPLE_SEED)
         if not (aside / settings.name).is_file():
             raise PluginError(f"the sample of domain {name!r} has no {settings.name}", hint=f"{target} must write one")
         made = (path for path in aside.iterdir() if path.name != MARKER)

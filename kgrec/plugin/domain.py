@@ -230,8 +230,8 @@ class Domain:
         item_template: text of an item for the encoder; ``{title}``, ``{description}``, ``{entities}`` and any
             attribute name in braces.
         patterns: relations stated in texts.
-        sample: import path of a function ``(folder: Path, seed: int) -> None`` that writes the bundled sample into an
-            empty folder, with the kgrec.toml that reads it.
+        sample: ``package:sample.toml`` (see docs/plugins.md), or import path of a function ``(folder: Path, seed: int)
+            -> None`` that writes the bundled sample into an empty folder, with the kgrec.toml that reads it.
         kinds: texts that can be written about items, the usual one first; a domain without any has the generic ones.
         units: unit of a numeric attribute, by language and attribute: ``{"en": {"runtime": "minutes"}}``.
         cues: words that state a relation in running text besides its label, by language and relation:

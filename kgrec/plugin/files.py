@@ -57,7 +57,8 @@ def read_domain(package: str) -> Domain:
     Beside it ``languages/LANG.toml`` (or a table ``[languages.LANG]``) holds words: ``noun``, ``title``, the tables
     ``verbs``, ``verbs_before_names``, ``units``, ``cues``, and ``relations.NAME`` with ``reason``, ``habit``,
     ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what they are made of,
-    ``recipes/`` how files of well-known exports are read, ``synonyms.txt`` words of one meaning.
+    ``recipes/`` how files of well-known exports are read, ``synonyms.txt`` words of one meaning,
+    ``sample.toml`` the sample.
 
     Args:
         package: ``kgrec_video``.
@@ -76,10 +77,11 @@ def read_domain(package: str) -> Domain:
         for code in _codes(package)
     }
     kinds = "kinds.toml"
+    sample = {"sample": f"{package}:sample.toml"} if _has(package, "sample.toml") else {}
     return _made(
         Domain,
         where,
-        {**told, "may_say": frozenset(told.get("may_say", ())), "action_weights": tables["actions"]},
+        {**sample, **told, "may_say": frozenset(told.get("may_say", ())), "action_weights": tables["actions"]},
         package=package,
         relation_types=tuple(read_relation(package, name, table, stated) for name, table in relations.items()),
         attributes={name: _attribute(where, name, table) for name, table in tables["attributes"].items()},

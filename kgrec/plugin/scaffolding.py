@@ -34,9 +34,7 @@ class _Kind:
 
 
 KINDS = {
-    "domain": _Kind(
-        "kgrec_domains", "DomainContract", "a field of its own", "kgrec init DIR --domain $name --from FILES"
-    ),
+    "domain": _Kind("kgrec_domains", "DomainContract", "a field of its own", "kgrec init DIR --domain $name"),
     "scorer": _Kind("kgrec_scorers", "ScorerContract", "what few people know first", "kgrec train"),
     "encoder": _Kind(
         "kgrec_text_encoders", "TextEncoderContract", "hashed words", "kgrec train --set text.encoder=$name"
@@ -96,7 +94,8 @@ def new_plugin(kinds: Sequence[str], name: str, folder: Path, *, local: bool = F
     if root.exists() and any(root.iterdir()):
         raise UserError(f"{root} is there already", hint="choose another name, or remove it")
     package = "domain" in kinds  # its files lie beside its code
-    domain = {root / module / "domain.toml": _read("domain.toml.txt", _values("domain", name, module, kinds[0]))}
+    values = _values("domain", name, module, kinds[0])
+    domain = {root / module / file: _read(f"{file}.txt", values) for file in ("domain.toml", "sample.toml")}
     return _write(
         {
             root / "pyproject.toml": _project(name, module, package=package),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import io
 import random
@@ -25,6 +24,7 @@ from kgrec.languages import DEFAULT, languages
 from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Role
 from kgrec.plugin.generation import MAIN
 from kgrec.plugin.manager import OFFERS, misspelt_hooks
+from kgrec.plugin.sample_files import write_sample
 from kgrec.plugin.spec import Spec
 from kgrec.settings import load_settings
 
@@ -296,11 +296,9 @@ class DomainContract(Contract):
         target = self.make().sample
         if target is None:
             return
-        module, _, name = target.partition(":")
-        write = getattr(importlib.import_module(module), name)
         for folder in ("first", "second"):
             (tmp_path / folder).mkdir()
-            write(tmp_path / folder, 0)
+            write_sample(target, tmp_path / folder, 0)
         first, second = _contents(tmp_path / "first"), _contents(tmp_path / "second")
         assert first, "the sample is empty"
         assert first == second, "the sample differs from one call to the next"

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,15 @@ def test_the_domains_that_the_page_of_plugins_shows_keep_the_contract(tmp_path, 
     (tmp_path / "kgrec_boardgames").mkdir()
     (tmp_path / "kgrec_boardgames" / "__init__.py").touch()
     (tmp_path / "kgrec_boardgames" / "domain.toml").write_text(files, encoding="utf-8")
+    (sample,) = (told for told in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if 'liked = "designers"' in told)
+    (tmp_path / "kgrec_boardgames" / "sample.toml").write_text(sample, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     data = read_domain("kgrec_boardgames")
-    assert [r.name for r in data.relation_types] == ["has_tag", "designed_by"]
+    assert [r.name for r in data.relation_types] == ["has_tag", "followed_by", "designed_by"]
     keeps_the_contract(code)
     keeps_the_contract(data)
+    DomainContract.test_sample(types.SimpleNamespace(make=lambda: data), tmp_path)
+    assert (tmp_path / "first" / "holdout.tsv").is_file()
 
 
 def keeps_the_contract(domain):

@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kgrec.config import Config
@@ -12,6 +13,8 @@ from kgrec.data.ingest import ingest
 from kgrec.errors import PluginError
 from kgrec.plugin import Domain, PromptTemplate, domain_hook, hookimpl, read_domain
 from kgrec.plugin.manager import load_plugins
+from kgrec.plugin.sample_files import planted_likes, write_sample
+from kgrec.project import open_project
 from kgrec.testing import DomainContract
 
 GARDEN = """
@@ -107,6 +110,87 @@ def test_words_of_the_field_stand_for_actions_without_kgrec_toml_saying_so(packa
     manager = load_plugins([], also=[Plugin()])
     dataset = ingest(Config.model_validate(told), manager.domain("garden"), manager, tmp_path).dataset
     assert dataset.interactions["action"].to_list() == ["like", "dislike"]
+
+
+SAMPLE = """
+users = 80
+each = 6
+liked = "growers"
+titles = ["{colour} {plant}"]
+descriptions = ["A {plant} of {height} cm, sown {sown}."]
+names_it = "It was grown by {}."
+actions = { watered = 0.8, "dug up" = 0.2 }
+hours = [6, 9]
+[words]
+colour = ["Red", "White", "Blue", "Yellow", "Pink", "Dark"]
+plant = ["rose", "lily", "fern", "moss", "ivy", "sage", "mint", "iris", "reed"]
+[attributes]
+growers = ["Ada Rose", "Ben Moss", "Cleo Fern", "Dan Reed", "Eve Sage", "Fay Ivy"]
+height = { low = 5, high = 90 }
+sown = { low = 2024-03-01, high = 2024-05-30 }
+[people]
+town = ["Kew", "Bath"]
+[[edges]]
+relation = "followed_by"
+from = "items"
+to = "items"
+[[edges]]
+relation = "follows"
+from = "users"
+to = "users"
+share = 0.5
+"""
+FOLLOWS = """[relations.followed_by]
+[relations.follows]
+inverse = "followers"
+head = "user"
+tail = "user"
+"""
+SHARED = GARDEN.replace("[relations.has_tag]\n", FOLLOWS)
+
+
+def test_a_sample_as_data_is_read_as_it_says_and_its_likes_are_found(package, tmp_path):
+    name = package(SHARED, **{"sample.toml": SAMPLE})
+    target = read_domain(name).sample
+    (tmp_path / "ws").mkdir()
+    write_sample(target, tmp_path / "ws", 5)
+    plugin = type("Plugin", (), {"kgrec_domains": staticmethod(domain_hook(name))})()
+    project = open_project(tmp_path / "ws", plugins=[plugin])
+    project.build_graph()
+    dataset, kg = project.dataset, project.graph
+    assert set(dataset.interactions["action"]) == {"like", "dislike"}
+    edges = dict(kg.relations["name"].gather(kg.edges["relation"]).value_counts().iter_rows())
+    assert edges["followed_by"] > 20
+    assert edges["follows"] > 20
+    seen = np.zeros((dataset.n_users, dataset.n_items))
+    seen[dataset.interactions["user"], dataset.interactions["item"]] = 1
+    likes = planted_likes(name, 5)
+    users, items = (
+        {key: k for k, key in enumerate(ids)} for ids in (dataset.users["user_id"], dataset.items["item_id"])
+    )
+    held = np.zeros(seen.shape, dtype=bool)
+    for user, liked in likes.items():
+        for item, kind in liked.items():
+            if kind == "warm" and user in users and item in items:
+                held[users[user], items[item]] = True
+    scores = np.where(seen > 0, -np.inf, seen @ (seen.T @ seen))
+    top = np.argsort(-scores, axis=1)[:, :3]
+    assert np.take_along_axis(held, top, axis=1).mean() > 0.5 > 4 * held.mean()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('liked = "growers"', 'liked = "growerz"', "growerz"),
+        ("users = 80", "userz = 80", "there is no 'userz'"),
+        ('"Dark"]', '"Dark"', "sample.toml"),
+        ('titles = ["{colour} {plant}"]', 'titles = ["{colour}"]', "6 titles, 36 are needed"),
+    ],
+)
+def test_a_sample_that_cannot_be_drawn_is_refused_with_the_reason(package, tmp_path, old, new, what):
+    name = package(SHARED, **{"sample.toml": SAMPLE.replace(old, new)})
+    with pytest.raises(PluginError, match=what):
+        write_sample(f"{name}:sample.toml", tmp_path, 5)
 
 
 def test_prompts_of_the_domain_come_before_kgrecs_and_after_those_of_other_plugins(package):
