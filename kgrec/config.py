@@ -430,6 +430,17 @@ class ServeConfig(TomlTable):
     """Requests that may wait for the models; what comes beyond is told to come back (503)."""
 
 
+class ClusterConfig(TomlTable):
+    """More processes or machines for the work on all users, see docs/scale.md."""
+
+    address: str | None = None
+    """``local``: processes on this machine; ``HOST:PORT``: the head of a Ray cluster; by default this process alone."""
+    workers: Positive | None = None
+    """By default one for each core of the machine or of the cluster."""
+    memory_gib: Annotated[float, Field(ge=0.1)] = 2.0
+    """What local workers share in memory; beyond that is put on disk meanwhile. A cluster has its own bound."""
+
+
 class Config(TomlTable):
     """All of kgrec.toml."""
 
@@ -458,6 +469,7 @@ class Config(TomlTable):
     rerankers: dict[str, dict[str, Any]] = {}
     """Options of the re-rankers: ``[rerankers.cap] attribute = "brand"``; what stands behind a colon comes first."""
     serve: ServeConfig = ServeConfig()
+    cluster: ClusterConfig = ClusterConfig()
     placements: dict[str, PlacementConfig] = {}
     """Named places where lists are shown; ``default`` is what is asked for without a name."""
     experiments: dict[str, ExperimentConfig] = {}

@@ -29,7 +29,7 @@ NO_SECRET = ""
 """Stands for "no variable": a host that is sent texts, but no key."""
 
 
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "s3": None, "gs": None}
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "s3": None, "gs": None, "ray": None}
 """Schemes of addresses, and the port that need not be stated."""
 
 

@@ -13,6 +13,7 @@
     ├── DataError               5   a file is there but cannot be used
     │   ├── CorruptArtifactError 5  something in the workspace is damaged
     │   └── StorageError        5   the disk is full or read-only
+    ├── ClusterError            1   workers elsewhere cannot be had, or are gone
     ├── ModelError              1   a language model did not answer, or answered rubbish
     └── GuardRefusedError       6   a guard refused a text
 
@@ -102,6 +103,10 @@ class CorruptArtifactError(DataError):
 
 class StorageError(DataError):
     """The disk is full, read-only, or otherwise refuses to store."""
+
+
+class ClusterError(KgrecError):
+    """Workers cannot be had, or are gone; what was published stands."""
 
 
 class ModelError(KgrecError):

@@ -88,6 +88,7 @@ def generate(
             "--out", "-o", metavar="FILE", help="Write to FILE; with --all a .jsonl that a later run resumes."
         ),
     ] = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Write texts about items for a user, from facts alone.
 
@@ -108,7 +109,7 @@ def generate(
         "steer": steer,
     }
     if everybody:
-        _for_all(run, user, item, number, out, wanted)
+        _for_all(run, user, item, number, out, wanted, cluster)
         return
     if user is None and not item:
         raise UsageError("missing USER or --item ITEM", hint="or give --all --out FILE.jsonl")
@@ -128,15 +129,18 @@ def _for_all(
     number: int,
     out: Path | None,
     wanted: dict[str, Any],
+    cluster: str | None,
 ) -> None:
     if user is not None or item:
         raise UsageError("--all excludes USER and --item", hint="leave them out")
     if out is None:
         raise UsageError("--all needs a file", hint="give --out FILE.jsonl")
     from kgrec.generate.service import GenerateOptions
+    from kgrec.jobs import generate_all
 
-    with run.progress() as progress:
-        written = run.project.texts.generate_all(out, GenerateOptions(**wanted), n=number, progress=progress)
+    with run.progress() as progress, run.workers(cluster) as workers:
+        ordered = GenerateOptions(**wanted)
+        written = generate_all(run.project, out, ordered, n=number, workers=workers, progress=progress)
     run.say(f"{cell(written)} texts written to {out}")
 
 

@@ -111,6 +111,12 @@ Language = Annotated[
     str | None, typer.Option("--language", "--lang", metavar="CODE", help="Language of the texts: en, zh, de...")
 ]
 Tone = Annotated[str | None, typer.Option("--tone", metavar="TONE", help="neutral, warm, playful or formal.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="local|HOST:PORT", help="Work on several cores or machines by Ray; see docs/scale.md."
+    ),
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write all figures to FILE, as JSON.")
 ]

@@ -20,7 +20,10 @@ from kgrec.ranking.requests import as_request
 from kgrec.ranking.where import parse_where
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from kgrec.data.pseudonyms import Pseudonyms
+    from kgrec.jobs import ListOrder
     from kgrec.types import ItemList
 
 
@@ -92,6 +95,15 @@ def recommend(
         typer.Option("--at", metavar="TIME", help="As of an earlier moment: only what was known then counts."),
     ] = None,
     out: options.TableFile = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            "--parts",
+            metavar="FOLDER",
+            help="With --all or --users: parquet files of some thousand users each; a killed run goes on.",
+        ),
+    ] = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Recommend items to a user, a newcomer, or everybody.
 
@@ -113,9 +125,15 @@ def recommend(
             raise UsageError("--by rating works for one user at a time", hint="give a USER instead")
         if kind:
             raise UsageError("--generate works for one user at a time", hint="for all: kgrec generate --all --out FILE")
-        wanted = _ids(users, run.names) if users else None
-        _for_many(run, wanted, number, explain, include_seen, conditions, rerank or None, at, out)
+        if out and parts:
+            raise UsageError("--out and --parts exclude each other", hint="--parts FOLDER for many users")
+        from kgrec.jobs import ListOrder
+
+        order = ListOrder(number, include_seen or None, conditions, rerank or None, at, explain)
+        _for_many(run, _ids(users, run.names) if users else None, order, out, parts, cluster)
     else:
+        if parts:
+            raise UsageError("--parts is for many users", hint="--all --parts FOLDER")
         _for_one(
             run, user, profile, like or [], number, explain, include_seen, conditions, rerank or None, out, kind, by, at
         )
@@ -138,26 +156,23 @@ def _ids(file: Path, names: Pseudonyms) -> list[str]:
 def _for_many(
     run: CommandLineRun,
     ids: list[str] | None,
-    number: int | None,
-    explain: bool,
-    include_seen: bool,
-    where: tuple[str, ...],
-    rerank: list[str] | None,
-    at: str | None,
+    order: ListOrder,
     out: Path | None,
+    parts: Path | None,
+    cluster: str | None,
 ) -> None:
-    with run.progress() as progress:
-        frame = run.project.recommend_many(
-            ids,
-            n=number,
-            explain=explain,
-            include_seen=include_seen or None,
-            where=where,
-            rerank=rerank,
-            at=at,
-            progress=progress,
-        )
-    frame = frame.with_columns(run.names.shown_all(frame["user_id"]))
+    from kgrec.jobs import recommend_all, recommend_parts
+
+    def shown(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(run.names.shown_all(frame["user_id"]))
+
+    with run.progress() as progress, run.workers(cluster) as workers:
+        if parts is not None:
+            asked = (run.project, order, parts, ids)
+            written = recommend_parts(*asked, shown=shown, workers=workers, progress=progress)
+            run.say(f"lists of {cell(written)} users written to {parts}")
+            return
+        frame = shown(recommend_all(run.project, order, ids, workers=workers, progress=progress))
     named = run.form if run.form not in (None, Format.table) else None
     # Whoever asks for thousands of rows wants to process them: no table, even on a terminal.
     write_frame(frame, named or (format_of(out) if out else Format.tsv), out)

@@ -6,8 +6,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.manager import PluginManager
     from kgrec.progress import Progress
     from kgrec.project import Project
+    from kgrec.workers import Workers
 
 UNUSED = tuple(f"numpy.{name}" for name in ("ctypeslib", "f2py", "ma", "polynomial", "testing"))
 """Modules that nothing here uses; scipy asks numpy for each of its modules, which is a tenth of the start."""
@@ -143,6 +144,25 @@ class CommandLineRun:
         from kgrec.cli.console import reporting
 
         return reporting(quiet=self.quiet)
+
+    @contextmanager
+    def workers(self, cluster: str | None) -> Iterator[Workers]:
+        """Have those who work: of ``--cluster``, or as kgrec.toml says."""
+        from kgrec.workers import HERE
+
+        config = self.project.config.cluster
+        where = cluster or config.address
+        if where is None:
+            yield HERE
+            return
+        from kgrec.cluster.connection import LOCAL, connect
+        from kgrec.consent import Consent, ask_on_terminal
+
+        if cluster is None and where != LOCAL:  # a stranger's kgrec.toml may name any host
+            Consent.load(ask_on_terminal).host(f"ray://{where}")
+        with connect(where, config) as workers:
+            self.say(f"cluster {where}: {workers.count} workers")
+            yield workers
 
     def say(self, message: str) -> None:
         """Write a line for people on stderr, unless ``--quiet``."""

@@ -31,6 +31,7 @@ from kgrec.plugin.generation import MAIN, Fact, GeneratedText, TextRequest
 from kgrec.progress import SILENT, Progress
 from kgrec.text.profile import Profiler, UserProfile
 from kgrec.types import ItemList, Request, canonical_id
+from kgrec.workers import HERE, Workers, told
 
 if TYPE_CHECKING:
     from kgrec.config import Config
@@ -231,6 +232,8 @@ class TextService:
         n: int = 1,
         users: Sequence[str] | None = None,
         progress: Progress = SILENT,
+        workers: Workers = HERE,
+        reopen: Callable[[], TextService] | None = None,
     ) -> int:
         """Write texts for all users, or about all items where the kind is not personal, into a file of JSON lines.
 
@@ -242,12 +245,14 @@ class TextService:
             n: texts a user.
             users: ids; None for all.
             progress: told where it is.
+            workers: who writes batches.
+            reopen: makes this service at a worker.
 
         Returns:
             How many texts were written now.
 
         Raises:
-            UsageError: the file is not named ``.jsonl``.
+            UsageError: the file is not named ``.jsonl``, or several workers were to keep texts on record.
             UserError: its folder does not exist, or it holds something else.
         """
         out = Path(out)
@@ -255,6 +260,8 @@ class TextService:
             raise UsageError(f"{out.name!r}: texts are written as JSON lines", hint="--out FILE.jsonl")
         if not out.parent.is_dir():
             raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
+        if workers.count > 1 and self.config.generate.record:
+            raise UsageError("texts on record lie in one file, which one process writes", hint="leave --cluster out")
         asked = self.resolved(options)
         kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
         with resumed_lines(out, TEXT_FIELDS) as (rows, stream):
@@ -264,14 +271,14 @@ class TextService:
                 if (row["kind"], row["lang"]) == (kind.name, asked.language)
             }
             jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
-            writer, size = (
-                self.writer(asked),
-                self.config.generate.batch_size,
-            )
-            with progress.task(f"writing {kind.name}", total=len(jobs)) as task:
-                for start in range(0, len(jobs), size):
-                    batch = jobs[start : start + size]
-                    for text in self._batch(writer, kind, batch, asked):
+            self.writer(asked)  # what cannot write is told before the work begins
+            size = self.config.generate.batch_size
+            batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+            blocks = ((kind, batch, asked) for batch in batches)
+            with progress.task(told(f"writing {kind.name}", workers), total=len(jobs)) as task:
+                written = workers.map(TextService.write_batch, self, blocks, reopen=reopen)
+                for batch, texts in zip(batches, written, strict=True):
+                    for text in texts:
                         stream.write((json.dumps(text.to_dict(), ensure_ascii=False) + "\n").encode())
                     stream.flush()
                     task.advance(len(batch))
@@ -311,9 +318,9 @@ class TextService:
             for start in range(0, len(ids), kind.max_items):
                 yield str(user), tuple(ids[start : start + kind.max_items])
 
-    def _batch(
-        self, writer: Writer, kind: TextKind, jobs: Sequence[_Job], asked: ResolvedOptions
-    ) -> list[GeneratedText]:
+    def write_batch(self, batch: tuple[TextKind, Sequence[_Job], ResolvedOptions]) -> list[GeneratedText]:
+        """Write the texts of a batch of :meth:`generate_all`."""
+        kind, jobs, asked = batch
         about = [item for _, items in jobs for item in items]
         # All facts of the batch at once: the graph is then looked through once.
         self.book(asked.language).items([int(p) for p in self.dataset.item_positions(about)])
@@ -324,7 +331,7 @@ class TextService:
             reasons = self.reasons(self.scored(user, ids), asked.language) if user else ()
             chunks = [[int(p) for p in self.dataset.item_positions(list(items))] for items in wanted]
             requests += self._requests(kind, user, chunks, reasons, asked)
-        return self._written(writer, requests, [user for user, _ in jobs], asked)
+        return self._written(self.writer(asked), requests, [user for user, _ in jobs], asked)
 
     def _requests(
         self,

@@ -26,11 +26,12 @@ is told twice. Texts of one reader begin in different ways, in turn.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -430,7 +431,7 @@ def kind_phrases(kind: TextKind, code: str, variant: str = MAIN) -> Phrases | No
 def kind_text(kind: TextKind, code: str, variant: str = MAIN) -> str:
     """Return all that the phrases of a kind say, for telling one version of them from another."""
     phrases = kind_phrases(kind, code, variant)
-    return repr(phrases)
+    return "" if phrases is None else json.dumps(asdict(phrases), default=sorted)  # a set's own order is by chance
 
 
 @cache

@@ -37,7 +37,7 @@ def choose_threads(requested: int | None = None) -> ThreadChoice:
     """Return ``requested``, or as many threads as there are cores for this process that nobody else uses now."""
     if requested is not None:
         return ThreadChoice(requested, "set by train.threads")
-    cores = _usable_cores()
+    cores = usable_cores()
     busy = _busy_cores()
     free = max(1, min(cores, round(cores - busy)))
     if free < cores:
@@ -45,7 +45,8 @@ def choose_threads(requested: int | None = None) -> ThreadChoice:
     return ThreadChoice(free, f"{cores} cores are usable and free")
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:  # a container's share of the machine (cgroup v2): "max 100000" or "<microseconds> <period>"
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
