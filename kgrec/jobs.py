@@ -14,10 +14,7 @@ import polars as pl
 
 from kgrec.artifacts import read_json, replacing, storage_errors, write_json
 from kgrec.errors import UserError, WorkspaceError
-from kgrec.generate.service import GenerateOptions, TextService
-from kgrec.plugin.manager import load_plugins
 from kgrec.progress import SILENT, Progress
-from kgrec.project import Project
 from kgrec.ranking.lists import BUFFER
 from kgrec.settings import Settings
 from kgrec.types import as_texts, canonical_id
@@ -25,6 +22,8 @@ from kgrec.workers import HERE, Workers, told
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    from kgrec.generate.service import GenerateOptions, TextService
+    from kgrec.project import Project
     from kgrec.ranking.requests import Moment
 
 BLOCKS_A_PART = 8
@@ -58,6 +57,9 @@ class WorkspaceOpening:
         Raises:
             WorkspaceError: what lies there is not what the asking process sees.
         """
+        from kgrec.plugin.manager import load_plugins
+        from kgrec.project import Project
+
         workspace = Workspace(self.root)
         if not workspace.config_file.is_file() or _made(workspace) != self.made:
             raise WorkspaceError(

@@ -55,7 +55,7 @@ class Worker:
                 self._job = job
             assert self._work is not None
             return True, self._work(self._shared, block)
-        except Exception as error:
+        except Exception as error:  # it is raised where the block was asked for
             return False, error if isinstance(error, KgrecError) else _plain(error)
 
 

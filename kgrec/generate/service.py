@@ -221,8 +221,7 @@ class TextService:
         """
         from kgrec.generate.keywords import write_keywords
 
-        parts = (self.dataset, self.graph, self.config, self.domain)
-        return write_keywords(*parts, Path(out), thin=thin, limit=limit)
+        return write_keywords(self.dataset, self.graph, self.config, self.domain, Path(out), thin=thin, limit=limit)
 
     def generate_all(
         self,
@@ -248,8 +247,7 @@ class TextService:
             workers: who writes batches.
             reopen: makes this service at a worker.
 
-        Returns:
-            How many texts were written now.
+        Returns: how many texts were written now.
 
         Raises:
             UsageError: the file is not named ``.jsonl``, or several workers were to keep texts on record.
@@ -271,17 +269,15 @@ class TextService:
                 if (row["kind"], row["lang"]) == (kind.name, asked.language)
             }
             jobs = [job for job in self._jobs(kind, n, users, progress) if job not in done]
-            self.writer(asked)  # what cannot write is told before the work begins
+            self.writer(asked)  # what cannot write is told before the work
             size = self.config.generate.batch_size
-            batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
-            blocks = ((kind, batch, asked) for batch in batches)
+            blocks = ((kind, jobs[start : start + size], asked) for start in range(0, len(jobs), size))
             with progress.task(told(f"writing {kind.name}", workers), total=len(jobs)) as task:
-                written = workers.map(TextService.write_batch, self, blocks, reopen=reopen)
-                for batch, texts in zip(batches, written, strict=True):
-                    for text in texts:
-                        stream.write((json.dumps(text.to_dict(), ensure_ascii=False) + "\n").encode())
+                for texts in workers.map(TextService.write_batch, self, blocks, reopen=reopen):
+                    lines = (json.dumps(text.to_dict(), ensure_ascii=False) + "\n" for text in texts)
+                    stream.write("".join(lines).encode())
                     stream.flush()
-                    task.advance(len(batch))
+                    task.advance(len(texts))
         return len(jobs)
 
     def _subjects(
@@ -298,7 +294,7 @@ class TextService:
             ids = [canonical_id(item) for item in items]
             positions = self.dataset.item_positions(ids)  # an unknown id is an error here, with the nearest names
             if user is None:
-                return [int(p) for p in positions], ()
+                return positions.tolist(), ()
             found = self.scored(user, ids)
         reasons = self.reasons(found, language) if kind.personal and len(found) else ()
         return [int(p) for p in self.dataset.item_positions(list(found.item_ids))], reasons
@@ -321,15 +317,14 @@ class TextService:
     def write_batch(self, batch: tuple[TextKind, Sequence[_Job], ResolvedOptions]) -> list[GeneratedText]:
         """Write the texts of a batch of :meth:`generate_all`."""
         kind, jobs, asked = batch
-        about = [item for _, items in jobs for item in items]
-        # All facts of the batch at once: the graph is then looked through once.
-        self.book(asked.language).items([int(p) for p in self.dataset.item_positions(about)])
+        about = self.dataset.item_positions([item for _, items in jobs for item in items])
+        self.book(asked.language).items(about.tolist())  # all facts at once: the graph is looked through once
         requests: list[TextRequest] = []
         for user, rows in groupby(jobs, key=lambda job: job[0]):
             wanted = [items for _, items in rows]
             ids = [item for items in wanted for item in items]
             reasons = self.reasons(self.scored(user, ids), asked.language) if user else ()
-            chunks = [[int(p) for p in self.dataset.item_positions(list(items))] for items in wanted]
+            chunks = [self.dataset.item_positions(list(items)).tolist() for items in wanted]
             requests += self._requests(kind, user, chunks, reasons, asked)
         return self._written(self.writer(asked), requests, [user for user, _ in jobs], asked)
 

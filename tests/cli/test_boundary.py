@@ -132,8 +132,9 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     (tmp_path / "api.py").write_text(
         "import sys, types\n"
         "import polars as pl\n"
+        "from kgrec.config import Config\n"
         "project = types.SimpleNamespace(\n"
-        "    config=types.SimpleNamespace(recommend=types.SimpleNamespace(n=10)),\n"
+        "    config=Config(),\n"
         "    recommend_many=lambda users, **_: pl.DataFrame({'user_id': ['u'] * 200_000, 'item_id': 'i'}),\n"
         ")\n"
         "module = types.ModuleType('kgrec.project')\n"
