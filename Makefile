@@ -6,7 +6,7 @@ PLUGINS := $(wildcard plugins/kgrec-*)
 # Two OpenMP threads that spin while waiting for each other slow a busy machine down several times.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test test-slow lint format bench benchmarks sbom audit clean
+.PHONY: help demo test test-slow lint format bench benchmarks docs sbom audit clean
 
 help:
 	@echo "make demo        build a knowledge graph from MovieLens-100k and film credits, train, recommend (in build/demo)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow   checks on real data (KGREC_DATA names the folder of the datasets)"
 	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"
 	@echo "make benchmarks  kgrec and its peers on all datasets, and the tables of benchmarks/README.md (hours; resumable)"
+	@echo "make docs        the documentation as a site in build/site, with every link checked"
 	@echo "make sbom        a CycloneDX list of all that is installed;  make audit   licences, hashes and known holes of it"
 	@echo "make format      tidy the code;  make clean   remove build/ and .venv/"
 
@@ -48,6 +49,11 @@ test-slow: $(VENV)/stamp-dev
 format: $(VENV)/stamp-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/stamp-dev
+	$(BIN)/python tools/reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html written"
 
 DATASET ?= ml-100k
 bench: $(VENV)/stamp-demo

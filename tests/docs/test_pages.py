@@ -1,20 +1,22 @@
 """Pages that are made from code are current, and pages that show commands can be followed to the letter."""
 
 import importlib.util
+import os
 import re
-import shlex
+import shutil
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from kgrec.plugin import read_domain
 from kgrec.testing import DomainContract
+from tests.docs.running import PAGES, ROOT, RUN, blocks, follow, steps
 
-ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SCORERS = "popularity,item-knn,ease,als"
+AGAIN = "run python tools/reference_pages.py"
 
 
 def load(name):
@@ -49,30 +51,58 @@ def test_every_setting_says_what_it_means():
     assert not silent, silent
 
 
-def test_the_tour_can_be_followed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = BLOCK.findall((ROOT / "docs" / "tour.md").read_text(encoding="utf-8"))
-    commands = [line for kind, text in blocks if kind == "sh" for line in text.splitlines() if line.strip()]
-    assert len(commands) >= 10
-    for line in commands:
-        program, *arguments = shlex.split(line)
-        assert program == "kgrec"
-        run([sys.executable, "-m", "kgrec", *arguments], line)
-    assert (tmp_path / "lists.csv").read_text(encoding="utf-8").startswith("user_id,item_id,rank,score")
-    for kind, text in blocks:
-        if kind == "python":
-            run([sys.executable, "-c", text], text)
+@pytest.fixture(scope="session")
+def films(tmp_path_factory):
+    """Return the video sample, built and trained, once for all processes that test."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "docs-films"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            for line in ("init films --domain video", "build-graph -w films", f"train -w films --only {SCORERS}"):
+                folder.mkdir(exist_ok=True)
+                command = [sys.executable, "-m", "kgrec", *line.split()]
+                subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            (folder / "made").touch()
+    return folder / "films"
 
 
-def run(command, shown):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"{shown}\nexit code {done.returncode}\n{done.stderr}")
+TUTORIAL = {code: ROOT / "docs" / code / "plugin_tutorial.md" for code in ("", "zh")}
+RUNNING = [page for page in PAGES if steps(page) and page != TUTORIAL["zh"]]
+
+
+def test_the_tutorials_show_the_same():
+    assert set(steps(TUTORIAL["zh"])) <= set(steps(TUTORIAL[""]))
+
+
+@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_shows_can_be_followed(page, films, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    if "kgrec init films" not in page.read_text(encoding="utf-8"):
+        shutil.copytree(films, folder / "films")
+    follow(page, folder, dict(os.environ))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_blocks_are_of_known_kinds(page):
+    shown = {kind for _, kind, _ in blocks(page)}
+    known = {*RUN, "toml", "text", "ini", "json", "math", "pycon", "py", "dockerfile", "html"}
+    assert shown <= known
+    assert "py" not in shown or page.name == "api.md"  # signatures; code that runs is marked python
+
+
+def test_the_pages_of_the_reference_are_current():
+    tool = load("reference_pages")
+    pages = tool.render()
+    assert set((tool.DOCS / "parts").glob("*.md")) == set(pages) - {tool.DOCS / "api.md"}, AGAIN
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, AGAIN
 
 
 def test_the_domains_that_the_page_of_plugins_shows_keep_the_contract(tmp_path, monkeypatch):
     text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    (shown,) = (code for kind, code in BLOCK.findall(text) if kind == "python" and "Domain(" in code)
+    found = blocks(ROOT / "docs" / "plugins.md")
+    (shown,) = (code for _, kind, code in found if kind == "python" and "Domain(" in code)
     module: dict[str, object] = {}
     exec(shown, module)
     (code,) = module["kgrec_domains"]()
