@@ -169,9 +169,6 @@ def _part(kind: str) -> str:
     about = KINDS[kind]
     hook = getattr(spec, about.hook)
     cls = _protocol(about.hook)
-    with tempfile.TemporaryDirectory() as folder:
-        files = {path.name: path.read_text(encoding="utf-8") for path in new_plugin([kind], "example", Path(folder))}
-    module, test = (next(text for name, text in files.items() if re.match(p, name)) for p in (r"kgrec_.*py$", r"test_"))
     contract = getattr(testing, about.contract)
     use = re.sub(r"\$\w+", "example", about.use)
     pieces = [
@@ -186,8 +183,7 @@ def _part(kind: str) -> str:
             + "\n".join(_source(each) for each in more)
         )
     pieces += [
-        f"## A whole one\n\n```python\n{module.rstrip()}\n```\n\nIts test:\n\n"
-        f"<!-- not run: by pytest, beside the module -->\n```python\n{test.rstrip()}\n```\n",
+        f"## A whole one\n\n{''.join(_example(kind))}",
         f"## The contract: `{about.contract}`\n\n{prose(contract.__doc__)}\n\n"
         "| test | what it holds you to |\n|---|---|\n"
         + "\n".join(
@@ -198,6 +194,17 @@ def _part(kind: str) -> str:
         + "\n",
     ]
     return "\n".join(pieces)
+
+
+def _example(kind: str) -> Iterator[str]:
+    """Yield the files of a new plugin that are its own, each as a block."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for path in sorted(new_plugin([kind], "example", root), key=lambda path: "tests" in path.parts):
+            name = path.relative_to(root / "kgrec-example").as_posix()
+            if path.suffix in (".py", ".toml") and name != "pyproject.toml":
+                text, language = path.read_text(encoding="utf-8").rstrip(), {".py": "python"}.get(path.suffix, "toml")
+                yield f"`{name}`:\n\n<!-- file: {name} -->\n```{language}\n{text}\n```\n\n"
 
 
 def _protocol(hook: str) -> type[Any]:
