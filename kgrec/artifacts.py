@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from kgrec.packing import Precision
+
 
 _FULL = (os.strerror(errno.ENOSPC), "Invalid thrift: transport error")
 """The second is Polars' word for a parquet file whose last bytes cannot be written."""
@@ -285,13 +287,23 @@ def _records(file: Path, fields: Sequence[str]) -> tuple[list[dict[str, Any]], i
     return found, whole
 
 
-def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write named arrays as safetensors, in place: into a folder that is not published yet, or :func:`replacing`."""
+def save_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]], precision: Precision | None = None) -> None:
+    """Write named arrays as safetensors, in place: into a folder that is not published yet, or :func:`replacing`.
+
+    Args:
+        file: where to.
+        arrays: by name.
+        precision: of large float32 arrays, see :func:`kgrec.packing.pack`; None: as they are, for :func:`load_slice`.
+    """
     import numpy as np
     from safetensors.numpy import save_file
 
+    from kgrec.packing import pack
+
     with storage_errors(file):
         # safetensors knows no 0-d or non-contiguous arrays from numpy views.
+        if precision is not None:
+            arrays = {key: part for name, array in arrays.items() for key, part in pack(name, array, precision).items()}
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
 
 
@@ -326,8 +338,10 @@ def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
     """
     from safetensors.numpy import load_file
 
+    from kgrec.packing import unpack
+
     with _reading(file):
-        return dict(load_file(str(file)))
+        return unpack(load_file(str(file)))
 
 
 def load_slice(file: Path, name: str, start: int, stop: int) -> NDArray[np.generic]:
@@ -349,5 +363,5 @@ def _reading(file: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CorruptArtifactError(f"{file} cannot be read: {error}", hint="run `kgrec train` again") from None

@@ -267,6 +267,11 @@ class TrainConfig(TomlTable):
     """How much work each scorer spends on looking for better settings than its own (docs/training.md): ``quick`` a
     third of ``normal``, ``thorough`` eight times as much; the same settings are found on any machine."""
     privacy: PrivacyConfig = PrivacyConfig()
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    """Of the models on disk: half or a quarter of the bytes for lists that are nearly the same."""
+    distill: bool = False
+    """Also find one vector a user and one an item that reproduce the lists of all scorers together, see
+    ``recommend.distilled``."""
     refit: bool = False
     """After settings and weights are chosen, fit once more on the rows marked ``validation`` too; what kgrec itself
     held out is fitted on in the end in any case. Figures of a test part then belong to models that knew more."""
@@ -314,6 +319,8 @@ class RecommendConfig(TomlTable):
     """Recommend what the user has interacted with, too; last, where users hardly ever return to an item."""
     block_size: Positive = 512
     """Users scored at once."""
+    distilled: bool = False
+    """Make lists by the vectors of ``train.distill``: faster, nearly the same; reasons are of all scorers."""
     moment: Literal["auto", "now", "last"] = "auto"
     """When lists are made, for what is popular lately: ``now``, at the end of the data; ``last``, at each user's last
     event. ``auto``: now, unless the data ended over thirty days before the training, so is a record of the past."""

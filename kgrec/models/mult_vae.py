@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from kgrec.models import neural
 from kgrec.models.neural import Floats, NeuralOptions, NeuralScorer, parameters, with_ones
+from kgrec.models.sparse import unit_length
 from kgrec.models.training_loop import AdamTraining, Arrays, TrainingState
 from kgrec.types import Profile, TrainingData, UserIndices
 
@@ -74,14 +75,6 @@ class MultVAE(NeuralScorer):
         vectors = np.column_stack([decoded, np.ones(len(decoded))]).astype(np.float32)
         vectors[np.diff(rows.indptr) == 0] = 0
         return vectors
-
-
-def unit_length(rows: csr_array) -> csr_array:
-    """Scale the rows of a sparse matrix to unit length; empty ones stay empty."""
-    owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    lengths = np.sqrt(np.bincount(owners, weights=rows.data.astype(np.float64) ** 2, minlength=rows.shape[0]))
-    data = (rows.data / np.maximum(lengths, 1e-12)[owners]).astype(np.float32)
-    return csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _start(n_items: int, options: MultVAEOptions, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:

@@ -23,6 +23,14 @@ def csr(matrix: Any) -> csr_array:
     return result
 
 
+def unit_length(rows: csr_array) -> csr_array:
+    """Scale the rows of a sparse matrix to unit length; empty ones stay empty."""
+    owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    lengths = np.sqrt(np.bincount(owners, weights=rows.data.astype(np.float64) ** 2, minlength=rows.shape[0]))
+    data = (rows.data / np.maximum(lengths, 1e-12)[owners]).astype(np.float32)
+    return csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
+
+
 def to_state(name: str, matrix: csr_array) -> dict[str, NDArray[np.generic]]:
     """Return the arrays of ``matrix`` under the keys ``<name>.data``, ``.indices``, ``.indptr``, ``.shape``."""
     return {

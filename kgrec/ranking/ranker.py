@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.errors import NotFoundError
+from kgrec.errors import NotFoundError, UserError
+from kgrec.models.distilled import Distilled
 from kgrec.models.sparse import take_rows
 from kgrec.models.top_k import mask_seen, top_k, with_reserved
+from kgrec.packing import Precision
 from kgrec.plugin.contained import owner_of
 from kgrec.plugin.protocols import MomentScorer, Scorer
 from kgrec.ranking.cold import ColdPlacement
-from kgrec.ranking.fusion import Asked, Fusion, Gate
+from kgrec.ranking.fusion import FALLBACK, Asked, Fusion, Gate
 from kgrec.ranking.second_stage import SecondStage
 from kgrec.types import ItemIndices, Mask, Scores
 from kgrec.workspace import load_arrays, read_json, save_arrays, write_json
@@ -60,6 +62,7 @@ class Ranker:
         gate: how weights move with how much is known of a user, or None where they do not.
         cold: how items without likes come beside the others, or None where there are none.
         stage: puts the best of the fused list into a new order, or None.
+        distilled: vectors that reproduce the lists, or None where none were made.
     """
 
     user_ids: Sequence[str]
@@ -71,6 +74,7 @@ class Ranker:
     cold: ColdPlacement | None = None
     gate: Gate | None = None
     stage: SecondStage | None = None
+    distilled: Distilled | None = None
 
     @cached_property
     def user_positions(self) -> dict[str, int]:
@@ -87,6 +91,22 @@ class Ranker:
         """What makes one score of the scorers' scores."""
         options: dict[str, Any] = {"gate": self.gate, "cold": self.cold, "stage": self.stage}
         return Fusion(self.scorers, self.weights, len(self.item_ids), **options)
+
+    @cached_property
+    def quick(self) -> Ranker:
+        """A ranker that makes nearly the same lists by :attr:`distilled`.
+
+        Raises:
+            UserError: nothing was distilled.
+        """
+        if self.distilled is None:
+            raise UserError(
+                "the models were trained without vectors for recommend.distilled",
+                hint="set train.distill = true and run `kgrec train`",
+            )
+        scorers = {"distilled": self.distilled, FALLBACK: self.scorers[FALLBACK]}
+        bare: dict[str, Any] = {"cold": None, "gate": None, "stage": None, "distilled": None}
+        return replace(self, scorers=scorers, weights={"distilled": 1.0}, **bare)
 
     def hiding(self, forgotten: ForgottenUsers) -> Ranker:
         """Return the ranker without the ids of users who are being forgotten."""
@@ -154,8 +174,8 @@ class Ranker:
         best, values = top_k(scores, rules.n)
         return (best, values) if rules.reserved is None else with_reserved(scores, best, values, rules.reserved)
 
-    def save(self, folder: Path) -> None:
-        """Write everything as safetensors and JSON."""
+    def save(self, folder: Path, precision: Precision = "float32") -> None:
+        """Write everything as safetensors and JSON; the scorers' numbers in ``train.precision``."""
         write_json(folder / "ids.json", {"users": list(self.user_ids), "items": list(self.item_ids)}, indent=None)
         seen = self.seen
         save_arrays(
@@ -163,7 +183,7 @@ class Ranker:
             {"indptr": np.asarray(seen.indptr, dtype=np.int64), "indices": np.asarray(seen.indices, dtype=np.int32)},
         )
         for name, scorer in self.scorers.items():
-            save_arrays(folder / f"{name}.safetensors", scorer.state())
+            save_arrays(folder / f"{name}.safetensors", scorer.state(), precision)
         document = {
             "weights": dict(self.weights),
             "scorers": list(self.scorers),
@@ -172,7 +192,10 @@ class Ranker:
             "gate": None if self.gate is None else self.gate.state(),
             "cold": None if self.cold is None else self.cold.state(),
             "second_stage": self.stage is not None,
+            "distilled": self.distilled is not None,
         }
+        if self.distilled is not None:
+            save_arrays(folder / "distilled.safetensors", self.distilled.state(), precision)
         if self.stage is not None:
             self.stage.save(folder)
         write_json(folder / "ranker.json", document)
@@ -207,4 +230,8 @@ class Ranker:
         cold = ColdPlacement.from_state(document["cold"]) if document.get("cold") else None
         gate = Gate(**document["gate"]) if document.get("gate") else None
         stage = SecondStage.load(folder) if document.get("second_stage") else None
-        return cls(user_ids, item_ids, matrix, scorers, document["weights"], document["summary"], cold, gate, stage)
+        distilled = None
+        if document.get("distilled"):
+            distilled = Distilled.from_state(load_arrays(folder / "distilled.safetensors"))
+        fused = (scorers, document["weights"], document["summary"])
+        return cls(user_ids, item_ids, matrix, *fused, cold, gate, stage, distilled)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from kgrec.errors import NotFoundError, UserError
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
-from kgrec.ranking.ranker import ListRules
+from kgrec.ranking.fusion import Asked
+from kgrec.ranking.ranker import ListRules, Ranker
 from kgrec.ranking.users import UserLookup, UserRef
 from kgrec.types import ItemList, Mask, Profile, Request, Scores, canonical_id
 
@@ -113,10 +114,9 @@ class Recommender:
             known = UserScores(user, self.allowed_items(request.where), {}, ratings)
         elif split:
             known = self.scores(user, request.where)
+            known = replace(known, fused=self._fused(user)) if self.config.recommend.distilled else known
         else:
-            fused = np.empty((1, len(ranker.item_ids)), dtype=np.float32)
-            ranker.fusion.fuse(user.asked, ranker.seen_at_training(user.asked), fused)
-            known = UserScores(user, self.allowed_items(request.where), {}, fused[0])
+            known = UserScores(user, self.allowed_items(request.where), {}, self._fused(user))
         scores = known.fused if added is None else known.fused + added * known.fused.std()
         steps = self._pipeline(request.rerank)
         best, values = ranker.rank(scores[None], _rules(request, known.allowed, steps), user.seen)
@@ -131,6 +131,16 @@ class Recommender:
             scores=values[0][: len(items)],
             parts={name: part[0, items] for name, part in known.parts.items()},
         )
+
+    def _listing(self, asked: Asked) -> Ranker:
+        """Return what scores lists: all scorers, or what was distilled of them, which cannot read people's words."""
+        words = not isinstance(asked, np.ndarray) and any(profile.text_vector is not None for profile in asked)
+        return self.ranker.quick if self.config.recommend.distilled and not words else self.ranker
+
+    def _fused(self, user: UserRef) -> NDArray[np.float32]:
+        fused = np.empty((1, len(self.ranker.item_ids)), dtype=np.float32)
+        self._listing(user.asked).fusion.fuse(user.asked, self.ranker.seen_at_training(user.asked), fused)
+        return np.asarray(fused[0])
 
     def scores(self, user: UserRef, where: Sequence[str] = ()) -> UserScores:
         """Score all items for a user, by scorer; ``where`` as in :meth:`allowed_items`."""
@@ -175,11 +185,11 @@ class Recommender:
 
             known = positions[early]
             seen = self.users.seen_by_all()[known]
-            for block, found, scores in rank_blocks(ranker, known, rules, seen=seen, **options):
+            for block, found, scores in rank_blocks(self._listing(known), known, rules, seen=seen, **options):
                 take(early[block], found, scores)
             if later:
                 profiles, seen = self.users.newcomers(later)
-                for block, found, scores in rank_blocks(ranker, profiles, rules, seen=seen, **options):
+                for block, found, scores in rank_blocks(self._listing(profiles), profiles, rules, seen=seen, **options):
                     take(late[block], found, scores)
         places, ranks = np.nonzero(best >= 0)
         return pl.DataFrame(

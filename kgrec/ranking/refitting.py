@@ -23,6 +23,7 @@ from kgrec.plugin.manager import PluginManager, Registry
 from kgrec.plugin.protocols import ResumableScorer, Scorer
 from kgrec.progress import Progress
 from kgrec.ranking.cold_training import cold_positions
+from kgrec.ranking.distilling import with_distilled
 from kgrec.ranking.fitting import Fitter, traits_of_spec, unusable
 from kgrec.ranking.fusion import FALLBACK
 from kgrec.ranking.private_training import privately
@@ -99,10 +100,12 @@ def refit_workspace(
             split=split,
         )
         ranker, report = refit_ranker(standing, inputs, registry, Fitter(config, progress), epochs=epochs)
+        if standing.distilled is not None:
+            ranker, _ = with_distilled(ranker, inputs, config, progress)
         with workspace.publish("text", "models", seed=info.seed) as (text, models):
             vectors.save(text.folder)
             text.facts.update(workspace.info("text").facts)
-            ranker.save(models.folder)
+            ranker.save(models.folder, config.train.precision)
             models.facts.update({**info.facts, "weights": dict(ranker.weights), "likes": int(inputs.fit.matrix.nnz)})
     return report
 
@@ -155,6 +158,7 @@ def refit_ranker(
         gate=standing.gate if set(standing.weights) <= set(scorers) else None,
         stage=stage,
         cold=None,
+        distilled=None,
     )
     return replace(ranker, cold=_cold(standing, scorers, data, registry, fitter)), report
 

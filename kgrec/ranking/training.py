@@ -13,7 +13,7 @@ import numpy as np
 from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.data.split import like_weights, split_validation
-from kgrec.errors import NotFoundError, PartError, UserError
+from kgrec.errors import ConfigError, NotFoundError, PartError, UserError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.models.threads import choose_threads, keep_freed_memory, limited_threads
 from kgrec.plugin.manager import PluginManager, Registry
@@ -21,6 +21,7 @@ from kgrec.plugin.protocols import Scorer, traits_of
 from kgrec.plugin.spec import Spec
 from kgrec.progress import Progress
 from kgrec.ranking.cold_training import add_cold
+from kgrec.ranking.distilling import with_distilled
 from kgrec.ranking.fitting import FitStore, Fitter, Options, Selected, unusable
 from kgrec.ranking.fusion import FALLBACK, Gate
 from kgrec.ranking.fusion_weights import collect, learn_fusion
@@ -57,6 +58,8 @@ def train_workspace(
     if order.tune is not None:
         with quiet_optuna():  # that it is missing is an error now, not after the texts are encoded
             pass
+    if config.train.distill and config.train.privacy.epsilon is not None:
+        raise ConfigError("train.distill looks at every history, train.privacy.epsilon forbids it", hint="set only one")
     started = time.perf_counter()
     chosen = resolve_device(order.device)
     threads = choose_threads(config.train.threads)
@@ -90,8 +93,12 @@ def train_workspace(
             ranker, report = train(
                 inputs, registry, Fitter(found.config, progress, store), only=order.only, starts=starts
             )
-            ranker.save(models.folder)
+            told: dict[str, str] = {}
+            if config.train.distill:
+                ranker, told["distilled"] = with_distilled(ranker, inputs, config, progress)
+            ranker.save(models.folder, config.train.precision)
             facts = {
+                **told,
                 "device": chosen,
                 "threads": threads.count,
                 "threads_because": threads.why,
