@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.errors import UserError
 from kgrec.models.history import History
 from kgrec.models.sparse import csr, unit_length
 from kgrec.types import FactorScores, Profile, Scores, TrainingData, UserIndices
@@ -57,7 +58,7 @@ class Distilled:
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Refuse: it is made of a trained ranker."""
-        raise NotImplementedError
+        raise UserError("vectors are distilled of a trained ranker, not fitted", hint="set train.distill = true")
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return everything as arrays."""
