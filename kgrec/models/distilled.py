@@ -56,7 +56,7 @@ class Distilled:
         vectors = np.asarray(rows @ self.encoder + self.start, dtype=np.float32)
         return FactorScores(vectors, self.items, np.diff(rows.indptr) > 0, np.ones(len(self.items), dtype=np.bool_))
 
-    def fit(self, data: TrainingData, *, seed: int) -> Self:
+    def fit(self, data: TrainingData, *, seed: int) -> Self:  # noqa: ARG002
         """Refuse: it is made of a trained ranker."""
         raise UserError("vectors are distilled of a trained ranker, not fitted", hint="set train.distill = true")
 
