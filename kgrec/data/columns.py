@@ -8,6 +8,7 @@ from collections.abc import Mapping as AbstractMapping
 
 import polars as pl
 
+from kgrec.data.attributes import from_brackets
 from kgrec.data.dataset import RESERVED
 from kgrec.data.naming import WORDS, fold, read_name
 from kgrec.data.profile import SHORT, ColumnProfile, TableProfile, guess_separator
@@ -113,7 +114,9 @@ def _guess_attribute(column: ColumnProfile, known: tuple[str, Attribute] | None)
     if column.is_list:
         return own, Attribute(name, None, own)
     ident = "id" in words.prop or max(column.looks("url"), column.looks("uuid"), column.looks("email")) > 0.5
-    if column.looks("json") > 0.5 or column.looks("image") > 0.5 or (ident and column.uniqueness > 0.9):
+    if column.looks("json") > 0.5:
+        return (own, Attribute(name, None, own)) if _lists_names(column) else None
+    if column.looks("image") > 0.5 or (ident and column.uniqueness > 0.9):
         return None
     price = "price" in words.prop and column.shape(r"\d") > 0.9
     if not (ident and not column.decimal) and (
@@ -126,6 +129,16 @@ def _guess_attribute(column: ColumnProfile, known: tuple[str, Attribute] | None)
     if separator or (named and column.length <= 3 * SHORT) or recur:
         return own, Attribute(name, separator, own)
     return None
+
+
+def _lists_names(column: ColumnProfile) -> bool:
+    """Say whether cells are lists as programs write them, ``['Drama', 'Crime']``, of short values that recur."""
+    cells = from_brackets(column.cells.head(500))
+    values = None if cells is None else cells.explode().drop_nulls()
+    if values is None or not values.len() or values.str.contains(r"^-?\d*\.\d+$").mean() > 0.3:  # type: ignore[operator]
+        return False
+    short = float(values.str.len_chars().quantile(0.95) or 0) <= SHORT
+    return short and (fold(column.name) in SHARED_VALUES or values.n_unique() <= 0.9 * values.len())
 
 
 def attribute_name(column: str) -> str:

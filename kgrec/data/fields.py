@@ -94,7 +94,7 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
         s.add(2, "e-mail addresses")
-    named = not c.name.startswith("column_")  # a file without a header names nothing
+    named = not c.nameless  # a file without a header names nothing
     if named and not n.noun and not n.prop and c.uniqueness < 0.9 and c.distinct > 2 and c.shape(_MACHINE_ID) > 0.95:
         s.add(2, "long ids of a machine's making")
     if c.identifies < 0.5:
@@ -142,7 +142,7 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(-3)
     if c.prefix in NOUNS["item"]:
         s.add(1, f"values like {c.cells[0]}")
-    if c.name.startswith("column_") and c.spaces > 0.5 and c.length < 80:
+    if c.nameless and c.spaces > 0.5 and c.length < 80:
         s.add(0.8, "names")
     if c.identifies < 0.5 and not (c.several and not c.is_list):
         s.add(-0.5 if 0 < c.length <= 120 and not c.is_list and not c.kind.is_float() and not c.decimal else -4)
@@ -192,7 +192,7 @@ def value(c: ColumnProfile, domain: Domain) -> Score:
         s.add(1, "called like a rating")
     elif n.prop & {"count", "price", "id", "time", "text"} or n.noun:
         s.add(-4)
-    elif c.name.startswith("column_") and c.whole and 2 <= c.distinct <= 11 and c.uniqueness < 0.5:
+    elif c.nameless and c.whole and 2 <= c.distinct <= 11 and c.uniqueness < 0.5:
         s.add(0.8, "few whole numbers")
     low, high = c.span
     s.add(-3 * ("average" in n.qualifiers) + 1 * ("own" in n.qualifiers))

@@ -128,7 +128,8 @@ def _one_person(table: TableProfile, guess: Guess, domain: Domain) -> dict[str, 
     acts = {n: fields.action(c, domain).points for n, c in free.items()}
     time_, value_, act = (max(scores, key=scores.__getitem__, default="") for scores in (times, values, acts))
     recurs = table.columns[item].uniqueness < 0.98 and table.columns[item].rows >= FEW
-    timed = bool(time_) and times[time_] >= (2.5 if recurs else 4)
+    spoken = bool(time_) and bool(set(table.columns[time_].words.words) & _DONE)
+    timed = bool(time_) and times[time_] >= (2.5 if recurs or spoken else 4)
     rated = bool(value_) and values[value_] >= 3
     shop = any(
         c.words.prop & {"price"} or ("average" in c.words.qualifiers and "value" in c.words.props)

@@ -100,7 +100,7 @@ def _words(text: str) -> list[str]:
     spaced = _IDEOGRAPHS.sub(r" \1 ", _CAMEL.sub(" ", unicodedata.normalize("NFKC", text)))
     for token in _PARTS.findall(spaced):
         low = fold(token)
-        glued = len(low) > 5 or _IDEOGRAPHS.match(low)
+        glued = len(low) > 5 or (len(low) == 5 and low.endswith("id")) or _IDEOGRAPHS.match(low)
         words += [low] if low in _KNOWN or not glued else _cut(low) or [low]
     return words
 

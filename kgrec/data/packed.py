@@ -54,7 +54,7 @@ def _keyed(cells: list[str]) -> str | None:
     """Return the pattern of an item in cells such as ``[{"sku": "A1", "qty": 2}]`` or ``SKU: A1, Qty: 2``."""
     seen: dict[str, int] = {}
     for cell in cells:
-        for key in {key.strip() for key, _ in _PAIR.findall(cell)}:
+        for key in dict.fromkeys(key.strip() for key, _ in _PAIR.findall(cell)):
             seen[key] = seen.get(key, 0) + 1
     common = [key for key, n in seen.items() if n >= 0.9 * len(cells)]
     if len(common) < 2:

@@ -59,6 +59,11 @@ class ColumnProfile:
     _known: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
+    def nameless(self) -> bool:
+        """Say whether the file gives the column no name."""
+        return self.name.startswith("column_")
+
+    @property
     def is_list(self) -> bool:
         """Say whether cells are lists."""
         return isinstance(self.kind, pl.List | pl.Array)

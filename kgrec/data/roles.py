@@ -93,7 +93,7 @@ class Files:
         small = key.whole and key.span[1] < 20 * max(key.distinct, 50)
         alike = (
             bool(c.words.noun & key.words.noun)
-            or fold(c.name) == fold(key.name)
+            or (fold(c.name) == fold(key.name) and not c.nameless)
             or "id" in (fold(key.name), fold(c.name))
         )
         return share if alike or not small else 0.0
@@ -194,6 +194,10 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
     columns = table.columns
     users = {name: fields.user(c, links, domain) for name, c in columns.items()}
     items = {name: fields.item(c, links, domain) for name, c in columns.items()}
+    if len(columns) == 2 and all(c.nameless for c in columns.values()):
+        ids, lists = columns.values()
+        if lists.is_list and ids.uniqueness > 0.98:  # the usual file of a user and all of their items
+            return Guess("interactions", {"user": ids.name, "item": lists.name}, 5.0, {"item": "lists of ids"})
     acts = any(c.actions > 0.8 and c.distinct > 1 for c in columns.values())
     opaque = all(not c.words.noun and not c.words.prop for c in columns.values())
     pair = _pair(table, users, items, links, least=0.0 if acts else 0.8 if opaque else 1.5)
@@ -219,16 +223,19 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
         if name in chosen:
             continue
         scores = {n: score(c, domain) for n, c in columns.items() if n not in taken}
-        if name == "value" and "item" in chosen:
+        if name in ("value", "action") and "item" in chosen:  # what an item always has says nothing of the act
             for n, found in scores.items():
-                if found.points > 0 and table.determines(chosen["item"][0], n) >= 0.98 and columns[n].distinct > 2:
-                    found.add(-1)
+                if found.points > 0 and columns[n].distinct > 2 and fields.of_whom(table, chosen["item"][0], n):
+                    found.add(-1 if name == "value" else -4 * (columns[n].actions < 0.5))
         best = next(iter(_ranked(scores)), None)
         if best is not None and best[1].points >= least:
             chosen[name] = best
             taken.add(best[0])
     points = min(chosen["user"][1].points, 5) + min(chosen.get("item", ("", Score(2)))[1].points, 5)
     points += 1.5 * ("time" in chosen) + 1.5 * ("action" in chosen) + 1 * ("value" in chosen)
+    if {"item", "value"} <= set(chosen) and all(c.nameless for c in columns.values()):
+        at = [list(columns).index(chosen[name][0]) for name in ("user", "item", "value")]
+        points += 2.5 * (at == [0, 1, 2])  # so bare tables of ratings stand everywhere
     points += 2 * (opaque and acts) + 1.5 * (opaque and "time" in chosen)
     if "item" in chosen:
         u, i = columns[chosen["user"][0]], columns[chosen["item"][0]]
@@ -259,7 +266,7 @@ def _pair(
     }  # fmt: skip
     about = set()  # what another candidate has a single value of is an attribute of it: the album of a song
     for i in (i for i, s in items.items() if s.points > 0 and "id" not in table.columns[i].words.prop):
-        finer = [j for j, s in items.items() if j != i and s.points >= 0.5]
+        finer = [j for j, s in items.items() if j != i and s.points >= 0 and table.columns[j].uniqueness < 0.9]
         if any(fields.of_whom(table, j, i) and not fields.of_whom(table, i, j) for j in finer):
             about.add(i)
     for u, su in users.items():
@@ -268,10 +275,10 @@ def _pair(
         for i, si in items.items():
             if u == i or si.points < -1:
                 continue
-            points = su.points + si.points - 3 * (i in about) - 1.6 * (i in names and u not in names[i])
+            points = su.points + si.points - 4.5 * (i in about) - 1.6 * (i in names and u not in names[i])
             named = table.columns[u].words.is_a("user", "visitor") or links.users.get(u)
-            if not named and (fields.of_whom(table, u, i) or fields.of_whom(table, i, u)):
-                points -= 3
+            if not named:  # who acts meets several items, and an item several of them
+                points -= 6 * fields.of_whom(table, i, u) or 3 * fields.of_whom(table, u, i)
             if points > most:
                 best, most = (u, i), points
     return best
@@ -356,7 +363,7 @@ def _users(files: Files, k: int, roles: list[Guess]) -> Guess:
     rest = [c for n, c in table.columns.items() if n != key[0]]
     people = sum(bool(set(c.words.words) & _PEOPLE) for c in rest)
     points = min(key[1].points, 7) + min(2.0, 0.7 * people) - 1 * (table.columns[key[0]].words.is_a("item"))
-    points -= 2.5 * (
+    points -= 4 * (
         not people and not table.columns[key[0]].words.is_a("user") and key[0] not in files.joined(k, roles)
     )
     c = table.columns[key[0]]
@@ -417,6 +424,11 @@ def title_and_description(table: TableProfile, key: str, domain: Domain) -> dict
             titles[name] = t
         if d.points > 1.5:
             descriptions[name] = d
+    if not titles:  # none is called like one: short texts, each row its own
+        for name, c in table.columns.items():
+            text = not c.words.prop and not c.words.noun and c.spaces > 0.3 and 3 < c.length <= 100
+            if name != key and name not in descriptions and text and c.uniqueness > 0.9 and not c.separator:
+                titles[name] = Score(1.3)
     found = {}
     if titles:
         found["title"] = _ranked(titles)[0][0]
@@ -432,7 +444,7 @@ def _triples(files: Files, k: int, roles: list[Guess]) -> Guess:
     if len(named) == 3 and len(table.columns) <= 6:
         relation = table.columns[named["relation"]]
         strong = 4 + 3 * all(
-            fold(c) in ("head", "relation", "tail", "headid", "relationid", "tailid") for c in named.values()
+            fold(named[end]) in (end, f"{end}id", *ends) for end, ends in (("head", ("startid",)), ("tail", ("endid",)))
         )
         points = strong + 2 * (relation.uniqueness < 0.5 or relation.rows < FEW) + 1.5 * (len(table.columns) == 3)
         return Guess("triples", named, points, dict.fromkeys(named, "called like a triple"))

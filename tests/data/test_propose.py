@@ -194,7 +194,7 @@ def test_every_real_dataset_gives_a_toml_that_loads_and_builds(real_data, tmp_pa
     assert domains["ml-100k"] == ("video", 100_000)
     assert domains["douban-movie"][1] == 41_830
     assert domains["lastfm-lightkg"] == ("generic", 17_350 + 1_907)
-    assert domains["amazon-scientific"] == ("ecommerce", 0)
+    assert domains["amazon-scientific"] == ("ecommerce", 59_136)
     assert domains["bing-news-dkn"][0] == "news"
 
 

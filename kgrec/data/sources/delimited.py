@@ -25,6 +25,9 @@ from kgrec.errors import DataError
 DELIMITERS = (",", ";", "\t", "|", "::", "\x01", "^")
 """Candidates, the likeliest first."""
 
+ADJACENT = "adjacent"
+"""In place of a delimiter: a line is an id and, after blanks, the ids it belongs with."""
+
 _STAND_IN = "\x1f"
 """Stands for a delimiter of several characters while cells are told apart."""
 _SAMPLE_ROWS = 200
@@ -77,6 +80,8 @@ def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: boo
     delimiter, before = _stated(data, reading.delimiter)
     quote = (reading.quote if reading.quote is not None else '"') if quoted else ""
     delimiter = delimiter or _sniff(data, quote)
+    if delimiter == ADJACENT:
+        return _adjacency(data)
     if len(delimiter.encode()) > 1:
         data, delimiter = data.replace(delimiter.encode(), _STAND_IN.encode()), _STAND_IN
     dialect = _Dialect(delimiter, quote)
@@ -99,11 +104,22 @@ def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: boo
     table = _fast(data, names, dialect, skipped)
     if table is None:
         table = _careful(path, data, names, dialect, skipped)
-    table = mark_totals(table)
+    table = _whole_numbers(mark_totals(table))
     if titles:
         above = _problems(names, [(line, row, TITLE) for line, row in titles])
         table = pl.concat([above, table], how="diagonal").select(*names, LINE, PROBLEM)
     return table
+
+
+def _whole_numbers(table: pl.DataFrame) -> pl.DataFrame:
+    """Write columns of nothing but ``1042.0`` as ``1042``: whole numbers that went through a table with gaps."""
+    form, changed = r"^-?\d+\.0$", []
+    for name in table.columns:
+        if table.schema[name] == pl.String and table[name].head(100).drop_nulls().str.contains(form).all():
+            cells = table[name]
+            if cells.str.contains(form).sum() == cells.count() > 0:
+                changed.append(pl.col(name).str.head(-2))
+    return table.with_columns(changed)
 
 
 class _Dialect:
@@ -167,7 +183,30 @@ def _sniff(data: bytes, quote: str) -> str:
         fit = (round(count / max(filled, 1), 1) * round(count / _rows_in(text), 1), width)
         if fit > most:
             best, most = (delimiter if delimiter != _STAND_IN else "::"), fit
-    return best
+    return best if most[1] else _blank(sample) or best
+
+
+def _blank(sample: bytes) -> str | None:
+    """Return a blank where it, and nothing else, cuts the first rows: into equally many cells, most of them numbers.
+
+    Rows of nothing but whole numbers, one and then more or fewer, are adjacency lists (:data:`ADJACENT`).
+    """
+    lines = sample.splitlines()[:_SAMPLE_ROWS]
+    rows = [line.split(b" ") for line in (lines[:-1] if len(lines) > 1 else lines) if line.strip()]
+    cells = [cell for row in rows for cell in row if cell]
+    widths = {len(row) for row in rows}
+    if len(widths) > 2 and len({row[0] for row in rows}) == len(rows) and all(cell.isdigit() for cell in cells):
+        return ADJACENT
+    numbers = sum(any(48 <= c <= 57 for c in cell) for cell in cells)
+    return " " if len(widths) == 1 and min(widths) > 1 and numbers > 0.5 * len(cells) else None
+
+
+def _adjacency(data: bytes) -> pl.DataFrame:
+    """Read lines like ``user item item item`` (KGAT, LightGCN): two columns, the second of lists."""
+    text = pl.Series("text", data.decode("utf-8", "replace").split("\n")).to_frame().with_row_index(LINE, offset=1)
+    cells = text.with_columns(pl.col("text").str.strip_chars().str.split(" ")).filter(pl.col("text").list.len() > 1)
+    first, rest = pl.col("text").list.first().alias("column_1"), pl.col("text").list.slice(1).alias("column_2")
+    return cells.select(first, rest, pl.col(LINE))
 
 
 def _rows_in(text: bytes) -> int:
@@ -332,8 +371,12 @@ class RecBoleSource(NamedByEnding):
         Raises:
             DataError: empty, not UTF-8, a column without type, a row of another length.
         """
-        reading = (reading or ReadConfig()).model_copy(update={"delimiter": "\t", "header": True})
-        table = parse_delimited(path, read_text_bytes(path, reading.encoding), reading, quoted=False)
+        given = reading or ReadConfig()
+        data = read_text_bytes(path, given.encoding)
+        if not any(f":{kind}" in data[: data.find(b"\n")].decode("utf-8", "replace") for kind in _TYPES):
+            return parse_delimited(path, data, given, quoted=False)  # another file of such a name: `u.item`
+        stated = given.model_copy(update={"delimiter": "\t", "header": True})
+        table = parse_delimited(path, data, stated, quoted=False)
         columns = []
         for header in table.columns:
             if header in (LINE, PROBLEM):

@@ -98,8 +98,10 @@ def read_rows(
         raise DataError(f"{path}: no data source reads files of this name", hint=_conversion(path, known))
     import polars as pl
 
+    from kgrec.data.sources.nested import with_objects
+
     try:
-        return source.read(path, reading)
+        return with_objects(path, source.read(path, reading))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # the latter is no Exception
         told = " ".join(str(error).split())[:200]
         raise DataError(

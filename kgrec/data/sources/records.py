@@ -17,6 +17,7 @@ from kgrec.config import ReadConfig
 from kgrec.data.sources.encodings import check_utf8
 from kgrec.data.sources.files import LINE, PROBLEM, NamedByEnding, read_text_bytes
 from kgrec.data.sources.limits import check_depth, exceeded, limit
+from kgrec.data.sources.nested import flatten, parse_lines, texts
 from kgrec.errors import DataError
 from kgrec.places import split_part
 
@@ -48,54 +49,6 @@ class JsonSource(NamedByEnding):
         return flatten(path, _document(path, data, place))
 
 
-def flatten(path: Path, table: pl.DataFrame) -> pl.DataFrame:
-    """Return a table without objects in cells: their fields are columns of dotted names, and lists of them are lists.
-
-    Raises:
-        DataError: there are too many columns.
-    """
-    columns = [part for name, kind in table.schema.items() for part in _leaves(pl.col(name), name, kind)]
-    bound = limit("columns")
-    if len(columns) > bound:
-        raise exceeded(path, f"{len(columns):,} columns", "columns")
-    return table.select(columns)
-
-
-def _leaves(column: pl.Expr, name: str, kind: pl.DataType) -> list[pl.Expr]:
-    if isinstance(kind, pl.Struct):
-        return [
-            leaf
-            for f in kind.fields
-            for leaf in _leaves(column.struct.field(f.name), f"{name}.{f.name}", _kind(f.dtype))
-        ]
-    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
-        return [
-            leaf
-            for f in kind.inner.fields
-            for leaf in _in_list(column.list.eval(pl.element().struct.field(f.name)), f"{name}.{f.name}", f.dtype)
-        ]
-    if isinstance(kind, pl.List):
-        return _in_list(column, name, kind.inner)
-    return [column.alias(name)]
-
-
-def _in_list(lists: pl.Expr, name: str, inner: Any) -> list[pl.Expr]:
-    if isinstance(inner, pl.Struct):
-        return [
-            leaf
-            for f in inner.fields
-            for leaf in _in_list(lists.list.eval(pl.element().struct.field(f.name)), f"{name}.{f.name}", f.dtype)
-        ]
-    if isinstance(inner, pl.List):  # lists in lists: all values of a row
-        flat = lists.list.eval(pl.element().explode())
-        return _in_list(flat, name, inner.inner)
-    return [lists.alias(name)]
-
-
-def _kind(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype  # type: ignore[no-any-return]
-
-
 def _is_lines(data: bytes) -> bool:
     """Say whether the first two lines are objects, or would be if the first were not broken."""
     lines = [line for line in data.lstrip().split(b"\n", 50)[:50] if line.strip()][:2]
@@ -109,21 +62,11 @@ def _is_lines(data: bytes) -> bool:
     return lines[0].rstrip().endswith(b"}")
 
 
-def _texts(schema: Any) -> dict[str, Any]:
-    return {name: _text(kind) for name, kind in schema.items()}
-
-
-def _text(kind: Any) -> Any:
-    if isinstance(kind, pl.Struct):
-        return pl.Struct({f.name: _text(f.dtype) for f in kind.fields})
-    return pl.List(_text(kind.inner)) if isinstance(kind, pl.List | pl.Array) else pl.String
-
-
 def _lines(path: Path, data: bytes) -> pl.DataFrame:
     numbers = _object_lines(data)
     broken: list[tuple[int, bytes]] = []
     try:
-        table = _parse_lines(data)
+        table = parse_lines(data)
         fits = table.height == numbers.len()
     except pl.exceptions.PolarsError:
         fits = False
@@ -133,7 +76,7 @@ def _lines(path: Path, data: bytes) -> pl.DataFrame:
         kept = [row for line, row in enumerate(data.split(b"\n"), 1) if line not in bad]
         numbers = numbers.filter(~numbers.is_in(list(bad)))
         try:
-            table = _parse_lines(b"\n".join(kept))
+            table = parse_lines(b"\n".join(kept))
         except pl.exceptions.PolarsError as error:
             raise DataError(
                 f"{path} cannot be parsed: {error}", hint="a key must hold the same kind of value in every line"
@@ -150,16 +93,11 @@ def _lines(path: Path, data: bytes) -> pl.DataFrame:
     return table
 
 
-def _parse_lines(data: bytes) -> pl.DataFrame:
-    schema = pl.scan_ndjson(io.BytesIO(data), infer_schema_length=None).collect_schema()
-    return pl.read_ndjson(data, schema=_texts(schema))
-
-
 def _array(path: Path, data: bytes) -> pl.DataFrame:
     check_depth(path, data)
     try:
         table = pl.read_json(data, infer_schema_length=None)
-        table = pl.read_json(data, schema=_texts(table.schema))
+        table = pl.read_json(data, schema=texts(table.schema))
     except pl.exceptions.PolarsError as error:
         return _numbered(_records(path, _loaded(path, data), "", error))
     return table.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
@@ -172,7 +110,7 @@ def _document(path: Path, data: bytes, place: str) -> pl.DataFrame:
 
 def _numbered(records: list[dict[str, Any]]) -> pl.DataFrame:
     lines = "\n".join(json.dumps(record, ensure_ascii=False) for record in records).encode()
-    return _parse_lines(lines).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
+    return parse_lines(lines).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
 
 
 def _loaded(path: Path, data: bytes) -> Any:
