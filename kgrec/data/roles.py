@@ -363,9 +363,7 @@ def _users(files: Files, k: int, roles: list[Guess]) -> Guess:
     rest = [c for n, c in table.columns.items() if n != key[0]]
     people = sum(bool(set(c.words.words) & _PEOPLE) for c in rest)
     points = min(key[1].points, 7) + min(2.0, 0.7 * people) - 1 * (table.columns[key[0]].words.is_a("item"))
-    points -= 4 * (
-        not people and not table.columns[key[0]].words.is_a("user") and key[0] not in files.joined(k, roles)
-    )
+    points -= 4 * (not people and not table.columns[key[0]].words.is_a("user") and key[0] not in files.joined(k, roles))
     c = table.columns[key[0]]
     if c.rows >= FEW and c.uniqueness < 0.6:
         points -= 4

@@ -11,7 +11,7 @@ import polars as pl
 
 from kgrec.config import ReadConfig
 from kgrec.data.sources.files import LINE, read_bytes
-from kgrec.data.sources.records import flatten
+from kgrec.data.sources.nested import flatten
 from kgrec.errors import ConfigError, DataError, MissingExtraError, NotFoundError
 from kgrec.places import DATABASES, address, split_part, suffix
 

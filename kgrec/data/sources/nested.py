@@ -64,6 +64,7 @@ def _kind(dtype: Any) -> pl.DataType:
 
 
 def texts(schema: Any) -> dict[str, Any]:
+    """Return a schema with a string for every scalar."""
     return {name: _text(kind) for name, kind in schema.items()}
 
 
@@ -74,6 +75,7 @@ def _text(kind: Any) -> Any:
 
 
 def parse_lines(data: bytes) -> pl.DataFrame:
+    """Read an object a line; scalars keep the digits that stand there."""
     schema = pl.scan_ndjson(io.BytesIO(data), infer_schema_length=None).collect_schema()
     return pl.read_ndjson(data, schema=texts(schema))
 

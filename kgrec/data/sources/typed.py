@@ -12,7 +12,7 @@ from kgrec.config import ReadConfig
 from kgrec.data.sources.delimited import parse_delimited
 from kgrec.data.sources.files import BAD_ARCHIVE, LINE, NamedByEnding, read_bytes
 from kgrec.data.sources.limits import exceeded, most_bytes
-from kgrec.data.sources.records import flatten
+from kgrec.data.sources.nested import flatten
 from kgrec.errors import DataError, MissingExtraError, NotFoundError
 from kgrec.places import SHEETS, split_part
 
