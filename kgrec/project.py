@@ -569,7 +569,9 @@ class Project:
 
         def load() -> Models:
             fresh = Project(Workspace(self.workspace.root), self.settings, self.manager)
-            return Models(fresh.recommender, lambda: fresh.explainer, lambda text: fresh._encode([text])[0])
+            return Models(
+                fresh.recommender, lambda: fresh.explainer, lambda: fresh.text_vectors.make_encoder(fresh.manager)
+            )
 
         return LiveService(self.config, EventLog(self.workspace.root), load, self.workspace.config_file)
 

@@ -110,7 +110,7 @@ def chat(
     live, talk, shown, text = run.project.live, Talk(), list[str](), ""
     try:
         while True:
-            talk, made = live.chat(user, text, talk, shown, language=language, n=n)
+            talk, made = live.talks.answer(user, text, talk, shown, language=language, n=n)
             shown = [item.item_id for item in made.items]
             for place, item in enumerate(made.items, 1):
                 print(f"{place:>3}  {clean(item.title)}")

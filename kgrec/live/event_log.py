@@ -32,6 +32,9 @@ FILE = Path("live", "events.sqlite")
 EDITS = "edits:"
 """Under this name and the user's id the log keeps what a user changed of her profile."""
 
+SESSION = "session"
+"""Kind of the records that say whose a session was found to be."""
+
 FORGETS = "forgets"
 """Under this name the log counts how often somebody was forgotten, for other processes that hold what it held."""
 
@@ -58,6 +61,8 @@ CREATE TABLE IF NOT EXISTS lists (
 CREATE INDEX IF NOT EXISTS list_of_user ON lists (user_id);
 CREATE INDEX IF NOT EXISTS list_by_time ON lists (time);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS records (
+    rev INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, time REAL NOT NULL, record TEXT);
 """
 
 _COLUMNS = ("event_id", "user_id", "item_id", "action", "value", "time", "text", "rec_id")
@@ -118,7 +123,7 @@ class EventLog:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         self._jobs: queue.Queue[_Job | None] = queue.Queue(WAITING)
         self._local = _Connection()
-        with self._reading() as db:  # fails here rather than in the thread
+        with self.connection() as db:  # fails here rather than in the thread
             db.executescript(_TABLES)
             found = db.execute("SELECT value FROM state WHERE name = 'format'").fetchone()
             if found is None:
@@ -189,7 +194,7 @@ class EventLog:
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
         answers = []
-        with self._reading() as db:
+        with self.connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 for job in jobs:
@@ -213,7 +218,7 @@ class EventLog:
 
     def newest(self) -> int:
         """Return the ``seq`` of the newest event, 0 of an empty log."""
-        with self._reading() as db:
+        with self.connection() as db:
             return _newest(db)
 
     def read(self, after: int, most: int = 50_000) -> pl.DataFrame:
@@ -221,21 +226,42 @@ class EventLog:
         columns = ", ".join(SCHEMA)
         return self._frame(f"SELECT {columns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most))
 
-    def of_user(self, user_id: str) -> pl.DataFrame:
-        """Return all events of a user, columns of :data:`SCHEMA`."""
-        return self._frame(f"SELECT {', '.join(SCHEMA)} FROM events WHERE user_id = ? ORDER BY seq", (user_id,))
+    def of_users(self, user_ids: Sequence[str]) -> pl.DataFrame:
+        """Return all events of some users, columns of :data:`SCHEMA`, in the order of ``seq``."""
+        marks = ", ".join("?" * len(user_ids))
+        query = f"SELECT {', '.join(SCHEMA)} FROM events WHERE user_id IN ({marks}) ORDER BY seq"
+        return self._frame(query, tuple(user_ids))
+
+    def merge(self, session: str, user_id: str) -> None:
+        """Note that a session was of a user, as a change of :class:`kgrec.live.records.Records`."""
+        with self.connection() as db:
+            row = (SESSION, session, time.time(), json.dumps(user_id))
+            db.execute("INSERT INTO records (kind, id, time, record) VALUES (?, ?, ?, ?)", row)
+
+    def merged(self, rev: int | None = None) -> dict[str, str]:
+        """Return whose the sessions are that were merged by then (a number of changes), or by now: session -> user."""
+        with self.connection() as db:
+            query = "SELECT id, record FROM records WHERE kind = ? AND rev <= ? ORDER BY rev"
+            rows = db.execute(query, (SESSION, 2**62 if rev is None else rev)).fetchall()
+        found: dict[str, str] = {str(session): json.loads(owner) for session, owner in rows}
+        for key in found:  # a session of a session is of the same person
+            passed = {key}
+            while (owner := found[key]) in found and owner not in passed:
+                passed.add(owner)
+                found[key] = found[owner]
+        return found
 
     def of_lists(self) -> pl.DataFrame:
         """Return all events that name the list in which their item was shown, columns of :data:`SCHEMA`."""
         return self._frame(f"SELECT {', '.join(SCHEMA)} FROM events WHERE rec_id IS NOT NULL ORDER BY seq", ())
 
     def _frame(self, query: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
-        with self._reading() as db:
+        with self.connection() as db:
             return pl.DataFrame(db.execute(query, parameters).fetchall(), schema=dict(SCHEMA), orient="row")
 
     def list_record(self, rec_id: str) -> dict[str, Any] | None:
         """Return the receipt of a list, or None."""
-        with self._reading() as db:
+        with self.connection() as db:
             found = db.execute("SELECT record FROM lists WHERE rec_id = ?", (rec_id,)).fetchone()
         return None if found is None else json.loads(found[0])
 
@@ -250,34 +276,38 @@ class EventLog:
             sum(rec_id IN (SELECT rec_id FROM events WHERE action = ? AND rec_id IS NOT NULL))
             FROM lists WHERE json_extract(record, '$.experiment') = ? GROUP BY 1, 2 ORDER BY 1, 2"""
         schema = {"variant": pl.String, "user_id": pl.String, "lists": pl.Int64, "hits": pl.Int64}
-        with self._reading() as db:
+        with self.connection() as db:
             return pl.DataFrame(db.execute(query, (action, experiment)).fetchall(), schema=schema, orient="row")
 
     def list_records(self, since: float = 0.0) -> Iterator[dict[str, Any]]:
         """Iterate over the receipts of lists made since a moment (unix seconds), oldest first."""
-        with self._reading() as db:
+        with self.connection() as db:
             for (record,) in db.execute("SELECT record FROM lists WHERE time >= ? ORDER BY time", (since,)):
                 yield json.loads(record)
 
     def state(self, name: str) -> str | None:
         """Return what :meth:`set_state` kept last, or None."""
-        with self._reading() as db:
+        with self.connection() as db:
             found = db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if found is None else str(found[0])
 
     def set_state(self, name: str, value: str) -> None:
         """Keep a small value, such as up to where events were exported."""
-        with self._reading() as db:
+        with self.connection() as db:
             db.execute(
                 "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
             )
 
     def forget(self, user_id: str) -> tuple[int, int]:
-        """Remove the events and receipts of a user; returns how many of each."""
-        with self._reading() as db:
-            events = db.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
-            lists = db.execute("DELETE FROM lists WHERE user_id = ?", (user_id,)).rowcount
-            db.execute("DELETE FROM state WHERE name = ?", (EDITS + user_id,))
+        """Remove the events and receipts of a user and her sessions; returns how many of each."""
+        ids = [user_id, *(session for session, owner in self.merged().items() if owner == user_id)]
+        events = lists = 0
+        with self.connection() as db:
+            for key in ids:
+                events += db.execute("DELETE FROM events WHERE user_id = ?", (key,)).rowcount
+                lists += db.execute("DELETE FROM lists WHERE user_id = ?", (key,)).rowcount
+                db.execute("DELETE FROM records WHERE kind IN ('user', ?) AND id = ?", (SESSION, key))
+                db.execute("DELETE FROM state WHERE name = ?", (EDITS + key,))
             db.execute(
                 "INSERT INTO state VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (FORGETS,)
             )
@@ -296,6 +326,8 @@ class EventLog:
         found = self.read(after, most=10_000_000)
         if not found.height:
             return None
+        owners = self.merged()
+        found = found.with_columns(pl.col("user_id").replace(owners)) if owners else found
         last = int(found["seq"][-1])
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -315,7 +347,7 @@ class EventLog:
             self._thread.join()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
         """Open this thread's connection, in autocommit; SQLite's errors become kgrec's."""
         try:
             db = self._local.db

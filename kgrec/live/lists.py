@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from kgrec.live.events import Id, Name, Strict
+from kgrec.live.events import EARLIEST, LATEST, Id, Name, Strict
 from kgrec.live.placements import DEFAULT, Drawn
 from kgrec.ranking.users import UserRef
 from kgrec.types import ItemList, Profile
+
+
+class Boost(Strict):
+    """What is lifted or lowered, as in ``[placements]``: conditions, and standard deviations of the user's scores."""
+
+    where: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)]
+    by: Annotated[float, Field(ge=-10, le=10)]
 
 
 class ListRequest(Strict):
@@ -28,8 +34,11 @@ class ListRequest(Strict):
         placement: see ``[placements]`` of kgrec.toml.
         n: length; None: the placement's.
         where: conditions as :mod:`kgrec.ranking.where` reads them, on top of the placement's.
+        boosts: what is lifted or lowered, on top of the placement's.
+        at: unix seconds of an earlier moment that the list is made for; None: now.
         explain: add a reason to each item.
         language: of the reasons; None: the workspace's.
+        kind: what it is made for; only ``list`` takes part in experiments.
         min_seq: wait until the event of this number is counted, as :meth:`LiveService.append` told it.
     """
 
@@ -39,8 +48,11 @@ class ListRequest(Strict):
     placement: Name = DEFAULT
     n: int | None = None
     where: tuple[str, ...] = ()
+    boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
+    at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = None
     explain: bool = False
     language: Name | None = None
+    kind: Literal["list", "similar", "chat"] = "list"
     min_seq: int = 0
 
     def model_post_init(self, _context: Any, /) -> None:
@@ -49,6 +61,8 @@ class ListRequest(Strict):
             raise ValueError("one of user_id, likes and text is needed")
         if self.user_id is not None and self.text:
             raise ValueError("a user_id goes without a text")
+        if self.at is not None and (self.user_id is None or self.likes):
+            raise ValueError("at goes with a user_id, without likes")
         if self.n is not None and not 1 <= self.n <= 1_000:
             raise ValueError("n must be between 1 and 1000")
         if (
@@ -101,6 +115,7 @@ class ServedList:
         items: best first.
         model: fingerprint of the models.
         seq: of the last event that was counted.
+        rev: number of the last change of what was put that was.
         chosen: placement, experiment and variant.
         seed: of what was drawn.
         time: unix seconds.
@@ -112,6 +127,7 @@ class ServedList:
     items: tuple[ServedItem, ...]
     model: str
     seq: int
+    rev: int
     placement: str
     shown: str
     experiment: str
@@ -125,43 +141,6 @@ class ServedList:
         names = [field.name for field in fields(self)]
         values = dict(zip(names, map(self.__getattribute__, names), strict=True))
         return {**values, "items": [item.to_dict() for item in self.items], "pool": list(self.pool)}
-
-
-class Trending:
-    """Counts of events by item that decay."""
-
-    def __init__(self, n_items: int, hours: float) -> None:
-        self._counts, self._at, self._rate = np.zeros(n_items), 0.0, np.log(2) / (hours * 3600)
-
-    def add(self, events: pl.DataFrame, positions: Mapping[str, int]) -> None:
-        """Count events with items that the models know, impressions left out."""
-        kept = events.filter((pl.col("action") != "impression") & pl.col("item_id").is_not_null())
-        items = np.fromiter((positions.get(key, -1) for key in kept["item_id"]), dtype=np.int64, count=kept.height)
-        times = np.minimum(kept["time"].to_numpy(), time.time())
-        items, times = items[items >= 0], times[items >= 0]
-        if len(items):
-            self._decay(max(self._at, float(times.max())))
-            weights = np.exp(-self._rate * (self._at - times))
-            np.add.at(self._counts, items, weights)
-
-    def best(self, n: int, now: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return positions and counts of the items with the highest counts above 0."""
-        counts = self._counts * np.exp(-self._rate * max(now - self._at, 0.0))
-        order = np.argsort(-counts, kind="stable")[:n]
-        order = order[counts[order] > 0]
-        return order, counts[order]
-
-    def renumbered(self, old: Sequence[str], positions: Mapping[str, int]) -> Trending:
-        """Return the counts in another numbering of the items."""
-        fresh = Trending(len(positions), 1.0)
-        fresh._rate, fresh._at = self._rate, self._at
-        places = np.fromiter((positions.get(key, -1) for key in old), dtype=np.int64, count=len(old))
-        fresh._counts[places[places >= 0]] = self._counts[places >= 0]
-        return fresh
-
-    def _decay(self, now: float) -> None:
-        self._counts *= np.exp(-self._rate * (now - self._at))
-        self._at = now
 
 
 def edited(
@@ -184,6 +163,29 @@ def edited(
     seen = np.union1d(user.seen.indices, np.array(hidden, dtype=np.int64))
     entries = (np.ones(len(seen), dtype=np.bool_), seen, np.array([0, len(seen)]))
     return replace(user, position=None, profile=profile, seen=csr_array(entries, shape=user.seen.shape))
+
+
+def insert(found: ItemList, ids: Sequence[str], items: NDArray[np.int64], scores: NDArray[np.float32]) -> ItemList:
+    """Put further items where their scores belong; the order of the list itself is kept.
+
+    Args:
+        found: a list, best first.
+        ids: of the further items.
+        items: their positions, same order.
+        scores: theirs.
+    """
+    if not len(items):
+        return found
+    order = np.argsort(-scores, kind="stable")
+    places = (found.scores[None, :] >= scores[order][:, None]).sum(axis=1)
+    nothing = np.zeros(len(items), dtype=np.float32)
+    return replace(
+        found,
+        item_ids=tuple(np.insert(np.array(found.item_ids, dtype=object), places, [ids[k] for k in order])),
+        items=np.insert(found.items, places, items[order]),
+        scores=np.insert(found.scores, places, scores[order]),
+        parts={name: np.insert(part, places, nothing) for name, part in found.parts.items()},
+    )
 
 
 def pick(found: ItemList, order: NDArray[np.int64]) -> ItemList:

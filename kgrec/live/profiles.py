@@ -40,6 +40,8 @@ class _Live:
     rows: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, dtype=_ROW))
     made: UserRef | None = None
     count: int = 0
+    others: frozenset[str] = frozenset()
+    """Ids of items that no model knows yet, which the user touched."""
 
 
 class LiveProfiles:
@@ -57,11 +59,29 @@ class LiveProfiles:
         self.applied = 0
         """``seq`` up to which events of the log are in."""
         self.unknown = 0
-        """Events whose item no model knows yet; they count after the next build."""
+        """Events whose item no model knows yet; they say what a user has seen, and count after the next training."""
+        self.owners: Mapping[str, str] = {}
+        """Whose sessions are: session -> user."""
+        self._sessions: dict[str, list[str]] = {}
 
     def start(self, built: int) -> None:
         """Say up to which ``seq`` the tables hold the log's events."""
         self.built = self.applied = built
+
+    def merge(self, owners: Mapping[str, str]) -> None:
+        """Say whose sessions were; events come afterwards: session -> user."""
+        self.owners = dict(owners)
+        self._sessions = {}
+        for session, owner in owners.items():
+            self._sessions.setdefault(owner, []).append(session)
+
+    def owner(self, user_id: str) -> str:
+        """Return whose a session is; the id itself of a user."""
+        return self.owners.get(user_id, user_id)
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """Return under which ids the events of a user stand."""
+        return [user_id, *self._sessions.get(user_id, ())]
 
     def apply(self, events: pl.DataFrame) -> list[str]:
         """Take events in, columns of :data:`kgrec.live.event_log.SCHEMA`, in the order of ``seq``.
@@ -80,8 +100,16 @@ class LiveProfiles:
         rows["value"] = events["value"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
         rows["time"] = np.floor(events["time"].to_numpy())  # tables hold whole seconds
         kept = (items >= 0) & (rows["action"] >= 0)
-        self.unknown += int((~kept & (events["action"] != "search").to_numpy()).sum())
-        owners = events["user_id"].to_numpy()
+        strange = ~kept & (events["action"] != "search").to_numpy()
+        self.unknown += int(strange.sum())
+        owned = events["user_id"].replace(self.owners) if self.owners else events["user_id"]
+        owners = owned.to_numpy()
+        touched = strange & (events["action"] != IMPRESSION).to_numpy() & events["item_id"].is_not_null().to_numpy()
+        for user_id, item_id in zip(owned.filter(touched), events["item_id"].filter(touched), strict=True):
+            live = self._live.setdefault(user_id, _Live())
+            live.count += 1
+            if len(live.others) < MOST_EVENTS:
+                live.others |= {item_id}
         names, inverse = np.unique(owners[kept].astype(str), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         starts = np.searchsorted(inverse[order], np.arange(len(names) + 1))
@@ -90,20 +118,31 @@ class LiveProfiles:
             own = rows[kept][order[starts[place] : starts[place + 1]]]
             live.rows, live.made = np.concatenate([live.rows, own])[-MOST_EVENTS:], None
             live.count += len(own)
-        return list(names.tolist())
+        return list(names.tolist()) + owned.filter(touched).unique().to_list()
 
     def forget(self, user_id: str) -> None:
         """Drop the live events of a user."""
-        self._live.pop(user_id, None)
+        for session in self.ids_of(user_id):
+            self._live.pop(session, None)
+        self.merge({session: owner for session, owner in self.owners.items() if owner != user_id})
+
+    def others(self, user_id: str) -> frozenset[str]:
+        """Return the ids of items that no model knows yet, which a user touched."""
+        live = self._live.get(user_id)
+        return frozenset() if live is None else live.others
 
     def size(self, user_id: str) -> int:
         """Return how many live events of a user are in; it grows with each."""
         live = self._live.get(user_id)
         return 0 if live is None else live.count
 
+    def unchanged(self, user_id: str) -> bool:
+        """Whether nothing came of a user since the build."""
+        return user_id not in self._live and user_id not in self._sessions
+
     def known(self, user_id: str) -> bool:
         """Whether there is anything about a user, from the build or since."""
-        return user_id in self._live or user_id in self._rows_of
+        return any(key in self._live or key in self._rows_of for key in self.ids_of(user_id))
 
     def find(self, user_id: str, *, with_likes: bool = False) -> UserRef:
         """Return a user as lists are asked for: by position at training while nothing came since, else by profile.
@@ -113,6 +152,8 @@ class LiveProfiles:
             with_likes: fill the profile also where there is a position.
         """
         live = self._live.get(user_id)
+        if live is None and user_id in self._sessions:
+            live = self._live.setdefault(user_id, _Live())
         if live is None:
             if user_id in self._rows_of:
                 return self._users.find(user_id, with_likes=with_likes)
@@ -128,11 +169,11 @@ class LiveProfiles:
         return [(int(row["item"]), ACTIONS[int(row["action"])], float(row["time"])) for row in rows]
 
     def _rows(self, user_id: str) -> NDArray[np.void]:
-        live = self._live.get(user_id)
-        place = self._rows_of.get(user_id)
         rows, starts = self._base
-        base = rows[:0] if place is None else rows[starts[place] : starts[place + 1]]
-        return base if live is None else np.concatenate([base, live.rows])
+        places = [self._rows_of[key] for key in self.ids_of(user_id) if key in self._rows_of]
+        base = [rows[starts[place] : starts[place + 1]] for place in places]
+        live = self._live.get(user_id)
+        return np.concatenate([rows[:0], *base, *([] if live is None else [live.rows])])
 
     def _make(self, user_id: str) -> UserRef:
         rows = one_of_repeated(self._rows(user_id), self._users.config.data.cleaning.repeated)

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kgrec.data.pseudonyms import Pseudonyms
-from kgrec.errors import NotFoundError, UsageError, UserError
-from kgrec.languages import DEFAULT as DEFAULT_LANGUAGE
-from kgrec.live.dialogue import CANDIDATES, Dialogue, Talk
-from kgrec.live.event_log import EDITS, Appended, EventLog, built_seq
+from kgrec.errors import NotFoundError, UserError
+from kgrec.live.edits import STEP, Edits
+from kgrec.live.event_log import Appended, EventLog, built_seq
 from kgrec.live.events import Event
-from kgrec.live.experiments import ExperimentResult, compare
-from kgrec.live.lists import ListRequest, ServedItem, ServedList, Trending, edited, pick, pin
-from kgrec.live.models import Models
-from kgrec.live.off_policy import Estimate, off_policy
-from kgrec.live.placements import DEFAULT, POOL, Chosen, Placements, draw, propensities, temper
+from kgrec.live.list_cache import Key, ListCache
+from kgrec.live.lists import ListRequest, ServedItem, ServedList, edited
+from kgrec.live.making import EXPLAINING, Listener, make_list, new_scores, stand_in
+from kgrec.live.models import Models, Snapshot
+from kgrec.live.placements import DEFAULT, Chosen, Placements
 from kgrec.live.profiles import LiveProfiles
+from kgrec.live.records import Described, Records
+from kgrec.live.talks import Talks
+from kgrec.live.trending import Trending
 from kgrec.ranking.users import UserRef
 from kgrec.settings import load_settings
-from kgrec.types import Reason, Request
+from kgrec.types import Profile
 
 if TYPE_CHECKING:
     from kgrec.config import Config
     from kgrec.explain.why import Explanation
-    from kgrec.ranking.recommend import Recommender
 
 PATIENCE = 5.0
 """Seconds to wait for events that a request wants to be counted."""
 
 ANONYMOUS = "anonymous"
 """Whose receipt it is where a list is for nobody in particular."""
+
+MOMENTS = 4
+"""Earlier moments whose users are remembered."""
 
 
 class LiveService:
@@ -58,14 +61,14 @@ class LiveService:
         self.config, self.log, self._load, self._file = config, log, load, config_file
         self.names = Pseudonyms.of(config_file.parent)
         self.placements = Placements(config)
+        self.records = Records(log)
         self._lock = threading.RLock()
-        self._cache: OrderedDict[tuple[Any, ...], ServedList] = OrderedDict()
-        self._by_user: dict[str, set[tuple[Any, ...]]] = {}
-        self._explaining = threading.Lock()
-        self._dialogues: dict[tuple[str, str], Dialogue] = {}
+        self._cache = ListCache(config.serve.cache)
+        self.talks = Talks(config, self.recommend, lambda: self.now)
+        self._moments: OrderedDict[tuple[str, int], Models] = OrderedDict()
         self.models = load()
         self.previous: Models | None = None
-        self._trending = Trending(len(self.models.recommender.ranker.item_ids), config.serve.trending_hours)
+        self._trending = Trending(config.serve.trending_hours)
         self._start(self.models)
 
     def _built(self) -> int:
@@ -74,6 +77,7 @@ class LiveService:
 
     def _start(self, models: Models) -> None:
         models.profiles.start(self._built())
+        models.profiles.merge(self.log.merged())
         self._catch_up(models)
         models.recommender.ranker.fusion.prepare()
         self._warm(models)
@@ -81,8 +85,13 @@ class LiveService:
     def _warm(self, models: Models) -> None:
         """Make one list with reasons, so that all it needs is in memory before anybody waits, and stays as it is."""
         request = ListRequest(user_id=next(iter(models.recommender.ranker.user_ids), ANONYMOUS), explain=True)
-        user = models.profiles.find(request.user_id or "")
-        self._make(models, request, self.placements.choose(DEFAULT, ""), user, 0, 0)
+        listener = self._listener(models, request, Edits())
+        make_list(models.state(self.records), request, self.placements.choose(DEFAULT, ""), listener, 0, 0)
+
+    @property
+    def now(self) -> Snapshot:
+        """What lists are made with by now."""
+        return self.models.state(self.records)
 
     # Events
 
@@ -103,9 +112,9 @@ class LiveService:
 
     def _kept(self, user_ids: Sequence[str]) -> list[str]:
         """Return what the log calls users: their pseudonyms, where the workspace has such, remembered for commands."""
-        ids = pl.Series(user_ids, dtype=pl.String)
         if not self.names.name:
             return list(user_ids)
+        ids = pl.Series(user_ids, dtype=pl.String)
         made = self.names.column(ids)
         fresh = self.names.shown_all(made) != ids
         if (fresh & (made != ids)).any():
@@ -113,11 +122,21 @@ class LiveService:
             self.names = Pseudonyms.of(self._file.parent)
         return made.to_list()
 
+    def _one(self, user_id: str) -> str:
+        """Return what the log calls a user, or whose a session was found to be."""
+        return self.models.profiles.owner(self._kept([user_id])[0])
+
     def catch_up(self) -> None:
         """Count what came into the log, from here or from other processes."""
         with self._lock:
             for user_id in self._catch_up(self.models):
-                self._drop(user_id)
+                self._cache.drop(user_id)
+            if self.records.refresh():
+                self._cache.clear()
+                before = self.models.profiles.owners
+                for session, owner in self.log.merged().items():
+                    if before.get(session) != owner:
+                        self._merge_into(self.models, owner)
 
     def _catch_up(self, models: Models) -> list[str]:
         changed: list[str] = []
@@ -127,7 +146,7 @@ class LiveService:
                 return changed
             changed += models.profiles.apply(events)
             if models is self.models:
-                self._trending.add(events, models.recommender.ranker.item_positions)
+                self._trending.add(events)
 
     def _wait_for(self, seq: int) -> None:
         end = time.monotonic() + PATIENCE
@@ -146,33 +165,77 @@ class LiveService:
 
         Raises:
             NotFoundError: there is no such placement, attribute or item.
-            UserError: no item meets the conditions.
+            UserError: no item meets the conditions, or nothing is known of the moment ``at``.
         """
         if request.min_seq:
             self._wait_for(request.min_seq)
         if request.user_id is not None:
-            request = request.model_copy(update={"user_id": self._kept([request.user_id])[0]})
-        chosen = self.placements.choose(request.placement, request.user_id or "")
+            request = request.model_copy(update={"user_id": self._one(request.user_id)})
+        chosen = self.placements.choose(request.placement, self._taking_part(request))
         key = self._key(request, chosen)
         with self._lock:
-            if key is not None and key in self._cache:
-                self._cache.move_to_end(key)
-                return self._shown(self._cache[key])
+            if key is not None and (found := self._cache.get(key)) is not None:
+                return self._shown(found)
             models, seq = self.models, self.models.profiles.applied
-            edits = self._edits(request.user_id)
-            user = self._user(models, request, edits)
-            size = models.profiles.size(user.user_id)
-        made = self._make(models, request, chosen, user, secrets.randbits(48), seq)
+            edits = Edits.of(self.log, request.user_id)
+            now = models.state(self.records) if request.at is None else self._earlier(models, request)
+            listener = self._listener(now.models, request, edits, now)
+            size = models.profiles.size(listener.user.user_id)
+        made = make_list(now, request, chosen, listener, secrets.randbits(48), seq)
         if key is not None:
             with self._lock:
                 # What came for this user meanwhile is not in the list: then it is not kept.
-                same = models.profiles.size(made.user_id) == size and self._edits(made.user_id) == edits
-                if models is self.models and same:
-                    self._keep(key, made)
+                same = models.profiles.size(made.user_id) == size and Edits.of(self.log, made.user_id) == edits
+                if models is self.models and same and now.rev == self.records.rev:
+                    self._cache.keep(key, made)
         if self.config.serve.receipts:
-            receipt = {**made.to_dict(), "request": request.model_dump(), "edits": edits}
+            own = edits.model_dump(exclude={"past"})
+            receipt = {**made.to_dict(), "request": request.model_dump(), "edits": own}
             self.log.keep_list(made.rec_id, made.user_id or ANONYMOUS, receipt, made.time)
         return self._shown(made)
+
+    @staticmethod
+    def _taking_part(request: ListRequest) -> str:
+        """Return who takes part in experiments: nobody where a list answers a talk, or is of an earlier moment."""
+        return (request.user_id or "") if request.kind == "list" and request.at is None and not request.likes else ""
+
+    def check(self, request: ListRequest) -> dict[str, Any]:
+        """Say what a request would get, without making its list.
+
+        Raises:
+            NotFoundError: there is no such placement, attribute or item.
+            UserError: no item meets the conditions.
+        """
+        chosen = self.placements.choose(request.placement, self._taking_part(request))
+        now = self.now
+        allowed = now.catalogue.allowed((*chosen.rules.where, *request.where))
+        for boost in request.boosts:
+            now.catalogue.allowed(boost.where)
+        stand_in(now, request.likes)
+        known = request.user_id is not None and self.knows(request.user_id)
+        count = len(now.catalogue.positions) if allowed is None else int(allowed.sum())
+        shown = {"placement": chosen.name, "shown": chosen.shown, "variant": chosen.variant}
+        return {**shown, "known": known, "items": count}
+
+    def _earlier(self, models: Models, request: ListRequest) -> Snapshot:
+        """Return what lists are made with as of a moment, with the user's events of the log up to then."""
+        if request.explain:
+            raise UserError("reasons are told of lists made now", hint="leave `at` or `explain` out")
+        assert request.at is not None
+        assert request.user_id is not None
+        key = (models.version, request.at)
+        if (found := self._moments.pop(key, None)) is None:
+            found = replace(models, recommender=models.recommender.as_of(request.at))
+            found.profiles.merge(self.log.merged())
+            if len(self._moments) >= MOMENTS:
+                self._moments.popitem(last=False)
+        self._moments[key] = found
+        mine = self.log.of_users(found.profiles.ids_of(request.user_id))
+        before = (pl.col("time").floor() <= request.at) & (pl.col("seq") > models.profiles.built)
+        found.profiles.forget(request.user_id)
+        found.profiles.merge(self.log.merged())
+        found.profiles.apply(mine.filter(before))
+        return found.state(self.records, 0)
 
     def _shown(self, made: ServedList) -> ServedList:
         """Return a list under the user's id, where the log knows a pseudonym."""
@@ -182,119 +245,92 @@ class LiveService:
         """Make the list of a placement, whatever experiments run in it; no receipt is kept."""
         if placement not in self.placements.rules:
             raise NotFoundError.of("placement", placement, self.placements.rules)
-        user_id = self._kept([user_id])[0]
+        user_id = self._one(user_id)
         request = ListRequest(user_id=user_id, placement=placement)
         chosen = Chosen(placement, placement, self.placements.rules[placement])
         with self._lock:
-            models, seq = self.models, self.models.profiles.applied
-            user = self._user(models, request, self._edits(user_id))
-        return self._make(models, request, chosen, user, 0, seq)
+            now, seq = self.now, self.models.profiles.applied
+            listener = self._listener(now.models, request, Edits.of(self.log, user_id), now)
+        return make_list(now, request, chosen, listener, 0, seq)
 
-    def _key(self, request: ListRequest, chosen: Chosen) -> tuple[Any, ...] | None:
-        own = request.user_id is not None and not request.likes
+    def _key(self, request: ListRequest, chosen: Chosen) -> Key | None:
+        own = request.user_id is not None and not request.likes and request.at is None
         if not own or chosen.rules.explore > 0 or not self.config.serve.cache:
             return None
-        return request.user_id, chosen.name, chosen.shown, request.n, request.where, request.explain, request.language
+        asked = (request.n, request.where, request.boosts, request.explain, request.language)
+        return request.user_id, chosen.name, chosen.shown, *asked
 
-    def _keep(self, key: tuple[Any, ...], made: ServedList) -> None:
-        self._cache[key] = made
-        self._by_user.setdefault(made.user_id, set()).add(key)
-        while len(self._cache) > self.config.serve.cache:
-            old, _ = self._cache.popitem(last=False)
-            if keys := self._by_user.get(old[0]):
-                keys.discard(old)
-                if not keys:
-                    del self._by_user[old[0]]
-
-    def _edits(self, user_id: str | None) -> dict[str, float]:
-        """Return weights of items that a user set by hand, by id."""
-        kept = None if user_id is None else self.log.state(f"{EDITS}{user_id}")
-        return {} if kept is None else json.loads(kept)
-
-    def edit(self, user_id: str, weights: Mapping[str, float | None]) -> dict[str, float]:
+    def edit(self, user_id: str, weights: Mapping[str, float | None]) -> Edits:
         """Set how much a user likes items, 0: not at all; None takes an edit back. Returns all edits of the user.
 
         Raises:
             NotFoundError: the user or an item is unknown.
         """
+        positions = self.now.catalogue.positions
+        with self._editing(user_id) as (name, edits):
+            for key in weights:
+                if key not in positions and key not in edits.weights:
+                    raise NotFoundError.of("item", key, positions)
+            changed = edits.weighed(dict(weights))
+            changed.save(self.log, name)
+        return changed
+
+    def lean(self, user_id: str, where: str, *, more: bool) -> Edits:
+        """Show a user more, or less, of what meets a condition, from now on. Returns all edits of the user.
+
+        Raises:
+            NotFoundError: the user, an attribute or a value is unknown.
+            UsageError: the condition cannot be read.
+        """
+        self.now.catalogue.allowed((where,))
+        with self._editing(user_id) as (name, edits):
+            changed = edits.leaning(where, STEP if more else -STEP)
+            changed.save(self.log, name)
+        return changed
+
+    def undo(self, user_id: str) -> Edits:
+        """Take back the last change that a user made by hand; returns the edits that are left."""
+        with self._editing(user_id) as (name, edits):
+            changed = edits.undone()
+            changed.save(self.log, name)
+        return changed
+
+    @contextmanager
+    def _editing(self, user_id: str) -> Iterator[tuple[str, Edits]]:
+        """Give a known user's name in the log and her edits; afterwards her lists are made again."""
         self.user(user_id)
-        user_id = self._kept([user_id])[0]
-        positions = self.models.recommender.ranker.item_positions
-        edits: dict[str, float | None] = {**self._edits(user_id), **weights}
-        for key in weights:
-            if key not in positions:
-                raise NotFoundError.of("item", key, positions)
-        kept = {key: weight for key, weight in edits.items() if weight is not None}
-        self.log.set_state(f"{EDITS}{user_id}", json.dumps(kept))
+        name = self._one(user_id)
         with self._lock:
-            self._drop(user_id)
-        return kept
+            yield name, Edits.of(self.log, name)
+            self._cache.drop(name)
 
-    def _drop(self, user_id: str) -> None:
-        for key in self._by_user.pop(user_id, set()):
-            self._cache.pop(key, None)
-
-    def _user(
-        self, models: Models, request: ListRequest, edits: Mapping[str, float], profiles: LiveProfiles | None = None
-    ) -> UserRef:
-        profiles = profiles or models.profiles
+    def _listener(
+        self,
+        models: Models,
+        request: ListRequest,
+        edits: Edits,
+        now: Snapshot | None = None,
+        profiles: LiveProfiles | None = None,
+    ) -> Listener:
+        profiles, ranker = profiles or models.profiles, models.recommender.ranker
+        if now is None:
+            likes, alike = list(request.likes), Profile()
+        else:
+            likes, alike = stand_in(now, request.likes)
         if request.user_id is not None:
-            found = profiles.find(request.user_id, with_likes=bool(edits or request.likes))
-            return edited(found, edits, models.recommender.ranker.item_positions, request.likes)
-        profile = models.recommender.profile(request.text, request.likes, models.encode)
-        return UserRef("", None, -1, profile, models.recommender.ranker.seen_at_training([profile]))
-
-    def _make(
-        self, models: Models, request: ListRequest, chosen: Chosen, user: UserRef, seed: int, seq: int
-    ) -> ServedList:
-        placement, recommender = chosen.rules, models.recommender
-        n = request.n or placement.n
-        pool = n if placement.explore <= 0 else POOL * n
-        seen = self.config.recommend.include_seen if placement.include_seen is None else placement.include_seen
-        where = (*placement.where, *request.where)
-        rerank = None if placement.rerank is None else tuple(placement.rerank)
-        order = Request(user.user_id or None, pool, seen, where, rerank=rerank)
-        found = recommender.recommend(order, user, split=request.explain, added=self._boosts(recommender, chosen))
-        drawn = draw(found.scores, n, placement.explore, np.random.default_rng(seed))
-        pool_scores = tuple(map(float, found.scores)) if placement.explore > 0 else ()
-        found = pick(found, drawn.order)
-        found, places, odds = pin(found, drawn, placement.pin, recommender.ranker.item_positions, n)
-        reasons: tuple[Reason, ...] = ()
-        if request.explain:
-            with self._explaining:  # the explainer keeps what it looked up last
-                reasons = models.explainer().speaking(request.language).reasons(found, user)
-        titles = models.titles(found.item_ids)
-        items = tuple(
-            ServedItem(key, title, float(score), float(odd), int(place), reason.sentence if reason else "")
-            for key, title, score, odd, place, reason in zip(
-                found.item_ids, titles, found.scores, odds, places, reasons or (None,) * len(titles), strict=True
-            )
-        )
-        return ServedList(
-            secrets.token_hex(12),
-            user.user_id,
-            items,
-            models.version,
-            seq,
-            chosen.name,
-            chosen.shown,
-            chosen.experiment,
-            chosen.variant,
-            seed,
-            time.time(),
-            pool_scores if placement.explore > 0 else (),
-        )
-
-    def _boosts(self, recommender: Recommender, chosen: Chosen) -> NDArray[np.float32] | None:
-        placement = chosen.rules
-        if not placement.boost:
-            return None
-        added = np.zeros(len(recommender.ranker.item_ids), dtype=np.float32)
-        for boost in placement.boost:
-            meets = recommender.allowed_items(boost.where)
-            if meets is not None:
-                added[meets] += boost.by
-        return added
+            words = self.records.person(request.user_id, None if now is None else now.rev).description or ""
+            found = profiles.find(request.user_id, with_likes=bool(edits.weights or likes or words))
+            user = edited(found, edits.weights, ranker.item_positions, likes)
+            if words.strip():
+                told = replace(user.profile, text=words, text_vector=models.encode([words])[0])
+                user = replace(user, position=None, profile=told)
+            return Listener(user, profiles.others(request.user_id), edits)
+        profile = models.recommender.profile(request.text, likes, lambda text: models.encode([text])[0])
+        if len(alike.items):
+            items = np.concatenate([profile.items, alike.items])
+            profile = replace(profile, items=items, weights=np.concatenate([profile.weights, alike.weights]))
+        seen = ranker.seen_at_training([profile] if not len(alike.items) else [Profile()])
+        return Listener(UserRef("", None, -1, profile, seen), frozenset(request.likes))
 
     def replay(self, rec_id: str) -> tuple[ServedList, bool]:
         """Make a list again from its receipt.
@@ -315,14 +351,18 @@ class LiveService:
         if rules is None:
             raise UserError(f"the placement {record['shown']!r} is no more", hint="it left kgrec.toml since")
         chosen = Chosen(record["placement"], record["shown"], rules, record["experiment"], record["variant"])
-        if request.user_id is None:
-            user = self._user(models, request, {})
-        else:
-            then = LiveProfiles(models.recommender.users)
-            mine = self.log.of_user(request.user_id)
-            then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > models.profiles.built)))
-            user = self._user(models, request, record["edits"], then)
-        made = self._make(models, request, chosen, user, record["seed"], record["seq"])
+        edits = Edits.model_validate(record["edits"])
+        with self._lock:
+            now = models.state(self.records, record["rev"]) if request.at is None else self._earlier(models, request)
+            if request.user_id is None or request.at is not None:
+                listener = self._listener(now.models, request, edits, now)
+            else:
+                then = LiveProfiles(models.recommender.users)
+                then.merge(self.log.merged(record["rev"]))
+                mine = self.log.of_users(then.ids_of(request.user_id))
+                then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > models.profiles.built)))
+                listener = self._listener(models, request, edits, now, then)
+        made = make_list(now, request, chosen, listener, record["seed"], record["seq"])
         made = replace(made, rec_id=rec_id, time=record["time"])
         return made, [item.to_dict() for item in made.items] == record["items"]
 
@@ -342,17 +382,16 @@ class LiveService:
 
     def similar(self, item_id: str, n: int) -> ServedList:
         """Return the items that somebody would get who likes nothing but this one."""
-        return self.recommend(ListRequest(likes=(item_id,), n=n))
+        return self.recommend(ListRequest(likes=(item_id,), n=n, kind="similar"))
 
-    def trending(self, n: int) -> list[ServedItem]:
-        """Return what most people turn to now: every event counts half after ``serve.trending_hours``."""
+    def trending(self, n: int, minutes: int | None = None) -> list[ServedItem]:
+        """Return what most people turn to now: what came in so many minutes, or all, decaying."""
         with self._lock:
-            places, counts = self._trending.best(n, time.time())
-            ids = [self.models.recommender.ranker.item_ids[place] for place in places]
-            return [
-                ServedItem(key, title, float(count))
-                for key, title, count in zip(ids, self.models.titles(ids), counts, strict=True)
-            ]
+            counted = self._trending.best(2 * n, time.time(), minutes)
+        catalogue = self.now.catalogue
+        kept = [(key, count) for key, count in counted if key in catalogue.positions][:n]
+        titles = catalogue.titles([key for key, _ in kept])
+        return [ServedItem(key, title, count) for (key, count), title in zip(kept, titles, strict=True)]
 
     def user(self, user_id: str) -> UserRef:
         """Return a user with her likes, as lists see them, edits included.
@@ -360,27 +399,30 @@ class LiveService:
         Raises:
             NotFoundError: nothing is known of such a user.
         """
-        user_id = self._kept([user_id])[0]
+        name = self._one(user_id)
         with self._lock:
-            if not self.models.profiles.known(user_id):
+            if not self.models.profiles.known(name):
                 raise NotFoundError(f"unknown user {user_id!r}", hint="send an event of the user first")
-            found = self.models.profiles.find(user_id, with_likes=True)
-        return edited(found, self._edits(user_id), self.models.recommender.ranker.item_positions)
+            found = self.models.profiles.find(name, with_likes=True)
+        return edited(found, Edits.of(self.log, name).weights, self.models.recommender.ranker.item_positions)
 
     def knows(self, user_id: str) -> bool:
         """Whether anything is known of a user."""
-        return self.models.profiles.known(self._kept([user_id])[0])
+        return self.models.profiles.known(self._one(user_id))
+
+    def past(self, user_id: str, most: int) -> list[tuple[int, str, float]]:
+        """Return the latest events of a user, newest first: position of the item, action, time (NaN: unknown)."""
+        name = self._one(user_id)
+        with self._lock:
+            return self.models.profiles.history(name, most)
 
     def history(self, user_id: str, most: int = 20) -> list[dict[str, Any]]:
         """Return the latest events of a user, newest first: ``item_id``, ``title``, ``action``, ``time``."""
-        user_id = self._kept([user_id])[0]
-        with self._lock:
-            ids = self.models.recommender.ranker.item_ids
-            rows = [(ids[item], action, at) for item, action, at in self.models.profiles.history(user_id, most)]
-            titles = self.models.titles([key for key, _, _ in rows])
+        rows = self.past(user_id, most)
+        ids = [self.models.recommender.ranker.item_ids[item] for item, _, _ in rows]
         return [
             {"item_id": key, "title": title, "action": action, "time": None if np.isnan(at) else at}
-            for (key, action, at), title in zip(rows, titles, strict=True)
+            for key, title, (_, action, at) in zip(ids, self.now.catalogue.titles(ids), rows, strict=True)
         ]
 
     def profile(self, user_id: str, most: int = 50) -> dict[str, Any]:
@@ -389,28 +431,31 @@ class LiveService:
         Raises:
             NotFoundError: nothing is known of such a user.
         """
-        user, models = self.user(user_id), self.models
+        user = self.user(user_id)
         order = np.argsort(-user.profile.weights, kind="stable")[:most]
-        ids = [models.recommender.ranker.item_ids[item] for item in user.profile.items[order]]
+        ids = [self.models.recommender.ranker.item_ids[item] for item in user.profile.items[order]]
+        titles = self.now.catalogue.titles(ids)
         likes = [
             {"item_id": key, "title": title, "weight": float(weight)}
-            for key, title, weight in zip(ids, models.titles(ids), user.profile.weights[order], strict=True)
+            for key, title, weight in zip(ids, titles, user.profile.weights[order], strict=True)
         ]
-        edits = self._edits(self._kept([user_id])[0])
-        return {"user_id": user_id, "likes": likes, "events": self.history(user_id), "edits": edits}
+        edits = Edits.of(self.log, self._one(user_id))
+        own = {"edits": edits.weights, "leanings": edits.leanings}
+        return {"user_id": user_id, "likes": likes, "events": self.history(user_id), **own}
 
     def rank(self, user_id: str, item_ids: Sequence[str]) -> tuple[list[ServedItem], list[str]]:
-        """Put items in the user's order; also return the ids that models do not know."""
-        user_id = self._kept([user_id])[0]
+        """Put items in the user's order; also return the ids that are not in the catalogue."""
+        name = self._one(user_id)
+        request = ListRequest(user_id=name)
         with self._lock:
-            models = self.models
-            user = edited(models.profiles.find(user_id), self._edits(user_id), models.recommender.ranker.item_positions)
-        positions = models.recommender.ranker.item_positions
+            now = self.now
+            listener = self._listener(now.models, request, Edits.of(self.log, name), now)
+        positions = now.catalogue.positions
         known = [key for key in dict.fromkeys(item_ids) if key in positions]
-        scores = models.recommender.scores(user).fused[[positions[key] for key in known]]
+        scores = new_scores(now, now.models.recommender.fused(listener.user))[[positions[key] for key in known]]
         order = np.argsort(-scores, kind="stable")
         ids = [known[place] for place in order]
-        titles = models.titles(ids)
+        titles = now.catalogue.titles(ids)
         ranked = [
             ServedItem(key, title, float(score)) for key, title, score in zip(ids, titles, scores[order], strict=True)
         ]
@@ -424,66 +469,87 @@ class LiveService:
 
         user, models = self.user(user_id), self.models
         scores = models.recommender.scores(user)
-        with self._explaining:
+        with EXPLAINING:
             length = n or self.config.recommend.n
             return explain(models.explainer().speaking(language), scores, item_id, length, terms=None, search=search)
 
-    def chat(
-        self,
-        user_id: str,
-        text: str,
-        talk: Talk,
-        shown: Sequence[str] = (),
-        *,
-        language: str | None = None,
-        n: int = 10,
-    ) -> tuple[Talk, ServedList]:
-        """Answer somebody who talks about a list: what was understood, perhaps a question, and the next list.
-
-        Args:
-            user_id: the user.
-            text: what was said; empty begins a talk.
-            talk: where it stands.
-            shown: ids of the items of the last list.
-            language: of the talk; None: the workspace's.
-            n: length of the list.
-        """
-        dataset = self.models.recommender.users.dataset()
-        code = language or self.config.recommend.language or dataset.language or DEFAULT_LANGUAGE
-        with self._lock:
-            if (dialogue := self._dialogues.get((code, self.models.version))) is None:
-                dialogue = self.models.dialogue(code)
-                self._dialogues = {**self._dialogues, (code, self.models.version): dialogue}
-        if text.strip():
-            talk = dialogue.understand(text, talk, list(zip(shown, self.models.titles(shown), strict=True)))
-        try:
-            made = self._list_of(user_id, talk, code, max(n, CANDIDATES))
-        except (UserError, UsageError):
-            talk = dialogue.without_last(talk)
-            made = self._list_of(user_id, talk, code, max(n, CANDIDATES))
-        talk = dialogue.ask(talk, [item.item_id for item in made.items])
-        return talk, replace(made, items=made.items[:n])
-
-    def _list_of(self, user_id: str, talk: Talk, language: str, n: int) -> ServedList:
-        where = tuple(wish.where for wish in talk.wishes if wish.where)
-        likes = tuple(wish.like for wish in talk.wishes if wish.like)
-        return self.recommend(ListRequest(user_id=user_id, likes=likes, where=where, n=n, language=language))
-
     def forget(self, user_id: str) -> tuple[int, int]:
         """Remove the live events, receipts and edits of a user; returns how many events and receipts there were."""
-        user_id = self._kept([user_id])[0]
-        found = self.log.forget(user_id)
+        name = self._one(user_id)
+        found = self.log.forget(name)
         with self._lock:
-            self.models.profiles.forget(user_id)
-            if self.previous is not None:
-                self.previous.profiles.forget(user_id)
-            self._drop(user_id)
+            self.records.forget(name)
+            for models in (self.models, self.previous):
+                if models is not None:
+                    models.profiles.forget(name)
+            self._cache.drop(name)
         return found
+
+    def merge(self, session: str, user_id: str) -> int:
+        """Say that an anonymous session was a user's: from now on its events are hers. Returns how many events it has.
+
+        Raises:
+            NotFoundError: nothing is known of the session.
+            UserError: it is of somebody already, or the user's own id.
+        """
+        inside, name = self._kept([session])[0], self._one(user_id)
+        if inside == name or self.models.profiles.owner(inside) != inside:
+            raise UserError(f"the session {session!r} is of somebody already")
+        if not self.models.profiles.known(inside):
+            raise NotFoundError(f"unknown session {session!r}", hint="send its events under its id first")
+        with self._lock:
+            count = self.log.of_users([inside]).height
+            self.log.merge(inside, name)
+            self.records.refresh()
+            self._merge_into(self.models, name)
+            if self.previous is not None:
+                self._merge_into(self.previous, name)
+            self._cache.drop(name)
+            self._cache.drop(inside)
+        return count
+
+    def _merge_into(self, models: Models, name: str) -> None:
+        """Read the events of a user and her sessions again."""
+        profiles = models.profiles
+        profiles.merge(self.log.merged())
+        ids, applied = profiles.ids_of(name), profiles.applied
+        profiles.forget(name)
+        profiles.merge(self.log.merged())
+        mine = self.log.of_users(ids)
+        profiles.apply(mine.filter((pl.col("seq") > profiles.built) & (pl.col("seq") <= applied)))
+        profiles.applied = applied
 
     @property
     def cached(self) -> int:
         """Lists in memory."""
         return len(self._cache)
+
+    # Catalogue
+
+    def person(self, user_id: str) -> Described:
+        """Return what was put of a user; empty where nothing was."""
+        return self.records.person(self._one(user_id))
+
+    def put_user(self, user_id: str, record: Described) -> None:
+        """Put what is known of a user; what she says of herself counts from her next list on."""
+        name = self._one(user_id)
+        self.records.put("user", [(name, record)])
+        with self._lock:
+            self._cache.drop(name)
+
+    def put_items(self, items: Sequence[tuple[str, Described | None]]) -> None:
+        """Put items as they are from now on, or delete them (None); lists know it at once.
+
+        Raises:
+            NotFoundError: the catalogue has no such attribute.
+            BusyError, StorageError: it cannot be written.
+        """
+        catalogue = self.now.catalogue
+        checked = [(key, one if one is None else catalogue.checked(one)) for key, one in items]
+        self.records.put("item", checked)
+        with self._lock:
+            self.models.state(self.records)
+            self._cache.clear()
 
     # Models
 
@@ -494,10 +560,8 @@ class LiveService:
             Version that is served now, and how much the first ten of a sample's lists overlap with what they were.
         """
         fresh = self._load()
-        fresh.profiles.start(self._built())
-        self._catch_up(fresh)
-        self._warm(fresh)
-        overlap = self._overlap(fresh)
+        self._start(fresh)
+        overlap = self.models.overlap(fresh, self._lock)
         with self._lock:
             self._catch_up(fresh)
             self._swap(fresh)
@@ -519,73 +583,4 @@ class LiveService:
     def _swap(self, fresh: Models) -> None:
         self.previous, self.models = self.models, fresh
         self._cache.clear()
-        self._by_user.clear()
-        self._trending = self._trending.renumbered(
-            self.previous.recommender.ranker.item_ids, fresh.recommender.ranker.item_positions
-        )
-
-    def _overlap(self, fresh: Models, sample: int = 20, n: int = 10) -> float:
-        old, shared = self.models.recommender, []
-        step = max(len(old.ranker.user_ids) // sample, 1)
-        for user_id in old.ranker.user_ids[::step][:sample]:
-            if not self.models.profiles.known(user_id):
-                continue
-            lists = []
-            for models in (self.models, fresh):
-                with self._lock:
-                    order = Request(user_id, n)
-                    found = models.recommender.recommend(order, models.profiles.find(user_id), split=False)
-                lists.append(set(found.item_ids))
-            shared.append(len(lists[0] & lists[1]) / max(len(lists[0]), 1))
-        return float(np.mean(shared)) if shared else 1.0
-
-    # Experiments
-
-    def experiment(self, name: str) -> ExperimentResult:
-        """Return what is known of an experiment by now; it may be looked at at any time.
-
-        Raises:
-            NotFoundError: there is no such experiment.
-        """
-        experiments = self.placements.experiments
-        if name not in experiments:
-            raise NotFoundError.of("experiment", name, experiments)
-        experiment = experiments[name]
-        wanted = experiment.metric
-        shown = self.log.shown(name, wanted)
-        outcomes = {}
-        for variant in experiment.variants:
-            own = shown.filter(pl.col("variant") == variant)
-            outcomes[variant] = ((own["hits"] / own["lists"]).to_numpy(), own["lists"].to_numpy())
-        return compare(name, wanted, outcomes)
-
-    def estimate(self, placement: str, explore: float, *, action: str = "click") -> dict[str, Estimate]:
-        """Estimate from drawn lists of a placement what another temperature would have earned a list.
-
-        Args:
-            placement: lists of it were drawn, its ``explore`` is above 0.
-            explore: the other temperature, above 0.
-            action: what counts as the reward, 1 a place.
-
-        Raises:
-            UserError: no list of the placement was drawn.
-        """
-        clicks = self.log.of_lists().filter(pl.col("action") == action).select("rec_id", "item_id")
-        hits = set(clicks.iter_rows())
-        rows = [record for record in self.log.list_records() if record["shown"] == placement and record["pool"]]
-        if not rows:
-            raise UserError(
-                f"no list of placement {placement!r} was drawn", hint="set its `explore` above 0 for a while"
-            )
-        width = max(len(record["items"]) for record in rows)
-        rewards = np.full((len(rows), width), np.nan)
-        logged, target = np.ones((len(rows), width)), np.ones((len(rows), width))
-        for place, record in enumerate(rows):
-            drawn = [item for item in record["items"] if item["drawn"] >= 0]
-            order = np.array([item["drawn"] for item in drawn], dtype=np.int64)
-            logits = temper(np.array(record["pool"]), explore)
-            rewards[place, : len(drawn)] = [(record["rec_id"], item["item_id"]) in hits for item in drawn]
-            logged[place, : len(drawn)] = [item["propensity"] for item in drawn]
-            if logits is not None:
-                target[place, : len(drawn)] = propensities(logits, order)
-        return off_policy(rewards, logged, target)
+        self._moments.clear()

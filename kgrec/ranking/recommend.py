@@ -79,7 +79,7 @@ class Recommender:
         ratings: Callable[[], RatingService],
     ) -> None:
         self.users, self.ranker, self.config = users, users.ranker, users.config
-        self._manager, self._graph, self._text_vectors, self._ratings = manager, graph, text_vectors, ratings
+        self._manager, self._graph, self.text_vectors, self._ratings = manager, graph, text_vectors, ratings
 
     def as_of(self, at: int | None) -> Recommender:
         """Return what makes lists as of an earlier moment, unix seconds; see :mod:`kgrec.ranking.as_of`.
@@ -91,32 +91,35 @@ class Recommender:
             return self
         from kgrec.ranking.as_of import users_as_of
 
-        users = users_as_of(self.users, at, self._manager.registry("scorer"), self._text_vectors().items)
-        return Recommender(users, self._manager, self._graph, self._text_vectors, self._ratings)
+        users = users_as_of(self.users, at, self._manager.registry("scorer"), self.text_vectors().items)
+        return Recommender(users, self._manager, self._graph, self.text_vectors, self._ratings)
 
-    def recommend(
-        self, request: Request, user: UserRef, *, split: bool = True, added: NDArray[np.float32] | None = None
-    ) -> ItemList:
+    def recommend(self, request: Request, user: UserRef) -> ItemList:
         """Answer one request; see :meth:`kgrec.project.Project.recommend`.
 
         Args:
             request: what is asked for.
             user: the request's user, from :meth:`UserLookup.asked`.
-            split: tell each scorer's part, which reasons need; without it lists are made faster.
-            added: put on top of the fused scores, in standard deviations of the user's scores, shape ``(n_items,)``.
         """
-        ranker = self.ranker
-        request = replace(request, n=min(request.n, len(ranker.item_ids)))
         if request.by == "rating":
             if request.at is not None:
                 raise UserError("ratings are predicted with all that is known", hint="leave --at or --by rating out")
             ratings = self._ratings().of_all_items(user, self.users)
-            known = UserScores(user, self.allowed_items(request.where), {}, ratings)
-        elif split:
-            known = self.scores(user, request.where)
-            known = replace(known, fused=self._fused(user)) if self.config.recommend.distilled else known
-        else:
-            known = UserScores(user, self.allowed_items(request.where), {}, self._fused(user))
+            return self.best(request, UserScores(user, self.allowed_items(request.where), {}, ratings))
+        known = self.scores(user, request.where)
+        known = replace(known, fused=self.fused(user)) if self.config.recommend.distilled else known
+        return self.best(request, known)
+
+    def best(self, request: Request, known: UserScores, added: NDArray[np.float32] | None = None) -> ItemList:
+        """Make the list of a request from what all items score; ``known.fused`` is overwritten without ``added``.
+
+        Args:
+            request: length, seen items and re-rankers are read.
+            known: what the items score, and which may stand in the list.
+            added: put on top of the fused scores, in standard deviations of them, shape ``(n_items,)``.
+        """
+        ranker, user = self.ranker, known.user
+        request = replace(request, n=min(request.n, len(ranker.item_ids)))
         scores = known.fused if added is None else known.fused + added * known.fused.std()
         steps = self._pipeline(request.rerank)
         best, values = ranker.rank(scores[None], _rules(request, known.allowed, steps), user.seen)
@@ -137,7 +140,8 @@ class Recommender:
         words = not isinstance(asked, np.ndarray) and any(profile.text_vector is not None for profile in asked)
         return self.ranker.quick if self.config.recommend.distilled and not words else self.ranker
 
-    def _fused(self, user: UserRef) -> NDArray[np.float32]:
+    def fused(self, user: UserRef) -> NDArray[np.float32]:
+        """Score all items for a user as lists do, faster than :meth:`scores`, shape ``(n_items,)``."""
         fused = np.empty((1, len(self.ranker.item_ids)), dtype=np.float32)
         self._listing(user.asked).fusion.fuse(user.asked, self.ranker.seen_at_training(user.asked), fused)
         return np.asarray(fused[0])
@@ -300,7 +304,7 @@ class Recommender:
             self.users.item_rows(),
             matrix,
             self.ranker.item_ids,
-            self._text_vectors().items,
+            self.text_vectors().items,
             triples if len(triples) else None,
             config.seed,
             self._best_ranks,

@@ -23,8 +23,9 @@ from kgrec.progress import Progress
 from kgrec.ranking.cold_training import add_cold
 from kgrec.ranking.distilling import with_distilled
 from kgrec.ranking.fitting import FitStore, Fitter, Options, Selected, unusable
-from kgrec.ranking.fusion import FALLBACK, Gate
+from kgrec.ranking.fusion import FALLBACK, Fusion, Gate
 from kgrec.ranking.fusion_weights import collect, learn_fusion
+from kgrec.ranking.places import place_shares
 from kgrec.ranking.private_training import train_privately
 from kgrec.ranking.ranker import Ranker
 from kgrec.ranking.search import select
@@ -193,6 +194,8 @@ def train(
     weights, gate, together = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
     stage, stage_result = add_second_stage(judged, (weights, gate), inputs, config)
+    ends = Fusion(judged, weights, inputs.fit.n_items, gate=gate, stage=stage)
+    places = place_shares(ends, inputs.held_out, inputs.fit.n_items)
     fused = time.perf_counter()
     used = {*weights, *(stage.members if stage else ()), FALLBACK}
     used |= {s.name for s in selected if traits_of(s.scorer).kept}
@@ -222,6 +225,7 @@ def train(
         "k": report.k,
         "together": None if together is None else asdict(together),
         "seen_last": inputs.seen_last,
+        "places": places,
         "current": _is_current(inputs.everything or inputs.fit),
         **({} if stage_result is None else {"second_stage": stage_result.state()}),
         "scorers": {r.name: r.summary() for r in results},

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import Field, StringConstraints
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from kgrec.errors import UserError
+from kgrec.errors import KgrecError, UserError
+from kgrec.live.audience import audience
 from kgrec.live.dialogue import Talk, Wish
 from kgrec.live.events import MAX_BATCH, Event, Id, Name, Strict
 from kgrec.live.lists import ListRequest, ServedList
-from kgrec.live.service import LiveService
-from kgrec.serve.serving import Serving, as_json
+from kgrec.live.next_event import PAST, next_events
+from kgrec.live.results import estimate, experiment_result
+from kgrec.live.trending import MINUTES
+from kgrec.serve.serving import Serving, as_json, live, serving
 
 router = APIRouter()
 
@@ -67,6 +72,20 @@ class Question(Strict):
     n: Count | None = None
 
 
+class Audience(Strict):
+    """An item for which users are looked for."""
+
+    item_id: Id
+    n: Count = 100
+
+
+class Next(Strict):
+    """Whose next events are asked for."""
+
+    user_id: Id
+    n: Annotated[int, Field(ge=1, le=100)] = 10
+
+
 class Texts(Strict):
     """A text to write."""
 
@@ -108,27 +127,43 @@ class Chat(Strict):
     n: Annotated[int, Field(ge=1, le=100)] = 10
 
 
-class Edits(Strict):
-    """How much a user likes items, set by hand: 0 not at all, null as events say."""
+class ListBody(ListRequest):
+    """Who wants a list, and what comes with it."""
 
-    weights: Annotated[dict[Id, Annotated[float, Field(ge=0, le=10)] | None], Field(min_length=1, max_length=1_000)]
+    texts: Name | None = None
+    """Kind of text to write about each item, at most 20."""
+    validate_only: bool = False
+    """Only say what would be made."""
 
-
-def serving(request: Request) -> Serving:
-    """Return what the application serves with."""
-    found: Serving = request.app.state.serving
-    return found
-
-
-def live(request: Request) -> LiveService:
-    """Return what makes lists."""
-    return serving(request).live
+    def model_post_init(self, context: Any, /) -> None:
+        """Check what belongs together."""
+        super().model_post_init(context)
+        if self.texts is not None and (self.n or 0) > 20:
+            raise ValueError("texts are written about 20 items at most")
 
 
 @router.post("/v1/recommend", response_model=ServedList)
-def recommend(request: Request, body: ListRequest) -> Response:
+def recommend(request: Request, body: ListBody) -> Response:
     """A list for a user, for somebody with some likes, or for what somebody says; with reasons where asked for."""
-    return as_json(live(request).recommend(body).to_dict())
+    asked = ListRequest.model_construct(**{name: value for name, value in body if name in ListRequest.model_fields})
+    if body.validate_only:
+        return as_json(live(request).check(asked))
+    made = live(request).recommend(asked).to_dict()
+    if body.texts is not None:
+        _with_texts(serving(request), made, body)
+    return as_json(made)
+
+
+def _with_texts(serving: Serving, made: dict[str, Any], body: ListBody) -> None:
+    """Write a text about each item that is in the tables; of others ``text`` is null."""
+    user = body.user_id if body.user_id in serving.live.models.recommender.ranker.user_positions else None
+    known = serving.live.models.recommender.ranker.item_positions
+    items = [item["item_id"] for item in made["items"][:20] if item["item_id"] in known]
+    told = {"kind": body.texts, "language": body.language, "seed": made["seed"]}
+    written = serving.project.generate(user, item=items, **told) if items else []
+    texts = {key: _told(text) for text in written for key in text.item_ids}
+    for item in made["items"]:
+        item["text"] = texts.get(item["item_id"])
 
 
 @router.post("/v1/similar", response_model=ServedList)
@@ -138,9 +173,13 @@ def similar(request: Request, body: Similar) -> Response:
 
 
 @router.get("/v1/trending")
-def trending(request: Request, n: Annotated[int, Query(ge=1, le=1_000)] = 20) -> Response:
-    """What most people turn to now."""
-    return as_json({"items": [item.to_dict() for item in live(request).trending(n)]})
+def trending(
+    request: Request,
+    n: Annotated[int, Query(ge=1, le=1_000)] = 20,
+    minutes: Annotated[int | None, Query(ge=1, le=MINUTES)] = None,
+) -> Response:
+    """What most people turn to now: what came in so many minutes, or all, the latest counting most."""
+    return as_json({"items": [item.to_dict() for item in live(request).trending(n, minutes)]})
 
 
 @router.post("/v1/rank")
@@ -215,29 +254,17 @@ def explain(request: Request, body: Question) -> Response:
     return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=False).to_dict())
 
 
+@router.post("/v1/why-not")
+def why_not(request: Request, body: Question) -> Response:
+    """What keeps an item out of the user's list: the items above it, what it lacks, which scorers speak against it."""
+    found = live(request).explain(body.user_id, body.item_id, body.n, search=False).to_dict()
+    return as_json({name: found[name] for name in ("user_id", "item_id", "rank", "n", "out_of", "why_not")})
+
+
 @router.post("/v1/counterfactual")
 def counterfactual(request: Request, body: Question) -> Response:
     """The same, with the items of the history without which it would not be there."""
     return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=True).to_dict())
-
-
-@router.get("/v1/users/{user_id}/profile")
-def profile(request: Request, user_id: UserId) -> Response:
-    """What lists think a user likes, the strongest first, the latest events, and what was changed by hand."""
-    return as_json(live(request).profile(user_id))
-
-
-@router.patch("/v1/users/{user_id}/profile")
-def edit(request: Request, user_id: UserId, body: Edits) -> Response:
-    """Change what lists think a user likes."""
-    return as_json({"edits": live(request).edit(user_id, body.weights)})
-
-
-@router.delete("/v1/users/{user_id}")
-def forget(request: Request, user_id: UserId) -> Response:
-    """Remove the live events, receipts and edits of a user; what the build holds, `kgrec forget` removes."""
-    events, lists = live(request).forget(user_id)
-    return as_json({"events": events, "lists": lists})
 
 
 @router.post("/v1/chat")
@@ -246,8 +273,52 @@ def chat(request: Request, body: Chat) -> Response:
     wishes = tuple(Wish(**wish.model_dump()) for wish in body.wishes)
     asked = Wish(**body.asked.model_dump()) if body.asked else None
     before = Talk(wishes, asked, tuple(body.refused))
-    talk, made = live(request).chat(body.user_id, body.text, before, body.shown, language=body.language, n=body.n)
+    talk, made = live(request).talks.answer(
+        body.user_id, body.text, before, body.shown, language=body.language, n=body.n
+    )
     return as_json({**asdict(talk), "list": made.to_dict()})
+
+
+@router.post("/v1/users-for-item")
+def users_for_item(request: Request, body: Audience) -> Response:
+    """Users whom an item would please most and who do not know it; of many, those near to it are scored."""
+    found, scored = audience(live(request).now, body.item_id, body.n)
+    return as_json({"users": [asdict(one) for one in found], "scored": scored})
+
+
+@router.post("/v1/next")
+def next_event(request: Request, body: Next) -> Response:
+    """What a user will likely do next, each action and item with its probability."""
+    here = live(request)
+    found = next_events(here.models, here.user(body.user_id), here.past(body.user_id, PAST), body.n)
+    return as_json({"next": [asdict(one) for one in found]})
+
+
+@router.post("/v1/generate/stream")
+def stream(request: Request, body: Texts) -> Response:
+    """The same as generate, each text sent as an event when the guards have let it pass."""
+    project, here = serving(request).project, live(request)
+    items = body.item_ids
+    if not items and body.user_id is not None:
+        made = here.recommend(ListRequest(user_id=body.user_id, n=body.n))
+        items = tuple(item.item_id for item in made.items)
+    asked = {"kind": body.kind, "language": body.language, "tone": body.tone, "seed": body.seed}
+    first = project.generate(body.user_id, item=items[:1], **asked)  # what is wrong is told before the stream begins
+
+    def events() -> Iterator[str]:
+        yield from (_event("text", _told(text)) for text in first)
+        for item in items[1:]:
+            try:
+                yield from (_event("text", _told(text)) for text in project.generate(body.user_id, item=item, **asked))
+            except KgrecError as error:
+                yield _event("problem", {"item_id": item, "title": error.message})
+        yield _event("done", {})
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+def _event(name: str, value: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
 
 
 @router.post("/v1/generate")
@@ -307,13 +378,13 @@ def experiments(request: Request) -> Response:
 @router.get("/v1/experiments/{name}")
 def experiment(request: Request, name: Name) -> Response:
     """What is known of an experiment by now; its intervals hold however often they are looked at."""
-    return as_json(asdict(live(request).experiment(name)))
+    return as_json(asdict(experiment_result(live(request).log, live(request).placements, name)))
 
 
 @router.get("/v1/off-policy/{placement}")
 def off_policy(request: Request, placement: Name, explore: Annotated[float, Query(gt=0, le=1)]) -> Response:
     """What another temperature would have earned a list of a placement that explores."""
-    return as_json({name: asdict(e) for name, e in live(request).estimate(placement, explore).items()})
+    return as_json({name: asdict(e) for name, e in estimate(live(request).log, placement, explore).items()})
 
 
 @router.get("/v1/models")

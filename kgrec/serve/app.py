@@ -30,6 +30,8 @@ from kgrec.errors import (
 )
 from kgrec.live.event_log import BusyError
 from kgrec.serve.api import router
+from kgrec.serve.data_api import data_router
+from kgrec.serve.jobs import MAX_IMPORT
 from kgrec.serve.keys import Scope
 from kgrec.serve.pages import page_router
 from kgrec.serve.serving import Serving
@@ -37,7 +39,9 @@ from kgrec.serve.serving import Serving
 MAX_BODY = 1 << 20
 """Bytes of a request at most."""
 
-TOO_LONG = f"a request may hold {MAX_BODY:,} bytes"
+TOO_LONG = f"a request may hold {MAX_BODY:,} bytes, an import {MAX_IMPORT:,}"
+
+ROUTERS = (router, data_router, page_router)
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -99,8 +103,8 @@ def create_app(serving: Serving, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAP
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
-    app.include_router(router)
-    app.include_router(page_router)
+    for part in ROUTERS:
+        app.include_router(part)
     app.add_middleware(Gatekeeper, serving=serving, hosts=hosts)
 
     @app.get("/metrics", include_in_schema=False)
@@ -114,14 +118,24 @@ def scope_of(method: str, path: str) -> Scope | None:
     """Return what a key must be allowed to for a request; None where none is needed."""
     if path.startswith("/health/"):
         return None
-    if path.startswith(("/v1/users/", "/v1/export")) and (method == "DELETE" or path.endswith("/export")):
+    if (path.startswith("/v1/users/") and method == "DELETE") or path == "/page/forget":
         return "erase"
-    if path.startswith(("/v1/models", "/metrics", "/v1/off-policy")):
+    if path.startswith(ADMIN):
         return "admin"
-    writes = ("/v1/events", "/v1/impressions", "/v1/feedback", "/page/")
-    if method in ("PUT", "PATCH", "DELETE") or path.startswith(writes):
-        return "write"
-    return "read"
+    return "read" if method in ("GET", "HEAD", "OPTIONS") or path in ASKING else "write"
+
+
+ADMIN = ("/v1/models", "/page/models", "/metrics", "/v1/off-policy", "/v1/jobs")
+"""What only those who run the server may ask for."""
+
+ASKING = frozenset(
+    f"/v1/{name}"
+    for name in (
+        *("recommend", "similar", "rank", "search", "explain", "why-not", "counterfactual", "chat", "generate"),
+        *("generate/stream", "graph/query", "users-for-item", "next"),
+    )
+) | {"/chat", "/graph/query"}
+"""Requests with a body that change nothing; whatever else is sent needs the scope ``write``."""
 
 
 class Gatekeeper:
@@ -159,7 +173,7 @@ class Gatekeeper:
             self.running += counted
             self.serving.metrics.running.set(self.running)
             try:
-                await self.app(scope, _limited(receive), watched)
+                await self.app(scope, _limited(receive, most(scope["path"])), watched)
             finally:
                 self.running -= counted
         finally:
@@ -176,7 +190,7 @@ class Gatekeeper:
             return problem(403, "a page of another site may not change anything here")
         if method not in ("GET", "HEAD") and (origin := headers.get("origin")) and origin.partition("://")[2] != host:
             return problem(403, "a page of another site may not change anything here")
-        if int(headers.get("content-length") or 0) > MAX_BODY:
+        if int(headers.get("content-length") or 0) > most(path):
             return problem(413, TOO_LONG)
         wanted = scope_of(method, path)
         if not self.serving.keys.keys or wanted is None:
@@ -208,7 +222,12 @@ SAFE = tuple(
 """Headers of every answer."""
 
 
-def _limited(receive: Receive) -> Receive:
+def most(path: str) -> int:
+    """Return how many bytes a request may hold."""
+    return MAX_IMPORT if path == "/v1/jobs/import" else MAX_BODY
+
+
+def _limited(receive: Receive, most: int) -> Receive:
     """Stop reading where a body is longer than it may be, whatever its header says."""
     length = 0
 
@@ -216,7 +235,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal length
         message = await receive()
         length += len(message.get("body", b""))
-        if length > MAX_BODY:
+        if length > most:
             raise HTTPException(413, TOO_LONG)
         return message
 

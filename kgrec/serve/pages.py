@@ -23,6 +23,7 @@ from kgrec.languages import DEFAULT, languages, table
 from kgrec.live.dialogue import Talk
 from kgrec.live.events import Event
 from kgrec.live.lists import ListRequest
+from kgrec.live.results import experiment_result
 from kgrec.report.blocks import clean
 from kgrec.serve.serving import Serving
 
@@ -266,7 +267,10 @@ def placements(request: Request, user: Short = "", a: Short = "", b: Short = "")
     def find() -> Mapping[str, Any]:
         lists = [live.preview(who, name) for name in chosen]
         shown = [{**side, "items": made.items} for side, made in zip(sides, lists, strict=True)]
-        return {"sides": shown, "results": [live.experiment(name) for name in live.placements.experiments]}
+        return {
+            "sides": shown,
+            "results": [experiment_result(live.log, live.placements, name) for name in live.placements.experiments],
+        }
 
     return _shown(request, "placements", empty, find)
 
@@ -355,7 +359,7 @@ def _talk(request: Request, user: str, said: str, state: Talk, lines: list[str],
     def find() -> Mapping[str, Any]:
         if not user:
             return {}
-        after, made = serving.live.chat(user, said, state, shown, language=lang, n=6)
+        after, made = serving.live.talks.answer(user, said, state, shown, language=lang, n=6)
         told = [*lines, *([said] if said else []), *([after.say] if after.say else [])]
         return {
             "lines": told,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
 from starlette.responses import Response
 
 from kgrec.live.service import LiveService
 from kgrec.project import Project
+from kgrec.serve.jobs import Jobs
 from kgrec.serve.keys import Keys
 
 
@@ -56,7 +59,24 @@ class Serving:
     keys: Keys
     metrics: Metrics
 
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Bulk imports and exports."""
+        return Jobs(self.live, self.project.workspace.root)
 
-def as_json(value: Any) -> Response:
+
+def as_json(value: Any, status: int = 200) -> Response:
     """Return JSON values as an answer, without validating them a second time."""
-    return Response(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, media_type="application/json")
+
+
+def serving(request: Request) -> Serving:
+    """Return what the application serves with."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+def live(request: Request) -> LiveService:
+    """Return what makes lists."""
+    return serving(request).live

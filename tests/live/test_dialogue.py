@@ -32,12 +32,12 @@ def ids(made):
 )
 def test_names_are_wanted_or_not(live, names, language, less, only):
     director, _, by, _ = names
-    talk, made = live.chat("u00", less.format(director), Talk(), language=language, n=20)
+    talk, made = live.talks.answer("u00", less.format(director), Talk(), language=language, n=20)
     assert [wish.where for wish in talk.wishes] == [f'not directed_by="{director}"']
     assert director in talk.say
     assert made.items
     assert not by & set(ids(made))
-    talk, made = live.chat("u00", only.format(director), talk, language=language, n=20)
+    talk, made = live.talks.answer("u00", only.format(director), talk, language=language, n=20)
     assert [wish.where for wish in talk.wishes] == [f'directed_by="{director}"']
     assert set(ids(made)) <= by
 
@@ -47,9 +47,9 @@ def test_names_are_wanted_or_not(live, names, language, less, only):
     [("en", "more like the second"), ("de", "mehr von der zweite"), ("zh", "像第二部")],
 )
 def test_a_place_of_the_list_stands_for_its_item(live, language, text):
-    talk, made = live.chat("u00", "", Talk(), language=language)
+    talk, made = live.talks.answer("u00", "", Talk(), language=language)
     second = made.items[1]
-    talk, made = live.chat("u00", text, talk, ids(made), language=language)
+    talk, made = live.talks.answer("u00", text, talk, ids(made), language=language)
     assert [wish.like for wish in talk.wishes] == [second.item_id]
     assert second.title in talk.say
     assert second.item_id not in ids(made)
@@ -60,9 +60,9 @@ def test_a_place_of_the_list_stands_for_its_item(live, language, text):
     [("en", "from the 1990s", "newer"), ("de", "aus den 1990ern", "neuer"), ("zh", "1990年代的", "新一点")],
 )
 def test_times_are_bounds_and_a_new_bound_takes_the_old_ones_place(live, language, decade, newer):
-    talk, _ = live.chat("u00", decade, Talk(), language=language)
+    talk, _ = live.talks.answer("u00", decade, Talk(), language=language)
     assert [wish.where for wish in talk.wishes] == ["(year>=1990 and year<=1999)"]
-    talk, made = live.chat("u00", newer, talk, language=language)
+    talk, made = live.talks.answer("u00", newer, talk, language=language)
     assert len(talk.wishes) == 1
     assert talk.wishes[0].where.startswith("year>")
     assert made.items
@@ -70,7 +70,7 @@ def test_times_are_bounds_and_a_new_bound_takes_the_old_ones_place(live, languag
 
 def test_what_is_not_understood_is_said_and_changes_nothing(live):
     before = Talk((Wish(where="year>1", label="x"),))
-    talk, made = live.chat("u00", "qwertz asdf", before, language="en")
+    talk, made = live.talks.answer("u00", "qwertz asdf", before, language="en")
     assert "did not understand" in talk.say
     assert talk.wishes == before.wishes
     assert made.items
@@ -79,14 +79,16 @@ def test_what_is_not_understood_is_said_and_changes_nothing(live):
 def test_a_wish_that_leaves_nothing_is_taken_back_and_said(live, names):
     director, *_ = names
     before = Talk((Wish(where=f'not directed_by="{director}"', label="x"),))
-    talk, made = live.chat("u00", "from the 1500s", before, language="en")
+    talk, made = live.talks.answer("u00", "from the 1500s", before, language="en")
     assert talk.wishes == before.wishes
     assert "left out" in talk.say
     assert made.items
 
 
 def test_start_over_forgets_all(live):
-    talk, _ = live.chat("u00", "start over", Talk((Wish(where="year>1", label="x"),), refused=("y",)), language="en")
+    talk, _ = live.talks.answer(
+        "u00", "start over", Talk((Wish(where="year>1", label="x"),), refused=("y",)), language="en"
+    )
     assert talk.wishes == ()
     assert talk.refused == ()
 
@@ -96,7 +98,7 @@ def test_questions_bring_a_hidden_item_up(live, project):
     rows = project.dataset.items.select("item_id", "genres", "director").drop_nulls().head(16)
     gain = []
     for item_id, genres, director in rows.iter_rows():
-        talk, made = live.chat("u00", "", Talk(), language="en", n=60)
+        talk, made = live.talks.answer("u00", "", Talk(), language="en", n=60)
         first = ids(made)
         if item_id not in first[1:]:
             continue
@@ -104,7 +106,7 @@ def test_questions_bring_a_hidden_item_up(live, project):
             if talk.asked is None:
                 break
             fits = any(name in talk.asked.where for name in [*genres, director])
-            talk, made = live.chat("u00", "yes" if fits else "no", talk, ids(made), language="en", n=60)
+            talk, made = live.talks.answer("u00", "yes" if fits else "no", talk, ids(made), language="en", n=60)
         last = ids(made)
         gain.append(first.index(item_id) - (last.index(item_id) if item_id in last else 60))
     assert len(gain) > 5

@@ -31,7 +31,7 @@ def test_events_are_numbered_and_read_in_order(log):
     second = log.append([event(9)]).result()
     assert (first.seq, second.seq) == (5, 6)
     assert log.read(4)["item_id"].to_list() == ["i4", "i9"]
-    assert log.of_user("u0")["item_id"].to_list() == ["i0", "i3", "i9"]
+    assert log.of_users(["u0"])["item_id"].to_list() == ["i0", "i3", "i9"]
 
 
 def test_an_event_of_one_id_counts_once_however_often_it_is_sent(log):

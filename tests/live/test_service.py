@@ -12,6 +12,7 @@ from kgrec.errors import ConfigError, NotFoundError, UserError
 from kgrec.live.events import Event
 from kgrec.live.lists import ListRequest
 from kgrec.live.profiles import _CODES, _ROW, one_of_repeated
+from kgrec.live.results import estimate, experiment_result
 from kgrec.plugin.domain import ACTIONS
 from kgrec.testing import toy_workspace
 
@@ -175,7 +176,7 @@ def test_an_experiment_counts_clicks_by_variant(live):
         if made.variant == "other":
             live.append([Event(user_id=f"x{k}", item_id=ids(made)[0], action="click", rec_id=made.rec_id)])
     live.log.flush()
-    usual, other = live.experiment("trial").variants
+    usual, other = experiment_result(live.log, live.placements, "trial").variants
     assert (usual.rate, other.rate) == (0.0, 1.0)
     assert usual.users + other.users > 30
     assert other.difference == 1.0
@@ -183,16 +184,16 @@ def test_an_experiment_counts_clicks_by_variant(live):
 
 def test_a_drawn_list_tells_what_another_temperature_would_earn(live):
     with pytest.raises(UserError, match="drawn"):
-        live.estimate("drawn", 0.5)
+        estimate(live.log, "drawn", 0.5)
     for k in range(30):
         made = live.recommend(ListRequest(user_id=f"u{k:02}" if k < 10 else f"y{k}", placement="drawn"))
         assert len(made.pool) >= len(made.items)
         live.append([Event(user_id="u00", item_id=ids(made)[0], action="click", rec_id=made.rec_id)])
     live.log.flush()
-    same = live.estimate("drawn", 0.5)
+    same = estimate(live.log, "drawn", 0.5)
     assert same["ips"].value == pytest.approx(1.0)
     assert same["ips"].effective == pytest.approx(30)
-    assert live.estimate("drawn", 0.05)["ips"].effective < 30
+    assert estimate(live.log, "drawn", 0.05)["ips"].effective < 30
 
 
 def test_an_experiment_with_a_placement_that_is_not_there_is_an_error(folder):

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import time
 
 import pytest
 
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 import kgrec
 from kgrec.errors import UserError
 from kgrec.plugin.domain import ACTIONS
-from kgrec.serve.app import MAX_BODY, Gatekeeper, create_app, scope_of
+from kgrec.serve.app import MAX_BODY, ROUTERS, Gatekeeper, create_app, scope_of
 from kgrec.serve.keys import SCOPES, Keys
 from kgrec.serve.serving import Metrics, Serving
 from kgrec.testing import toy_workspace
@@ -70,6 +71,7 @@ def test_a_call_with_an_idempotency_key_may_be_sent_again(client):
 def test_every_route_answers(client, project):
     item = project.ranker.item_ids[0]
     known = client.post("/v1/recommend", json={"user_id": "u02"}).json()
+    director = project.dataset.items["director"].drop_nulls()[0]
     calls = [
         ("POST", "/v1/similar", {"item_id": item, "n": 3}),
         ("GET", "/v1/trending?n=3", None),
@@ -78,9 +80,28 @@ def test_every_route_answers(client, project):
         ("POST", "/v1/impressions", {"rec_id": known["rec_id"]}),
         ("POST", "/v1/explain", {"user_id": "u02", "item_id": item}),
         ("POST", "/v1/counterfactual", {"user_id": "u02", "item_id": known["items"][0]["item_id"]}),
+        ("POST", "/v1/why-not", {"user_id": "u02", "item_id": item, "n": 1}),
+        ("GET", "/v1/trending?minutes=5", None),
+        ("PUT", "/v1/items/brand-new", {"title": "Brand new", "description": "Never seen."}),
+        ("GET", "/v1/items/brand-new", None),
+        ("PATCH", "/v1/items/brand-new", {"title": "Newer"}),
+        ("PUT", "/v1/triples", {"item_id": "brand-new", "relation": "director", "value": "Ann"}),
+        ("DELETE", "/v1/triples", {"item_id": "brand-new", "relation": "director", "value": "Ann"}),
+        ("DELETE", "/v1/items/brand-new", None),
+        ("PUT", "/v1/users/u02", {"description": "quiet films"}),
+        ("PATCH", "/v1/users/u02", {"attributes": {"age": 7}}),
+        ("GET", "/v1/users/u02", None),
+        ("POST", "/v1/events", {"events": [{"user_id": "session-1", "item_id": item, "action": "view"}]}),
+        ("POST", "/v1/users/u02/merge", {"session": "session-1"}),
+        ("POST", "/v1/users-for-item", {"item_id": item, "n": 3}),
+        ("POST", "/v1/next", {"user_id": "u02"}),
+        ("POST", "/v1/generate/stream", {"user_id": "u02", "n": 2}),
+        ("GET", "/v1/jobs", None),
         ("POST", "/v1/chat", {"user_id": "u02", "text": "newer"}),
         ("GET", "/v1/users/u02/profile", None),
         ("PATCH", "/v1/users/u02/profile", {"weights": {item: 0.0}}),
+        ("PATCH", "/v1/users/u02/profile", {"less": ["director=" + json.dumps(director)]}),
+        ("PATCH", "/v1/users/u02/profile", {"undo": True}),
         ("POST", "/v1/generate", {"user_id": "u02"}),
         ("POST", "/v1/graph/query", {"query": "SELECT ?s WHERE { ?s ?p ?o } LIMIT 2"}),
         ("GET", f"/v1/graph/nodes/item:{item}", None),
@@ -106,7 +127,76 @@ def test_every_route_answers(client, project):
         "/v1/recs/{rec_id}",
         "/v1/experiments/{name}",
         "/v1/off-policy/{placement}",
+        "/v1/jobs/import",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/result",
+        "/v1/jobs/export",
     }
+
+
+def test_bulk_jobs_take_in_and_hand_out(client):
+    rows = [{"user_id": f"bulk{k}", "item_id": "i00", "action": "view", "event_id": f"b{k}"} for k in range(1_500)]
+    lines = "\n".join(map(json.dumps, rows)) + '\n{"user_id": "x"}\n'
+    job = client.post("/v1/jobs/import?kind=events", content=lines)
+    assert job.status_code == 202
+    state = finished(client, job.json()["id"])
+    assert (state["state"], state["done"], state["rejected"]) == ("done", 1_501, 1)
+    assert state["faults"][0].startswith("line 1501: ")
+    item = json.dumps({"item_id": "in-bulk", "title": "In bulk"})
+    assert finished(client, client.post("/v1/jobs/import?kind=items", content=item).json()["id"])["state"] == "done"
+    bad = json.dumps({"item_id": "y", "attributes": {"flavour": "sweet"}})
+    failed = finished(client, client.post("/v1/jobs/import?kind=items", content=bad).json()["id"])
+    assert failed["state"] == "failed"
+    assert "flavour" in failed["error"]
+    job = client.post("/v1/jobs/export?kind=events").json()
+    assert finished(client, job["id"])["state"] == "done"
+    found = [json.loads(line) for line in client.get(f"/v1/jobs/{job['id']}/result").text.splitlines()]
+    assert sum(row["user_id"].startswith("bulk") for row in found) == 1_500
+    assert client.get(f"/v1/jobs/{failed['id']}/result").status_code == 400
+
+
+def finished(client, job_id):
+    for _ in range(600):
+        state = client.get(f"/v1/jobs/{job_id}").json()
+        if state["state"] in ("done", "failed"):
+            return state
+        time.sleep(0.02)
+    raise AssertionError(state)
+
+
+def test_a_list_comes_with_texts_and_is_checked_beforehand(client):
+    kind = client.post("/v1/generate", json={"user_id": "u05"}).json()["texts"][0]["kind"]
+    made = client.post("/v1/recommend", json={"user_id": "u05", "n": 2, "texts": kind}).json()
+    assert all(item["text"]["text"] for item in made["items"])
+    assert client.get(f"/v1/recs/{made['rec_id']}?replay=true").json()["same"]
+    told = client.post("/v1/recommend", json={"user_id": "u05", "where": ["year>1"], "validate_only": True}).json()
+    assert told["items"] > 0
+    assert (
+        client.post("/v1/recommend", json={"user_id": "u05", "boosts": [{"where": ["x=1"], "by": 1}]}).status_code
+        == 404
+    )
+
+
+def test_texts_are_streamed_as_events(client):
+    found = client.post("/v1/generate/stream", json={"user_id": "u05", "n": 3})
+    assert found.headers["content-type"].startswith("text/event-stream")
+    assert found.text.count("event: text") == 3
+    assert found.text.rstrip().endswith("event: done\ndata: {}")
+
+
+def test_whom_an_item_would_please_is_who_has_it_high(client):
+    found = client.post("/v1/users-for-item", json={"item_id": "i00", "n": 5}).json()["users"]
+    assert found == sorted(found, key=lambda one: -one["score"])
+    for one in found[:2]:
+        n = client.post("/v1/recommend", json={"user_id": one["user_id"], "n": 1_000}).json()["items"]
+        assert [item["item_id"] for item in n].index("i00") + 1 == one["place"]
+
+
+def test_what_comes_next_adds_up_to_no_more_than_certainty(client):
+    found = client.post("/v1/next", json={"user_id": "u05", "n": 100}).json()["next"]
+    odds = [one["probability"] for one in found]
+    assert odds == sorted(odds, reverse=True)
+    assert 0 < sum(odds) <= 1 + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -208,13 +298,41 @@ def test_too_many_at_once_are_told_to_come_back(project, tmp_path):
     assert gate.running == 0
 
 
-def test_every_route_needs_a_scope_but_health():
-    assert scope_of("GET", "/health/live") is None
-    assert scope_of("GET", "/metrics") == "admin"
+def routes():
+    """Return method and path of every route, with something in place of what it asks for."""
+    found = [route for part in ROUTERS for route in part.routes]
+    return [(method, re.sub(r"\{[^}]*\}", "x", route.path)) for route in found for method in sorted(route.methods)]
+
+
+@pytest.fixture(scope="module")
+def guarded(project, tmp_path_factory):
+    file = tmp_path_factory.mktemp("keys") / "keys.toml"
+    texts = {scope: Keys.load(file).add(scope, [scope], rate=1e6) for scope in SCOPES}
+    return client_of(project, Keys.load(file)), texts
+
+
+@pytest.mark.parametrize(("method", "path"), [*routes(), ("GET", "/metrics"), ("GET", "/v1/openapi.json")])
+def test_a_key_without_the_scope_learns_nothing(guarded, method, path):
+    client, texts = guarded
+    needed = scope_of(method, path)
+    if path.startswith("/health/"):
+        assert needed is None
+        return
+    assert needed in SCOPES
+    for scope, text in [("", ""), *texts.items()]:
+        headers = {"authorization": f"Bearer {text}"} if text else {}
+        if scope != needed:
+            found = client.request(method, path, json={}, headers=headers)
+            assert found.status_code == (403 if scope else 401)
+            assert set(found.json()) <= {"type", "title", "status", "hint"}
+
+
+def test_what_changes_something_needs_more_than_reading():
     assert scope_of("DELETE", "/v1/users/u1") == "erase"
     assert scope_of("POST", "/page/event") == "write"
     assert scope_of("POST", "/v1/models/reload") == "admin"
     assert scope_of("POST", "/v1/recommend") == "read"
+    assert scope_of("POST", "/v1/something/new") == "write"
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])

@@ -1,0 +1,135 @@
+"""What was put while serving: items and users with what is known of them.
+
+Nothing is overwritten: each change has a number, so that a list can be made again from what was known then.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from kgrec.live.event_log import SESSION, EventLog
+from kgrec.live.events import Strict
+
+Kind = Literal["item", "user", "session"]
+Word = Annotated[str, StringConstraints(max_length=1_000)]
+Value = Word | float
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Attributes = Annotated[dict[Label, Value | Annotated[list[Word], Field(max_length=200)]], Field(max_length=200)]
+
+
+class Described(Strict):
+    """What is known of an item or a user.
+
+    Attributes:
+        title: of an item.
+        description: of an item, or the user's own words.
+        attributes: by their names in the catalogue; several values as a list.
+    """
+
+    title: Word | None = None
+    description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    attributes: Attributes = {}  # noqa: RUF012
+
+
+class Changes(Strict):
+    """Fields to change of :class:`Described`; an attribute that is null goes."""
+
+    title: Word | None = None
+    description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    attributes: Annotated[
+        dict[Label, Value | Annotated[list[Word], Field(max_length=200)] | None], Field(max_length=200)
+    ] = {}  # noqa: RUF012
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change; ``record`` is None where the thing was deleted, and of a session, whose owner the log knows."""
+
+    rev: int
+    kind: Kind
+    id: str
+    record: Described | None
+
+
+class Records:
+    """The changes of a workspace, in their order; safe for many threads and several processes."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log, self._lock = log, threading.Lock()
+        self._changes: list[Change] = []
+        self._people: dict[str, list[Change]] = {}
+        self.refresh()
+
+    @property
+    def rev(self) -> int:
+        """Number of the last change that is in memory."""
+        return self._changes[-1].rev if self._changes else 0
+
+    def refresh(self) -> bool:
+        """Read what other processes changed; says whether anything was."""
+        with self._lock, self._log.connection() as db:
+            rows = db.execute("SELECT rev, kind, id, record FROM records WHERE rev > ? ORDER BY rev", (self.rev,))
+            fresh = [
+                Change(rev, kind, key, None if text is None or kind == SESSION else Described.model_validate_json(text))
+                for rev, kind, key, text in rows
+            ]
+            self._changes += fresh
+            for one in fresh:
+                if one.kind == "user":
+                    self._people.setdefault(one.id, []).append(one)
+        return bool(fresh)
+
+    def put(self, kind: Kind, records: Sequence[tuple[str, Described | None]]) -> None:
+        """Note what is known of things by now; None: deleted. On the disk when this returns."""
+        at = time.time()
+        rows = [
+            (kind, key, at, None if one is None else json.dumps(one.model_dump(), ensure_ascii=False))
+            for key, one in records
+        ]
+        with self._log.connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.executemany("INSERT INTO records (kind, id, time, record) VALUES (?, ?, ?, ?)", rows)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        self.refresh()
+
+    def forget(self, user_id: str) -> None:
+        """Drop what is in memory about a user."""
+        with self._lock:
+            self._changes = [one for one in self._changes if (one.kind, one.id) != ("user", user_id)]
+            self._people.pop(user_id, None)
+
+    def item_rev(self, upto: int) -> int:
+        """Return the number of the last change of an item by then."""
+        return max((one.rev for one in reversed(self._changes) if one.kind == "item" and one.rev <= upto), default=0)
+
+    def items(self, upto: int) -> dict[str, Described | None]:
+        """Return what was put of items by then, None of what was deleted; ``upto`` numbers the last change."""
+        return {one.id: one.record for one in list(self._changes) if one.kind == "item" and one.rev <= upto}
+
+    def people(self) -> dict[str, Described]:
+        """Return what is known of each user of whom something was put."""
+        return {key: self.person(key) for key in list(self._people)}
+
+    def person(self, user_id: str, upto: int | None = None) -> Described:
+        """Return what was put of a user by then; empty where nothing was."""
+        changes = [one for one in self._people.get(user_id, ()) if upto is None or one.rev <= upto]
+        return (changes[-1].record if changes else None) or Described()
+
+
+def merged(old: Described, new: dict[str, Any]) -> Described:
+    """Return a record with some of its fields replaced; an attribute that is null goes."""
+    attributes = {**old.attributes, **(new.pop("attributes", None) or {})}
+    kept = {key: value for key, value in attributes.items() if value is not None}
+    return Described.model_validate({**old.model_dump(), **new, "attributes": kept})
