@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from kgrec.live.event_log import EDITS, EventLog
 from kgrec.live.events import Strict
 from kgrec.live.lists import Boost
+from kgrec.live.records import Records
 
 STEP, FARTHEST = 1.0, 3.0
 """What "less of" and "more of" take and add each time, in deviations of the user's scores, and in all at most."""
@@ -31,14 +31,14 @@ class Edits(Strict):
     past: Annotated[tuple[tuple[dict[str, float], dict[str, float]], ...], Field(max_length=KEPT)] = ()
 
     @classmethod
-    def of(cls, log: EventLog, user_id: str | None) -> Self:
-        """Return the edits that the log keeps of a user."""
-        kept = None if user_id is None else log.state(f"{EDITS}{user_id}")
+    def of(cls, records: Records, user_id: str | None) -> Self:
+        """Return the edits that are kept of a user."""
+        kept = None if user_id is None else records.edits.get(user_id)
         return cls() if kept is None else cls.model_validate_json(kept)
 
-    def save(self, log: EventLog, user_id: str) -> None:
+    def save(self, records: Records, user_id: str) -> None:
         """Keep them."""
-        log.set_state(f"{EDITS}{user_id}", self.model_dump_json())
+        records.put("edits", [(user_id, self.model_dump_json())])
 
     def weighed(self, weights: dict[str, float | None]) -> Self:
         """Return them with some weights set; None takes one back."""

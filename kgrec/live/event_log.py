@@ -29,9 +29,6 @@ from kgrec.live.events import Event
 FILE = Path("live", "events.sqlite")
 """Beside kgrec.toml, not among the artifacts: it cannot be made again."""
 
-EDITS = "edits:"
-"""Under this name and the user's id the log keeps what a user changed of her profile."""
-
 SESSION = "session"
 """Kind of the records that say whose a session was found to be."""
 
@@ -306,8 +303,7 @@ class EventLog:
             for key in ids:
                 events += db.execute("DELETE FROM events WHERE user_id = ?", (key,)).rowcount
                 lists += db.execute("DELETE FROM lists WHERE user_id = ?", (key,)).rowcount
-                db.execute("DELETE FROM records WHERE kind IN ('user', ?) AND id = ?", (SESSION, key))
-                db.execute("DELETE FROM state WHERE name = ?", (EDITS + key,))
+                db.execute("DELETE FROM records WHERE kind <> 'item' AND id = ?", (key,))
             db.execute(
                 "INSERT INTO state VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (FORGETS,)
             )

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from kgrec.models import sparse
 from kgrec.models.features import centred, unit_rows
@@ -86,31 +86,43 @@ class Content:
         self, recommender: Recommender, graph: KnowledgeGraph, encode: Callable[[Sequence[str]], Vectors]
     ) -> None:
         self._recommender, self._graph, self._encode = recommender, graph, encode
-        self._known: dict[str, NDArray[np.float32]] = {}
+        self._compared: dict[tuple[str, bytes], tuple[csr_array, NDArray[np.int64]]] = {}
 
     def of(self, catalogue: LiveCatalogue) -> NewItems | None:
         """Compare the new items of a catalogue with the known ones; None where there are none."""
         rows = catalogue.new_rows
         if not len(rows):
             return None
-        texts, facts = self._vectors(catalogue.dataset, rows), self._facts(catalogue.dataset, rows)
-        shares, nearest = self._shares(texts, facts, None)
+        facts = self._facts(catalogue.dataset, rows)
+        texts = self._texts_of(catalogue.dataset, rows)
+        spans = [facts.indices[facts.indptr[k] : facts.indptr[k + 1]].tobytes() for k in range(len(rows))]
+        keys = list(zip(texts, spans, strict=True))
+        fresh = [k for k, key in enumerate(keys) if key not in self._compared]
+        if fresh:  # what was compared before stays as it was
+            vectors = self._vectors([texts[k] for k in fresh])
+            found, near = self._shares(vectors, csr_array(facts[fresh]), None)
+            for place, k in enumerate(fresh):
+                self._compared[keys[k]] = csr_array(found[[place]]), near[place]
+        shares = sparse.csr(vstack([self._compared[key][0] for key in keys], format="csr"))
+        nearest = np.array([self._compared[key][1] for key in keys])
         cold = self._recommender.ranker.cold
         height, scale = (0.0, 1.0) if cold is None else (cold.height, cold.scale)
         return NewItems(shares, self._usual, nearest, height, scale)
 
-    def _vectors(self, dataset: Dataset, rows: NDArray[np.int64]) -> Vectors:
-        """Return the centred text vectors of new items."""
-        base, mean = self._texts
-        if not base.shape[1]:
-            return np.zeros((len(rows), 0), dtype=np.float32)
+    def _texts_of(self, dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
+        """Return the texts of items, as those of the training were put together."""
         lookup = self._recommender.users
-        chosen = replace(dataset, items=dataset.items[rows])
-        texts = item_texts(chosen, None, lookup.config.text.item_template, lookup.domain)
-        if fresh := [text for text in dict.fromkeys(texts) if text and text not in self._known]:
-            self._known |= dict(zip(fresh, self._encode(fresh), strict=True))
-        empty = np.zeros(base.shape[1], dtype=np.float32)
-        found = np.array([self._known[text] if text else empty for text in texts])
+        return item_texts(
+            replace(dataset, items=dataset.items[rows]), None, lookup.config.text.item_template, lookup.domain
+        )
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return the centred vectors of texts, zero rows of empty ones."""
+        base, mean = self._texts
+        found = np.zeros((len(texts), base.shape[1]), dtype=np.float32)
+        told = [k for k, text in enumerate(texts) if text]
+        if told and base.shape[1]:
+            found[told] = self._encode([texts[k] for k in told])
         return unit_rows(np.where(np.asarray(found.any(axis=1))[:, None], found - mean, np.float32(0)))
 
     def _facts(self, dataset: Dataset, rows: NDArray[np.int64]) -> csr_array:

@@ -5,7 +5,6 @@ Nothing is overwritten: each change has a number, so that a list can be made aga
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -14,10 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from kgrec.live.event_log import SESSION, EventLog
+from kgrec.live.event_log import EventLog
 from kgrec.live.events import Strict
 
-Kind = Literal["item", "user", "session"]
+Kind = Literal["item", "user", "session", "edits"]
 Word = Annotated[str, StringConstraints(max_length=1_000)]
 Value = Word | float
 Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -50,7 +49,7 @@ class Changes(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; ``record`` is None where the thing was deleted, and of a session, whose owner the log knows."""
+    """A change of an item or a user; ``record`` is None where it was deleted."""
 
     rev: int
     kind: Kind
@@ -64,35 +63,33 @@ class Records:
     def __init__(self, log: EventLog) -> None:
         self._log, self._lock = log, threading.Lock()
         self._changes: list[Change] = []
-        self._people: dict[str, list[Change]] = {}
-        self.refresh()
-
-    @property
-    def rev(self) -> int:
+        self.rev = 0
         """Number of the last change that is in memory."""
-        return self._changes[-1].rev if self._changes else 0
+        self._people: dict[str, list[Change]] = {}
+        self.edits: dict[str, str] = {}
+        """What users changed by hand of their profiles, JSON; see :class:`kgrec.live.edits.Edits`."""
+        self.refresh()
 
     def refresh(self) -> bool:
         """Read what other processes changed; says whether anything was."""
         with self._lock, self._log.connection() as db:
             rows = db.execute("SELECT rev, kind, id, record FROM records WHERE rev > ? ORDER BY rev", (self.rev,))
-            fresh = [
-                Change(rev, kind, key, None if text is None or kind == SESSION else Described.model_validate_json(text))
-                for rev, kind, key, text in rows
-            ]
-            self._changes += fresh
-            for one in fresh:
-                if one.kind == "user":
-                    self._people.setdefault(one.id, []).append(one)
-        return bool(fresh)
+            before = self.rev
+            for rev, kind, key, text in rows:
+                if kind == "edits":
+                    self.edits[key] = text
+                elif kind in ("item", "user"):
+                    one = Change(rev, kind, key, None if text is None else Described.model_validate_json(text))
+                    self._changes.append(one)
+                    if kind == "user":
+                        self._people.setdefault(key, []).append(one)
+                self.rev = rev
+        return self.rev > before
 
-    def put(self, kind: Kind, records: Sequence[tuple[str, Described | None]]) -> None:
+    def put(self, kind: Kind, records: Sequence[tuple[str, Described | str | None]]) -> None:
         """Note what is known of things by now; None: deleted. On the disk when this returns."""
         at = time.time()
-        rows = [
-            (kind, key, at, None if one is None else json.dumps(one.model_dump(), ensure_ascii=False))
-            for key, one in records
-        ]
+        rows = [(kind, key, at, one.model_dump_json() if isinstance(one, Described) else one) for key, one in records]
         with self._log.connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -107,12 +104,13 @@ class Records:
     def forget(self, user_id: str) -> None:
         """Drop what is in memory about a user."""
         with self._lock:
-            self._changes = [one for one in self._changes if (one.kind, one.id) != ("user", user_id)]
+            self._changes = [one for one in self._changes if one.kind == "item" or one.id != user_id]
             self._people.pop(user_id, None)
+            self.edits.pop(user_id, None)
 
     def item_rev(self, upto: int) -> int:
         """Return the number of the last change of an item by then."""
-        return max((one.rev for one in reversed(self._changes) if one.kind == "item" and one.rev <= upto), default=0)
+        return next((one.rev for one in reversed(self._changes) if one.kind == "item" and one.rev <= upto), 0)
 
     def items(self, upto: int) -> dict[str, Described | None]:
         """Return what was put of items by then, None of what was deleted; ``upto`` numbers the last change."""

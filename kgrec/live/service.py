@@ -177,7 +177,7 @@ class LiveService:
             if key is not None and (found := self._cache.get(key)) is not None:
                 return self._shown(found)
             models, seq = self.models, self.models.profiles.applied
-            edits = Edits.of(self.log, request.user_id)
+            edits = Edits.of(self.records, request.user_id)
             now = models.state(self.records) if request.at is None else self._earlier(models, request)
             listener = self._listener(now.models, request, edits, now)
             size = models.profiles.size(listener.user.user_id)
@@ -185,7 +185,7 @@ class LiveService:
         if key is not None:
             with self._lock:
                 # What came for this user meanwhile is not in the list: then it is not kept.
-                same = models.profiles.size(made.user_id) == size and Edits.of(self.log, made.user_id) == edits
+                same = models.profiles.size(made.user_id) == size and Edits.of(self.records, made.user_id) == edits
                 if models is self.models and same and now.rev == self.records.rev:
                     self._cache.keep(key, made)
         if self.config.serve.receipts:
@@ -250,7 +250,7 @@ class LiveService:
         chosen = Chosen(placement, placement, self.placements.rules[placement])
         with self._lock:
             now, seq = self.now, self.models.profiles.applied
-            listener = self._listener(now.models, request, Edits.of(self.log, user_id), now)
+            listener = self._listener(now.models, request, Edits.of(self.records, user_id), now)
         return make_list(now, request, chosen, listener, 0, seq)
 
     def _key(self, request: ListRequest, chosen: Chosen) -> Key | None:
@@ -272,7 +272,7 @@ class LiveService:
                 if key not in positions and key not in edits.weights:
                     raise NotFoundError.of("item", key, positions)
             changed = edits.weighed(dict(weights))
-            changed.save(self.log, name)
+            changed.save(self.records, name)
         return changed
 
     def lean(self, user_id: str, where: str, *, more: bool) -> Edits:
@@ -285,14 +285,14 @@ class LiveService:
         self.now.catalogue.allowed((where,))
         with self._editing(user_id) as (name, edits):
             changed = edits.leaning(where, STEP if more else -STEP)
-            changed.save(self.log, name)
+            changed.save(self.records, name)
         return changed
 
     def undo(self, user_id: str) -> Edits:
         """Take back the last change that a user made by hand; returns the edits that are left."""
         with self._editing(user_id) as (name, edits):
             changed = edits.undone()
-            changed.save(self.log, name)
+            changed.save(self.records, name)
         return changed
 
     @contextmanager
@@ -301,7 +301,7 @@ class LiveService:
         self.user(user_id)
         name = self._one(user_id)
         with self._lock:
-            yield name, Edits.of(self.log, name)
+            yield name, Edits.of(self.records, name)
             self._cache.drop(name)
 
     def _listener(
@@ -404,7 +404,7 @@ class LiveService:
             if not self.models.profiles.known(name):
                 raise NotFoundError(f"unknown user {user_id!r}", hint="send an event of the user first")
             found = self.models.profiles.find(name, with_likes=True)
-        return edited(found, Edits.of(self.log, name).weights, self.models.recommender.ranker.item_positions)
+        return edited(found, Edits.of(self.records, name).weights, self.models.recommender.ranker.item_positions)
 
     def knows(self, user_id: str) -> bool:
         """Whether anything is known of a user."""
@@ -439,7 +439,7 @@ class LiveService:
             {"item_id": key, "title": title, "weight": float(weight)}
             for key, title, weight in zip(ids, titles, user.profile.weights[order], strict=True)
         ]
-        edits = Edits.of(self.log, self._one(user_id))
+        edits = Edits.of(self.records, self._one(user_id))
         own = {"edits": edits.weights, "leanings": edits.leanings}
         return {"user_id": user_id, "likes": likes, "events": self.history(user_id), **own}
 
@@ -449,7 +449,7 @@ class LiveService:
         request = ListRequest(user_id=name)
         with self._lock:
             now = self.now
-            listener = self._listener(now.models, request, Edits.of(self.log, name), now)
+            listener = self._listener(now.models, request, Edits.of(self.records, name), now)
         positions = now.catalogue.positions
         known = [key for key in dict.fromkeys(item_ids) if key in positions]
         scores = new_scores(now, now.models.recommender.fused(listener.user))[[positions[key] for key in known]]
