@@ -1,6 +1,6 @@
 """Loads a server of a trained workspace from the same machine and prints what it reached, beside a bare route.
 
-    python benchmarks/serving.py WORKSPACE [--seconds 5] [--clients 4]
+    python benchmarks/serving/load.py WORKSPACE [--seconds 5] [--clients 4]
 
 The server is `kgrec serve` in a process of its own. Ratios to the bare route hold on other machines, absolute figures
 do not: clients and server share the cores.

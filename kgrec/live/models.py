@@ -17,7 +17,7 @@ from kgrec.data.values import number
 from kgrec.live.catalogue import LiveCatalogue
 from kgrec.live.dialogue import Dialogue
 from kgrec.live.habits import Habits
-from kgrec.live.new_items import Content, NewItems
+from kgrec.live.new_items import ItemComparison, NewItems
 from kgrec.live.profiles import LiveProfiles
 from kgrec.live.records import Records
 from kgrec.ranking.recommend import UserScores
@@ -92,8 +92,8 @@ class Models:
         return np.asarray(self._encoder.encode(list(texts)), dtype=np.float32)
 
     @cached_property
-    def _content(self) -> Content:
-        return Content(self.recommender, self.explainer().graph, self.encode)
+    def _comparison(self) -> ItemComparison:
+        return ItemComparison(self.recommender, self.explainer().graph, self.encode)
 
     def state(self, records: Records, rev: int | None = None) -> Snapshot:
         """Return what lists are made with after so many changes of the catalogue; None: by now."""
@@ -105,7 +105,7 @@ class Models:
             if (made := self._states.get(number)) is None:
                 catalogue = LiveCatalogue(self.recommender, lambda: self.explainer().graph, records.items(number))
                 made = Snapshot(
-                    self, catalogue, self._content.of(catalogue) if self._grown(catalogue) else None, number
+                    self, catalogue, self._comparison.of(catalogue) if self._grown(catalogue) else None, number
                 )
                 while len(self._states) >= STATES:
                     self._states.pop(next(iter(self._states)))

@@ -73,8 +73,8 @@ class NewItems:
         return np.asarray(mean + deviation * np.where(described, self.height + self.scale * standard, 0), np.float32)
 
 
-class Content:
-    """What the items of a training are made of: texts and graph, to compare new ones with.
+class ItemComparison:
+    """Compares new items with those of a training, by texts and graph.
 
     Args:
         recommender: made the lists.

@@ -48,7 +48,7 @@ class Changes(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RecordChange:
     """A change of an item or a user; ``record`` is None where it was deleted."""
 
     rev: int
@@ -62,10 +62,10 @@ class Records:
 
     def __init__(self, log: EventLog) -> None:
         self._log, self._lock = log, threading.Lock()
-        self._changes: list[Change] = []
+        self._changes: list[RecordChange] = []
         self.rev = 0
         """Number of the last change that is in memory."""
-        self._people: dict[str, list[Change]] = {}
+        self._people: dict[str, list[RecordChange]] = {}
         self.edits: dict[str, str] = {}
         """What users changed by hand of their profiles, JSON; see :class:`kgrec.live.edits.Edits`."""
         self.refresh()
@@ -79,7 +79,7 @@ class Records:
                 if kind == "edits":
                     self.edits[key] = text
                 elif kind in ("item", "user"):
-                    one = Change(rev, kind, key, None if text is None else Described.model_validate_json(text))
+                    one = RecordChange(rev, kind, key, None if text is None else Described.model_validate_json(text))
                     self._changes.append(one)
                     if kind == "user":
                         self._people.setdefault(key, []).append(one)

@@ -71,7 +71,7 @@ class UserLookup:
     at: int | None = None
     there: Mask | None = None
 
-    @property
+    @cached_property
     def changed(self) -> bool:
         """The data is not that of the training: it may number users and items in another way."""
         return self.at is not None or bool(self.workspace.stale("models"))

@@ -302,7 +302,7 @@ def stream(request: Request, body: Texts) -> Response:
     if not items and body.user_id is not None:
         made = here.recommend(ListRequest(user_id=body.user_id, n=body.n))
         items = tuple(item.item_id for item in made.items)
-    asked = {"kind": body.kind, "language": body.language, "tone": body.tone, "seed": body.seed}
+    asked: dict[str, Any] = {"kind": body.kind, "language": body.language, "tone": body.tone, "seed": body.seed}
     first = project.generate(body.user_id, item=items[:1], **asked)  # what is wrong is told before the stream begins
 
     def events() -> Iterator[str]:

@@ -46,7 +46,7 @@ class UserLine(Described):
 
 
 @dataclass(slots=True)
-class Job:
+class BulkJob:
     """A job and how far it is.
 
     Attributes:
@@ -79,11 +79,11 @@ class Jobs:
 
     def __init__(self, live: LiveService, root: Path) -> None:
         self._live, self._folder = live, root / FOLDER
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, BulkJob] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kgrec-job")
 
-    def new(self, task: Literal["import", "export"], kind: Kind) -> Job:
+    def new(self, task: Literal["import", "export"], kind: Kind) -> BulkJob:
         """Note a job.
 
         Raises:
@@ -97,26 +97,26 @@ class Jobs:
         with self._lock:
             if sum(job.state == "waiting" for job in self._jobs.values()) >= WAITING:
                 raise BusyError("too many jobs wait", hint="send it again when one is done")
-            job = Job(secrets.token_hex(8), task, kind)
+            job = BulkJob(secrets.token_hex(8), task, kind)
             self._jobs[job.id] = job
             for key in [key for key, one in self._jobs.items() if one.state in ("done", "failed")][: -MOST or None]:
                 del self._jobs[key]
         return job
 
-    def file(self, job: Job) -> Path:
+    def file(self, job: BulkJob) -> Path:
         """Return where the lines of a job lie."""
         return self._folder / f"{job.id}.ndjson"
 
-    def start(self, job: Job) -> None:
+    def start(self, job: BulkJob) -> None:
         """Run a job when those before it are done."""
         self._pool.submit(self._run, job)
 
-    def drop(self, job: Job) -> None:
+    def drop(self, job: BulkJob) -> None:
         """Forget a job whose lines never came in full."""
         self._jobs.pop(job.id, None)
         self.file(job).unlink(missing_ok=True)
 
-    def find(self, job_id: str) -> Job:
+    def find(self, job_id: str) -> BulkJob:
         """Return a job.
 
         Raises:
@@ -126,7 +126,7 @@ class Jobs:
             raise NotFoundError(f"there is no job {job_id!r}", hint="jobs are forgotten when the server stops")
         return job
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[BulkJob]:
         """Return the jobs, the latest first."""
         return list(self._jobs.values())[::-1]
 
@@ -134,7 +134,7 @@ class Jobs:
         """Start no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: BulkJob) -> None:
         job.state = "running"
         try:
             (self._import if job.task == "import" else self._export)(job)
@@ -149,7 +149,7 @@ class Jobs:
             if job.task == "import":
                 self.file(job).unlink(missing_ok=True)
 
-    def _import(self, job: Job) -> None:
+    def _import(self, job: BulkJob) -> None:
         with storage_errors(self.file(job)), self.file(job).open("rb") as stream:
             job.total = sum(1 for line in stream if line.strip())
             stream.seek(0)
@@ -167,13 +167,13 @@ class Jobs:
             if batch:
                 self._take(job, batch)
 
-    def _reject(self, job: Job, fault: str) -> None:
+    def _reject(self, job: BulkJob, fault: str) -> None:
         job.rejected += 1
         job.done += 1
         if len(job.faults) < FAULTS:
             job.faults.append(fault[:300])
 
-    def _take(self, job: Job, batch: list[Event | ItemLine | UserLine]) -> None:
+    def _take(self, job: BulkJob, batch: list[Event | ItemLine | UserLine]) -> None:
         events = [one for one in batch if isinstance(one, Event)]
         if events:
             self._live.append(events)
@@ -188,13 +188,13 @@ class Jobs:
                 self._live.put_user(one.user_id, _record(one))
         job.done += len(batch)
 
-    def _export(self, job: Job) -> None:
+    def _export(self, job: BulkJob) -> None:
         with storage_errors(self.file(job)), self.file(job).open("w", encoding="utf-8") as out:
             for row in self._rows(job):
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
                 job.done += 1
 
-    def _rows(self, job: Job) -> Iterator[dict[str, object]]:
+    def _rows(self, job: BulkJob) -> Iterator[dict[str, object]]:
         live = self._live
         if job.kind == "events":
             after, job.total = 0, live.log.newest()
@@ -214,8 +214,9 @@ class Jobs:
 
 
 def _read(kind: Kind, line: bytes) -> Event | ItemLine | UserLine:
-    form: type[Event | ItemLine | UserLine] = {"events": Event, "items": ItemLine, "users": UserLine}[kind]
-    return form.model_validate_json(line)
+    if kind == "events":
+        return Event.model_validate_json(line)
+    return (ItemLine if kind == "items" else UserLine).model_validate_json(line)
 
 
 def _record(line: ItemLine | UserLine) -> Described:
