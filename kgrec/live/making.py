@@ -64,9 +64,10 @@ def make_list(
     added = _added(now, [*_boosts(chosen), *request.boosts], listener.edits)
     first = len(recommender.ranker.item_ids)
     known = None if allowed is None else allowed[:first]
-    parts, fused = recommender.ranker.split(user.asked) if request.explain else ({}, recommender.fused(user)[None])
-    scores = UserScores(user, known, parts, fused[0])
-    fresh = _fresh(now, listener, fused[0], allowed, added) if now.new is not None else None
+    parts = recommender.ranker.split(user.asked)[0] if request.explain else {}
+    fused = recommender.fused(user)
+    scores = UserScores(user, known, parts, fused)
+    fresh = _fresh(now, listener, fused, allowed, added) if now.new is not None else None
     seen = recommender.config.recommend.include_seen if placement.include_seen is None else placement.include_seen
     rerank = None if placement.rerank is None else tuple(placement.rerank)
     order = Request(user.user_id or None, pool, seen, rerank=rerank)
