@@ -301,7 +301,7 @@ class AdamTraining(ABC):
 
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                parameter.copy_(torch.from_numpy(np.array(weights[name])))
+                parameter.copy_(torch.from_numpy(np.array(weights[name])).reshape(parameter.shape))
             for name, average in self._average.items():
                 average.copy_(self._trained[name])
 

@@ -22,6 +22,7 @@ from kgrec.plugin.domain import (
     TextPattern,
 )
 from kgrec.plugin.files import domain_hook, in_graphs, read_domain, read_relation
+from kgrec.plugin.recipes import recipe_hook
 from kgrec.plugin.spec import Spec, hookimpl, workspace_command
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "in_graphs",
     "read_domain",
     "read_relation",
+    "recipe_hook",
     "workspace_command",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, default_prompt, prompt_variants, read_prompt
-from kgrec.plugin.recipes import recipes_of
+from kgrec.plugin.recipes import by_recipe
 from kgrec.plugin.spec import Spec, hookimpl
 
 
@@ -335,5 +335,4 @@ def kgrec_prompt_variants(domain: Domain, task: str) -> list[str]:
 @hookimpl
 def kgrec_schema_mapping(domain: Domain, source: str, columns: Sequence[str]) -> Mapping | None:
     """Read files by the domain's recipes."""
-    recipes = recipes_of(domain.package) if domain.package else ()
-    return next((told for recipe in recipes if (told := recipe.reads(source, columns)) is not None), None)
+    return by_recipe(domain.package, source, columns) if domain.package else None

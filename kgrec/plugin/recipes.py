@@ -7,8 +7,8 @@ In place of a column may stand a list, of which the first that the file has is t
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AbstractMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import cache
@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from kgrec.errors import PluginError
 from kgrec.plugin.domain import Attribute, Mapping, Role
+from kgrec.plugin.spec import hookimpl
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,25 @@ class Recipe:
 
     def _taken(self, column: str, columns: Sequence[str]) -> str:
         return next((one for one in self.instead.get(column, ()) if one in columns), column)
+
+
+def by_recipe(package: str, source: str, columns: Sequence[str]) -> Mapping | None:
+    """Return how a file is read by the first recipe of a package that fits, or None."""
+    told = (recipe.reads(source, columns) for recipe in recipes_of(package))
+    return next((mapping for mapping in told if mapping is not None), None)
+
+
+def recipe_hook(package: str) -> Callable[..., Any]:
+    """Return the hook ``kgrec_schema_mapping`` that reads files by a package's recipes, whatever domain is in use.
+
+    Args:
+        package: ``__name__`` of the package in which the folder ``recipes`` lies.
+    """
+
+    def kgrec_schema_mapping(source: str, columns: Sequence[str]) -> Mapping | None:
+        return by_recipe(package, source, columns)
+
+    return hookimpl(kgrec_schema_mapping)
 
 
 @cache

@@ -25,12 +25,14 @@ class _Kind:
         contract: class of :mod:`kgrec.testing` that checks it.
         summary: one line for ``kgrec plugins``.
         use: a command that uses it, with ``$name``.
+        beside: module in which the class stands, since its imports are heavy; empty: the plugin's own.
     """
 
     hook: str
     contract: str
     summary: str
     use: str
+    beside: str = ""
 
 
 KINDS = {
@@ -57,6 +59,10 @@ KINDS = {
         "EntityLinkerContract",
         "names as they stand",
         "kgrec build-graph --set linking.linker=$name",
+    ),
+    "gnn": _Kind("kgrec_scorers", "ScorerContract", "a network of torch_geometric", "kgrec train", beside="network"),
+    "recipe": _Kind(
+        "kgrec_schema_mapping", "RecipeContract", "how an export is read", "kgrec init DIR --from log.csv goods.csv"
     ),
     "command": _Kind("kgrec_commands", "CommandsContract", "List the items that few people know.", "kgrec $name"),
 }
@@ -86,6 +92,8 @@ def new_plugin(kinds: Sequence[str], name: str, folder: Path, *, local: bool = F
         if kind not in KINDS:
             raise UserError(f"unknown kind {kind!r}", hint=did_you_mean(kind, KINDS))
     kinds = list(dict.fromkeys(kinds))
+    if local and "recipe" in kinds:
+        raise UserError("a recipe is a file, and needs a package", hint="leave out --local; or say it in kgrec.toml")
     module = "kgrec_plugins" if local else f"kgrec_{name.replace('-', '_')}"
     code = _module(kinds, name, module, local=local)
     if local:
@@ -93,13 +101,19 @@ def new_plugin(kinds: Sequence[str], name: str, folder: Path, *, local: bool = F
     root = folder / f"kgrec-{name}"
     if root.exists() and any(root.iterdir()):
         raise UserError(f"{root} is there already", hint="choose another name, or remove it")
-    package = "domain" in kinds  # its files lie beside its code
-    values = _values("domain", name, module, kinds[0])
-    domain = {root / module / file: _read(f"{file}.txt", values) for file in ("domain.toml", "sample.toml")}
+    beside: dict[Path, str] = {}  # of a package with more than its hooks
+    for kind in kinds:
+        values = _values(kind, name, module, kinds[0])
+        if kind == "domain":
+            beside |= {root / module / file: _read(f"{file}.txt", values) for file in ("domain.toml", "sample.toml")}
+        elif kind == "recipe":
+            beside[root / module / "recipes" / f"{values['name']}.toml"] = _read("recipe.toml.txt", values)
+        elif KINDS[kind].beside:
+            beside[root / module / f"{KINDS[kind].beside}.py"] = _read(f"{kind}.py.txt", values)
     return _write(
         {
-            root / "pyproject.toml": _project(name, module, package=package),
-            **({root / module / "__init__.py": code, **domain} if package else {root / f"{module}.py": code}),
+            root / "pyproject.toml": _project(name, module, package=bool(beside)),
+            **({root / module / "__init__.py": code, **beside} if beside else {root / f"{module}.py": code}),
             root / "tests" / f"test_{module}.py": _tests(kinds, name, module),
             root / "README.md": _readme(kinds, name),
             root / ".github" / "workflows" / "test.yml": _WORKFLOW,
@@ -129,28 +143,35 @@ def _read(file: str, values: dict[str, str]) -> str:
 def _module(kinds: Sequence[str], name: str, module: str, *, local: bool) -> str:
     imports: list[str] = []
     bodies: list[str] = []
-    offers: list[str] = []
+    offers: dict[str, list[str]] = {}
+    stated = [f"contract = {CONTRACT}"]
     for kind in kinds:
         values = _values(kind, name, module, kinds[0])
-        if kind == "domain" and not local:
-            imports.append("from kgrec.plugin import domain_hook")
-            offers.append(f"{KINDS[kind].hook} = domain_hook(__name__)\n")
+        if kind == "recipe" or (kind == "domain" and not local):
+            imports.append(f"from kgrec.plugin import {kind}_hook")
+            stated.append(f"{KINDS[kind].hook} = {kind}_hook(__name__)")
             continue
-        head, body = _split(_read(f"{kind}.local.py.txt" if kind == "domain" else f"{kind}.py.txt", values))
-        imports += head
-        bodies.append(body)
+        place = module
+        if KINDS[kind].beside and not local:
+            place = f"{module}.{KINDS[kind].beside}"
+        else:
+            head, body = _split(_read(f"{kind}.local.py.txt" if kind == "domain" else f"{kind}.py.txt", values))
+            imports += head
+            bodies.append(body)
         target = values["function"] if kind == "command" else values["Class"]
-        spec = f'Spec("{values["name"]}", "{module}:{target}", "{values["summary"]}")'
+        spec = f'Spec("{values["name"]}", "{place}:{target}", "{values["summary"]}")'
         offered = values["CONSTANT"] if kind == "domain" else spec
-        offers.append(f"@hookimpl\ndef {KINDS[kind].hook}():\n    return [{offered}]\n")
-    if local or kinds != ["domain"]:
+        offers.setdefault(KINDS[kind].hook, []).append(offered)
+    if local or set(kinds) - {"domain", "recipe"}:
         needed = ["hookimpl", *(["Spec"] if any(kind != "domain" for kind in kinds) else [])]
         imports.append(f"from kgrec.plugin import {', '.join(needed)}")
     joined = "\n".join([*_sorted(imports)])
     told = f'"""{name}, a plugin of kgrec: {", ".join(kinds)}."""'
-    if not bodies and len(offers) == 1:
-        return f"{told}\n\n{joined}\n\ncontract = {CONTRACT}\n{offers[0]}"
-    return f"{told}\n\n{joined}\n\ncontract = {CONTRACT}\n\n\n" + "\n\n".join([*bodies, *offers])
+    hooks = [f"@hookimpl\ndef {hook}():\n    return [{', '.join(some)}]\n" for hook, some in offers.items()]
+    return (
+        "\n\n\n".join([f"{told}\n\n{joined}\n\n" + "\n".join(stated), *(part.rstrip() for part in bodies + hooks)])
+        + "\n"
+    )
 
 
 def _split(text: str) -> tuple[list[str], str]:
@@ -188,10 +209,15 @@ def _tests(kinds: Sequence[str], name: str, module: str) -> str:
     needed += ["toy_request"] if "guard" in kinds else []
     frames = "import polars as pl\n" if "source" in kinds else ""
     frames += "from kgrec.plugin import read_domain\n" if "domain" in kinds else ""
+    classes = [
+        f"from {module}.{KINDS[kind].beside} import {_values(kind, name, module, kinds[0])['Class']}\n"
+        for kind in kinds
+        if KINDS[kind].beside
+    ]
     plugin = f"class TestPlugin(PluginContract):\n    def make(self):\n        return {module}"
     return (
         f'"""{name} keeps the contracts."""\n\n{frames}from kgrec.testing import {", ".join(needed)}\n\n'
-        f"import {module}\n\n\n" + "\n\n\n".join([*bodies, plugin]) + "\n"
+        f"import {module}\n{''.join(classes)}\n\n" + "\n\n\n".join([*bodies, plugin]) + "\n"
     )
 
 

@@ -16,7 +16,14 @@ pytest.register_assert_rewrite(*(f"kgrec.testing.{name}" for name in ("generatio
 
 # ruff: noqa: E402
 from kgrec.testing.generation import GeneratorContract, GuardContract, LanguageModelContract, toy_request
-from kgrec.testing.plugins import CommandsContract, Contract, DomainContract, PluginContract, untouched_random_state
+from kgrec.testing.plugins import (
+    CommandsContract,
+    Contract,
+    DomainContract,
+    PluginContract,
+    RecipeContract,
+    untouched_random_state,
+)
 from kgrec.testing.scorers import RerankerContract, ScorerContract, toy_candidates, toy_rerank_data
 from kgrec.testing.sources import DataSourceContract, EntityLinkerContract, TextEncoderContract
 from kgrec.testing.toys import (
@@ -45,6 +52,7 @@ __all__ = [
     "GuardContract",
     "LanguageModelContract",
     "PluginContract",
+    "RecipeContract",
     "RerankerContract",
     "ScorerContract",
     "TextEncoderContract",

@@ -23,7 +23,7 @@ from kgrec.errors import ConfigError, MissingExtraError, did_you_mean
 from kgrec.languages import DEFAULT, languages
 from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Role
 from kgrec.plugin.generation import MAIN
-from kgrec.plugin.manager import OFFERS, misspelt_hooks
+from kgrec.plugin.manager import OFFERS, load_plugins, misspelt_hooks
 from kgrec.plugin.sample_files import write_sample
 from kgrec.plugin.spec import Spec
 from kgrec.settings import load_settings
@@ -304,6 +304,46 @@ class DomainContract(Contract):
         assert first == second, "the sample differs from one call to the next"
         if "kgrec.toml" in first:
             load_settings(tmp_path / "first" / "kgrec.toml")
+
+
+class RecipeContract(Contract):
+    """What the recipes of a plugin must keep, told by a small export of the kind.
+
+    Attributes:
+        export: name of a file -> its text.
+        rows: user, item and action of each interaction in them, without rows that are to be left out.
+    """
+
+    has_options: ClassVar[bool] = False
+    export: ClassVar[dict[str, str]]
+    rows: ClassVar[list[tuple[str, str, str]]]
+
+    @abstractmethod
+    def make(self) -> ModuleType:
+        """Return the module of hooks."""
+
+    def test_export_is_read(self, tmp_path: Path) -> None:
+        """``kgrec init`` reads the files by the recipes, and a build finds the interactions that are in them."""
+        from kgrec.data.ingest import ingest
+        from kgrec.data.propose import propose
+
+        for name, text in self.export.items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        manager = load_plugins([], also=[self.make()])
+        told = propose([tmp_path / name for name in self.export], "generic", manager, folder=tmp_path)
+        (tmp_path / "kgrec.toml").write_text(told, encoding="utf-8")
+        config = load_settings(tmp_path / "kgrec.toml").config
+        dataset = ingest(config, manager.domain("generic"), manager, tmp_path).dataset
+        found = dataset.interactions.sort("time", maintain_order=True)
+        users, items = dataset.users["user_id"].gather(found["user"]), dataset.items["item_id"].gather(found["item"])
+        have = list(zip(users, items, found["action"].cast(str), strict=True))
+        assert sorted(have) == sorted(self.rows), f"the recipes read {have}"
+
+    def test_other_files_are_left_alone(self) -> None:
+        """A recipe claims no file of other columns: it says ``has``, ``width`` or ``name``."""
+        manager = load_plugins([], also=[self.make()])
+        for columns in (["user_id", "item_id", "rating", "timestamp"], ["a", "b", "c"], ["column_1", "column_2"]):
+            assert manager.schema_mapping("generic", "table.csv", columns) is None, columns
 
 
 def _placeholders(template: str) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from kgrec.plugin import read_domain
-from kgrec.testing import DomainContract
+from kgrec.testing import TOYS, DomainContract
 from tests.docs.running import PAGES, ROOT, RUN, blocks, follow, steps
 
 SCORERS = "popularity,item-knn,ease,als"
@@ -130,3 +130,14 @@ def keeps_the_contract(domain):
     assert checks
     for name in checks:
         getattr(Shown(), name)()
+
+
+def test_the_network_that_the_page_of_plugins_shows_learns():
+    found = blocks(ROOT / "docs" / "plugins.md")
+    (shown,) = (code for _, kind, code in found if kind == "python" and "GraphScorer" in code)
+    assert len(shown.splitlines()) <= 30
+    module: dict[str, object] = {}
+    exec(shown, module)
+    toy = TOYS["checkerboard"]()
+    network = module["HGT"](embedding_size=16, n_layers=2, epochs=8, heads=4)
+    assert toy.solved_by(network.fit(toy.data, seed=1)) > 0.9

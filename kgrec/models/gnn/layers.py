@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,12 @@ from torch_geometric.nn import MessagePassing
 
 from kgrec.graph.tables import KINDS
 from kgrec.models.gnn.graph import Graph
+
+EdgeType = tuple[str, str, str]
+"""Kind of the source, relation and direction, kind of the target."""
+
+Metadata = tuple[list[str], list[EdgeType]]
+"""Kinds of nodes and types of edges, as torch_geometric's modules take them."""
 
 HEADS = 4
 """Heads of attention, where the length of a vector can be divided by it."""
@@ -316,6 +323,15 @@ class _Fused(torch.autograd.Function):
         return gradient, None if of_scales is None else of_scales.total(), of_texts, None, None, None, None
 
 
+@dataclass(frozen=True, slots=True)
+class Authored:
+    """What the author of a network gives; see :class:`kgrec.models.gnn.scorer.GraphScorer`."""
+
+    convolution: Callable[[int, Metadata], nn.Module]
+    sample: Callable[[Mapping[EdgeType, Tensor], torch.Generator], Mapping[EdgeType, Tensor]]
+    loss: Callable[[Tensor, Tensor], Tensor]
+
+
 class ConvStack(nn.Module):
     """Convolutions of torch_geometric in place of the linear one.
 
@@ -323,7 +339,7 @@ class ConvStack(nn.Module):
 
     Args:
         conv: ``sage`` (Hamilton et al., NeurIPS 2017), ``gat`` (Velickovic et al., ICLR 2018), ``rgcn`` (Schlichtkrull
-            et al., ESWC 2018) or ``hgt`` (Hu et al., WWW 2020).
+            et al., ESWC 2018) or ``hgt`` (Hu et al., WWW 2020); or what an author gives.
         graph: what is propagated over.
         size: length of a vector.
         n_layers: convolutions.
@@ -331,7 +347,9 @@ class ConvStack(nn.Module):
         device: where to.
     """
 
-    def __init__(self, conv: str, graph: Graph, size: int, *, n_layers: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, conv: str | Authored, graph: Graph, size: int, *, n_layers: int, seed: int, device: str = "cpu"
+    ) -> None:
         super().__init__()
         self._sizes = [graph.n_users, graph.n_items, graph.n_entities]
         rows = graph.rows
@@ -339,15 +357,19 @@ class ConvStack(nn.Module):
         # The two directions of a like are two types.
         to_item = (graph.groups == 0) & (rows >= graph.n_users)
         self._edge_type = torch.from_numpy(graph.groups + graph.n_groups * to_item).to(device)
-        self._hetero = _HeteroEdges(graph, device) if conv == "hgt" else None
+        self.own = conv if isinstance(conv, Authored) else None
+        self._hetero = _HeteroEdges(graph, device) if conv == "hgt" or self.own is not None else None
         self._typed = conv == "rgcn"
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.convs = nn.ModuleList(self._made(conv, size, graph.n_groups + 1) for _ in range(n_layers)).to(device)
 
-    def _made(self, conv: str, size: int, n_types: int) -> nn.Module:
+    def _made(self, conv: str | Authored, size: int, n_types: int) -> nn.Module:
         heads = HEADS if size % HEADS == 0 else 1
         made: nn.Module
+        if isinstance(conv, Authored):
+            assert self._hetero is not None
+            return conv.convolution(size, self._hetero.metadata)
         match conv:
             case "sage":
                 made = pyg.SAGEConv(size, size, bias=False)
@@ -362,18 +384,32 @@ class ConvStack(nn.Module):
                 raise ValueError(f"unknown convolution {conv!r}")
         return made
 
-    def forward(self, start: Start, mask: Tensor | None = None) -> Layers:
-        """Convolve; entries whose ``mask`` is 0 carry nothing. Arguments as those of :class:`LinearConv`."""
+    def forward(self, start: Start, mask: Tensor | None = None, generator: torch.Generator | None = None) -> Layers:
+        """Convolve; entries whose ``mask`` is 0 carry nothing. Arguments as those of :class:`LinearConv`.
+
+        An author's modules draw from ``generator`` of a step (dropout, samples of edges), without one from nothing.
+        """
         layers = [start.joined()]
+        if self.own is not None:
+            assert self._hetero is not None
+            edges = self._hetero.edges(mask)
+            if generator is None:
+                return gathered(self._hetero.through(self.convs, layers, edges), sum(self._sizes[:2]))
+            device = layers[0].device
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                seed = int(torch.randint(2**62, (), generator=generator, device=device))
+                on_device = torch.cuda.default_generators if device.type == "cuda" else ()
+                for drawn_from in (torch.default_generator, *on_device):
+                    drawn_from.manual_seed(seed)
+                sampled = self.own.sample(edges, generator)
+                return gathered(self._hetero.through(self.convs, layers, sampled), sum(self._sizes[:2]))
+        if self._hetero is not None:
+            return gathered(self._hetero.through(self.convs, layers, self._hetero.edges(mask)), sum(self._sizes[:2]))
         kept = slice(None) if mask is None else mask > 0
-        edges, types = self._edge_index[:, kept], self._edge_type[kept]
+        pairs, types = self._edge_index[:, kept], self._edge_type[kept]
         for conv in self.convs:
             x = layers[-1]
-            if self._hetero is not None:
-                x = self._hetero.convolved(conv, x, mask)
-            else:
-                x = conv(x, edges, types) if self._typed else conv(x, edges)
-            layers.append(x)
+            layers.append(conv(x, pairs, types) if self._typed else conv(x, pairs))
         return gathered(layers, sum(self._sizes[:2]))
 
 
@@ -385,7 +421,7 @@ class _HeteroEdges:
         first = np.concatenate([[0], np.cumsum(self._sizes)])
         kinds, rows = np.repeat(np.arange(3), self._sizes), graph.rows
         types = (graph.groups * 3 + kinds[graph.indices]) * 3 + kinds[rows]
-        self._entries: dict[tuple[str, str, str], tuple[Tensor, Tensor]] = {}
+        self._entries: dict[EdgeType, tuple[Tensor, Tensor]] = {}
         for code in np.unique(types).tolist():
             group, source, target = code // 9, code // 3 % 3, code % 3
             entries = np.flatnonzero(types == code)
@@ -394,16 +430,24 @@ class _HeteroEdges:
             self._entries[key] = (torch.from_numpy(entries).to(device), torch.from_numpy(edges).to(device))
 
     @property
-    def metadata(self) -> tuple[list[str], list[tuple[str, str, str]]]:
+    def metadata(self) -> Metadata:
         """Kinds of nodes and types of edges that there are."""
         return [kind for kind, size in zip(KINDS, self._sizes, strict=True) if size], list(self._entries)
 
-    def convolved(self, conv: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return what ``conv`` makes of ``x`` of shape ``(n_nodes, d)``; 0 where no edge ends."""
-        parts = dict(zip(KINDS, torch.split(x, self._sizes), strict=True))
-        edges = {
+    def edges(self, mask: Tensor | None) -> dict[EdgeType, Tensor]:
+        """Return the edges by type, without those whose ``mask`` is 0."""
+        return {
             key: edge_index if mask is None else edge_index[:, mask[entries] > 0]
             for key, (entries, edge_index) in self._entries.items()
         }
-        found = conv({kind: parts[kind] for kind in self.metadata[0]}, edges) if edges else {}
-        return torch.cat([found.get(kind, torch.zeros_like(part)) for kind, part in parts.items()])
+
+    def through(
+        self, convs: Iterable[nn.Module], layers: list[Tensor], edges: Mapping[EdgeType, Tensor]
+    ) -> list[Tensor]:
+        """Return the layers with what each module makes of the last, shape ``(n_nodes, d)``; 0 where no edge ends."""
+        for conv in convs:
+            parts = dict(zip(KINDS, torch.split(layers[-1], self._sizes), strict=True))
+            found = conv({kind: parts[kind] for kind in self.metadata[0]}, dict(edges)) if edges else {}
+            rows = [(found.get(kind), part) for kind, part in parts.items()]
+            layers = [*layers, torch.cat([torch.zeros_like(part) if new is None else new for new, part in rows])]
+        return layers

@@ -14,7 +14,7 @@ from torch_geometric.data.storage import NodeStorage
 
 from kgrec.models.factors import factorise
 from kgrec.models.gnn.graph import Graph
-from kgrec.models.gnn.layers import Adjacency, ConvStack, Layers, LinearConv, Start
+from kgrec.models.gnn.layers import Adjacency, Authored, ConvStack, Layers, LinearConv, Start
 from kgrec.types import Vectors
 
 SIZE = 10.0
@@ -91,7 +91,7 @@ class NetworkOptions:
 
     embedding_size: int
     n_layers: int
-    conv: str
+    conv: str | Authored
     graph_weight: float
     use_text: bool
     seed: int
@@ -142,14 +142,15 @@ class Network(nn.Module):
         """The linear convolution, or None where there is another."""
         return self.conv if isinstance(self.conv, LinearConv) else None
 
-    def forward(self, masks: Masks = NOTHING_HIDDEN) -> Layers:
+    def forward(self, masks: Masks = NOTHING_HIDDEN, generator: torch.Generator | None = None) -> Layers:
         """Return the mean over the layers, what is yet to be passed on, and what went into the first layer.
 
         For users and items only: of the entities, often many times as many, nothing else is asked. What is passed on is
         the sum of all layers but the last, over the number of layers: a user's vector is the user's share of the first
-        layer plus the history's weighted sum of it.
+        layer plus the history's weighted sum of it. ``generator``: what an author's modules draw from in a step.
         """
-        layers: Layers = self.conv(self.start(masks.nodes), masks.entries)
+        drawn = () if generator is None or isinstance(self.conv, LinearConv) else (generator,)
+        layers: Layers = self.conv(self.start(masks.nodes), masks.entries, *drawn)
         return layers
 
     def start(self, nodes: Tensor | None = None) -> Start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,12 @@ from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.progress import SILENT, Progress
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
 
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+    from torch.nn import Module
+
+    from kgrec.models.gnn.layers import Authored, EdgeType, Metadata
+
 LARGE = 50_000
 """Users and items above which layers and steps are few by default: time grows with both."""
 
@@ -33,16 +39,11 @@ MAX_BATCH = 32_768
 """User-item pairs in a step, by default at most."""
 
 
-class GNNOptions(Options):
-    """Options of ``[scorers.gnn]``."""
+class GraphOptions(Options):
+    """Options of every network that is trained on the graph; a scorer of your own adds to them."""
 
     embedding_size: int = Field(128, ge=1, description="length of a vector")
     n_layers: int = Field(3, ge=1, description="rounds of propagation")
-    conv: Literal["linear", "sage", "gat", "rgcn", "hgt"] = Field(
-        "linear",
-        description="how a node's vector is made of its neighbours': linear, the default, fastest and best measured, or"
-        " a convolution of torch_geometric (docs/training.md)",
-    )
     epochs: int | None = Field(
         None, ge=0, description="at most so many; exactly so many without validation data; None takes 240 steps"
     )
@@ -91,22 +92,24 @@ class GNNOptions(Options):
     )
 
 
-class GNN(Configured):
-    """Graph neural network: LightGCN with relations, entities and texts, started at collective factors.
+class GNNOptions(GraphOptions):
+    """Options of ``[scorers.gnn]``."""
 
-    Vectors are ``mean_l A^l (E + T W)`` over users, items and entities: id embeddings ``E``, text vectors ``T``, and an
-    adjacency ``A`` in which every relation has a learned scalar for each direction. A score is the product of two
-    vectors. Trained to predict the hidden part of a history from the rest by a softmax over the catalogue (Liang et
-    al., WWW 2018), with id embeddings dropped at random, so that an item without likes is carried by its text and its
-    entities, and a user who came after training by the items of the profile: a user's vector is linear in the history.
+    conv: Literal["linear", "sage", "gat", "rgcn", "hgt"] = Field(
+        "linear",
+        description="how a node's vector is made of its neighbours': linear, the default, fastest and best measured, or"
+        " a convolution of torch_geometric (docs/training.md)",
+    )
 
-    With another ``conv`` the layers are convolutions of torch_geometric (:class:`kgrec.models.gnn.layers.ConvStack`).
-    A user's vector stays linear in the history: id embedding, own words, and the weighted sum of the vectors of the
-    history's items. So new users, new items and the split of a score by items of the history work as before; how much
-    of a score comes through entities or words of the item's text can only be told of the linear one.
 
-    Deviations from LightGCN (He et al., SIGIR 2020): the start, the hiding, the softmax instead of BPR, relations,
-    texts, averaged weights.
+class GraphScorer(Configured):
+    """A network over users, items and entities; subclass it and give :meth:`convolution`, a module of torch_geometric.
+
+    The loop, hidden histories, negative sampling, validation, early stopping, checkpoints, texts, new users and items,
+    explanations and the stored state are here. Vectors are the mean over the layers of what ``n_layers`` modules make
+    of id embeddings and texts, one after the other; a user's vector is id embedding and own words, and the weighted sum
+    of the vectors of the history's items, so somebody who came after training has one, too. A score is the product of
+    two vectors.
 
     Attributes:
         progress: who is told of the epochs.
@@ -116,8 +119,8 @@ class GNN(Configured):
         checkpoint_every: epochs between two checkpoints.
     """
 
-    Options = GNNOptions
-    options: GNNOptions
+    Options: ClassVar[type[Options]] = GraphOptions
+    options: Any
     traits: ClassVar[Traits] = Traits(content_based=True, cold_items="fused")
 
     def __init__(self, **options: Any) -> None:
@@ -128,30 +131,42 @@ class GNN(Configured):
         self.best_epoch = 0
         self.best_metric = float("nan")
 
-    @classmethod
-    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
-        """Return the options worth trying on validation data: one set, since it is the scorer that costs most.
+    def convolution(self, size: int, metadata: Metadata) -> Module:
+        """Return the module of one layer; called ``n_layers`` times, with its random start drawn from the seed.
 
-        On large graphs a step costs most, so fewer, longer steps are made; the last percent is not worth the hour.
+        The module takes ``x``, kind of node (``user``, ``item``, ``entity``) -> vectors of shape ``(n, size)``, and
+        ``edges``, type of edge -> pairs of source and target of shape ``(2, e)``, and returns new vectors by kind; what
+        it leaves out counts as 0. ``torch_geometric.nn.HeteroConv`` makes one of convolutions that know one kind.
+
+        Args:
+            size: length of a vector, :attr:`GraphOptions.embedding_size`.
+            metadata: kinds of nodes and types of edges that there are, each direction a type.
         """
-        if data.n_users + data.n_items <= LARGE:
-            return [{}]
-        steps_an_epoch = -(-data.matrix.nnz // MAX_BATCH)
-        return [{"n_layers": 2, "epochs": max(1, -(-LARGE_STEPS // steps_an_epoch))}]
+        raise NotImplementedError("a GraphScorer gives its module by the method convolution(size, metadata)")
+
+    def sample(self, edges: Mapping[EdgeType, Tensor], generator: Generator) -> Mapping[EdgeType, Tensor]:  # noqa: ARG002
+        """Return the edges that a step of the training propagates over; all of them by default."""
+        return edges
+
+    def loss(self, scores: Tensor, asked: Tensor) -> Tensor:
+        """Return what a step makes smaller; by default the softmax over the candidates, averaged over the hidden likes.
+
+        Args:
+            scores: of users and candidates, shape ``(u, c)``; ``-inf`` for likes that were shown.
+            asked: 1 for the likes that were hidden, 0 elsewhere, shape ``(u, c)``.
+        """
+        total = scores.logsumexp(1, keepdim=True)
+        return ((total - scores.masked_fill(asked == 0, 0.0)) * asked).sum() / asked.sum().clamp(min=1)
+
+    def _network(self) -> str | Authored:
+        from kgrec.models.gnn.layers import Authored
+
+        return Authored(self.convolution, self.sample, self.loss)
 
     @classmethod
-    def space(cls, data: TrainingData) -> Space:
-        """Say what may be tuned."""
-        span: dict[str, Range] = {
-            "learning_rate": Real(0.001, 0.1, log=True),
-            "l2": Real(0.01, 3.0, log=True),
-            "n_layers": Whole(1, 4),
-            "id_dropout": Real(0.0, 0.7),
-            "cold_dropout": Real(0.0, 0.3),
-        }
-        if data.triples is not None and len(data.triples):
-            span["graph_weight"] = Real(0.0, 1.0)
-        return span
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:  # noqa: ARG003
+        """Return the options worth trying on validation data: the defaults."""
+        return [{}]
 
     def fit(self, data: TrainingData, *, seed: int) -> Self:
         """Train; with ``data.validation`` until NDCG@20 no longer grows, keeping the best epoch's weights.
@@ -164,8 +179,9 @@ class GNN(Configured):
 
         given, likes = self.options, data.matrix.nnz
         batch_size = given.batch_size or int(np.clip(-(-likes // 4), 1, MAX_BATCH))
-        learning_rate = given.learning_rate or (0.02 if given.conv == "linear" else 0.005)
-        chosen = given.model_dump() | {"batch_size": batch_size, "learning_rate": learning_rate}
+        conv = self._network()
+        learning_rate = given.learning_rate or (0.02 if conv == "linear" else 0.005)
+        chosen = given.model_dump() | {"batch_size": batch_size, "learning_rate": learning_rate, "conv": conv}
         chosen |= {"seed": seed, "device": data.device}
         network = NetworkOptions(**{each.name: chosen[each.name] for each in fields(NetworkOptions)})
         of_step = StepOptions(**{each.name: chosen[each.name] for each in fields(StepOptions)})
@@ -232,11 +248,9 @@ class GNN(Configured):
 
     def not_told(self) -> str:
         """Say what of a score is not told."""
-        if self.options.conv == "linear":
-            return ""
         return (
-            f"with conv = {self.options.conv} a score is split by items of the history only; what entities of the graph"
-            " and words of the item's text add cannot be told"
+            "a score is split by items of the history only; what entities of the graph and words of the item's text add"
+            " cannot be told"
         )
 
     def through_entities(self, user: int, item: int) -> list[EntityContribution]:
@@ -303,6 +317,61 @@ class GNN(Configured):
         scores = self._by_factor.scores(vectors)
         scores[~vectors.any(axis=1)] = scores[:, ~self._known] = np.nan
         return scores
+
+
+class GNN(GraphScorer):
+    """Graph neural network: LightGCN with relations, entities and texts, started at collective factors.
+
+    Vectors are ``mean_l A^l (E + T W)`` over users, items and entities: id embeddings ``E``, text vectors ``T``, and an
+    adjacency ``A`` in which every relation has a learned scalar for each direction. A score is the product of two
+    vectors. Trained to predict the hidden part of a history from the rest by a softmax over the catalogue (Liang et
+    al., WWW 2018), with id embeddings dropped at random, so that an item without likes is carried by its text and its
+    entities, and a user who came after training by the items of the profile: a user's vector is linear in the history.
+
+    With another ``conv`` the layers are convolutions of torch_geometric (:class:`kgrec.models.gnn.layers.ConvStack`).
+    A user's vector stays linear in the history: id embedding, own words, and the weighted sum of the vectors of the
+    history's items. So new users, new items and the split of a score by items of the history work as before; how much
+    of a score comes through entities or words of the item's text can only be told of the linear one.
+
+    Deviations from LightGCN (He et al., SIGIR 2020): the start, the hiding, the softmax instead of BPR, relations,
+    texts, averaged weights.
+    """
+
+    Options = GNNOptions
+    options: GNNOptions
+
+    def _network(self) -> str | Authored:
+        return self.options.conv
+
+    @classmethod
+    def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
+        """Return the options worth trying on validation data: one set, since it is the scorer that costs most.
+
+        On large graphs a step costs most, so fewer, longer steps are made; the last percent is not worth the hour.
+        """
+        if data.n_users + data.n_items <= LARGE:
+            return [{}]
+        steps_an_epoch = -(-data.matrix.nnz // MAX_BATCH)
+        return [{"n_layers": 2, "epochs": max(1, -(-LARGE_STEPS // steps_an_epoch))}]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        span: dict[str, Range] = {
+            "learning_rate": Real(0.001, 0.1, log=True),
+            "l2": Real(0.01, 3.0, log=True),
+            "n_layers": Whole(1, 4),
+            "id_dropout": Real(0.0, 0.7),
+            "cold_dropout": Real(0.0, 0.3),
+        }
+        if data.triples is not None and len(data.triples):
+            span["graph_weight"] = Real(0.0, 1.0)
+        return span
+
+    def not_told(self) -> str:
+        """Say what of a score is not told."""
+        conv = self.options.conv
+        return "" if conv == "linear" else f"with conv = {conv} {super().not_told()}"
 
 
 def _root(sums: Any) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from kgrec.models.gnn.explanations import Messages
 from kgrec.models.gnn.graph import Graph, training_graph
-from kgrec.models.gnn.layers import Layers, csr_matrix
+from kgrec.models.gnn.layers import ConvStack, Layers, csr_matrix
 from kgrec.models.gnn.model import Masks, Network, NetworkOptions, collective_start, ridge
 from kgrec.models.history import History
 from kgrec.models.threads import limited_threads
@@ -90,7 +91,7 @@ class Selection:
         shape: users in the block, items.
 
     Attributes:
-        likes, weights: as given.
+        likes, items, weights: as given.
         counts: sum of the weights by user, shape ``(b,)``.
     """
 
@@ -103,7 +104,7 @@ class Selection:
         scale: Tensor,
         shape: tuple[int, int],
     ) -> None:
-        self.likes, self._rows, self._items, self.weights, self._scale, self._shape = (
+        self.likes, self._rows, self.items, self.weights, self._scale, self._shape = (
             likes,
             rows,
             items,
@@ -116,7 +117,7 @@ class Selection:
     def mixed(self, vectors: Tensor) -> Tensor:
         """Return the users' share of a propagation of item vectors ``(n_items, d)`` -> ``(b, d)``."""
         root = self.counts.clamp(min=1e-12).rsqrt()
-        return self._product(self.weights * self._scale[self._items] * root[self._rows], vectors)
+        return self._product(self.weights * self._scale[self.items] * root[self._rows], vectors)
 
     def summed(self, vectors: Tensor) -> Tensor:
         """Return the weighted sum of item vectors ``(n_items, d)`` by user -> ``(b, d)``."""
@@ -127,14 +128,14 @@ class Selection:
         place = torch.full((self._shape[1],), -1, device=candidates.device)
         place[candidates] = torch.arange(len(candidates), device=candidates.device)
         # One more column takes what is not selected or no candidate.
-        column = torch.where(self.weights > 0, place[self._items], -1) % (len(candidates) + 1)
+        column = torch.where(self.weights > 0, place[self.items], -1) % (len(candidates) + 1)
         found = torch.zeros((self._shape[0], len(candidates) + 1), dtype=torch.bool, device=candidates.device)
         found[self._rows, column] = True
         return found[:, :-1]
 
     def _product(self, weights: Tensor, vectors: Tensor) -> Tensor:
         pointers = torch.searchsorted(self._rows, torch.arange(self._shape[0] + 1, device=self._rows.device))
-        product: Tensor = csr_matrix(pointers, self._items, weights, self._shape) @ vectors
+        product: Tensor = csr_matrix(pointers, self.items, weights, self._shape) @ vectors
         return product
 
 
@@ -181,8 +182,15 @@ class GNNTraining(AdamTraining):
     ) -> None:
         users = torch.from_numpy(np.flatnonzero(np.diff(likes.indptr))).to(network.ids.device)
         n_steps = math.ceil(likes.nnz / options.batch_size)
+        own = network.conv.own if isinstance(network.conv, ConvStack) else None
+        self._loss = None if own is None else own.loss
         super().__init__(
-            dict(network.named_parameters()), users, n_steps, options.learning_rate, seed, average=options.average
+            {**dict(network.named_parameters()), **dict(network.named_buffers())},
+            users,
+            n_steps,
+            options.learning_rate,
+            seed,
+            average=options.average,
         )
         self.network, self.validation, self.options = network, validation, options
         self.histories = SplitHistories(likes, self.device)
@@ -196,9 +204,12 @@ class GNNTraining(AdamTraining):
         shown, asked = self.histories.split(users, self.options.history_dropout, warm, self._generator)
         if self.network.linear is None and self.options.history_dropout:
             masks = self._without(masks, asked)
-        layers: Layers = self.network(masks)
+        layers: Layers = self.network.train()(masks, self._generator)
         chosen = self._chosen(layers, users, shown)
         items = layers.mean[self.network.sizes[0] :]
+        if self._loss is not None:
+            loss = self._own_loss(self._loss, chosen, items, shown, asked)
+            return loss + self.options.l2 * layers.energy / len(self.histories.items)
         candidates, correction = self._candidates()
         with self._autocast():
             logits = chosen @ items[candidates].T
@@ -207,14 +218,30 @@ class GNNTraining(AdamTraining):
         total = torch.logsumexp(logits.float(), 1) + correction
         # The sum of the asked items' scores is the product with the sum of their vectors: no (likes, d) array.
         misfit = asked.counts @ total - (chosen * asked.summed(items)).sum()
-        loss: Tensor = misfit / asked.counts.sum().clamp(min=1)
+        loss = misfit / asked.counts.sum().clamp(min=1)
         return loss + self.options.l2 * layers.energy / len(self.histories.items)
+
+    def _own_loss(
+        self,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        chosen: Tensor,
+        items: Tensor,
+        shown: Selection,
+        asked: Selection,
+    ) -> Tensor:
+        """Return an author's loss: of all liked items, or of those asked for and a sample of the others."""
+        candidates, _ = self._candidates()
+        candidates = torch.unique(torch.cat([candidates, asked.items[asked.weights > 0]]))
+        scores = chosen @ items[candidates].T
+        if self.options.history_dropout:
+            scores = scores.masked_fill(shown.among(candidates), -torch.inf)
+        return loss(scores, asked.among(candidates).float())
 
     def metric(self) -> float | None:
         """Return NDCG@20 on the held-out likes."""
         if self.validation is None:
             return None
-        layers = self.network()
+        layers = self.network.eval()()
         users, items = layers.mean.split(self.network.sizes[:2])
         if self.network.linear is None:  # a user's vector is not what a convolution makes of the user's node
             everybody = torch.arange(len(users), device=self.device)
@@ -347,7 +374,7 @@ def scoring_arrays(
         mean: mean text vector of the items, shape ``(t,)``, or None without texts.
         item_text: text vectors less the mean, shape ``(n_items, t)``, or None.
     """
-    layers, n_users = network(), history.matrix.shape[0]
+    layers, n_users = network.eval()(), history.matrix.shape[0]
     own = layers.first[:n_users] / (network.n_layers + 1)
     items = layers.mean[n_users:].cpu().numpy()
     # A like of strength s weighs s / sqrt(d_user d_item); the user's part is known only when a user is scored.
