@@ -210,7 +210,7 @@ SAFE = tuple(
     (name.encode(), value.encode())
     for name, value in (
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),  # without a referrer browsers name no origin for forms, and are refused
         ("x-frame-options", "DENY"),
         (
             "content-security-policy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Annotated, Any
@@ -121,8 +122,8 @@ def _serving(request: Request) -> Serving:
 
 
 @page_router.get("/")
-def window(request: Request, user: Short = "") -> Response:
-    """Show the lists of a user by placement, what she did, and what is trending."""
+def window(request: Request, user: Short = "", since: Short = "") -> Response:
+    """Show the lists of a user by placement, what she did, and what is trending; mark what is new ``since`` a list."""
     live = _serving(request).live
     known = list(live.models.recommender.ranker.user_ids[:200])
     empty: dict[str, Any] = {"user": user, "known": known, "lists": [], "profile": None, "trending": [], "fresh": set()}
@@ -136,7 +137,13 @@ def window(request: Request, user: Short = "") -> Response:
             for name in names
         ]
         profile = live.profile(user) if live.knows(user) else None
-        return {"lists": lists, "profile": profile, "trending": live.trending(5)}
+        fresh: set[str] = set()
+        with suppress(NotFoundError):
+            then = live.receipt(since)
+            before = {item["item_id"] for item in then["items"]}
+            mine = [item for one in lists if one["placement"] == then["placement"] for item in one["items"]]
+            fresh = {item["item_id"] for item in mine} - before
+        return {"lists": lists, "fresh": fresh, "profile": profile, "trending": live.trending(5)}
 
     return _shown(request, "window", empty, find)
 
@@ -410,7 +417,7 @@ async def act(request: Request) -> Response:
                 raise UserError("this is no event", hint="it needs a user and an item") from None
 
     await run_in_threadpool(take)
-    return _back("/", form, "user")
+    return _back("/", {**form, "since": form.get("rec", "")}, "user", "since")
 
 
 @page_router.post("/page/edit")
