@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgrec.errors import ConfigError, UserError
+from kgrec.errors import UserError
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.project import Project, open_project
+from kgrec.types import as_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +26,7 @@ def open_workspace(
     domain: str | None = None,
     overrides: Sequence[str] = (),
     manager: PluginManager | None = None,
+    plugins: Sequence[object] = (),
 ) -> Project:
     """Open a workspace; with data frames, make one of them first.
 
@@ -40,20 +42,21 @@ def open_workspace(
         domain: of the frames; by default the one that knows most of their columns.
         overrides: settings ``a.b=c`` laid over kgrec.toml.
         manager: the plugins; by default those that are installed.
+        plugins: modules, classes or objects with hooks to use beside them.
 
     Raises:
         ConfigError: kgrec.toml or an override holds something that cannot be used, or a frame is none.
         WorkspaceError: the folder has no kgrec.toml, and there are no frames.
     """
     frames = {"interactions": interactions, "items": items, "users": users}
-    given = {role: _frame(role, frame) for role, frame in frames.items() if frame is not None}
+    given = {role: as_frame(role, frame) for role, frame in frames.items() if frame is not None}
+    known = manager or load_plugins(also=plugins)
     if not given:
-        return open_project("." if path is None else path, overrides=overrides, manager=manager)
-    plugins = manager or load_plugins()
+        return open_project("." if path is None else path, overrides=overrides, manager=known)
     aside = tempfile.TemporaryDirectory(prefix="kgrec-") if path is None else None
     folder = Path(aside.name if aside else str(path))
-    _write(folder, given, domain, plugins)
-    project = open_project(folder, overrides=overrides, manager=plugins)
+    _write(folder, given, domain, known)
+    project = open_project(folder, overrides=overrides, manager=known)
     if aside is not None:
         weakref.finalize(project, aside.cleanup)
     return project
@@ -79,27 +82,3 @@ def _write(folder: Path, frames: dict[str, pl.DataFrame], domain: str | None, pl
             name = domain or best_domain(read_tables(list(files.values()), plugins), plugins)
             document = {"domain": name, "data": {role: [{"path": file.name}] for role, file in files.items()}}
             settings.write_text(tomlkit.dumps(document), encoding="utf-8")
-
-
-def _frame(role: str, frame: Any) -> pl.DataFrame:
-    """Return a frame of any kind as one of Polars; what offers Arrow's C interface is taken through it."""
-    import polars as pl
-
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    if isinstance(frame, str | bytes | Path):
-        raise ConfigError(
-            f"{role}: a {type(frame).__name__} is no data frame", hint="for files: kgrec init DIR --from FILES"
-        )
-    try:
-        try:
-            found = pl.DataFrame(frame)
-        except ImportError:  # without pyarrow, pandas hands over lists
-            found = pl.DataFrame(frame.to_dict("list"))
-    except (AttributeError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise ConfigError(
-            f"{role}: a {type(frame).__name__} is no data frame: {error}", hint="give one of Polars, pandas or Arrow"
-        ) from None
-    if not found.width:
-        raise ConfigError(f"{role}: the data frame has no columns", hint="give one with a row for each of them")
-    return found

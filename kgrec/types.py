@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Literal, overload
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.errors import UsageError
+from kgrec.errors import ConfigError, DataError, UsageError
 
 if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
     import polars as pl
@@ -299,6 +300,7 @@ class TrainingData:
             only where there is ``rejected``, else None.
         private: what was released of all likes under differential privacy: nothing else of other users may be learned
             from; None: no such bound.
+        user_ids, item_ids: the ids behind the rows and columns of ``matrix``, where it was made of a frame, else None.
     """
 
     matrix: csr_array
@@ -312,6 +314,66 @@ class TrainingData:
     rejected: csr_array | None = None
     item_terms: csr_array | None = None
     private: PrivateLikes | None = None
+    user_ids: pl.Series | None = None
+    item_ids: pl.Series | None = None
+
+    @classmethod
+    def from_frame(  # noqa: D417
+        cls,
+        frame: Any,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        weight: str | None = None,
+        time: str | None = None,
+    ) -> TrainingData:
+        """Return what a scorer learns from, of a frame of Polars, pandas or Arrow with a row an interaction.
+
+        >>> data = TrainingData.from_frame({"user": [7, 7, 9], "item": ["x", "y", "x"]})
+        >>> data.matrix.toarray().tolist(), data.user_ids.to_list()
+        ([[1.0, 1.0], [1.0, 0.0]], [7, 9])
+
+        Args:
+            frame: the interactions; pairs that stand there twice count twice.
+            user, item: names of the columns; None takes ``user`` or ``user_id``, ``item`` or ``item_id``.
+            weight: column of how strongly a row counts, above 0; None: 1.
+            time: column of dates, times or unix seconds; None: the rows are not in an order.
+
+        Raises:
+            ConfigError: it is no frame.
+            DataError: a column is missing, or holds what cannot be used.
+        """
+        import polars as pl
+        from scipy.sparse import coo_array, csr_array
+
+        table = as_frame("interactions", frame)
+        ends = [column_of(table, "user", user), column_of(table, "item", item)]
+        ids = [column.unique().sort() for column in ends]
+        users, items = (column.rank("dense").to_numpy().astype(np.int64) - 1 for column in ends)
+        strength = np.ones(len(users), dtype=np.float32)
+        if weight is not None:
+            strength = column_of(table, "weight", weight).cast(pl.Float32, strict=False).fill_null(0).to_numpy()
+            if not (strength > 0).all() or not np.isfinite(strength).all():
+                raise DataError(f"{weight} holds what is not a number above 0", hint="leave such rows out")
+        moments = None
+        if time is not None:
+            told = column_of(table, "time", time)
+            stamped = told.cast(pl.Datetime("us")).dt.epoch("s") if told.dtype.is_temporal() else told.cast(pl.Int64)
+            moments = stamped.to_numpy().astype(np.int64)
+        order = np.argsort(moments, kind="stable") if moments is not None else np.arange(len(users))
+        nothing = np.full(len(users), np.nan, dtype=np.float32)
+        events = Events(
+            users[order],
+            items[order],
+            np.zeros(len(users), dtype=np.int64),
+            nothing,
+            strength[order],
+            None if moments is None else moments[order],
+            ("like",),
+        )
+        matrix = csr_array(coo_array((strength, (users, items)), shape=(len(ids[0]), len(ids[1]))))
+        matrix.sum_duplicates()
+        return cls(matrix, events, user_ids=ids[0], item_ids=ids[1])
 
     @property
     def has_graph(self) -> bool:
@@ -332,6 +394,54 @@ class TrainingData:
     def n_items(self) -> int:
         """Number of items in the vocabulary."""
         return int(self.matrix.shape[1])
+
+
+def as_frame(role: str, frame: Any) -> pl.DataFrame:
+    """Return a frame of any kind as one of Polars; what offers Arrow's C interface is taken through it.
+
+    Args:
+        role: what it is called in errors.
+        frame: of Polars, pandas or Arrow, or a table of lists.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    import polars as pl
+
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    if isinstance(frame, str | bytes | PurePath):
+        raise ConfigError(
+            f"{role}: a {type(frame).__name__} is no data frame", hint="for files: kgrec init DIR --from FILES"
+        )
+    try:
+        try:
+            found = pl.DataFrame(frame)
+        except ImportError:  # without pyarrow, pandas hands over lists
+            found = pl.DataFrame(frame.to_dict("list"))
+    except (AttributeError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise ConfigError(
+            f"{role}: a {type(frame).__name__} is no data frame: {error}", hint="give one of Polars, pandas or Arrow"
+        ) from None
+    if not found.width:
+        raise ConfigError(f"{role}: the data frame has no columns", hint="give one with a row for each of them")
+    return found
+
+
+def column_of(frame: pl.DataFrame, what: str, name: str | None) -> pl.Series:
+    """Return a column without gaps; None takes the one called ``what`` or ``what_id``.
+
+    Raises:
+        DataError: there is no such column, or a cell is empty.
+    """
+    names = (what, f"{what}_id") if name is None else (name,)
+    found = next((one for one in names if one in frame.columns), None)
+    if found is None:
+        told = f"the frame has no column {' or '.join(map(repr, names))}; it has {', '.join(frame.columns)}"
+        raise DataError(told, hint=f"name the column of {what}s: {what}=...")
+    if gaps := frame[found].null_count():
+        raise DataError(f"{found} is empty in {gaps} of {frame.height} rows", hint="leave them out")
+    return frame[found]
 
 
 def canonical_id(given: str | int) -> str:
