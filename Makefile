@@ -6,7 +6,7 @@ PLUGINS := $(wildcard plugins/kgrec-*)
 # Two OpenMP threads that spin while waiting for each other slow a busy machine down several times.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test test-slow lint format bench benchmarks docs sbom audit clean
+.PHONY: help demo test test-slow lint format bench benchmarks docs dist sbom audit clean
 
 help:
 	@echo "make demo        build a knowledge graph from MovieLens-100k and film credits, train, recommend (in build/demo)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench DATASET=ml-100k   the whole way through the command line on a real dataset, scored"
 	@echo "make benchmarks  kgrec and its peers on all datasets, and the tables of benchmarks/README.md (hours; resumable)"
 	@echo "make docs        the documentation as a site in build/site, with every link checked"
+	@echo "make dist        wheels and sdists, checked and tried in an empty environment (PYTHON names the interpreter)"
 	@echo "make sbom        a CycloneDX list of all that is installed;  make audit   licences, hashes and known holes of it"
 	@echo "make format      tidy the code;  make clean   remove build/ and .venv/"
 
@@ -65,8 +66,12 @@ benchmarks: $(VENV)/stamp-dev
 # In an environment of their own: their packages are none of kgrec's.
 build/tools/stamp: Makefile
 	$(PYTHON) -m venv build/tools
-	build/tools/bin/python -m pip install -q --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	build/tools/bin/python -m pip install -q --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0 twine==7.0.0
 	@touch $@
+
+dist: $(VENV)/stamp-dev build/tools/stamp
+	$(BIN)/python tools/release.py --python $(PYTHON)
+	build/tools/bin/twine check --strict dist/*
 
 sbom: $(VENV)/stamp-dev build/tools/stamp
 	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json $(BIN)/python
