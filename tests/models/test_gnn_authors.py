@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch_geometric.nn import HeteroConv, HGTConv, SAGEConv
 
+from kgrec.errors import PluginError
 from kgrec.models.gnn.scorer import GraphScorer
 from kgrec.testing import TOYS, ScorerContract, toy_training_data
 
@@ -90,7 +91,7 @@ def test_a_cut_training_of_a_module_that_draws_ends_as_an_uncut_one(tmp_path):
 
 
 def test_without_the_method_it_is_said_what_is_missing():
-    with pytest.raises(NotImplementedError, match="convolution"):
+    with pytest.raises(PluginError, match="convolution"):
         GraphScorer(**SMALL).fit(toy_training_data(), seed=1)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
+from kgrec.errors import PluginError
 from kgrec.models import recency
 from kgrec.models.factors import ByFactor
 from kgrec.models.gnn.explanations import Messages, UserParts
@@ -142,7 +143,7 @@ class GraphScorer(Configured):
             size: length of a vector, :attr:`GraphOptions.embedding_size`.
             metadata: kinds of nodes and types of edges that there are, each direction a type.
         """
-        raise NotImplementedError("a GraphScorer gives its module by the method convolution(size, metadata)")
+        raise PluginError("a GraphScorer gives its module by the method convolution(size, metadata)")
 
     def sample(self, edges: Mapping[EdgeType, Tensor], generator: Generator) -> Mapping[EdgeType, Tensor]:  # noqa: ARG002
         """Return the edges that a step of the training propagates over; all of them by default."""
