@@ -132,7 +132,7 @@ class GraphScorer(Configured):
         self.best_epoch = 0
         self.best_metric = float("nan")
 
-    def convolution(self, size: int, metadata: Metadata) -> Module:
+    def convolution(self, size: int, metadata: Metadata) -> Module:  # noqa: ARG002
         """Return the module of one layer; called ``n_layers`` times, with its random start drawn from the seed.
 
         The module takes ``x``, kind of node (``user``, ``item``, ``entity``) -> vectors of shape ``(n, size)``, and
