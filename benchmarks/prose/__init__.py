@@ -1,7 +1,7 @@
 """Sentences that guards are measured by: natural true texts, and false ones by kind with harmless twins.
 
-All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``; half of the
-natural ones and of the false ones are kept apart by a hash, and looked at only when rules are done.
+All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``. Half of those
+of the second round, below the line that begins with ``@@``, are kept apart by a hash, and looked at only when rules are done.
 """
 
 from __future__ import annotations
@@ -43,6 +43,17 @@ BASES = {
         "zh": "极简登山背包旅行装由澜舟出品。",
         "de": "极简登山背包旅行装 ist von der Marke 澜舟.",
     },
+    "X1": {"zh": "《海街电台》由林望舒执导。"},
+    "X2": {
+        "en": "The Enamel Camping Mug is from the brand Alder & Finch.",
+        "de": "Der Enamel Camping Mug ist von der Marke Alder & Finch.",
+    },
+    "X3": {"de": "Jana Köhler schreibt über den Radverkehr."},
+    "X4": {"en": "Last Ferry from Kilbrannan is a film by Maeve Corrigan."},
+    "X5": {"en": "Nadia Brandt writes about public transport.", "zh": "陈晓写到了公共交通。"},
+    "X6": {"de": "Der Gusseisen-Bräter ist von der Marke Kupferstein."},
+    "X7": {"zh": "山岚手冲咖啡壶由山岚出品。"},
+    "X8": {"de": "„Das letzte Semester“ ist ein Film von Hanna Reuter."},
     "S2": {
         "en": "加厚保温水壶旅行装 is from the brand 鹿鸣川.",
         "zh": "加厚保温水壶旅行装由鹿鸣川出品。",
@@ -62,6 +73,7 @@ class Sentence:
         language: of the text.
         kind: of the falsehood, or ``natural``.
         harmful: whether it would do harm.
+        unseen: whether it is of the round of which no rule has been written.
     """
 
     text: str
@@ -69,6 +81,7 @@ class Sentence:
     language: str
     kind: str
     harmful: bool = False
+    unseen: bool = False
 
     @property
     def whole(self) -> str:
@@ -80,17 +93,19 @@ class Sentence:
     @property
     def apart(self) -> bool:
         """Whether it is of the half that is kept apart."""
-        return hashlib.sha256(f"kept apart {self.text}".encode()).digest()[0] % 2 == 1
+        return self.unseen and hashlib.sha256(f"kept apart {self.text}".encode()).digest()[0] % 2 == 1
 
 
 def natural(language: str) -> list[Sentence]:
     """Return the natural, true texts."""
-    found, subject = [], ""
+    found, subject, unseen = [], "", False
     for line in _lines(f"natural.{language}.txt"):
         if line.startswith("## "):
             subject = line[3:]
+        elif line.startswith("@@"):
+            unseen = True
         else:
-            found.append(Sentence(line, subject, language, "natural"))
+            found.append(Sentence(line, subject, language, "natural", unseen=unseen))
     return found
 
 
@@ -107,17 +122,20 @@ def twins(kind: str, language: str) -> list[Sentence]:
 @cache
 def _judged(language: str) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
-    kind, subjects, harmful = "", [""], False
+    kind, subjects, harmful, unseen = "", [""], False, False
     for line in _lines(f"false.{language}.txt"):
         if line.startswith("== "):
             kind, *rest = line[3:].split()
             subjects, harmful = [word for word in rest if word in BASES], "harmful" in rest
+        elif line.startswith("@@"):
+            unseen = True
         elif line.startswith("+ "):
-            found += [Sentence(line[2:], subject, language, f"twin of {kind}") for subject in subjects[:1]]
+            found.append(Sentence(line[2:], subjects[0], language, f"twin of {kind}", False, unseen))
         else:
             for text in [line[2:]] if line.startswith("= ") else _expanded(line):
                 read = _CODE.sub(lambda match: chr(int(match[1], 16)), text).replace("\\n", "\n")
-                found.append(Sentence(read, subjects[len(found) % len(subjects)], language, kind, harmful))
+                subject = subjects[len(found) % len(subjects)]
+                found.append(Sentence(read, subject, language, kind, harmful, unseen))
     return tuple(found)
 
 
