@@ -42,14 +42,16 @@ def on_prose(writer: Writer, language: str, *, apart: bool, strict: bool, show: 
     caught = total = 0
     for kind in KINDS:
         rows, harmless = [o for o in false_sentences(kind, language) if o.apart == apart], twins(kind, language)
-        passed = [one for one in rows if one not in {o for o, _ in refused(rows)}]
-        wrong = refused(harmless)
+        found = {one for one, _ in refused(rows)}
+        passed, wrong = [one for one in rows if one not in found], refused(harmless)
         caught, total = caught + len(rows) - len(passed), total + len(rows)
-        mark = "harmful" if rows and rows[0].harmful else ""
+        mark = "harmful" if any(one.harmful for one in rows) else ""
         share = f"{len(rows) - len(passed)}/{len(rows)}"
         print(f"  {kind:12} caught {share:>8}  twins passed {len(harmless) - len(wrong)}/{len(harmless)} {mark}")
         for one in passed[:show]:
             print(f"    passed: {one.text}")
+        for one, why in wrong[:show]:
+            print(f"    twin refused: {one.text} ({why})")
     print(f"  all kinds: {caught}/{total} = {caught / total:.1%}")
 
 

@@ -41,7 +41,7 @@ _DOMAINS = (
 _ADDRESSES = tuple(  # what is looked for, and what a text that has one must have
     (re.compile(needle), re.compile(pattern, re.I))
     for needle, pattern in (
-        (":", r"\b(?:h(?:tt|xx)ps?|ftp|ssh|data|file|mailto|tel)\s?:\s?[^\s:]"),
+        (":", r"\b(?:h\s?(?:t\s?t|x\s?x)\s?p\s?s?|ftp|ssh|data|file|mailto|tel)\s?:\s?[^\s:]"),
         ("//", r"(?<![:/\w])//[^\W_]"),
         ("@", r"(?<![\w.+-])[\w.+-]{1,64}\s?@\s?[\w-]{1,63}\.\w{2,}|(?<![A-Za-z0-9@])@\w{3,}"),
         (r"\w\s?\.\s?\w", r"www\s?\.|(?<![\w.-])[^\W\d_][\w-]{0,62}\.[^\W\d_]{2,24}/\w"),

@@ -83,20 +83,24 @@ class Claims(Configured):
 
 
 def _negations(patterns: Patterns, told: Told, covered: str) -> Iterator[Violation]:
-    """Find denials: of what is named, or of what no sentence of the facts denies as well.
+    """Find denials of what is named, of the item itself, or of what the facts say.
 
-    A denial that speaks to the reader ("you need no road", "don't miss it") denies nothing of the item, but of what the
-    reader did.
+    What a denial is about stands behind it: a writer may say that "the trams never sleep" of trams that run at night,
+    but not that a detective who opens a restaurant "has no kitchen". A denial that speaks to the reader ("you need no
+    road", "don't miss it") denies nothing of the item, but of what the reader did.
     """
     for match in patterns.find("negation", covered, mixed=False):
         clause, start = clause_around(covered, match)
-        behind = clause[match.end() - start :]
-        if patterns.search("free_denial", clause) and not patterns.match("denied_name", covered, match.end()):
+        before, behind = clause[: match.start() - start], clause[match.end() - start :]
+        named = patterns.match("denied_name", covered, match.end())
+        if patterns.search("free_denial", clause) and not named:
             continue
-        said = behind if len(behind.split()) > 1 or han(behind) > 1 else clause
-        if not patterns.match("denied_name", covered, match.end()) and _denied(told, said):
+        said = behind if words(behind) or han(behind) > 1 else clause
+        if not named and _denied(told, said):
             continue
-        yield Violation("claims", f"the facts deny nothing like {clause.strip()!r}", match[0])
+        of_item = patterns.search("denies_of_item", clause, mixed=False)
+        if named or of_item or told.holds_denied(before, behind):
+            yield Violation("claims", f"the facts deny nothing like {clause.strip()!r}", match[0])
 
 
 def _denied(told: Told, said: str) -> bool:
@@ -104,12 +108,19 @@ def _denied(told: Told, said: str) -> bool:
     if COVER in said[:12]:
         return False
     near = " ".join(said.split()[:6]) if " " in said else said[:8]
-    for sentence in (sentence for text in told.told for sentence in sentences(text)):
-        for one in map(patterns_of, languages()):
-            for match in one.find("negation", sentence, mixed=False):
-                if told.in_common(near, sentence[match.end() :]):
-                    return True
-    return False
+    return any(told.in_common(near, behind) for behind in denials(told.told))
+
+
+@lru_cache(maxsize=1024)
+def denials(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what stands behind each negation in several texts, whatever language they are in."""
+    return tuple(
+        sentence[match.end() :]
+        for text in texts
+        for sentence in sentences(text)
+        for one in map(patterns_of, languages())
+        for match in one.find("negation", sentence, mixed=False)
+    )
 
 
 def _strong(patterns: Patterns, facts: tuple[Fact, ...], covered: str) -> Iterator[Violation]:
@@ -135,6 +146,8 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
         for match in pattern.finditer(written):
             for number in map(int, re.findall(PLACE, match["names"])):
                 titled = [fact.type == "title" for fact in spans[number].facts]
+                if _elsewhere(patterns, written, match, follows=follows):
+                    continue
                 if (follows and any(titled)) or (all(titled) and not request.strict):
                     continue  # "The Lamp stars Ada": the item is whom it is said of
                 lead = match[0].partition(match["names"])[0].strip(' ,:《“„"')
@@ -148,6 +161,14 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
         name = text[spans[number].start : spans[number].end]
         words_said = re.sub(ONE, name, said[number][0]).strip(" ,.《》“”")
         yield Violation("claims", f"the facts do not say {words_said!r}", name)
+
+
+def _elsewhere(patterns: Patterns, written: str, match: re.Match[str], *, follows: bool) -> bool:
+    """Say whether a cue is about another name: "when Ada of Comet Films directs", "In the section Culture: Ada"."""
+    if follows:
+        return patterns.search("inside", written[: match.start()][-40:]) is not None
+    lead = match[0].partition(match["names"])[0]
+    return bool(re.search(r"[:：]\s*$", lead)) and bool(re.search(r"[^\W_]$", written[: match.start()].rstrip()))
 
 
 @lru_cache(maxsize=64)

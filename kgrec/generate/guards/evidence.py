@@ -16,11 +16,11 @@ from kgrec.text.tokens import cut, han, name_key, words
 from kgrec.text.triggers import Triggers
 
 SENSITIVE = (
-    "health", "pregnancy", "age", "family", "orientation", "origin", "faith", "crime", "finance", "threat",
+    "health", "pregnancy", "age", "family", "orientation", "origin", "faith", "crime", "finance", "legal", "threat",
 )  # fmt: skip
 """Kinds of claims that are made of nobody, unless a fact says exactly that and the domain allows it."""
 
-OPEN = ("reader", "superlative", "time", "offer", "price", "quality", "voice")
+OPEN = ("reader", "superlative", "time", "offer", "price", "quality", "plot", "voice")
 """Kinds of claims that need a fact that says so."""
 
 OF_PEOPLE = ("reader", "voice")
@@ -73,8 +73,13 @@ class Told:
         """Groups of words of one meaning that the facts have a word of."""
         return told_groups(self.synonyms, self.texts)
 
-    def unsupported(self, said: str) -> list[str]:
-        """Return the words of a phrase that neither state nothing nor are borne out."""
+    def unsupported(self, said: str, *, exact: bool = False) -> list[str]:
+        """Return the words of a phrase that neither state nothing nor are borne out.
+
+        Args:
+            said: the phrase.
+            exact: words of style say something, too: "about two dancers".
+        """
         plain = said.replace(COVER, " ")
         kept = {
             at
@@ -86,10 +91,9 @@ class Told:
         plain = self.counted.sub(" ", plain)
         for denial in patterns_of(self.ordinary.language.code).compiled("negation", mixed=False):
             plain = denial.sub(" ", plain)
+        free = self.ordinary.says_nothing if exact else self.ordinary.holds
         found = [
-            word
-            for word in words(plain)
-            if not self.ordinary.holds(word, self.noun) and self.ordinary.stem(word) not in self.stems
+            word for word in words(plain) if not free(word, self.noun) and self.ordinary.stem(word) not in self.stems
         ]
         if han(plain):
             found += [
@@ -119,6 +123,30 @@ class Told:
             return True
         telling = [word for word in words(plain) if word.lower() not in little]
         return bool(telling) and all(self.ordinary.stem(word) in self.sentences for word in telling)
+
+    def holds_denied(self, subject: str, predicate: str) -> bool:
+        """Say whether what is denied is what the facts say: of whom they tell, anything; of others, the first word."""
+        little, stem = self.ordinary.language.little_words, self.ordinary.stem
+        spaced = self.ordinary.language.spaced
+        scope = predicate if spaced else predicate.split("的")[0]
+        telling = [word for word in words(scope.replace(COVER, " ")) if word.lower() not in little]
+        if spaced and not (self.tells_of(subject) or self.tells_of(scope)):
+            return False
+        if spaced and not self.tells_of(subject):
+            telling, scope = telling[:1], " ".join(telling[:1])
+        terms = [term for term in cut(scope) if han(term) > 1] if han(scope) else []
+        related = {stem(word) for cue in self.cues for word in words(cue) if word.lower() not in little}
+        return (
+            any(stem(word) in self.sentences | related for word in telling)
+            or any(term in text for term in terms for text in (*self.told, *self.cues))
+            or bool(self.synonyms.groups(scope) & self.groups)
+        )
+
+    def tells_of(self, said: str) -> bool:
+        """Say whether titles and descriptions have a telling word of a phrase, or one of the same meaning."""
+        little, stem = self.ordinary.language.little_words, self.ordinary.stem
+        found = any(stem(word) in self.sentences for word in words(said) if word.lower() not in little)
+        return found or bool(self.synonyms.groups(said) & self.groups)
 
     def in_common(self, said: str, sentence: str) -> bool:
         """Say whether two phrases have a telling word in common, or words of one meaning."""
@@ -176,20 +204,25 @@ def of_kinds(request: TextRequest, told: Told, covered: str) -> Iterator[Violati
 
 def of_synonyms(told: Told, covered: str) -> Iterator[Violation]:
     """Find words for what a thing is (a material, a country, a genre) that no fact has under any name."""
+    meant: dict[tuple[int, int], set[int]] = {}
     for mention in told.synonyms.mentions(covered):
-        if mention.group in told.synonyms.claims and mention.group not in told.groups:
-            said = covered[mention.start : mention.end]
-            if not any(said.lower() in text.lower() for text in told.texts):
-                yield Violation("claims", f"what it is: no fact says {said!r}", said)
+        if mention.group in told.synonyms.claims:
+            meant.setdefault((mention.start, mention.end), set()).add(mention.group)
+    for (start, end), groups in meant.items():
+        said = covered[start:end]
+        if not groups & told.groups and not any(said.lower() in text.lower() for text in told.texts):
+            yield Violation("claims", f"what it is: no fact says {said!r}", said)
 
 
 def of_assertions(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
     """Find what is stated of the item, of people or of the reader with words that no fact bears out."""
     stated = _assertions(request.language, request.noun)
+    exact = _assertions(request.language, request.noun, "exact")
     stories = _assertions(request.language, request.noun, "story") if told.own_language else ()
-    for pattern in (*stated, *stories):
+    subjects = _assertions(request.language, request.noun, "subjects") if told.own_language else ()
+    for pattern in (*stated, *exact, *stories, *subjects):
         for match in pattern.finditer(covered):
-            unknown = told.unsupported(match["said"] or "")
+            unknown = told.unsupported(match["said"] or "", exact=pattern in exact)
             if pattern in stories and (len(unknown) < 2 or COVER in match[0]):
                 continue  # told in other words
             if unknown:

@@ -160,12 +160,13 @@ def of_names(patterns: Patterns, request: TextRequest, spans: Sequence[Span], te
 
 def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span) -> str:
     """Return what is said of a name, or nothing."""
-    rest = covered[span.end :]
+    rest, inside = covered[span.end :], patterns.search("inside", covered[: span.start][-40:]) is not None
     for pattern in patterns.compiled("said"):
         match = pattern.match(rest)
-        if match:
+        if match and not (inside and patterns.match("copula", rest)):
             said = _before_verb(request, match["said"])
-            if COVER not in said and _tells(patterns, request, said):
+            noun = patterns.search("article", match[0][: match.start("said") - match.start()]) is not None
+            if COVER not in said and (_tells(patterns, request, said) or (noun and _is_somebody(patterns, request, said))):
                 return match[0].partition(match["said"])[0].strip(" ,") + f" {said}"
     if match := patterns.match("does", rest):
         return match[0].strip()
@@ -174,6 +175,7 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
     if (
         match
         and (verb or request.strict)
+        and not inside
         and not patterns.search("of_a_noun", covered[: span.start])
         and _tells(patterns, request, match[1])
     ):
@@ -196,6 +198,16 @@ def _tells(patterns: Patterns, request: TextRequest, said: str) -> bool:
         return False
     stated = {ordinary.stem(word) for cues in request.cues.values() for cue in cues for word in words(cue)}
     return any(not ordinary.holds(word, request.noun) and ordinary.stem(word) not in stated for word in found)
+
+
+def _is_somebody(patterns: Patterns, request: TextRequest, said: str) -> bool:
+    """Say whether a phrase behind an article calls somebody what no relation and no word for roles does: "the voice"."""
+    nouns = [word for word in words(said.partition(" you ")[0]) if word.lower() not in patterns.language.little_words]
+    stem = ordinary_of(request.kind, request.language).stem
+    roles = {word for one in patterns.family for word in one.language.phrases("claims/roles")}
+    cued = {word for cues in request.cues.values() for cue in cues for word in words(cue)}
+    known = {stem(word) for word in (*roles, *cued, *patterns.any_of("things"), request.noun)}
+    return bool(nouns) and stem(nouns[-1]) not in known
 
 
 def _in_place_of_names(patterns: Patterns, request: TextRequest, covered: str) -> Iterator[Violation]:

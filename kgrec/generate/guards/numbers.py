@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from pydantic import Field
 
-from kgrec.generate.guards.patterns import patterns_of
+from kgrec.generate.guards.patterns import Patterns, patterns_of
 from kgrec.generate.names import covers, spans_of
 from kgrec.languages.language import every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -19,6 +20,7 @@ from kgrec.plugin.options import Configured, Options
 _ODD = re.compile(
     r"(?:(?![0-9])\d)+|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u218b\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3280-\u3289]"
 )
+_PAIR = re.compile(r"(\d+)(?:\s?[:：–-]\s?| \S{1,7} |[比对])(\d+)")
 _JOINED = re.compile(r"-?([A-Za-z]+)")
 
 
@@ -58,25 +60,24 @@ class Numbers(Configured):
         names = tuple(f for f in facts if f.type not in ("number", "date", "attribute"))
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
         held = list(_held(facts, request.language))
-        counts = {fact.number for fact in facts if fact.type == "interest"}
-        touched = {float(n) for n in range(2, 1 + sum(fact.type == "history" for fact in facts))}
-        counts |= touched
-        family = get_language(request.language).family
+        family, patterns = get_language(request.language).family, patterns_of(request.language)
         behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
-        return [
-            Violation(
-                "numbers", f"{text[n.start : n.end].strip()!r} is not in the facts", text[n.start : n.end].strip()
+        counted = _Counted.of(facts)
+
+        def borne_out(n: Number) -> bool:
+            before = text[max(n.start - 40, 0) : n.start]
+            return (
+                covers(spans, n.start, n.end)
+                or counted.holds(n, text, request, of_reader=patterns.search("reader", before) is not None)
+                or any(_bounded(patterns, before, n, fact) for fact in held)
+                or (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
             )
-            for n in (*numbers_in(text, request.language), *_odd_numerals(text))
-            if not covers(spans, n.start, n.end)
-            and not (n.value in counts and _counts_items(text, n, request))
-            and not (
-                n.value in touched
-                and patterns_of(request.language).search("reader", text[max(n.start - 40, 0) : n.start])
-            )
-            and not (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
-        ]
+
+        found = [text[n.start : n.end].strip() for n in numbers_in(text, request.language) if not borne_out(n)]
+        found += [text[n.start : n.end].strip() for n in _odd_numerals(text) if not borne_out(n)]
+        found += _swapped(facts, text)
+        return [Violation("numbers", f"{said!r} is not in the facts", said) for said in found]
 
     def _agree(self, said: Number, fact: Number) -> bool:
         if said.units and fact.units and not said.units & fact.units:
@@ -90,6 +91,55 @@ class Numbers(Configured):
             return False
         rounded = abs(said.value - fact.value) <= 0.5 * 10.0**-said.decimals
         return rounded and abs(said.value - fact.value) <= self.options.rounding * max(abs(fact.value), 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What facts are as many as: items of the history, names of one relation.
+
+    Attributes:
+        interests: how many items of the history have to do with something.
+        touched: so many items of the history are known by name.
+        listed: numbers of names that one relation has, of items with which the reader did one thing.
+    """
+
+    interests: frozenset[float]
+    touched: int
+    listed: frozenset[float]
+
+    @classmethod
+    def of(cls, facts: Sequence[Fact]) -> _Counted:
+        rows = [fact for fact in facts if fact.type in ("entity", "history")]
+        listed = Counter((fact.type, fact.label) for fact in rows)
+        touched = sum(fact.type == "history" for fact in rows)
+        interests = frozenset(f.number for f in facts if f.type == "interest" and f.number is not None)
+        return cls(interests, touched, frozenset(float(n) for n in listed.values() if n > 1))
+
+    def holds(self, said: Number, text: str, request: TextRequest, *, of_reader: bool) -> bool:
+        """Say whether a number counts what facts are as many as; in figures only where it counts items."""
+        known = 2 <= said.value <= self.touched
+        if said.value in self.interests or known:
+            if _counts_items(text, said, request) or (known and of_reader):
+                return True
+        worded = not any(map(str.isdigit, text[said.start : said.end])) and not said.units
+        return worded and (known or said.value in self.listed or said.value == self.touched + 1 > 2)
+
+
+def _bounded(patterns: Patterns, before: str, said: Number, fact: Number) -> bool:
+    """Say whether a number is a bound that a fact keeps, and comes near to: "less than twenty" of 18.50."""
+    hours = "hour" in said.units and "minute" in fact.units
+    of_years = "year" in fact.units and fact.value > 1500
+    if of_years or (said.units and fact.units and not (hours or said.units & fact.units)):
+        return False
+    value = said.value * 60 if hours else said.value
+    below, above = (patterns.search(name, before) for name in ("below", "above"))
+    return bool((below and 0.6 * value <= fact.value < value) or (above and value < fact.value <= 1.6 * value))
+
+
+def _swapped(facts: Sequence[Fact], text: str) -> Iterator[str]:
+    """Yield pairs of numbers that the facts have the other way round: a vote of 41 to 18, a score."""
+    told = {(m[1], m[2]) for fact in facts for m in _PAIR.finditer(fact.value)}
+    yield from (m[0] for m in _PAIR.finditer(text) if (m[2], m[1]) in told and (m[1], m[2]) not in told)
 
 
 def _whole(text: str, said: Number, told: str, behind: Collection[str]) -> bool:

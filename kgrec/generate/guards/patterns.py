@@ -46,13 +46,24 @@ class Claimed(BaseModel):
     """Words that a text may call any item."""
     supposed: tuple[str, ...] = ()
     """Words before the reader that make what follows a supposition."""
+    below: str = _NEVER
+    """What stands right before a number that is more than is so, :attr:`above`: less."""
+    above: str = _NEVER
     negation: str = _NEVER
     free_denial: str = _NEVER
     """A clause whose denial denies nothing: what is supposed, asked, or said to the reader."""
+    denies_of_item: str = _NEVER
+    """A clause that denies something of the item itself."""
     denied_name: str = _NEVER
     """How a sentence goes on behind a negation with the name that it denies."""
     keeps_up: str = _NEVER
     """Deeds that interests and a history of several items bear out."""
+    inside: str = _NEVER
+    """What stands before a name that belongs to a phrase: what follows is said of something else."""
+    article: str = _NEVER
+    """What stands right before a noun phrase."""
+    copula: str = _NEVER
+    """The verb of a predicate right behind a name."""
     next_verb: str = _NEVER
     """A word behind a name that may be a verb."""
     said_of_reader: str = _NEVER
@@ -235,7 +246,14 @@ class Ordinary:
         """Say whether a word, in a script with spaces, states nothing; the noun for an item does not."""
         stems, of_noun = self.stems, self.stem(noun)
         parts = [self.stem(part) for part in re.split(r"[-'’]", word) if len(part) > 1]
-        return self.stem(word) in stems or all(part in stems or part == of_noun for part in parts)
+        return self.stem(word) in stems or (bool(parts) and all(part in stems or part == of_noun for part in parts))
+
+    def says_nothing(self, word: str, noun: str) -> bool:
+        """Say whether a word is grammar, a number, a word for any item, or of the kind's own phrases."""
+        folded, language = word.lower(), self.language
+        things = patterns_of(language.code).any_of("things")
+        little = folded in language.little_words or folded in language.numbers.words
+        return little or folded in things or self.stem(word) == self.stem(noun)
 
     def holds_unspaced(self, word: str, noun: str) -> bool:
         """Say the same of a word that a dictionary has cut out of a text without spaces."""

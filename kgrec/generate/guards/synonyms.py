@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from kgrec.languages import read
 from kgrec.text.tokens import han
@@ -66,11 +66,20 @@ class Synonyms:
             for pattern, group in self._phrases.get(match[0][:2], ()):
                 if found := pattern.match(folded, match.start()):
                     yield GroupMention(found.start(), found.end(), group)
-        for word, group in self._unspaced.items() if han(text) else ():
-            at = folded.find(word)
-            while at >= 0:
-                yield GroupMention(at, at + len(word), group)
-                at = folded.find(word, at + 1)
+        if han(text):
+            for match in self._unspaced_pattern.finditer(folded):
+                word = match[1]
+                bare = word if word in self._unspaced else word[0] + word[2:]
+                for size in range(len(bare), 0, -1):
+                    if (group := self._unspaced.get(bare[:size])) is not None:
+                        yield GroupMention(match.start(), match.start() + len(word) - len(bare) + size, group)
+
+    @cached_property
+    def _unspaced_pattern(self) -> re.Pattern[str]:
+        """Words without spaces, wherever they stand; between verb and object may be a particle: 受了伤."""
+        longest = sorted(self._unspaced, key=len, reverse=True)
+        split = (f"{re.escape(w[0])}[了过着]?{re.escape(w[1:])}" if len(w) == 2 else re.escape(w) for w in longest)
+        return re.compile(f"(?=({'|'.join(split) or '(?!)'}))")
 
     def _of(self, word: str) -> frozenset[int]:
         found = set(self._whole.get(word, ()))
