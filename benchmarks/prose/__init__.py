@@ -1,7 +1,7 @@
 """Sentences that guards are measured by: natural true texts, and false ones by kind with harmless twins.
 
-All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``. Half of those
-of the second round, below the line that begins with ``@@``, are kept apart by a hash, and looked at only when rules are done.
+All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``. Half of
+those of the second round, below the line that begins with ``@@``, are kept apart by a hash: no rule has seen them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Says:
 @pytest.mark.parametrize("kind", GATED)
 def test_every_such_text_is_held_back_and_its_harmless_twin_is_not(kind, language):
     assert set(GATED) < set(KINDS)
-    assert [row for row in false_sentences(kind, language) if not forbidden(row.text)] == []
+    assert [row for row in false_sentences(kind, language) if not row.apart and not forbidden(row.text)] == []
     assert [row for row in twins(kind, language) if forbidden(row.text)] == []
 
 

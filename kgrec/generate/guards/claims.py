@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from pydantic import Field
 
@@ -21,6 +22,8 @@ from kgrec.text.tokens import han, is_unspaced, name_key, sentences, term_table,
 _SENTENCE_END = re.compile(
     r"[.!?](?:\s+(?![a-z])|$)|[。！？\n]"
 )  # a title may end in a mark: "Mars Attacks! and Glory"
+
+_CLAUSE = re.compile(r"(?<=[.!?;:\n,。！？；：，])")
 
 _Cue = tuple[frozenset[str], bool, re.Pattern[str], str]
 
@@ -50,8 +53,9 @@ class Claims(Configured):
             *of_synonyms(told, covered),
             *of_assertions(request, told, idle),
             *_negations(patterns, told, idle),
+            *_flipped(patterns, told, idle),
             *_relations(patterns, request, spans, text),
-            *of_the_reader(patterns, named, text),
+            *of_the_reader(patterns, told, held, named, text),
             *of_names(patterns, request, named, text),
             *_other_items(patterns, request, spans, text),
         ]
@@ -105,10 +109,28 @@ def _negations(patterns: Patterns, told: Told, covered: str) -> Iterator[Violati
 
 def _denied(told: Told, said: str) -> bool:
     """Say whether a sentence of the facts denies something of what a denial is about."""
-    if COVER in said[:12]:
+    if COVER in said.lstrip()[:3]:
         return False
     near = " ".join(said.split()[:6]) if " " in said else said[:8]
     return any(told.in_common(near, behind) for behind in denials(told.told))
+
+
+def _flipped(patterns: Patterns, told: Told, covered: str) -> Iterator[Violation]:
+    """Find what the text states and the facts deny: "safe in microwaves" of what is "not safe in microwaves".
+
+    Or what they say the opposite of: "the first lesson" does what "the last lesson" does.
+    """
+    denied = [words for behind in denials(told.told) if len(words := told.first_words(behind, 3)) > 1]
+    opposed = told.opposed
+    if not denied and not opposed:
+        return
+    for clause in _CLAUSE.split(covered):
+        if "?" in clause or patterns.search("negation", clause):
+            continue
+        said = told.first_words(clause, len(clause))
+        turned = opposed.intersection(pairwise(said))
+        if turned or any(len(stems & set(said)) * 3 >= len(stems) * 2 for stems in map(frozenset, denied)):
+            yield Violation("claims", f"the facts deny what is stated in {clause.strip()!r}", clause.strip()[:40])
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from itertools import pairwise
 
 from kgrec.generate.guards.patterns import Ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.synonyms import Synonyms, synonyms_of, told_groups
@@ -119,7 +120,7 @@ class Told:
         little = self.ordinary.language.little_words
         plain = said.replace(COVER, " ")
         groups = {mention.group for mention in self.synonyms.mentions(plain)}
-        if groups and groups <= self.groups and not self.unsupported(plain):
+        if groups and groups <= self.groups and not self.unsupported(plain, exact=True):
             return True
         telling = [word for word in words(plain) if word.lower() not in little]
         return bool(telling) and all(self.ordinary.stem(word) in self.sentences for word in telling)
@@ -141,6 +142,25 @@ class Told:
             or any(term in text for term in terms for text in (*self.told, *self.cues))
             or bool(self.synonyms.groups(scope) & self.groups)
         )
+
+    def first_words(self, said: str, n: int) -> list[str]:
+        """Return the stems of the first telling words of a clause."""
+        clause = _END.split(said, 1)[0]
+        found = [w for w in words(clause) if w.lower() not in self.ordinary.language.little_words]
+        return [self.ordinary.stem(word) for word in found[:n]]
+
+    @cached_property
+    def opposed(self) -> frozenset[tuple[str, str]]:
+        """Pairs of neighbouring stems of which one is the opposite of what the descriptions say there."""
+        stem = self.ordinary.stem
+        pairs = [[stem(word) for word in line.split()] for line in self.ordinary.language.phrases("opposites")]
+        turned = {(a, b) for pair in pairs for a in pair for b in pair if a != b}
+        held = {
+            pair for text in self.told for part in _END.split(text) for pair in pairwise(self.first_words(part, 99))
+        }
+        found = {(b, n) for a, b in turned for o, n in held if o == a}
+        found |= {(n, b) for a, b in turned for n, o in held if o == a}
+        return frozenset(found - held)
 
     def tells_of(self, said: str) -> bool:
         """Say whether titles and descriptions have a telling word of a phrase, or one of the same meaning."""
@@ -223,7 +243,8 @@ def of_assertions(request: TextRequest, told: Told, covered: str) -> Iterator[Vi
     for pattern in (*stated, *exact, *stories, *subjects):
         for match in pattern.finditer(covered):
             unknown = told.unsupported(match["said"] or "", exact=pattern in exact)
-            if pattern in stories and (len(unknown) < 2 or COVER in match[0]):
+            asked = covered[match.end() : match.end() + 1] in ("?", "？")
+            if pattern in stories and (len(unknown) < 2 or COVER in match[0] or asked):
                 continue  # told in other words
             if unknown:
                 named = ", ".join(dict.fromkeys(unknown))

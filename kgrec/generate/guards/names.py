@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -27,17 +27,21 @@ class Entities:
         held = tuple(facts)
         spans = spans_of(text, held)
         told, said = told_key(held), told_of(request, held)
+        other = [(m.start, m.end) for m in said.synonyms.mentions(text) if m.group in said.groups]
         found: dict[tuple[int, int], str] = {}
-        for start, end in self._suspects(request, spans, text):
+        for start, end in self._suspects(request, spans, text, lambda word: name_key(word) in told or said.means(word)):
             name = text[start:end]
             inside = any(s <= start and end <= e for s, e in found)
             whole = _whole_name(text, start, end, spans)
             known = name_key(name) in told and name_key(whole) in told
-            if not inside and name_key(name) and not known and not said.means(name):
+            renamed = said.means(name) or any(s <= start and end <= e for s, e in other)
+            if not inside and name_key(name) and not known and not renamed:
                 found[start, end] = whole
         return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
 
-    def _suspects(self, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[tuple[int, int]]:
+    def _suspects(
+        self, request: TextRequest, spans: Sequence[Span], text: str, told: Callable[[str], bool]
+    ) -> Iterator[tuple[int, int]]:
         covered = masked(text, spans)
         yield from _known(request, spans, text)
         for match in _quoted().finditer(text):
@@ -45,7 +49,7 @@ class Entities:
             rest = covered[start:end].replace(COVER, "")
             if han(rest) > 1 or not all_ordinary(rest, request):
                 yield start, end
-        yield from _capitalised(request, covered)
+        yield from _capitalised(request, covered, told)
         yield from (
             (one.start, one.end)
             for one, other in pairwise(spans)
@@ -93,7 +97,8 @@ def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[t
             yield mention.start, mention.end
 
 
-def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
+def _capitalised(request: TextRequest, covered: str, told: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    units = {word for one in patterns_of(request.language).language.units.values() for word in one}
     ordinary, patterns = ordinary_of(request.kind, request.language), patterns_of(request.language)
     always, alone = patterns.any_of("capitals"), patterns.compiled("lone_names", mixed=False)
     for start, end in _runs(patterns, covered, bool(alone) and not request.strict):
@@ -103,9 +108,10 @@ def _capitalised(request: TextRequest, covered: str) -> Iterator[tuple[int, int]
             if len(parts) == 1 or ordinary.holds(first, request.noun):
                 start += len(first)
                 parts = parts[1:]
-        named = [part for part in parts if part[:1].isupper() and part not in always]
-        if len(named) == 1 and alone and not alone[0].search(covered[:start]):
-            continue  # a noun
+        named = [part for part in parts if part[:1].isupper() and part not in always and part.lower() not in units]
+        strange = [part for part in named if not (told(part) or ordinary.holds(part, request.noun))]
+        if len(strange) < 2 and alone and not (len(named) == 1 and alone[0].search(covered[:start])):
+            continue  # a noun, or one beside a word that is known
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
 
@@ -136,7 +142,8 @@ def _cut_out(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
     for word, tag in tagged(covered):
         # A dictionary takes many a common word of two characters for a name: 天亮, 安静.
         named = tag.startswith(_NAME_TAGS) and len(word) >= (2 if request.strict else 3) and han(word)
-        if named and not ordinary.holds_unspaced(word, request.noun):
+        doubled = len(word) == 3 and word[0] == word[2]  # 比一比
+        if named and not doubled and not ordinary.holds_unspaced(word, request.noun):
             yield at, at + len(word)
         at += len(word)
 
@@ -166,9 +173,11 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
         if match and not (inside and patterns.match("copula", rest)):
             said = _before_verb(request, match["said"])
             noun = patterns.search("article", match[0][: match.start("said") - match.start()]) is not None
-            if COVER not in said and (_tells(patterns, request, said) or (noun and _is_somebody(patterns, request, said))):
+            if COVER not in said and (
+                _tells(patterns, request, said) or (noun and _is_somebody(patterns, request, said))
+            ):
                 return match[0].partition(match["said"])[0].strip(" ,") + f" {said}"
-    if match := patterns.match("does", rest):
+    if (match := patterns.match("does", rest)) and not _makes(patterns, request, span):
         return match[0].strip()
     match = _NEXT.match(rest)
     verb = match and any(pattern.fullmatch(match[1]) for pattern in patterns.compiled("next_verb"))
@@ -200,8 +209,19 @@ def _tells(patterns: Patterns, request: TextRequest, said: str) -> bool:
     return any(not ordinary.holds(word, request.noun) and ordinary.stem(word) not in stated for word in found)
 
 
+def _makes(patterns: Patterns, request: TextRequest, span: Span) -> bool:
+    """Say whether a name made the item, so that what it does is how the item is: "Ada goes underground again"."""
+    by = tuple(f"{word} {{}}" for word in patterns.any_of("passive"))
+    return bool(by) and any(
+        cue == one or cue.endswith(f" {one}")
+        for fact in span.facts
+        for cue in request.cues.get(fact.name, ())
+        for one in by
+    )
+
+
 def _is_somebody(patterns: Patterns, request: TextRequest, said: str) -> bool:
-    """Say whether a phrase behind an article calls somebody what no relation and no word for roles does: "the voice"."""
+    """Say whether a phrase behind an article calls somebody what no relation and no word for roles does."""
     nouns = [word for word in words(said.partition(" you ")[0]) if word.lower() not in patterns.language.little_words]
     stem = ordinary_of(request.kind, request.language).stem
     roles = {word for one in patterns.family for word in one.language.phrases("claims/roles")}

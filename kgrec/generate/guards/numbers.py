@@ -21,6 +21,7 @@ _ODD = re.compile(
     r"(?:(?![0-9])\d)+|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u218b\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3280-\u3289]"
 )
 _PAIR = re.compile(r"(\d+)(?:\s?[:：–-]\s?| \S{1,7} |[比对])(\d+)")
+_POWERS = (100, 1000, 1_000_000)
 _JOINED = re.compile(r"-?([A-Za-z]+)")
 
 
@@ -67,8 +68,9 @@ class Numbers(Configured):
 
         def borne_out(n: Number) -> bool:
             before = text[max(n.start - 40, 0) : n.start]
-            return (
-                covers(spans, n.start, n.end)
+            return bool(
+                patterns.search("vague", before)
+                or covers(spans, n.start, n.end)
                 or counted.holds(n, text, request, of_reader=patterns.search("reader", before) is not None)
                 or any(_bounded(patterns, before, n, fact) for fact in held)
                 or (any(self._agree(n, fact) for fact in held) and _whole(text, n, told, behind))
@@ -117,11 +119,13 @@ class _Counted:
 
     def holds(self, said: Number, text: str, request: TextRequest, *, of_reader: bool) -> bool:
         """Say whether a number counts what facts are as many as; in figures only where it counts items."""
+        if said.units:
+            return False
         known = 2 <= said.value <= self.touched
-        if said.value in self.interests or known:
-            if _counts_items(text, said, request) or (known and of_reader):
-                return True
-        worded = not any(map(str.isdigit, text[said.start : said.end])) and not said.units
+        of_items = (said.value in self.interests or known) and _counts_items(text, said, request)
+        if of_items or (known and of_reader):
+            return True
+        worded = not any(map(str.isdigit, text[said.start : said.end]))
         return worded and (known or said.value in self.listed or said.value == self.touched + 1 > 2)
 
 
@@ -185,7 +189,7 @@ def numbers_in(text: str, code: str) -> Iterator[Number]:
         decimals = len(plain.partition(".")[2])
         yield Number(match.start(), match.end(2), float(plain), _units(sign) | _units(word), decimals)
     for match in _worded(code).finditer(text):
-        value = language.numbers.words[match[1].lower()]
+        value = _worded_value(match[1].lower(), code)
         yield Number(match.start(), match.end(1), value, _units(match[2] or ""), 0)
     for one in language.family:
         for match in _counted(one.code).finditer(text):
@@ -208,9 +212,24 @@ def _figures(code: str) -> re.Pattern[str]:
 
 @cache
 def _worded(code: str) -> re.Pattern[str]:
-    """Numbers that stand alone as words, and the word behind them."""
-    worded = "|".join(get_language(code).numbers.words)
-    return re.compile(rf"\b({worded})\b(?:[\s-]+([A-Za-z]+))?" if worded else "(?!)", re.I)
+    """Numbers in words, also of several ("three hundred", "dreihundert"), and the word behind them."""
+    numbers = get_language(code).numbers.words
+    worded, large = "|".join(numbers), "|".join(word for word, value in numbers.items() if value in _POWERS)
+    tens = "|".join(word for word, value in numbers.items() if 20 <= value < 100 and value % 10 == 0)
+    parts = rf"(?:(?:{tens})-(?=\w)|\w+und(?={tens})|(?:{worded})[\s-]*(?=(?:{large})))*(?:{worded})"
+    return re.compile(rf"\b({parts})\b(?:[\s-]+([A-Za-z]+))?" if tens and large else "(?!)", re.I)
+
+
+def _worded_value(written: str, code: str) -> float:
+    """Return the value of a number in words."""
+    words = get_language(code).numbers.words
+    total = section = 0.0
+    for match in re.finditer("|".join(sorted((*words, "ein"), key=len, reverse=True)), written):
+        value = words.get(match[0], 1.0)
+        section = max(section, 1) * value if value in _POWERS else section + value
+        if value in _POWERS and value >= 1000:
+            total, section = total + section, 0.0
+    return total + section
 
 
 @cache

@@ -49,6 +49,8 @@ class Claimed(BaseModel):
     below: str = _NEVER
     """What stands right before a number that is more than is so, :attr:`above`: less."""
     above: str = _NEVER
+    vague: str = _NEVER
+    """What stands right before a number that counts nothing: "an hour or two"."""
     negation: str = _NEVER
     free_denial: str = _NEVER
     """A clause whose denial denies nothing: what is supposed, asked, or said to the reader."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from kgrec.generate.guards.evidence import Told
 from kgrec.generate.guards.patterns import Patterns
 from kgrec.generate.guards.synonyms import synonyms_of
 from kgrec.generate.names import COVER, PLACE, Span, masked, placed
-from kgrec.plugin.generation import Violation
-from kgrec.text.tokens import sentences
+from kgrec.plugin.generation import Fact, Violation
+from kgrec.text.tokens import sentences, words
 
 
-def of_the_reader(patterns: Patterns, spans: Sequence[Span], text: str) -> Iterator[Violation]:
+def of_the_reader(
+    patterns: Patterns, told: Told, facts: Sequence[Fact], spans: Sequence[Span], text: str
+) -> Iterator[Violation]:
     """Find what the text says that the reader did or likes, and no fact does.
 
     A pronoun or a verb without an object speaks of the item that was named last: of an item of the history that is
@@ -21,9 +24,9 @@ def of_the_reader(patterns: Patterns, spans: Sequence[Span], text: str) -> Itera
     covered = masked(text, spans)
     yield from _named(patterns, spans, text)
     for match in _of_it(patterns, covered):
-        if not _did(match["deed"], _last_item(spans, match.start())):
+        if not _did(match["deed"], _last_item(spans, match.start())) and not _by_noun(told, facts, match, covered):
             yield _untold(match[0])
-    yield from (_untold(verb) for verb in _other_deeds(patterns, spans, covered))
+    yield from (_untold(verb) for verb in _other_deeds(patterns, facts, spans, covered))
     for match in patterns.find("writer", covered):
         yield Violation("claims", f"the text speaks of nobody but the reader, not of {match[0]!r}", match[0])
     for match in patterns.find("favourite", covered):
@@ -61,6 +64,14 @@ def _did(verb: str, span: Span | None) -> bool:
     return any(meant & synonyms_of(()).groups(label) for label in labels)
 
 
+def _by_noun(told: Told, facts: Sequence[Fact], match: re.Match[str], covered: str) -> bool:
+    """Say whether the reader did this with an item that is called by what it is: "the jacket you picked out"."""
+    before = words(covered[max(match.start() - 40, 0) : match.start()])
+    meant = told.synonyms.groups(before[-1]) if before else frozenset()
+    items = (fact for fact in facts if fact.type == "history" and meant & told.synonyms.groups(fact.value))
+    return any(_did(match["deed"], Span(0, 0, (fact,))) for fact in items)
+
+
 def _known(span: Span) -> bool:
     return any(fact.type == "history" for fact in span.facts)
 
@@ -75,9 +86,9 @@ def _last_item(spans: Sequence[Span], before: int) -> Span | None:
     return named[-1] if named else None
 
 
-def _other_deeds(patterns: Patterns, spans: Sequence[Span], covered: str) -> Iterator[str]:
+def _other_deeds(patterns: Patterns, facts: Sequence[Fact], spans: Sequence[Span], covered: str) -> Iterator[str]:
     """Yield verbs that say what the reader did and that are not what the facts say they did with any item."""
-    labels = [fact.label.lower() for span in spans for fact in span.facts if fact.type == "history"]
+    labels = [fact.label.lower() for fact in facts if fact.type == "history"]
     known = patterns.compiled("deeds")
     for match in patterns.find("deed", covered):
         verb = match["deed"]

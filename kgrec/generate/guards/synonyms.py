@@ -35,7 +35,7 @@ class Synonyms:
         self._whole: dict[str, set[int]] = {}
         self._starts: dict[str, set[int]] = {}
         self._ends: dict[str, set[int]] = {}
-        self._unspaced: dict[str, int] = {}
+        self._unspaced: dict[str, set[int]] = {}
         self._phrases: dict[str, list[tuple[re.Pattern[str], int]]] = {}
         for number, line in enumerate(lines):
             claimed = line.startswith("!")
@@ -46,7 +46,7 @@ class Synonyms:
 
     def _add(self, word: str, group: int) -> None:
         if han(word):
-            self._unspaced[word] = group
+            self._unspaced.setdefault(word, set()).add(group)
         elif re.search(r"[ (\[]", word):
             pattern = re.compile(word.replace("*", "[a-z]*") + r"(?!\w)")
             self._phrases.setdefault(word[:2], []).append((pattern, group))
@@ -68,11 +68,11 @@ class Synonyms:
                     yield GroupMention(found.start(), found.end(), group)
         if han(text):
             for match in self._unspaced_pattern.finditer(folded):
-                word = match[1]
-                bare = word if word in self._unspaced else word[0] + word[2:]
-                for size in range(len(bare), 0, -1):
-                    if (group := self._unspaced.get(bare[:size])) is not None:
-                        yield GroupMention(match.start(), match.start() + len(word) - len(bare) + size, group)
+                word, at = match[1], match.start()
+                known = self._unspaced.get(word[0] + word[2:], ()) if word not in self._unspaced else ()
+                named = [(len(word), group) for group in known]
+                named += [(n, g) for n in range(1, len(word) + 1) for g in self._unspaced.get(word[:n], ())]
+                yield from (GroupMention(at, at + size, group) for size, group in named)
 
     @cached_property
     def _unspaced_pattern(self) -> re.Pattern[str]:
