@@ -261,8 +261,9 @@ class TrainConfig(TomlTable):
     validation_fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
     """Share of each user's interactions that is cut off for choosing settings, unless files are marked validation."""
     split: Literal["auto", "ratio", "time"] = "auto"
-    """How it is cut: at random per user, or each user's latest; ``auto``: latest where times exist, for lists are for
-    what comes next; ``kgrec evaluate`` cuts as the split that it is asked for does."""
+    """How it is cut: at random per user, or each user's latest; ``auto``: where times exist, the latest of half of the
+    users and some at random of the others, so that settings serve both what comes next and what lies between;
+    ``kgrec evaluate`` cuts as the split that it is asked for does."""
     search: SearchLevel = "normal"
     """How much work each scorer spends on looking for better settings than its own (docs/training.md): ``quick`` a
     third of ``normal``, ``thorough`` eight times as much; the same settings are found on any machine."""
@@ -325,8 +326,9 @@ class RecommendConfig(TomlTable):
     """When lists are made, for what is popular lately: ``now``, at the end of the data; ``last``, at each user's last
     event. ``auto``: now, unless the data ended over thirty days before the training, so is a record of the past."""
     cold_share: Fraction = 0.02
-    """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth has none;
-    less where fewer have none, more where held-out likes of such items outweigh the loss. 0 keeps them out."""
+    """Share of the accuracy on other items that letting items without likes into lists may cost, if a fifth is new;
+    less where fewer are (a long tail that nobody happened to like is not new), more where held-out likes of such items
+    outweigh the loss. 0 keeps them out."""
     language: LanguageCode | None = None
     """Of the reasons; by default that of the catalogue."""
     rerank: list[str] = []

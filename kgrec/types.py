@@ -291,6 +291,7 @@ class TrainingData:
         item_text: text vectors of the items, shape ``(n_items, dim)``, zero rows where an item has no text, or None.
         user_text: vectors of the users' own words and descriptions, shape ``(n_users, dim)``, or None.
         validation: held-out likes for early stopping, CSR of ``matrix``'s shape, or None; nothing is fitted on it.
+        validation_weights: how much each user counts when ``validation`` judges, shape ``(n_users,)``; None: all alike.
         device: ``"cpu"`` or ``"cuda"``.
         item_weights: inverse propensities that ``matrix`` and ``events`` were multiplied by, shape ``(n_items,)``, or
             None where likes count as they were observed.
@@ -314,6 +315,7 @@ class TrainingData:
     rejected: csr_array | None = None
     item_terms: csr_array | None = None
     private: PrivateLikes | None = None
+    validation_weights: NDArray[np.float64] | None = None
     user_ids: pl.Series | None = None
     item_ids: pl.Series | None = None
 

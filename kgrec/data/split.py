@@ -44,11 +44,13 @@ class Split:
         fit: shape ``(n_rows,)``.
         validation: shape ``(n_rows,)``; likes only.
         weights: how strongly each row counts as a like, shape ``(n_rows,)``, see :func:`like_weights`.
+        latest: users whose latest likes are held out while others' are drawn, shape ``(n_users,)``; None: all alike.
     """
 
     fit: Mask
     validation: Mask
     weights: NDArray[np.float32]
+    latest: Mask | None = None
 
 
 def action_weights(feedback: FeedbackConfig, domain: Domain) -> dict[str, float]:
@@ -114,9 +116,9 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
     """Hold out likes for choosing settings.
 
     Rows of files marked ``validation`` are the validation part if there are any, except pairs that were also trained
-    on. Otherwise a share of each user's liked items is cut off, at random or the latest; all of the user's rows on
-    such an item leave the fit part, not just the like. Where actions differ in weight, only items with the heaviest one
-    are cut off, if there are enough of them.
+    on. Otherwise a share of each user's liked items is cut off, at random or the latest, or the latest of half of the
+    users; all of the user's rows on such an item leave the fit part, not just the like. Where actions differ in weight,
+    only items with the heaviest one are cut off, if there are enough of them.
 
     Args:
         dataset: the interactions.
@@ -137,9 +139,10 @@ def split_validation(dataset: Dataset, weights: NDArray[np.float32], config: Tra
         users = np.unique(rows["user"].to_numpy()[held])
         chosen = _choose(users, config.max_validation_users, rng)
         return Split(train, held & np.isin(rows["user"].to_numpy(), chosen), weights)
-    held_pairs = _cut(dataset, pairs, weights, liked, config, rng)
-    in_held = np.isin(pairs, held_pairs)
-    return Split(~in_held, in_held & liked, weights)
+    latest = _whose_latest(dataset, config, seed)
+    strong = liked & np.isin(pairs, _strongest(pairs, weights, liked))
+    in_held = np.isin(pairs, _cut(dataset, pairs, strong, latest, config, rng))
+    return Split(~in_held, in_held & liked, weights, None if latest.all() or not latest.any() else latest)
 
 
 def to_events(dataset: Dataset, mask: Mask, weights: NDArray[np.float32]) -> Events:
@@ -268,14 +271,12 @@ def _choose(users: NDArray[np.generic], most: int, rng: np.random.Generator) -> 
 def _cut(
     dataset: Dataset,
     pairs: NDArray[np.int64],
-    weights: NDArray[np.float32],
     liked: Mask,
+    latest: Mask,
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Return the liked pairs to hold out."""
-    latest = _cuts_latest(dataset, config)
-    liked = liked & np.isin(pairs, _strongest(pairs, weights, liked))
+    """Return the liked pairs to hold out: the latest of the users ``latest`` says, of others some drawn by lot."""
     likes = (
         pl.DataFrame({"pair": pairs, "user": dataset.interactions["user"], "time": dataset.interactions["time"]})
         .filter(pl.Series(liked))
@@ -287,9 +288,10 @@ def _cut(
     likes = likes.filter(pl.col("n") >= MIN_LIKES)
     chosen = _choose(likes["user"].unique().sort().to_numpy(), config.max_validation_users, rng)
     likes = likes.filter(pl.col("user").is_in(pl.Series(chosen, dtype=pl.UInt32).implode()))
-    order = ["user", "time", "draw"] if latest else ["user", "draw"]
+    by_time = pl.Series(latest[likes["user"].to_numpy()])
+    likes = likes.with_columns(time=pl.when(by_time).then(pl.col("time")))
     # Unknown times come last when descending, so they are held out last.
-    likes = likes.sort(order, descending=[False, *[True] * (len(order) - 1)], nulls_last=True)
+    likes = likes.sort(["user", "time", "draw"], descending=[False, True, True], nulls_last=True)
     rank = pl.int_range(pl.len()).over("user")
     held = likes.filter(rank < (pl.col("n") * config.validation_fraction).round().clip(lower_bound=1))
     return held["pair"].to_numpy()
@@ -301,8 +303,15 @@ def _strongest(pairs: NDArray[np.int64], weights: NDArray[np.float32], liked: Ma
     return heaviest if len(heaviest) >= ENOUGH_STRONG else pairs[liked]
 
 
-def _cuts_latest(dataset: Dataset, config: TrainConfig) -> bool:
+def _whose_latest(dataset: Dataset, config: TrainConfig, seed: int) -> Mask:
+    """Return the users whose latest likes are held out, shape ``(n_users,)``.
+
+    ``auto`` takes half of the users where there are times: lists are for what comes next, but what lies between known
+    likes is asked for, too, and settings that serve one of them alone may fail the other.
+    """
     has_times = dataset.interactions["time"].count() > 0
     if config.split == "time" and not has_times:
         raise ConfigError('train.split is "time", but the interactions have no times', hint='set it to "ratio"')
-    return config.split == "time" or (config.split == "auto" and has_times)
+    if config.split == "auto" and has_times:
+        return np.random.default_rng([seed, 3]).random(dataset.n_users) < 0.5
+    return np.full(dataset.n_users, config.split == "time")

@@ -38,7 +38,7 @@ class ALSOptions(Options):
     iterations: int = Field(15, ge=1, description="rounds of solving users and items")
     n_seeds: int = Field(3, ge=1, description="runs that are averaged")
     graph_weight: float = Field(0.0, ge=0, description="how strongly the graph's pseudo-users count; 0: no graph")
-    decay: recency.Decay = None
+    forgetting: recency.Forgetting = None
 
 
 class ALS(Configured):
@@ -107,15 +107,15 @@ class ALS(Configured):
         self._items = (np.concatenate([y for _, y in runs], axis=1) / given.n_seeds).astype(np.float32)
         self._by_factor, self._solvers = ByFactor(self._items), None
         self._graph = self._graph_rows(rows, data, [x for x, _ in runs])
-        self._history, self._decay = recency.remembered(
-            self._history, data, given.decay, lambda rows, _: self._score_histories(rows)
+        self._history, self._power = recency.remembered(
+            self._history, data, given.forgetting, lambda rows, _: self._score_histories(rows)
         )
         self._users = self._fold(self._history.matrix)
         return self
 
     def refit_options(self) -> dict[str, Any]:
-        """Return the decay that was found best, for a fit with nothing held out."""
-        return {"decay": self._decay}
+        """Return the forgetting that was found best, for a fit with nothing held out."""
+        return {"forgetting": self._power}
 
     def _score_histories(self, rows: csr_array) -> Scores:
         return self._score(self._fold(rows), np.diff(rows.indptr) > 0)

@@ -33,7 +33,7 @@ class ColdStartOptions(ItemItemOptions):
     neighbours: int = Field(100, ge=1, description="liked items that an item looks at")
     below: int = Field(1, ge=1, description="items that fewer users like are cold")
     max_landmarks: int = Field(6_000, ge=1, description="the regression is on so many most liked items at most")
-    decay: recency.Decay = 1.0
+    forgetting: recency.Forgetting = 0.0
 
 
 class ColdStart(ItemItemScorer):

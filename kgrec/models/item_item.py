@@ -23,18 +23,18 @@ Weights = NDArray[np.float32] | csr_array
 class ItemItemOptions(Options):
     """Options of every item-item model."""
 
-    decay: recency.Decay = None
+    forgetting: recency.Forgetting = None
 
 
 class ItemItemScorer(Configured, ABC):
     """A linear item-item model. Subclasses only say how the weights are learned.
 
-    The weights are learned from whole histories; a decay changes only the histories that are scored.
+    The weights are learned from whole histories; forgetting changes only the histories that are scored.
     """
 
     Options: ClassVar[type[ItemItemOptions]] = ItemItemOptions
-    decays: ClassVar[tuple[float, ...]] = recency.DECAYS
-    """What is tried where no ``decay`` is given."""
+    powers: ClassVar[tuple[float, ...]] = recency.POWERS
+    """What is tried where no ``forgetting`` is given."""
 
     _history: History
     _weights: Weights
@@ -49,14 +49,14 @@ class ItemItemScorer(Configured, ABC):
         self._history = History.of(data.matrix)
         self._weights, known = self._learn(self._history, data, np.random.default_rng(seed))
         self._known = np.asarray(known, dtype=np.bool_)
-        self._history, self._decay = recency.remembered(
-            self._history, data, self.options.decay, lambda rows, _: self._score(rows), self.decays
+        self._history, self._power = recency.remembered(
+            self._history, data, self.options.forgetting, lambda rows, _: self._score(rows), self.powers
         )
         return self
 
     def refit_options(self) -> dict[str, Any]:
-        """Return the decay that was found best, for a fit with nothing held out."""
-        return {"decay": self._decay}
+        """Return the forgetting that was found best, for a fit with nothing held out."""
+        return {"forgetting": self._power}
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.

@@ -85,12 +85,21 @@ class CandidateNDCG:
         relevant: held-out likes among the candidates, shape ``(u, c)``.
         n_relevant: held-out likes of each user, among the candidates or not, shape ``(u,)``.
         k: length of the list.
+        weights: what each user's figure is multiplied by, shape ``(u,)``; None: nothing.
     """
 
-    def __init__(self, relevant: NDArray[np.bool_], n_relevant: NDArray[np.int64], k: int) -> None:
+    def __init__(
+        self,
+        relevant: NDArray[np.bool_],
+        n_relevant: NDArray[np.int64],
+        k: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
         self._k, self._shape = k, relevant.shape
         self._users, self._places = np.nonzero(relevant)
         self._ideal = ideal_gain(np.maximum(n_relevant, 1), k)
+        if weights is not None:
+            self._ideal = self._ideal / weights
         self._many = len(self._users) > MANY_LIKES * self._shape[0] and self._shape[1] > k
         rows = (0 if self._many else len(self._users), self._shape[1])
         self._rows, self._ahead = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.bool_)

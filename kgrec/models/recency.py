@@ -14,20 +14,24 @@ from kgrec.models.history import History
 from kgrec.models.ndcg import discount
 from kgrec.types import Events, Scores, TrainingData, UserIndices
 
-Decay = Annotated[
+Forgetting = Annotated[
     float | None,
     Field(
-        gt=0,
-        le=1,
-        description="when a user is scored, an item of the history counts decay ** i if the user turned to i others "
-        "since; None, where the data has times: what ranks held-out likes best",
+        ge=0,
+        le=10,
+        description="when a user is scored, an item of the history counts (1 + i) ** -forgetting if the user turned to "
+        "i others since; None, where the data has times: what ranks held-out likes best",
     ),
 ]
-"""The option of scorers whose histories are :func:`remembered`."""
-DECAYS = (1.0, 0.85, 0.7, 0.5)
-"""What is tried; 1 counts all items alike."""
+"""The option of scorers whose histories are :func:`remembered`.
+
+A power, not an exponential: what was long ago is not lost. People forget so (Wixted and Ebbesen, On the form of
+forgetting, Psychological Science 1991), and it ranks what comes next as well and what lies between far better.
+"""
+POWERS = (0.0, 0.25, 0.5, 1.0)
+"""What is tried; 0 counts all items alike."""
 LEAST_GAIN = 0.005
-"""A decay must raise the gain by this share, or all items count alike."""
+"""A power must raise the gain by this share, or all items count alike."""
 JUDGED = 1 << 24
 """At most so many scores are looked at for a decay; users beyond are left out."""
 LENGTH = 20
@@ -65,37 +69,45 @@ def decayed(history: csr_array, steps: NDArray[np.int64] | None, decay: float) -
     return csr_array((data, history.indices, history.indptr), shape=history.shape)
 
 
+def faded(history: csr_array, steps: NDArray[np.int64] | None, power: float) -> csr_array:
+    """Return ``history`` with each entry times ``(1 + steps) ** -power``."""
+    if steps is None or power == 0:
+        return history
+    data = (history.data * np.power(1.0 + steps, -power)).astype(np.float32)
+    return csr_array((np.maximum(data, np.float32(1e-9)), history.indices, history.indptr), shape=history.shape)
+
+
 def remembered(
     history: History,
     data: TrainingData,
-    decay: float | None,
+    power: float | None,
     score: Callable[[csr_array, UserIndices], Scores],
-    decays: Sequence[float] = DECAYS,
+    powers: Sequence[float] = POWERS,
 ) -> tuple[History, float]:
-    """Return the history with less weight on older items, and the decay: ``decay``, or what :func:`choose_decay` finds.
+    """Return the history with less weight on older items, and the power: ``power``, or what :func:`choose_power` finds.
 
     Args:
-        history: of all users, undecayed.
+        history: of all users, as it was.
         data: what it was made of.
-        decay: None to choose one of ``decays``.
-        score: as of :func:`choose_decay`.
-        decays: as of :func:`choose_decay`.
+        power: None to choose one of ``powers``.
+        score: as of :func:`choose_power`.
+        powers: as of :func:`choose_power`.
     """
     steps = steps_back(data.events, data.matrix)
-    if decay is None:
-        decay = choose_decay(score, history.matrix, data, steps, decays=decays)
-    return History(decayed(history.matrix, steps, decay), history.unit), decay
+    if power is None:
+        power = choose_power(score, history.matrix, data, steps, powers=powers)
+    return History(faded(history.matrix, steps, power), history.unit), power
 
 
-def choose_decay(
+def choose_power(
     score: Callable[[csr_array, UserIndices], Scores],
     history: csr_array,
     data: TrainingData,
     steps: NDArray[np.int64] | None,
     *,
-    decays: Sequence[float] = DECAYS,
+    powers: Sequence[float] = POWERS,
 ) -> float:
-    """Return the decay under which ``score`` ranks the held-out likes best; 1 without times.
+    """Return the power of forgetting under which ``score`` ranks the held-out likes best; 0 without times.
 
     The model is fitted once; only the histories it is asked with change. Items of the history are not ranked.
 
@@ -104,26 +116,31 @@ def choose_decay(
         history: of all users.
         data: what is held out.
         steps: as of :func:`steps_back`.
-        decays: what to try; the first one holds unless another is clearly better, and where nothing is held out.
+        powers: what to try; the first one holds unless another is clearly better, and where nothing is held out.
     """
     if steps is None:
-        return 1.0
+        return 0.0
     if data.validation is None or not data.validation.nnz:
-        return decays[0]
+        return powers[0]
     held_out = data.validation
     users = np.flatnonzero((np.diff(held_out.indptr) > 0) & (np.diff(history.indptr) > 1))
     users = users[:: max(-(-len(users) * history.shape[1] // JUDGED), 1)]
     if not len(users):
-        return decays[0]
-    gains = [_gain(score, decayed(history, steps, decay), held_out, users) for decay in decays]
+        return powers[0]
+    counts = np.ones(data.n_users) if data.validation_weights is None else data.validation_weights
+    gains = [_gain(score, faded(history, steps, power), held_out, users, counts) for power in powers]
     best = int(np.argmax(gains))
-    return decays[best] if gains[best] > gains[0] * (1 + LEAST_GAIN) else decays[0]
+    return powers[best] if gains[best] > gains[0] * (1 + LEAST_GAIN) else powers[0]
 
 
 def _gain(
-    score: Callable[[csr_array, UserIndices], Scores], history: csr_array, held_out: csr_array, users: NDArray[np.int64]
+    score: Callable[[csr_array, UserIndices], Scores],
+    history: csr_array,
+    held_out: csr_array,
+    users: NDArray[np.int64],
+    counts: NDArray[np.float64],
 ) -> float:
-    """Return the summed discounted gain of the lists of ``users``."""
+    """Return the summed discounted gain of the lists of ``users``, each of whom counts as ``counts`` says."""
     total = 0.0
     size = max(min(512, (1 << 24) // max(history.shape[1], 1)), 1)
     for start in range(0, len(users), size):
@@ -136,5 +153,5 @@ def _gain(
         values = scores[whose, truth.indices]
         ranks = (reached[whose] > values[:, None]).sum(axis=1)
         hit = (ranks < reached.shape[1]) & np.isfinite(values) & (values >= reached.min(axis=1)[whose])
-        total += float(discount(ranks[hit] + 1, LENGTH).sum())
+        total += float((discount(ranks[hit] + 1, LENGTH) * counts[block[whose[hit]]]).sum())
     return total

@@ -41,7 +41,7 @@ class Transitions(ItemItemScorer):
     Options = TransitionsOptions
     options: TransitionsOptions
     traits: ClassVar[Traits] = Traits(dated=True)
-    decays: ClassVar[tuple[float, ...]] = (0.7, 0.4, 0.2, 1.0)
+    powers: ClassVar[tuple[float, ...]] = (1.0, 0.5, 2.0, 0.0)
 
     @classmethod
     def unusable(cls, data: TrainingData) -> str:

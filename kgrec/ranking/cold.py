@@ -118,12 +118,22 @@ class ColdPlacement:
         return cls(items, tuple(state["members"]), height, scale, tuple(state.get("weights", ())))
 
 
-def budget(share: float, n_cold: int, n_items: int) -> float:
-    """Return what may be spent: ``share`` if a fifth of the items or more are cold, falling with its square below.
+def budget(share: float, n_cold: int, likes: NDArray[np.integer]) -> float:
+    """Return what may be spent on items that nobody could like yet: ``share`` if they are a fifth of all or more.
 
-    Where few items are cold there is little to win by letting them in, and what they cost would be in vain.
+    Below that it falls with the square, for there is little to win. A log of tastes has a tail of items that nobody
+    happened to like, which are not worth more than held-out likes say of them: as many are expected as Chao's
+    ``f1 (f1 - 1) / (2 (f2 + 1))``, of the numbers of items with one like and with two (Chao, Nonparametric estimation
+    of the number of classes in a population, Scandinavian Journal of Statistics 1984). What is cold beyond that is new.
+
+    Args:
+        share: of the accuracy on other items.
+        n_cold: items without likes.
+        likes: how many users like each item, shape ``(n_items,)``.
     """
-    return share * min(1.0, 5.0 * n_cold / max(n_items, 1)) ** 2
+    once, twice = (int((likes == n).sum()) for n in (1, 2))
+    new = n_cold - once * max(once - 1, 0) / (2 * (twice + 1))
+    return share * float(np.clip(5.0 * new / max(len(likes), 1), 0.0, 1.0)) ** 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ def add_cold(
     cold = ColdPlacement(items, tuple(weights), 0.0, weights=tuple(weights.values()))
     before = replace(ranker, scorers=dict(judged), seen=inputs.fit.matrix)  # nothing of what is held out
     parts = _merging(before, {**judged, **found}, cold, inputs.held_out, config.fusion.metric_k)
-    height = learn_height(parts, budget(share, len(items), len(ranker.item_ids)))
+    likes = np.bincount(inputs.fit.matrix.indices, minlength=inputs.fit.n_items)
+    height = learn_height(parts, budget(share, len(items), likes))
     if inputs.everything is not None:
         everything = replace(inputs.everything, validation=None)
         again = [name for name in {**found, **weights} if name not in ranker.scorers]

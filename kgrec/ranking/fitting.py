@@ -261,10 +261,10 @@ def judge(scorer: Scorer, held_out: HeldOut, *, k: int) -> tuple[float, float]:
 def judge_users(
     scorer: Scorer, held_out: HeldOut, *, k: int, block_size: int = 512
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return recall@k and NDCG@k of each user with held-out likes, both of shape ``(u,)``."""
+    """Return recall@k and NDCG@k of each user with held-out likes, as the user counts, both of shape ``(u,)``."""
     recall, ndcg = np.zeros(len(held_out.users)), np.zeros(len(held_out.users))
     for block in held_out.blocks(block_size):
         scores = np.array(scorer.score(held_out.users[block]), dtype=np.float32)
         mask_seen(scores, held_out.masked[block])
         recall[block], ndcg[block] = recall_ndcg(top_k(scores, k)[0], held_out.truth[block])
-    return recall, ndcg
+    return (recall, ndcg) if held_out.weights is None else (recall * held_out.weights, ndcg * held_out.weights)

@@ -57,26 +57,36 @@ class Candidates:
         relevant: held-out likes among them, shape ``(u, c)``.
         n_relevant: held-out likes of each user, among the candidates or not, shape ``(u,)``.
         items: positions of the candidates, -1 where a user has fewer, shape ``(u, c)``; None: not known.
+        weights: how much each user counts, shape ``(u,)``, see :class:`HeldOut`.
     """
 
     scores: NDArray[np.float32]
     relevant: NDArray[np.bool_]
     n_relevant: NDArray[np.int64]
     items: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def subset(self, users: NDArray[np.int64]) -> Candidates:
         """Return the candidates of some of the users."""
         items = None if self.items is None else self.items[users]
-        return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users], items)
+        weights = None if self.weights is None else self.weights[users]
+        return Candidates(self.scores[:, users], self.relevant[users], self.n_relevant[users], items, weights)
+
+    def judge(self, k: int) -> CandidateNDCG:
+        """Return what tells the users' figures of fused scores."""
+        return CandidateNDCG(self.relevant, self.n_relevant, k, self.weights)
 
     def figures(self, weights: NDArray[np.float32], k: int) -> NDArray[np.float64]:
-        """Return each user's NDCG@k of a weighted sum; weights of shape ``(s,)``, or ``(s, u)`` where users differ."""
+        """Return each user's NDCG@k of a weighted sum, times what the user counts.
+
+        Weights are of shape ``(s,)``, or ``(s, u)`` where users differ.
+        """
         members = np.flatnonzero(weights.reshape(len(weights), -1).any(axis=1))
         present = np.isfinite(self.scores[0])
         chosen = np.where(present, self.scores[members], np.float32(0))
         by_user = np.broadcast_to(weights.reshape(len(weights), -1)[members], (len(members), len(present)))
         fused = np.where(present, np.einsum("su,suc->uc", by_user, chosen), -np.inf)
-        return CandidateNDCG(self.relevant, self.n_relevant, k).by_user(fused)
+        return self.judge(k).by_user(fused)
 
 
 def collect(
@@ -104,7 +114,8 @@ def collect(
         return Candidates(empty, none.astype(np.bool_), np.zeros(0, dtype=np.int64), none)
     n_relevant = np.diff(held_out.truth.indptr).astype(np.int64)
     everyone = np.concatenate(items)
-    return Candidates(np.concatenate(scores, axis=1), hits(everyone, held_out.truth), n_relevant, everyone)
+    found = hits(everyone, held_out.truth)
+    return Candidates(np.concatenate(scores, axis=1), found, n_relevant, everyone, held_out.weights)
 
 
 def _block(
@@ -170,7 +181,7 @@ def learn_weights(
 
 
 def _forward(candidates: Candidates, *, k: int, max_members: int, max_steps: int = 20) -> NDArray[np.float32]:
-    gain = CandidateNDCG(candidates.relevant, candidates.n_relevant, k)
+    gain = candidates.judge(k)
     scores, n_scorers = candidates.scores, len(candidates.scores)
     unit: NDArray[np.float32] = np.eye(n_scorers, dtype=np.float32)
     single = [gain.of(scores[s]) for s in range(n_scorers)]
@@ -293,7 +304,8 @@ def conditional_logit(
     present = np.isfinite(scores[0])
     scores = np.where(present, scores, np.float32(0))
     levels = levels[used]
-    shares = (candidates.relevant[used] / np.sqrt(likes[used])[:, None]).astype(np.float32)
+    counts = np.sqrt(likes[used]) if candidates.weights is None else np.sqrt(likes[used]) / candidates.weights[used]
+    shares = (candidates.relevant[used] / counts[:, None]).astype(np.float32)
     of_user = shares.sum(axis=1)
     total = float(of_user.sum())
 

@@ -1,14 +1,13 @@
 """Find the settings of a scorer: its own first, then better ones around the best, as long as its share of work lasts.
 
 A direct search by coordinates (after Hooke and Jeeves, Direct search solution, JACM 1961): each option
-that a scorer's ``space`` names is moved by a large step as long as that ranks the held-out likes better, then by a
-smaller one. Curves of ranking figures over a ridge, a
-number of factors or a weight have one top, which this finds in a dozen fits wherever it lies in the range.
+that a scorer's ``space`` names is moved by a large step as long as that ranks the held-out likes better, then to the
+top of the parabola through the best three, then by smaller steps. Curves of ranking figures over a ridge, a number of
+factors or a weight have one top, which this finds in a dozen fits wherever it lies in the range.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import time
@@ -46,6 +45,8 @@ JUDGED = 2_000
 """At most so many users judge a trial; all of them judge what was found."""
 SURE = 0.5
 """A move must raise the mean by so many of its standard errors, or luck would wander over the flat top of a curve."""
+NEAR = 0.15
+"""A top that is nearer to a known point, in steps, is not worth a fit."""
 ROUNDS = 4
 """Of moves of one size, at most."""
 
@@ -140,7 +141,7 @@ class _Search:
 
     def attempt(self, options: Options, *, start: bool = False) -> bool:
         """Try settings, unless they were, and say whether they are the best now; a start that needs no more is kept."""
-        key = json.dumps(options, sort_keys=True, default=str)
+        key = _key(options)
         if key in self.trials:
             return False
         started = time.perf_counter()
@@ -179,31 +180,63 @@ class _Search:
         """Move option by option, by large steps first, until nothing helps or the work is done."""
         limit = budget(level, self._data.matrix.nnz)
         # What is measured by ratios often hangs together, as a ridge with the weight of what it holds back.
-        ratios = [name for name, span in space.items() if not isinstance(span, Choice) and span.log]
-        moves = [*((name,) for name in space), *itertools.combinations(ratios, 2)]
+        ratios = [name for name, span in space.items() if not isinstance(span, Choice) and span.log][:2]
+        moves = [*((name,) for name in space), *([tuple(ratios)] if len(ratios) == 2 else [])]
         for step in STEPS[level]:
             for _ in range(ROUNDS):
                 before = self.best
                 for names in moves:
-                    for direction in (1, -1):
-                        start = self.best
-                        while (options := self._moved(names, space, direction * step)) is not None:
-                            if self._spent + self._price(options) > limit:
-                                break  # a cheaper one may still fit
-                            better = self.attempt(options)
-                            task.note(f"{self._spec.name} {len(self.trials)}, best {self.best.ndcg:.4f}")
-                            if not better:
-                                break
-                        if self.best is not start:
-                            break
+                    self._along(names, space, step, limit)
+                    task.note(f"{self._spec.name} {len(self.trials)}, best {self.best.ndcg:.4f}")
                 if self.best is before:
                     break
 
-    def _moved(self, names: tuple[str, ...], space: Space, step: float) -> Options | None:
-        """Return the best settings with some options moved; None at the end of a range, or where one has no number."""
-        values = {name: self.best.options.get(name, self._defaults.get(name)) for name in names}
+    def _along(self, names: tuple[str, ...], space: Space, step: float, limit: float) -> None:
+        """Move some options together as long as it helps, then to the top of the parabola through the best three."""
+        figures, at, origin = {0: self.best.ndcg}, 0, self.best.options
+        for direction in (1, -1):
+            while (options := self._moved(origin, names, space, (at + direction) * step)) is not None:
+                if options == self.best.options:  # the end of a range
+                    break
+                figure = self._afforded(options, limit)
+                if figure is None:
+                    break
+                figures[at + direction] = figure
+                if options != self.best.options:
+                    break
+                at += direction
+            if at:
+                break
+        top = vertex(figures.get(at - 1), figures[at], figures.get(at + 1))
+        if abs(top) >= NEAR and (options := self._moved(origin, names, space, (at + top) * step)) is not None:
+            self._afforded(options, limit)
+
+    def _afforded(self, options: Options, limit: float) -> float | None:
+        """Try settings if that costs no more than what is left -> their figure; None: not known."""
+        key = _key(options)
+        if key not in self.trials and self._spent + self._price(options) <= limit:
+            self.attempt(options)
+        return self.trials[key].ndcg if key in self.trials else None
+
+    def _moved(self, origin: Options, names: tuple[str, ...], space: Space, step: float) -> Options | None:
+        """Return settings with some options moved; None at the end of a range, or where one has no number."""
+        values = {name: origin.get(name, self._defaults.get(name)) for name in names}
         found = {name: moved(space[name], value, step) for name, value in values.items()}
-        return None if None in found.values() else {**self.best.options, **found}
+        return None if None in found.values() else {**origin, **found}
+
+
+def _key(options: Options) -> str:
+    return json.dumps(options, sort_keys=True, default=str)
+
+
+def vertex(below: float | None, best: float, above: float | None) -> float:
+    """Return where the parabola through three figures, a step apart, has its top, in steps from the middle one.
+
+    0 where a neighbour is not known, or where the middle is no top.
+    """
+    if below is None or above is None or min(below, above) > best or below + above >= 2 * best:
+        return 0.0
+    return float(np.clip((above - below) / (4 * best - 2 * (below + above)), -0.5, 0.5))
 
 
 def moved(span: Range, value: Value, step: float) -> Value:

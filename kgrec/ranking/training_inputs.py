@@ -26,6 +26,8 @@ from kgrec.data.split import (
 from kgrec.errors import DataError
 from kgrec.graph.item_entities import item_labels
 from kgrec.graph.knowledge_graph import KnowledgeGraph
+from kgrec.models.ndcg import recall_ndcg
+from kgrec.models.top_k import mask_seen, top_k
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 RARE_RETURNS = 0.02
 """Where a smaller share of the events returns to an item, what a user knows comes after all else, not just anywhere."""
+
+
+LISTED, DRAWN = 20, 20
+"""Length of the lists that tell which likes are harder to find; users of whom the mean of all counts as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,14 @@ class HeldOut:
         users: positions of the users with held-out likes, shape ``(u,)``.
         truth: their held-out likes, CSR of shape ``(u, n_items)``.
         masked: what they are known to have seen, CSR of the same shape; never ranked.
+        weights: where likes were held out in two ways, how much each user counts, so that both ways count alike, shape
+            ``(u,)``, 1 in the mean; None: all count alike.
     """
 
     users: UserIndices
     truth: csr_array
     masked: csr_array
+    weights: NDArray[np.float64] | None = None
 
     def blocks(self, size: int) -> Iterator[slice]:
         """Iterate over slices of at most ``size`` users."""
@@ -76,7 +85,8 @@ class HeldOut:
         if len(self.users) <= most:
             return self
         rows = np.linspace(0, len(self.users) - 1, most).astype(np.int64)
-        return HeldOut(self.users[rows], self.truth[rows], self.masked[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return HeldOut(self.users[rows], self.truth[rows], self.masked[rows], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +210,15 @@ def prepare(
         )
     seen_last = share_of_returns(dataset) < RARE_RETURNS
     include_seen = config.recommend.include_seen and not seen_last
-    held_out, validation = _held_out(dataset, split, weights, include_seen=include_seen)
+    held_out, validation = _held_out(dataset, split, include_seen=include_seen)
+    counts = None
+    if split.latest is not None and len(held_out.users):
+        each = balanced(held_out, split.latest[held_out.users], np.bincount(fit.matrix.indices, minlength=fit.n_items))
+        held_out, counts = replace(held_out, weights=each), np.ones(dataset.n_users)
+        counts[held_out.users] = each
     refit = not marked or config.train.refit
     return TrainingInputs(
-        fit=replace(fit, validation=validation),
+        fit=replace(fit, validation=validation, validation_weights=counts),
         everything=arranged(np.ones(dataset.interactions.height, dtype=np.bool_)) if refit else None,
         held_out=held_out,
         seen=seen_matrix(dataset),
@@ -213,13 +228,33 @@ def prepare(
     )
 
 
-def _held_out(
-    dataset: Dataset, split: Split, weights: NDArray[np.float32], *, include_seen: bool
-) -> tuple[HeldOut, csr_array]:
+def balanced(held_out: HeldOut, latest: Mask, popularity: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how much each user counts, so that a per cent more of one kind of user is worth one of the other.
+
+    What comes next is harder to tell than what lies between known likes; how much harder is told by how well
+    popularity ranks either. Few users are drawn to the mean of all.
+
+    Args:
+        held_out: users and likes.
+        latest: whether a user's latest likes were held out, rather than drawn ones, shape ``(u,)``.
+        popularity: how many like each item, shape ``(n_items,)``.
+    """
+    figures = np.zeros(len(latest))
+    for block in held_out.blocks(512):
+        scores = np.tile(popularity.astype(np.float32), (len(held_out.users[block]), 1))
+        mask_seen(scores, held_out.masked[block])
+        figures[block] = recall_ndcg(top_k(scores, LISTED)[0], held_out.truth[block])[1]
+    mean = max(float(figures.mean()), 1e-6)
+    level = [(figures[kind].sum() + DRAWN * mean) / (kind.sum() + DRAWN) for kind in (latest, ~latest)]
+    weights = np.where(latest, 1 / level[0], 1 / level[1])
+    return np.asarray(weights / weights.mean())
+
+
+def _held_out(dataset: Dataset, split: Split, *, include_seen: bool) -> tuple[HeldOut, csr_array]:
     """Return what is held out, and the same likes as a matrix of all users."""
     from scipy.sparse import csr_array
 
-    truth = interaction_matrix(to_events(dataset, split.validation, weights), dataset.n_users, dataset.n_items)
+    truth = interaction_matrix(to_events(dataset, split.validation, split.weights), dataset.n_users, dataset.n_items)
     users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int64)
     if include_seen:
         masked = csr_array(truth.shape, dtype=np.bool_)

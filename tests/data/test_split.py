@@ -160,6 +160,21 @@ def test_cut_by_time_needs_times():
     assert split_validation(data, weights, TrainConfig(split="auto"), 1).validation.sum() == 1
 
 
+def test_half_of_the_users_lose_their_latest_where_there_are_times():
+    data = dataset([(u, i, "view", None, i, "train") for u in range(40) for i in range(10)])
+    weights = like_weights(data, FeedbackConfig(), GENERIC)
+    split = split_validation(data, weights, TrainConfig(split="auto", validation_fraction=0.2), 1)
+    assert 10 <= split.latest.sum() <= 30
+    held = pair_set(data, split.validation)
+    assert len(held) == 80
+    for user in np.flatnonzero(split.latest):
+        assert {item for u, item in held if u == user} == {8, 9}
+    others = [item for u, item in held if not split.latest[u]]
+    assert min(others) < 8
+    for kind in ("time", "ratio"):
+        assert split_validation(data, weights, TrainConfig(split=kind), 1).latest is None
+
+
 def test_marked_files_are_the_validation():
     rows = [*views(2, 5), (0, 7, "view", None, 1, "validation"), (0, 1, "view", None, 1, "validation")]
     data = dataset(rows)

@@ -87,7 +87,7 @@ def test_through_entities_is_the_sum_over_the_graphs_rows(data, monkeypatch):
 @pytest.mark.parametrize("rank", [8, 24])
 def test_the_graph_filter_without_users_is_what_comes_through_entities(data, monkeypatch, rank):
     monkeypatch.setattr(through, "MOST", 1000)
-    model = GraphFilter(rank=rank, graph_weight=0.5, decay=1.0).fit(data, seed=1)
+    model = GraphFilter(rank=rank, graph_weight=0.5, forgetting=0.0).fit(data, seed=1)
     rows = with_graph_rows(History.of(data.matrix).matrix, data.triples, 0.5).toarray().astype(np.float64)
     degrees, of_rows = rows.sum(axis=0), np.maximum(rows.sum(axis=1), 1e-12)
     normalised = rows / np.sqrt(of_rows)[:, None] / np.sqrt(degrees)

@@ -52,7 +52,7 @@ def test_the_scores_are_those_of_the_formula(seed, user_norm, item_norm, low_pas
     users, items = np.nonzero(rng.random((12, 9)) < 0.4)
     data = training_data(users, items, 12, 9)
     rank = 3
-    scorer = GraphFilter(rank=rank, low_pass=low_pass, user_norm=user_norm, item_norm=item_norm, decay=1.0)
+    scorer = GraphFilter(rank=rank, low_pass=low_pass, user_norm=user_norm, item_norm=item_norm, forgetting=0.0)
     scores = scorer.fit(data, seed=seed).score(np.arange(12))
     likes = data.matrix.toarray().astype(np.float64)
     of_users, of_items = (np.maximum(likes.sum(axis=axis), 1e-12) for axis in (1, 0))
@@ -69,15 +69,15 @@ def test_the_scores_are_those_of_the_formula(seed, user_norm, item_norm, low_pas
 
 def test_a_large_catalogue_keeps_the_largest_weights_of_each_item(monkeypatch):
     data = toy_training_data()
-    whole = GraphFilter(rank=4, decay=1.0).fit(data, seed=1)
+    whole = GraphFilter(rank=4, forgetting=0.0).fit(data, seed=1)
     monkeypatch.setattr(graph_filter, "DENSE_WEIGHTS", 5)
     monkeypatch.setattr(graph_filter, "KEPT", data.n_items)
     users = np.arange(data.n_users)
     np.testing.assert_allclose(
-        GraphFilter(rank=4, decay=1.0).fit(data, seed=1).score(users), whole.score(users), atol=1e-5
+        GraphFilter(rank=4, forgetting=0.0).fit(data, seed=1).score(users), whole.score(users), atol=1e-5
     )
     monkeypatch.setattr(graph_filter, "KEPT", 2)
-    cut = GraphFilter(rank=4, decay=1.0).fit(data, seed=1)
+    cut = GraphFilter(rank=4, forgetting=0.0).fit(data, seed=1)
     profile = Profile(np.arange(data.n_items), np.full(data.n_items, data.matrix.data.mean()))  # of strength 1 each
     weights = whole.state()["weights"]
     largest = np.argsort(-np.abs(weights), axis=0)[:2]

@@ -109,14 +109,14 @@ class TestEASEWithDecay(LinearContract):
     solves = ("checkerboard",)
 
     def make(self):
-        return EASE(regularization=5, decay=0.8)
+        return EASE(regularization=5, forgetting=0.5)
 
 
 class TestALSWithDecay(LinearContract):
     solves = ("checkerboard",)
 
     def make(self):
-        return ALS(factors=4, regularization=0.5, n_seeds=2, decay=0.8)
+        return ALS(factors=4, regularization=0.5, n_seeds=2, forgetting=0.5)
 
 
 class TestEASEWithGraph(LinearContract):
@@ -177,7 +177,7 @@ class TestTransitions(LinearContract):
 
 class TestTransitionsWithoutTexts(LinearContract):
     def make(self):
-        return Transitions(window=2, backward=0.0, backoff=0.0, decay=0.5)
+        return Transitions(window=2, backward=0.0, backoff=0.0, forgetting=1.0)
 
 
 class TestContent(LinearContract):
@@ -204,8 +204,8 @@ class TestContentByMeans(LinearContract):
         (EASE, {"regularization": 0}),
         (EASE, {"dropout": 1.0}),
         (EASE, {"text_weight": -1}),
-        (EASE, {"decay": 0}),
-        (ALS, {"decay": 1.1}),
+        (EASE, {"forgetting": -1}),
+        (ALS, {"forgetting": 11}),
         (ALS, {"factors": 1.5}),
         (ALS, {"n_seeds": True}),
         (ALS, {"alpha": "4"}),

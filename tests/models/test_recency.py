@@ -44,6 +44,7 @@ def test_without_times_nothing_is_old():
     events = replace(data.events, times=None)
     assert recency.steps_back(events, data.matrix) is None
     assert recency.decayed(data.matrix, None, 0.5) is data.matrix
+    assert recency.faded(data.matrix, None, 0.5) is data.matrix
 
 
 def test_decay_is_a_power_of_the_steps():
@@ -56,23 +57,23 @@ def test_decay_is_a_power_of_the_steps():
 def test_the_last_item_is_heeded_where_it_tells_what_comes_next():
     data = chain()
     scorer = ItemKNN(shrinkage=0).fit(data, seed=1)
-    assert scorer.refit_options()["decay"] < 1
+    assert scorer.refit_options()["forgetting"] > 0
     refitted = ItemKNN(shrinkage=0, **scorer.refit_options()).fit(replace(data, validation=None), seed=1)
     np.testing.assert_allclose(refitted.score(np.arange(5)), scorer.score(np.arange(5)))
 
 
 def test_all_items_count_alike_where_nothing_is_held_out():
-    assert ItemKNN().fit(replace(chain(), validation=None), seed=1).refit_options() == {"decay": 1.0}
+    assert ItemKNN().fit(replace(chain(), validation=None), seed=1).refit_options() == {"forgetting": 0.0}
 
 
-@pytest.mark.parametrize("decay", [0.5, 0.9])
-def test_scores_are_those_of_the_decayed_history(decay):
+@pytest.mark.parametrize("power", [0.5, 2.0])
+def test_scores_are_those_of_the_history_as_it_is_remembered(power):
     data = chain()
-    whole, scorer = EASE(decay=1.0).fit(data, seed=1), EASE(decay=decay).fit(data, seed=1)
+    whole, scorer = EASE(forgetting=0.0).fit(data, seed=1), EASE(forgetting=power).fit(data, seed=1)
     steps = recency.steps_back(data.events, data.matrix)
     weights = whole.state()["weights"]
     history = data.matrix.astype(np.float32)
-    history.data = (decay**steps).astype(np.float32)
+    history.data = ((1.0 + steps) ** -power).astype(np.float32)
     expected = history @ weights
     got = scorer.score(np.arange(data.n_users))
     known = np.isfinite(got)

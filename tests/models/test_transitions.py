@@ -35,19 +35,19 @@ def test_an_item_does_not_follow_itself():
 
 def test_the_next_item_of_the_others_comes_first():
     data = walk([0, 1, 2], [3, 1, 2], [4, 1], [0, 3])
-    scores = Transitions(window=1, backward=0.0, backoff=0.0, decay=0.2).fit(data, seed=1).score(np.array([2]))[0]
+    scores = Transitions(window=1, backward=0.0, backoff=0.0, forgetting=2.0).fit(data, seed=1).score(np.array([2]))[0]
     assert np.nanargmax(scores) == 2
 
 
 def test_weights_are_those_of_the_formula():
     text = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]], dtype=np.float32)
     data = walk([0, 2], [0, 2], [0, 3], item_text=text)
-    weights = Transitions(window=1, backward=0.0, backoff=2.0, neighbours=1, decay=0.8).fit(data, seed=1).state()
+    weights = Transitions(window=1, backward=0.0, backoff=2.0, neighbours=1, forgetting=0.5).fit(data, seed=1).state()
     scorer = Transitions().load_state(weights)
     (part,) = scorer.contributions(0, np.array([2, 1]))
     of_item, of_neighbour = part.values[:, part.sources == 0]
-    assert of_item == pytest.approx(2 / (3 + 2) * 0.8)  # left three times, twice for item 2; one step back
-    assert of_neighbour == pytest.approx(2 / (3 + 2) * 0.8)  # the back-off: item 1 has the text of item 0
+    assert of_item == pytest.approx(2 / (3 + 2) * 2**-0.5)  # left three times, twice for item 2; one step back
+    assert of_neighbour == pytest.approx(2 / (3 + 2) * 2**-0.5)  # the back-off: item 1 has the text of item 0
 
 
 def test_without_times_it_says_why_it_is_left_out():

@@ -58,10 +58,21 @@ def test_no_budget_lets_nothing_in_that_costs_anything():
     assert found.ndcg(learn_height(found, 0.0)) == found.ndcg(-20)
 
 
-def test_budget_shrinks_with_the_number_of_cold_items():
-    assert budget(0.02, 200, 1000) == 0.02
-    assert budget(0.02, 100, 1000) == pytest.approx(0.005)
-    assert budget(0.02, 10, 1000) == pytest.approx(0.00005)
+def test_budget_shrinks_with_the_number_of_new_items():
+    known = np.full(1000, 9)
+    assert budget(0.02, 200, known) == 0.02
+    assert budget(0.02, 100, known) == pytest.approx(0.005)
+    assert budget(0.02, 10, known) == pytest.approx(0.00005)
+
+
+def test_a_tail_of_items_that_nobody_happened_to_like_is_worth_no_budget():
+    rng = np.random.default_rng(0)
+    likes = rng.poisson(rng.gamma(2.0, 1.0, 1000))
+    tail = int((likes == 0).sum())
+    assert tail > 200
+    assert budget(0.02, tail, likes) < 0.005
+    withheld = likes * (rng.random(1000) > 0.5)
+    assert budget(0.02, int((withheld == 0).sum()), withheld) > 0.015
 
 
 def test_parts_sum_to_affine_scores_and_warm_items_keep_theirs():

@@ -81,13 +81,7 @@ class GraphOptions(Options):
         0.3, ge=0, description="how much a relation counts at the start, an interaction counting 1; 0: no graph"
     )
     use_text: bool = Field(True, description="whether text vectors are used")
-    decay: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="an item of the history counts decay ** i of its weight if the user turned to i others since; only"
-        " when a user is scored; None, where the data has times: what ranks held-out likes best",
-    )
+    forgetting: recency.Forgetting = None
     threads: int | None = Field(
         None, ge=1, description="for this training; None takes one for small graphs, else what is set"
     )
@@ -193,12 +187,12 @@ class GraphScorer(Configured):
         self._messages = Messages.from_state(self._state)
         self._known = np.asarray(self._state["items"].any(axis=1))
         self._by_factor = ByFactor(self._state["items"])
-        self._history, self._decay = recency.remembered(self._history, data, given.decay, self._score_histories)
+        self._history, self._power = recency.remembered(self._history, data, given.forgetting, self._score_histories)
         return self
 
     def refit_options(self) -> dict[str, Any]:
-        """Return what a fit on all data needs to know of this one: how long to train, and the decay found best."""
-        return {"epochs": self.best_epoch, "decay": self._decay}
+        """Return what a fit on all data needs to know of this one: how long to train, and the forgetting found best."""
+        return {"epochs": self.best_epoch, "forgetting": self._power}
 
     def score(self, users: UserIndices) -> Scores:
         """Score all items -> float32 ``(u, n_items)``.
