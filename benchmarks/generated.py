@@ -144,9 +144,7 @@ def prepare_generated(name: str, out: Path, seed: int) -> Prepared:
     held = _is_test(likes, shape, rng)
     train, test = table.filter(~held), table.filter(held)
     files = [write(train, out / "train.tsv")]
-    # As `kgrec evaluate` does: what settings are chosen on is cut like what they are judged on.
-    config = f'[train]\nsplit = "{"ratio" if shape.split == "random" else "time"}"\n\n'
-    config += interactions("train.tsv", time="time")
+    config = interactions("train.tsv", time="time")
     items = pl.DataFrame({"i": np.arange(shape.items)}).select(item_id=pl.format("i{}", "i"))
     columns = 'columns = { id = "item_id" }'
     if shape.text:

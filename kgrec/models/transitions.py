@@ -67,7 +67,7 @@ class Transitions(ItemItemScorer):
     def price(cls, options: dict[str, Any], data: TrainingData) -> float:
         """Return about how many seconds a fit takes: pairs of events within the window, all pairs of texts."""
         texts = 2.5e-8 * data.n_items**2 if data.item_text is not None and options["backoff"] > 0 else 0.0
-        return 2e-7 * len(data.events) * options["window"] + texts
+        return float(2e-7 * len(data.events) * options["window"] + texts)
 
     def _learn(
         self,
