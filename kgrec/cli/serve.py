@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from kgrec.project import Project
 
 LOOPBACK = "127.0.0.1"
+
+THINNING = 5.0
+"""Seconds between looks for receipts that are too old."""
 
 
 @workspace_command
@@ -76,11 +80,14 @@ def _follow(project: Project, stop: threading.Event, watch: bool, run: CommandLi
     """Count events of other processes within 50 ms, and serve new trainings where that is asked for."""
     from kgrec.live.event_log import FORGETS
 
-    live, refused = project.live, ""
+    live, refused, thinned = project.live, "", 0.0
     forgets = live.log.state(FORGETS)
     while not stop.wait(0.05):
         try:
             live.catch_up()
+            if time.monotonic() - thinned > THINNING:  # in small steps, so that nobody waits for them
+                thinned = time.monotonic()
+                live.log.thin(time.time() - 86_400 * project.config.serve.receipt_days)
             if (now := live.log.state(FORGETS)) != forgets:  # another process forgot somebody
                 forgets = now
                 live.reload()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic_core import to_json
 
 from kgrec.artifacts import replacing, storage_errors
 from kgrec.errors import CorruptArtifactError, StorageError
@@ -157,7 +158,7 @@ class EventLog:
         Raises:
             BusyError: too many calls wait already.
         """
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        text = to_json(record).decode()
         return self._submit(_Job((), ((rec_id, user_id, at, text),), Future()))
 
     def _submit(self, job: _Job) -> Future[Appended]:
@@ -281,6 +282,12 @@ class EventLog:
         with self.connection() as db:
             for (record,) in db.execute("SELECT record FROM lists WHERE time >= ? ORDER BY time", (since,)):
                 yield json.loads(record)
+
+    def thin(self, before: float, most: int = 1_000) -> int:
+        """Remove receipts made before a moment (unix seconds), at most so many at once; returns how many."""
+        query = "DELETE FROM lists WHERE rec_id IN (SELECT rec_id FROM lists WHERE time < ? ORDER BY time LIMIT ?)"
+        with self.connection() as db:
+            return db.execute(query, (before, most)).rowcount
 
     def state(self, name: str) -> str | None:
         """Return what :meth:`set_state` kept last, or None."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 from kgrec.live.lists import ServedList
@@ -11,40 +13,52 @@ Key = tuple[Any, ...]
 """What a list was asked for with; the user's id comes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """A list and how it is sent."""
+
+    made: ServedList
+    text: bytes
+
+
 class ListCache:
-    """Bounded; not safe for several threads: the caller holds a lock."""
+    """Bounded; safe for many threads."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._lists: OrderedDict[Key, ServedList] = OrderedDict()
+        self._size, self._lock = size, threading.Lock()
+        self._lists: OrderedDict[Key, KeptList] = OrderedDict()
         self._by_user: dict[str, set[Key]] = {}
 
     def __len__(self) -> int:
         return len(self._lists)
 
-    def get(self, key: Key) -> ServedList | None:
+    def get(self, key: Key) -> KeptList | None:
         """Return the list that was made for a key, or None."""
-        if (found := self._lists.get(key)) is not None:
-            self._lists.move_to_end(key)
-        return found
+        with self._lock:
+            if (found := self._lists.get(key)) is not None:
+                self._lists.move_to_end(key)
+            return found
 
-    def keep(self, key: Key, made: ServedList) -> None:
+    def keep(self, key: Key, made: KeptList) -> None:
         """Keep a list; the oldest ones leave."""
-        self._lists[key] = made
-        self._by_user.setdefault(key[0], set()).add(key)
-        while len(self._lists) > self._size:
-            old, _ = self._lists.popitem(last=False)
-            keys = self._by_user[old[0]]
-            keys.discard(old)
-            if not keys:
-                del self._by_user[old[0]]
+        with self._lock:
+            self._lists[key] = made
+            self._by_user.setdefault(key[0], set()).add(key)
+            while len(self._lists) > self._size:
+                old, _ = self._lists.popitem(last=False)
+                keys = self._by_user[old[0]]
+                keys.discard(old)
+                if not keys:
+                    del self._by_user[old[0]]
 
     def drop(self, user_id: str) -> None:
         """Forget the lists of a user."""
-        for key in self._by_user.pop(user_id, set()):
-            self._lists.pop(key, None)
+        with self._lock:
+            for key in self._by_user.pop(user_id, set()):
+                self._lists.pop(key, None)
 
     def clear(self) -> None:
         """Forget all."""
-        self._lists.clear()
-        self._by_user.clear()
+        with self._lock:
+            self._lists.clear()
+            self._by_user.clear()

@@ -55,6 +55,11 @@ class ListRequest(Strict):
     kind: Literal["list", "similar", "chat"] = "list"
     min_seq: int = 0
 
+    @property
+    def participant(self) -> str:
+        """Who takes part in experiments: nobody where a list answers a talk, or is of an earlier moment."""
+        return (self.user_id or "") if self.kind == "list" and self.at is None and not self.likes else ""
+
     def model_post_init(self, _context: Any, /) -> None:
         """Check what belongs together, and bounds."""
         if self.user_id is None and not self.likes and not self.text.strip():

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.errors import UserError
+from kgrec.errors import NotFoundError, UserError
 from kgrec.live.edits import Edits
 from kgrec.live.lists import Boost, ListRequest, ServedItem, ServedList, insert, pick, pin
 from kgrec.live.models import Snapshot
@@ -92,6 +92,23 @@ def make_list(
     made = (secrets.token_hex(12), user.user_id, served, now.models.version, seq, now.rev)
     what = (chosen.name, chosen.shown, chosen.experiment, chosen.variant)
     return ServedList(*made, *what, seed, time.time(), pool_scores)
+
+
+def expected(now: Snapshot, chosen: Chosen, request: ListRequest) -> dict[str, Any]:
+    """Say what a request would get, without making its list, JSON values.
+
+    Raises:
+        NotFoundError: there is no such attribute or item.
+        UserError: no item meets the conditions.
+    """
+    allowed = now.catalogue.allowed((*chosen.rules.where, *request.where))
+    for boost in request.boosts:
+        now.catalogue.allowed(boost.where)
+    for key in request.likes:
+        if key not in now.catalogue.positions:
+            raise NotFoundError.of("item", key, now.catalogue.positions)
+    count = len(now.catalogue.positions) if allowed is None else int(allowed.sum())
+    return {"placement": chosen.name, "shown": chosen.shown, "variant": chosen.variant, "items": count}
 
 
 def new_scores(now: Snapshot, fused: NDArray[np.float32]) -> NDArray[np.float32]:

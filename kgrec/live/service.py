@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from pydantic_core import to_json
 
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.errors import NotFoundError, UserError
 from kgrec.live.edits import STEP, Edits
 from kgrec.live.event_log import Appended, EventLog, built_seq
 from kgrec.live.events import Event
-from kgrec.live.list_cache import Key, ListCache
+from kgrec.live.list_cache import KeptList, Key, ListCache
 from kgrec.live.lists import ListRequest, ServedItem, ServedList, edited
-from kgrec.live.making import EXPLAINING, Listener, make_list, new_scores, stand_in
+from kgrec.live.making import EXPLAINING, Listener, expected, make_list, new_scores, stand_in
 from kgrec.live.models import Models, Snapshot
 from kgrec.live.placements import DEFAULT, Chosen, Placements
 from kgrec.live.profiles import LiveProfiles
@@ -42,6 +43,9 @@ PATIENCE = 5.0
 
 ANONYMOUS = "anonymous"
 """Whose receipt it is where a list is for nobody in particular."""
+
+ASKED = set(ListRequest.model_fields)
+"""What a receipt keeps of a request."""
 
 MOMENTS = 4
 """Earlier moments whose users are remembered."""
@@ -167,55 +171,56 @@ class LiveService:
             NotFoundError: there is no such placement, attribute or item.
             UserError: no item meets the conditions, or nothing is known of the moment ``at``.
         """
+        return self.listed(request).made
+
+    def kept(self, request: ListRequest) -> KeptList | None:
+        """Return the list of a request where it was made before, without waiting; else None."""
+        if request.user_id is None or self.names.name or request.min_seq > self.models.profiles.applied:
+            return None
+        request = request.model_copy(update={"user_id": self._one(request.user_id)})
+        key = self._key(request, self.placements.choose(request.placement, request.participant))
+        return None if key is None else self._cache.get(key)
+
+    def listed(self, request: ListRequest) -> KeptList:
+        """Make a list, as :meth:`recommend` does, with what is sent of it."""
         if request.min_seq:
             self._wait_for(request.min_seq)
         if request.user_id is not None:
             request = request.model_copy(update={"user_id": self._one(request.user_id)})
-        chosen = self.placements.choose(request.placement, self._taking_part(request))
+        chosen = self.placements.choose(request.placement, request.participant)
         key = self._key(request, chosen)
         with self._lock:
             if key is not None and (found := self._cache.get(key)) is not None:
-                return self._shown(found)
+                return found
             models, seq = self.models, self.models.profiles.applied
             edits = Edits.of(self.records, request.user_id)
             now = models.state(self.records) if request.at is None else self._earlier(models, request)
             listener = self._listener(now.models, request, edits, now)
             size = models.profiles.size(listener.user.user_id)
         made = make_list(now, request, chosen, listener, secrets.randbits(48), seq)
+        values = made.to_dict()
+        if self.config.serve.receipts:
+            receipt = {
+                **values,
+                "request": request.model_dump(include=ASKED),
+                "edits": edits.model_dump(exclude={"past"}),
+            }
+            self.log.keep_list(made.rec_id, made.user_id or ANONYMOUS, receipt, made.time)
+        shown = self._shown(made)
+        done = KeptList(shown, to_json({**values, "user_id": shown.user_id}))
         if key is not None:
             with self._lock:
                 # What came for this user meanwhile is not in the list: then it is not kept.
                 same = models.profiles.size(made.user_id) == size and Edits.of(self.records, made.user_id) == edits
-                if models is self.models and same and now.rev == self.records.rev:
-                    self._cache.keep(key, made)
-        if self.config.serve.receipts:
-            own = edits.model_dump(exclude={"past"})
-            receipt = {**made.to_dict(), "request": request.model_dump(), "edits": own}
-            self.log.keep_list(made.rec_id, made.user_id or ANONYMOUS, receipt, made.time)
-        return self._shown(made)
-
-    @staticmethod
-    def _taking_part(request: ListRequest) -> str:
-        """Return who takes part in experiments: nobody where a list answers a talk, or is of an earlier moment."""
-        return (request.user_id or "") if request.kind == "list" and request.at is None and not request.likes else ""
+                if models is self.models and same and now.rev == self.records.rev:  # nor was the catalogue changed
+                    self._cache.keep(key, done)
+        return done
 
     def check(self, request: ListRequest) -> dict[str, Any]:
-        """Say what a request would get, without making its list.
-
-        Raises:
-            NotFoundError: there is no such placement, attribute or item.
-            UserError: no item meets the conditions.
-        """
-        chosen = self.placements.choose(request.placement, self._taking_part(request))
-        now = self.now
-        allowed = now.catalogue.allowed((*chosen.rules.where, *request.where))
-        for boost in request.boosts:
-            now.catalogue.allowed(boost.where)
-        stand_in(now, request.likes)
+        """Say what a request would get; see :func:`kgrec.live.making.expected`."""
         known = request.user_id is not None and self.knows(request.user_id)
-        count = len(now.catalogue.positions) if allowed is None else int(allowed.sum())
-        shown = {"placement": chosen.name, "shown": chosen.shown, "variant": chosen.variant}
-        return {**shown, "known": known, "items": count}
+        chosen = self.placements.choose(request.placement, request.participant)
+        return {**expected(self.now, chosen, request), "known": known}
 
     def _earlier(self, models: Models, request: ListRequest) -> Snapshot:
         """Return what lists are made with as of a moment, with the user's events of the log up to then."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import Field, StringConstraints
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from kgrec.errors import KgrecError, UserError
@@ -142,16 +144,31 @@ class ListBody(ListRequest):
             raise ValueError("texts are written about 20 items at most")
 
 
-@router.post("/v1/recommend", response_model=ServedList)
-def recommend(request: Request, body: ListBody) -> Response:
+BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": ListBody.model_json_schema()}}}}
+
+
+@router.post("/v1/recommend", response_model=ServedList, openapi_extra=BODY)
+async def recommend(request: Request) -> Response:
     """A list for a user, for somebody with some likes, or for what somebody says; with reasons where asked for."""
-    asked = ListRequest.model_construct(**{name: value for name, value in body if name in ListRequest.model_fields})
+    try:  # the busiest route: nothing is read twice, and a list that is there is sent without a thread
+        body = ListBody.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_context=False, include_url=False)) from None
+    here = serving(request)
+    if body.texts is None and not body.validate_only and (found := here.live.kept(body)) is not None:
+        return Response(found.text, media_type="application/json")
+    return await to_thread.run_sync(_listed, here, body, limiter=here.limiter)
+
+
+def _listed(here: Serving, body: ListBody) -> Response:
     if body.validate_only:
-        return as_json(live(request).check(asked))
-    made = live(request).recommend(asked).to_dict()
-    if body.texts is not None:
-        _with_texts(serving(request), made, body)
-    return as_json(made)
+        return as_json(here.live.check(body))
+    made = here.live.listed(body)
+    if body.texts is None:
+        return Response(made.text, media_type="application/json")
+    values = made.made.to_dict()
+    _with_texts(here, values, body)
+    return as_json(values)
 
 
 def _with_texts(serving: Serving, made: dict[str, Any], body: ListBody) -> None:

@@ -128,6 +128,9 @@ def scope_of(method: str, path: str) -> Scope | None:
 ADMIN = ("/v1/models", "/page/models", "/metrics", "/v1/off-policy", "/v1/jobs")
 """What only those who run the server may ask for."""
 
+SLOW = ("/v1/generate", "/v1/jobs", "/v1/users-for-item", "/v1/graph", "/v1/models", "/texts", "/graph", "/page/models")
+"""What may take seconds, and must not take the places of lists."""
+
 ASKING = frozenset(
     f"/v1/{name}"
     for name in (
@@ -145,7 +148,8 @@ class Gatekeeper:
         self.app, self.serving = app, serving
         self.hosts = {host.casefold() for host in hosts}
         self.waiting = serving.live.config.serve.waiting
-        self.running = 0
+        self.running = {False: 0, True: 0}
+        """Requests being answered: those that are quick, and those that take long by themselves."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -164,18 +168,19 @@ class Gatekeeper:
             await send(message)
 
         counted = not scope["path"].startswith(("/health/", "/metrics"))
-        if refused is None and counted and self.running >= self.waiting:
+        slow = scope["path"].startswith(SLOW)
+        if refused is None and counted and self.running[slow] >= self.waiting:
             refused = problem(503, "too many requests at once", "send it again after a moment")
         try:
             if refused is not None:
                 await refused(scope, receive, watched)
                 return
-            self.running += counted
-            self.serving.metrics.running.set(self.running)
+            self.running[slow] += counted
+            self.serving.metrics.running.set(sum(self.running.values()))
             try:
                 await self.app(scope, _limited(receive, most(scope["path"])), watched)
             finally:
-                self.running -= counted
+                self.running[slow] -= counted
         finally:
             route = scope.get("route")  # set by the router; absent of what no route answers
             labels = (route.path if isinstance(route, Route) else "unknown", scope["method"], str(status))

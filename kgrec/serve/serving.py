@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from anyio import CapacityLimiter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kgrec.live.service import LiveService
+from kgrec.models.threads import usable_cores
 from kgrec.project import Project
 from kgrec.serve.jobs import Jobs
 from kgrec.serve.keys import Keys
@@ -60,6 +62,11 @@ class Serving:
     metrics: Metrics
 
     @cached_property
+    def limiter(self) -> CapacityLimiter:
+        """Lets as many lists be made at once as there are cores; more would only wait for each other."""
+        return CapacityLimiter(max(usable_cores(), 2))
+
+    @cached_property
     def jobs(self) -> Jobs:
         """Bulk imports and exports."""
         return Jobs(self.live, self.project.workspace.root)
@@ -67,8 +74,7 @@ class Serving:
 
 def as_json(value: Any, status: int = 200) -> Response:
     """Return JSON values as an answer, without validating them a second time."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, media_type="application/json")
+    return Response(to_json(value), status, media_type="application/json")
 
 
 def serving(request: Request) -> Serving:

@@ -287,15 +287,17 @@ def test_other_sites_and_other_names_are_refused(client):
 def test_too_many_at_once_are_told_to_come_back(project, tmp_path):
     app = create_app(Serving(project.live, project, Keys(tmp_path / "k"), Metrics()))
     gate = Gatekeeper(app, Serving(project.live, project, Keys(tmp_path / "k"), Metrics()), ("localhost",))
-    gate.running = gate.waiting
+    gate.running[False] = gate.waiting
     client = TestClient(gate, base_url="http://localhost")
     full = client.post("/v1/recommend", json={"user_id": "u00"})
     assert full.status_code == 503
     assert full.headers["retry-after"]
     assert client.get("/health/live").status_code == 200
-    gate.running = 0
+    assert client.post("/v1/search", json={"text": "x"}).status_code == 503
+    assert client.get("/v1/jobs").status_code == 200
+    gate.running[False] = 0
     assert client.post("/v1/recommend", json={"user_id": "u00"}).status_code == 200
-    assert gate.running == 0
+    assert sum(gate.running.values()) == 0
 
 
 def routes():
