@@ -437,7 +437,7 @@ class ServeConfig(TomlTable):
     """After so long an event counts half for what is trending."""
     waiting: Positive = 16
     """Requests that are answered at once; what comes beyond is told to come back (503), so that those who are let in
-    do not wait long. What takes long by itself (texts, audiences, bulk jobs, new models) has as many places of its own."""
+    do not wait long. What takes long by itself (texts, audiences, bulk jobs) has as many places of its own."""
     receipt_days: Annotated[float, Field(gt=0.0, le=100_000.0)] = 90.0
     """After so many days a receipt goes; results of experiments and estimates rest on what is left."""
 

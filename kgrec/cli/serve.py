@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kgrec.project import Project
 
 LOOPBACK = "127.0.0.1"
+
+CONNECTIONS = 2_000
+"""Connections at once; what comes beyond is told to come back."""
 
 THINNING = 5.0
 """Seconds between looks for receipts that are too old."""
@@ -69,7 +72,8 @@ def serve(
     shown = "localhost" if host == LOOPBACK else host
     run.say(f"serving {project.workspace.root} at http://{shown}:{port} · Ctrl-C stops it")
     try:
-        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+        told: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+        uvicorn.run(app, host=host, port=port, limit_concurrency=CONNECTIONS, **told)
     finally:
         stop.set()
         tail.join(timeout=5)

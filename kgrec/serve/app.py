@@ -5,6 +5,7 @@ Errors are problem details (RFC 9457). Without keys only the machine itself may 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.metadata import version
@@ -38,6 +39,11 @@ from kgrec.serve.serving import Serving
 
 MAX_BODY = 1 << 20
 """Bytes of a request at most."""
+
+IMPORT = "/v1/jobs/import"
+
+SENDING_S = 20.0
+"""Seconds that a request may take to come."""
 
 TOO_LONG = f"a request may hold {MAX_BODY:,} bytes, an import {MAX_IMPORT:,}"
 
@@ -165,23 +171,37 @@ class Gatekeeper:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *SAFE]
+            elif not message.get("more_body"):
+                leave()  # whoever reads slowly holds no place
             await send(message)
 
-        counted = not scope["path"].startswith(("/health/", "/metrics"))
-        slow = scope["path"].startswith(SLOW)
-        if refused is None and counted and self.running[slow] >= self.waiting:
-            refused = problem(503, "too many requests at once", "send it again after a moment")
+        def leave() -> None:
+            nonlocal counted
+            self.running[slow] -= counted
+            counted = False
+
+        counted, slow, path = False, scope["path"].startswith(SLOW), scope["path"]
         try:
+            if refused is None and path != IMPORT:
+                try:  # before it takes a place: whoever sends slowly, or never ends, holds nobody up
+                    async with asyncio.timeout(SENDING_S):
+                        receive = await _whole(receive)
+                except TimeoutError:
+                    refused = problem(408, f"the request did not come within {SENDING_S:g} s")
+                except HTTPException as error:
+                    refused = problem(error.status_code, error.detail)
+            wanted = not path.startswith(("/health/", "/metrics"))
+            if refused is None and wanted and self.running[slow] >= self.waiting:
+                refused = problem(503, "too many requests at once", "send it again after a moment")
             if refused is not None:
                 await refused(scope, receive, watched)
                 return
+            counted = wanted
             self.running[slow] += counted
             self.serving.metrics.running.set(sum(self.running.values()))
-            try:
-                await self.app(scope, _limited(receive, most(scope["path"])), watched)
-            finally:
-                self.running[slow] -= counted
+            await self.app(scope, _limited(receive, MAX_IMPORT) if path == IMPORT else receive, watched)
         finally:
+            leave()
             route = scope.get("route")  # set by the router; absent of what no route answers
             labels = (route.path if isinstance(route, Route) else "unknown", scope["method"], str(status))
             self.serving.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
@@ -195,7 +215,8 @@ class Gatekeeper:
             return problem(403, "a page of another site may not change anything here")
         if method not in ("GET", "HEAD") and (origin := headers.get("origin")) and origin.partition("://")[2] != host:
             return problem(403, "a page of another site may not change anything here")
-        if int(headers.get("content-length") or 0) > most(path):
+        length = headers.get("content-length") or "0"
+        if not length.isdigit() or int(length) > (MAX_IMPORT if path == IMPORT else MAX_BODY):
             return problem(413, TOO_LONG)
         wanted = scope_of(method, path)
         if not self.serving.keys.keys or wanted is None:
@@ -227,9 +248,25 @@ SAFE = tuple(
 """Headers of every answer."""
 
 
-def most(path: str) -> int:
-    """Return how many bytes a request may hold."""
-    return MAX_IMPORT if path == "/v1/jobs/import" else MAX_BODY
+async def _whole(receive: Receive) -> Receive:
+    """Read all of a request; what comes after it is still received.
+
+    Raises:
+        HTTPException: it is too long, whatever its header says.
+    """
+    read, body, last = _limited(receive, MAX_BODY), bytearray(), False
+    while not last:
+        message = await read()
+        body += message.get("body", b"")
+        last = not message.get("more_body")
+    kept: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+    if message["type"] != "http.request":
+        kept.append(message)
+
+    async def again() -> Message:
+        return kept.pop(0) if kept else await receive()
+
+    return again
 
 
 def _limited(receive: Receive, most: int) -> Receive:
