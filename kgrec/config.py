@@ -411,6 +411,8 @@ class PlacementConfig(TomlTable):
     explore: Fraction = 0.0
     """Temperature of the draw: 0 shows the best in their order; above, items swap places by chance, the more often the
     closer their scores are, and every place keeps the probability with which it was filled."""
+    policy: Literal["scores", "thompson", "linucb"] = "scores"
+    """What ``explore`` goes by: the scores alone, or also how often each item was taken where it was shown."""
 
 
 class ExperimentConfig(TomlTable):

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-TASTES, FOCUS, SKEW = 40, 3.0, 0.8
+TASTES, FOCUS, SKEW = 40, 7.0, 0.4
 ACTIONS, ODDS = ("view", "click", "like", "purchase"), (0.45, 0.3, 0.15, 0.1)
 START, SPAN = 1_700_000_000, 180 * 86_400
 POOL = 2_000

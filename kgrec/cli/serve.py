@@ -91,6 +91,7 @@ def _follow(project: Project, stop: threading.Event, watch: bool, run: CommandLi
             live.catch_up()
             if time.monotonic() - thinned > THINNING:  # in small steps, so that nobody waits for them
                 thinned = time.monotonic()
+                live.bandits.learn()
                 live.log.thin(time.time() - 86_400 * project.config.serve.receipt_days)
             if (now := live.log.state(FORGETS)) != forgets:  # another process forgot somebody
                 forgets = now

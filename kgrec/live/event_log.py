@@ -249,9 +249,10 @@ class EventLog:
                 found[key] = found[owner]
         return found
 
-    def of_lists(self) -> pl.DataFrame:
-        """Return all events that name the list in which their item was shown, columns of :data:`SCHEMA`."""
-        return self._frame(f"SELECT {', '.join(SCHEMA)} FROM events WHERE rec_id IS NOT NULL ORDER BY seq", ())
+    def of_lists(self, after: int = 0) -> pl.DataFrame:
+        """Return events with a ``seq`` above ``after`` that name the list of their item, columns of :data:`SCHEMA`."""
+        query = f"SELECT {', '.join(SCHEMA)} FROM events WHERE rec_id IS NOT NULL AND seq > ? ORDER BY seq"
+        return self._frame(query, (after,))
 
     def _frame(self, query: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
         with self.connection() as db:

@@ -125,6 +125,7 @@ class ServedList:
         seed: of what was drawn.
         time: unix seconds.
         pool: scores of the candidates that were drawn from, best first; empty where nothing was drawn.
+        known: what was known of each of them, where a policy drew that learns; see :mod:`kgrec.live.bandits`.
     """
 
     rec_id: str
@@ -140,12 +141,18 @@ class ServedList:
     seed: int
     time: float
     pool: tuple[float, ...] = ()
+    known: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         names = [field.name for field in fields(self)]
         values = dict(zip(names, map(self.__getattribute__, names), strict=True))
-        return {**values, "items": [item.to_dict() for item in self.items], "pool": list(self.pool)}
+        return {
+            **values,
+            "items": [item.to_dict() for item in self.items],
+            "pool": list(self.pool),
+            "known": list(self.known),
+        }
 
 
 def edited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
+from kgrec.live.bandits import explore_by
 from kgrec.live.edits import Edits
 from kgrec.live.lists import Boost, ListRequest, ServedItem, ServedList, insert, pick, pin
 from kgrec.live.models import Snapshot
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from kgrec.explain.reasons import Explainer
     from kgrec.ranking.users import UserRef
     from kgrec.types import ItemList
+
+Learned = Callable[[Sequence[str], NDArray[np.floating]], NDArray[np.float64]]
 
 EXPLAINING = threading.Lock()
 """The explainer keeps what it looked up last."""
@@ -45,7 +48,13 @@ class Listener:
 
 
 def make_list(
-    now: Snapshot, request: ListRequest, chosen: Chosen, listener: Listener, seed: int, seq: int
+    now: Snapshot,
+    request: ListRequest,
+    chosen: Chosen,
+    listener: Listener,
+    seed: int,
+    seq: int,
+    learned: Learned | None = None,
 ) -> ServedList:
     """Make a list.
 
@@ -56,6 +65,7 @@ def make_list(
         listener: whom it is for.
         seed: of what is drawn.
         seq: of the last event that was counted.
+        learned: ids and scores of candidates -> what is known of them, for policies that learn.
     """
     placement, recommender, user = chosen.rules, now.models.recommender, listener.user
     n = request.n or placement.n
@@ -77,7 +87,14 @@ def make_list(
         ids = [now.catalogue.new_ids[item - first] for item in items]
         found = insert(found, ids, items, values)
         found = pick(found, np.arange(min(pool, len(found.items))))
-    drawn = draw(found.scores, n, placement.explore, np.random.default_rng(seed))
+    known_of: tuple[tuple[float, float], ...] = ()
+    rng = np.random.default_rng(seed)
+    if placement.policy == "scores" or placement.explore <= 0 or learned is None:
+        drawn = draw(found.scores, n, placement.explore, rng)
+    else:
+        arms = learned(found.item_ids, found.scores)
+        known_of = tuple((float(a), float(b)) for a, b in arms)
+        drawn = explore_by(placement.policy, found.scores, arms, n, placement.explore, rng)
     pool_scores = tuple(map(float, found.scores)) if placement.explore > 0 else ()
     found = pick(found, drawn.order)
     found, places, odds = pin(found, drawn, placement.pin, now.catalogue.positions, n)
@@ -91,7 +108,7 @@ def make_list(
     )
     made = (secrets.token_hex(12), user.user_id, served, now.models.version, seq, now.rev)
     what = (chosen.name, chosen.shown, chosen.experiment, chosen.variant)
-    return ServedList(*made, *what, seed, time.time(), pool_scores)
+    return ServedList(*made, *what, seed, time.time(), pool_scores, known_of)
 
 
 def expected(now: Snapshot, chosen: Chosen, request: ListRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pydantic_core import to_json
 
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.errors import NotFoundError, UserError
+from kgrec.live.bandits import Bandits
 from kgrec.live.edits import STEP, Edits
 from kgrec.live.event_log import Appended, EventLog, built_seq
 from kgrec.live.events import Event
@@ -65,7 +67,8 @@ class LiveService:
         self.config, self.log, self._load, self._file = config, log, load, config_file
         self.names = Pseudonyms.of(config_file.parent)
         self.placements = Placements(config)
-        self.records = Records(log)
+        self.records, self.bandits = Records(log), Bandits(log, self.placements)
+        self.bandits.learn()
         self._lock = threading.RLock()
         self._cache = ListCache(config.serve.cache)
         self.talks = Talks(config, self.recommend, lambda: self.now)
@@ -197,7 +200,8 @@ class LiveService:
             now = models.state(self.records) if request.at is None else self._earlier(models, request)
             listener = self._listener(now.models, request, edits, now)
             size = models.profiles.size(listener.user.user_id)
-        made = make_list(now, request, chosen, listener, secrets.randbits(48), seq)
+        learned = partial(self.bandits.known, chosen.shown, chosen.rules.policy)
+        made = make_list(now, request, chosen, listener, secrets.randbits(48), seq, learned)
         values = made.to_dict()
         if self.config.serve.receipts:
             receipt = {
@@ -367,7 +371,8 @@ class LiveService:
                 mine = self.log.of_users(then.ids_of(request.user_id))
                 then.apply(mine.filter((pl.col("seq") <= record["seq"]) & (pl.col("seq") > models.profiles.built)))
                 listener = self._listener(models, request, edits, now, then)
-        made = make_list(now, request, chosen, listener, record["seed"], record["seq"])
+        kept = np.array(record["known"], dtype=np.float64).reshape(-1, 2)
+        made = make_list(now, request, chosen, listener, record["seed"], record["seq"], lambda _ids, _scores: kept)
         made = replace(made, rec_id=rec_id, time=record["time"])
         return made, [item.to_dict() for item in made.items] == record["items"]
 

@@ -165,6 +165,7 @@ class Gatekeeper:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         refused = self._refusal(scope["method"], scope["path"], headers)
         begun, status = time.perf_counter(), 500
+        counted, slow, path = False, scope["path"].startswith(SLOW), scope["path"]
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -180,7 +181,6 @@ class Gatekeeper:
             self.running[slow] -= counted
             counted = False
 
-        counted, slow, path = False, scope["path"].startswith(SLOW), scope["path"]
         try:
             if refused is None and path != IMPORT:
                 try:  # before it takes a place: whoever sends slowly, or never ends, holds nobody up

@@ -196,6 +196,25 @@ def test_a_drawn_list_tells_what_another_temperature_would_earn(live):
     assert estimate(live.log, "drawn", 0.05)["ips"].effective < 30
 
 
+@pytest.mark.parametrize("policy", ["thompson", "linucb"])
+def test_a_policy_learns_which_items_are_taken_and_its_lists_are_made_again(folder, policy):
+    settings = ["placements.learn.n=4", "placements.learn.explore=0.5", f"placements.learn.policy={policy}"]
+    live = kgrec.open(folder, overrides=[*HASHING, *settings]).live
+    wanted, shown = "", []
+    for k in range(150):
+        made = live.recommend(ListRequest(user_id="u00", placement="learn"))
+        wanted = wanted or ids(made)[-1]
+        shown.append(wanted in ids(made)[:1])
+        if wanted in ids(made):
+            live.append([Event(user_id=f"fan{k}", item_id=wanted, action="click", rec_id=made.rec_id)])
+        live.log.flush()
+        live.bandits.learn()
+    assert sum(shown[-50:]) > sum(shown[:50])
+    assert live.replay(made.rec_id)[1]
+    assert all(0 < item.propensity <= 1 for item in made.items)
+    live.log.close()
+
+
 def test_an_experiment_with_a_placement_that_is_not_there_is_an_error(folder):
     project = kgrec.open(folder, overrides=[*HASHING, "experiments.trial.placement=nowhere"])
     with pytest.raises(ConfigError, match="nowhere"):

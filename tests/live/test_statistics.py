@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgrec.config import ExperimentConfig
+from kgrec.live.bandits import explore_by
 from kgrec.live.experiments import compare, radius, uneven
 from kgrec.live.off_policy import off_policy
 from kgrec.live.placements import assign, draw, propensities, temper
@@ -28,6 +29,20 @@ def test_draws_follow_their_propensities():
     for item, probability in told.items():
         assert (first == item).mean() == pytest.approx(probability, abs=0.03)
     assert draw(scores, 3, 0.0, rng).order.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("policy", ["thompson", "linucb"])
+def test_draws_of_policies_that_learn_follow_the_chances_they_log(policy):
+    scores = np.array([1.0, 0.8, 0.3, 0.0])
+    known = np.array([[0, 4.0], [9, 4.0], [2, 2.0], [0, 0.0]]) if policy == "thompson" else np.full((4, 2), 0.3)
+    rng = np.random.default_rng(0)
+    drawn = [explore_by(policy, scores, known, 2, 0.5, rng) for _ in range(1_500)]
+    first = np.array([each.order[0] for each in drawn])
+    for item in range(4):
+        logged = [each.propensities[0] for each in drawn if each.order[0] == item]
+        if logged:
+            assert (first == item).mean() == pytest.approx(np.mean(logged), abs=0.05)
+    assert (first == 1).mean() > 0.4 or policy == "linucb"
 
 
 def simulated(rng, lists=6_000):

@@ -54,12 +54,14 @@ class Server:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-        self.port = port
-        self.process = subprocess.Popen(command, env=environment, preexec_fn=limited, stderr=subprocess.DEVNULL)
+        self.port, self.errors = port, folder / "errors.txt"
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(command, env=environment, preexec_fn=limited, stderr=errors)
 
     def wait(self, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            assert self.process.poll() is None, self.errors.read_text()
             try:
                 if ask(self.port, "GET", "/health/ready")[0] == 200:
                     return
