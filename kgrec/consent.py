@@ -209,12 +209,14 @@ class Consent:
         file: where it is kept.
         hosts: pairs of origin and name of the variable whose value it may get; :data:`NO_SECRET` for none.
         paths: pairs of workspace and file or folder outside of it that is read.
+        codes: pairs of workspace and digest of its own plugin, whose code is run.
         ask: puts a question to the user and returns the answer; None where nobody can be asked.
     """
 
     file: Path = field(default_factory=trust_file)
     hosts: frozenset[tuple[str, str]] = frozenset()
     paths: frozenset[tuple[str, str]] = frozenset()
+    codes: frozenset[tuple[str, str]] = frozenset()
     ask: Callable[[str], bool] | None = None
 
     @classmethod
@@ -232,11 +234,12 @@ class Consent:
             document: Any = tomlkit.parse(file.read_text(encoding="utf-8")).unwrap()
             hosts = frozenset((str(one["origin"]), str(one["variable"])) for one in document.get("host", []))
             paths = frozenset((str(one["workspace"]), str(one["path"])) for one in document.get("path", []))
+            codes = frozenset((str(one["workspace"]), str(one["sha256"])) for one in document.get("code", []))
         except FileNotFoundError:
             return cls(file, ask=ask)
         except (OSError, UnicodeDecodeError, TOMLKitError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"{file} cannot be read: {error}", hint="fix or remove it") from None
-        return cls(file, hosts, paths, ask)
+        return cls(file, hosts, paths, codes, ask)
 
     def host(self, url: str, variable: str = NO_SECRET) -> Consent:
         """Return this consent, with ``url`` getting texts and the value of ``variable``, if the user agrees.
@@ -287,6 +290,26 @@ class Consent:
         self._decide(f"this workspace wants to read {target}, which is outside of it", f"kgrec trust path {target}")
         return self.allow(paths=[(home, str(target))])
 
+    def code(self, home: Path, digest: str) -> Consent:
+        """Return this consent, with the workspace's own plugin being run as it stands, if the user agrees.
+
+        Args:
+            home: the workspace, resolved.
+            digest: SHA-256 of the plugin's text.
+
+        Raises:
+            ConsentError: it is not allowed; the hint says how to allow it.
+        """
+        if (str(home), digest) in self.codes:
+            return self
+        changed = any(workspace == str(home) for workspace, _ in self.codes)
+        told = "was changed since it was allowed" if changed else "is code that nobody allowed yet"
+        self._decide(
+            f"kgrec_plugins.py of {home} {told}: it can do all that you can",
+            f"read it, then kgrec trust code -w {home}",
+        )
+        return self.allow(code=[(str(home), digest)])
+
     def _typed(self, address: str, variable: str) -> bool:
         """Say whether the user typed this address; a variable that kgrec.toml names is not typed with it."""
         return address in _HOSTS and variable not in _NAMED
@@ -295,9 +318,16 @@ class Consent:
         if self.ask is None or not self.ask(f"{question}. Allow it?"):
             raise ConsentError(question, hint=f"if that is what you want: {command}")
 
-    def allow(self, *, hosts: Iterable[tuple[str, str]] = (), paths: Iterable[tuple[str, str]] = ()) -> Consent:
-        """Keep that something is allowed and return the consent that knows it."""
-        made = Consent(self.file, self.hosts | set(hosts), self.paths | set(paths), self.ask)
+    def allow(
+        self,
+        *,
+        hosts: Iterable[tuple[str, str]] = (),
+        paths: Iterable[tuple[str, str]] = (),
+        code: Iterable[tuple[str, str]] = (),
+    ) -> Consent:
+        """Keep that something is allowed and return the consent that knows it; of a workspace's code the last text."""
+        codes = dict(self.codes) | dict(code)
+        made = Consent(self.file, self.hosts | set(hosts), self.paths | set(paths), frozenset(codes.items()), self.ask)
         made.save()
         return made
 
@@ -305,9 +335,11 @@ class Consent:
         """Forget all that concerns an origin, a variable, a workspace or a path; also return how much that was."""
         hosts = frozenset(pair for pair in self.hosts if text not in pair)
         paths = frozenset(pair for pair in self.paths if text not in pair)
-        made = Consent(self.file, hosts, paths, self.ask)
+        codes = frozenset(pair for pair in self.codes if text not in pair)
+        made = Consent(self.file, hosts, paths, codes, self.ask)
         made.save()
-        return made, len(self.hosts) + len(self.paths) - len(hosts) - len(paths)
+        before = len(self.hosts) + len(self.paths) + len(self.codes)
+        return made, before - len(hosts) - len(paths) - len(codes)
 
     def save(self) -> None:
         """Write the file; only its owner may read it."""
@@ -316,6 +348,7 @@ class Consent:
         document = {
             "host": [{"origin": address, "variable": variable} for address, variable in sorted(self.hosts)],
             "path": [{"workspace": workspace, "path": path} for workspace, path in sorted(self.paths)],
+            "code": [{"workspace": workspace, "sha256": digest} for workspace, digest in sorted(self.codes)],
         }
         with storage_errors(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

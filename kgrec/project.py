@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kgrec.config import Config
 from kgrec.consent import allow_paths, allow_typed, check_options, check_paths
 from kgrec.errors import UserError
+from kgrec.local_plugins import with_own_plugin
 from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.requests import Moment, as_request
@@ -80,7 +81,7 @@ def open_project(
         from kgrec.data.additions import finish_killed_append
 
         finish_killed_append(workspace)
-    manager = manager or load_plugins(also=plugins)
+    manager = with_own_plugin(manager or load_plugins(also=plugins), workspace.root)
     settings = load_settings(workspace.config_file, overrides, domain_defaults=manager.domain_defaults)
     allow_typed(settings, workspace.root)
     return Project(workspace, settings, manager)

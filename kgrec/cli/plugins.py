@@ -88,10 +88,21 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the plugin: hidden-gems.")],
     also: Annotated[list[str] | None, typer.Option("--with", metavar="KIND", help="A further kind of part.")] = None,
     folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where its folder goes.")] = Path(),
+    local: Annotated[bool, typer.Option("--local", help="Write kgrec_plugins.py of the workspace instead.")] = False,
 ) -> None:
-    """Start a plugin: a small complete package with its contract tests."""
+    """Start a plugin: a small complete package with its contract tests, or the workspace's own."""
     from kgrec.plugin.scaffolding import new_plugin
 
+    if local:
+        from kgrec.local_plugins import allow
+        from kgrec.workspace import Workspace
+
+        Workspace(run.workspace).check()
+        (file,) = new_plugin([kind, *(also or [])], name, run.workspace, local=True)
+        allow(run.workspace)
+        print(file)
+        run.say("it runs wherever this workspace is opened; after a change you are asked again, or: kgrec trust code")
+        return
     written = new_plugin([kind, *(also or [])], name, folder)
     for path in written:
         print(path)

@@ -24,6 +24,7 @@ def trust(run: CommandLineRun) -> None:
     found = Consent.load()
     records = [{"what": "host", "where": address, "for": variable or None} for address, variable in sorted(found.hosts)]
     records += [{"what": "path", "where": path, "for": workspace} for workspace, path in sorted(found.paths)]
+    records += [{"what": "code", "where": workspace, "for": digest} for workspace, digest in sorted(found.codes)]
 
     def show() -> None:
         if not records:
@@ -64,6 +65,19 @@ def path(
     home = run.workspace.resolve()
     Consent.load().allow(paths=[(str(home), str(target))])
     run.say(f"{home} may read {target}")
+
+
+@workspace_command
+def code(run: CommandLineRun) -> None:
+    """Allow the workspace's own plugin, kgrec_plugins.py, to run as it stands now.
+
+    Its code can do all that you can: read it first. Where the file is changed, or the workspace is moved or handed
+    over, it is asked about again.
+    """
+    from kgrec.local_plugins import FILE, allow
+
+    digest = allow(run.workspace)
+    run.say(f"{FILE} of {run.workspace.resolve()} may run ({digest[:12]})")
 
 
 @workspace_command

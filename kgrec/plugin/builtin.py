@@ -314,6 +314,11 @@ def kgrec_commands() -> list[Spec]:
         Spec("trust", f"{cli}.trust:trust", "Show what workspaces may reach: hosts, secrets, files outside of them."),
         Spec("trust host", f"{cli}.trust:host", "Allow a host to get texts, and the value of a variable."),
         Spec("trust path", f"{cli}.trust:path", "Allow the workspace to read a file or folder outside of it."),
+        Spec(
+            "trust code",
+            f"{cli}.trust:code",
+            "Allow the workspace's own plugin, kgrec_plugins.py, to run as it stands now.",
+        ),
         Spec("trust remove", f"{cli}.trust:remove", "Withdraw what was allowed."),
         Spec("doctor", f"{cli}.doctor:doctor", "Check the environment and the workspace."),
     ]

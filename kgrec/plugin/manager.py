@@ -25,6 +25,9 @@ T = TypeVar("T")
 ENTRY_POINT_GROUP = "kgrec"
 BUILTIN = "kgrec"
 
+LOCAL = "kgrec_plugins"
+"""Name of a workspace's own plugin, see :mod:`kgrec.local_plugins`."""
+
 CONTRACT = 1
 """Version of the contract between kgrec and plugins; a plugin states the one it is written for as ``contract = 1``."""
 
@@ -114,8 +117,14 @@ class PluginManager:
         problems: what is wrong with commands; each costs the command that it names.
     """
 
-    def __init__(self, hooked: pluggy.PluginManager, plugins: Sequence[PluginInfo]) -> None:
-        self._pluggy = hooked
+    def __init__(
+        self,
+        hooked: pluggy.PluginManager,
+        plugins: Sequence[PluginInfo],
+        entries: Sequence[EntryPoint] | None = None,
+        also: Sequence[object] = (),
+    ) -> None:
+        self._pluggy, self._entries, self._also = hooked, entries, also
         self.plugins = list(plugins)
         self.problems: list[KgrecError] = []
         self._registries: dict[str, Registry] = {}
@@ -166,6 +175,10 @@ class PluginManager:
                 problem = f"command {spec.name!r} of plugin {self.named(owner)} is left out: {first!r} has one"
                 self.problems.append(PluginError(problem, hint=f"rename it, or set KGREC_DISABLE={owner}"))
         return list(kept.values())
+
+    def with_plugin(self, plugin: object) -> PluginManager:
+        """Return the same plugins and one more, a module or an object with hooks."""
+        return load_plugins(self._entries, also=[*self._also, plugin])
 
     def broken(self) -> list[PluginInfo]:
         """Return the plugins that are not in use although nobody disabled them."""
@@ -302,16 +315,17 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None, *, also: Sequence[
     disabled = _disabled([entry.name for entry in found])
     loaded = [_load(manager, entry, disabled) for entry in sorted(found, key=lambda e: e.name)]
     for plugin in also:
-        info = _register(manager, plugin, str(vars(plugin).get("__name__", type(plugin).__name__)), None)
+        name = str(vars(plugin).get("__name__", type(plugin).__name__))
+        info = _register(manager, plugin, LOCAL if name.startswith(f"{LOCAL}_") else name, None)
         if info.error:
             raise PluginError(f"plugin {info.name!r} cannot be used: {info.error}")
         loaded.append(info)
-    return PluginManager(manager, [_describe(manager, builtin, BUILTIN, None), *loaded])
+    return PluginManager(manager, [_describe(manager, builtin, BUILTIN, None), *loaded], entries, also)
 
 
 def _disabled(names: Sequence[str]) -> set[str]:
     disabled = {name.strip() for name in os.environ.get("KGREC_DISABLE", "").split(",") if name.strip()}
-    for name in sorted(disabled - set(names)):
+    for name in sorted(disabled - {*names, LOCAL}):
         raise NotFoundError.of("plugin", name, names, where="KGREC_DISABLE")
     return disabled
 

@@ -159,7 +159,8 @@ def _module(kinds: Sequence[str], name: str, module: str, *, local: bool) -> str
             imports += head
             bodies.append(body)
         target = values["function"] if kind == "command" else values["Class"]
-        spec = f'Spec("{values["name"]}", "{place}:{target}", "{values["summary"]}")'
+        where = f'f"{{__name__}}:{target}"' if local else f'"{place}:{target}"'
+        spec = f'Spec("{values["name"]}", {where}, "{values["summary"]}")'
         offered = values["CONSTANT"] if kind == "domain" else spec
         offers.setdefault(KINDS[kind].hook, []).append(offered)
     if local or set(kinds) - {"domain", "recipe"}:

@@ -81,6 +81,7 @@ ARGUMENTS = {
     "trust": [],
     "trust host": ["not an address"],
     "trust path": ["{root}/no such file"],
+    "trust code": [],
     "trust remove": ["nothing"],
     "doctor": [],
 }

@@ -26,7 +26,7 @@ def test_every_kind_keeps_its_contract(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_is_short_and_whole(tmp_path, kind):
     files = {path.name: path for path in new_plugin([kind], "hidden-gems", tmp_path)}
-    code = files["__init__.py" if kind == "domain" else "kgrec_hidden_gems.py"].read_text()
+    (code,) = (files[name].read_text() for name in ("__init__.py", "kgrec_hidden_gems.py") if name in files)
     assert len(code.splitlines()) <= 50
     project = tomllib.loads(files["pyproject.toml"].read_text())
     assert project["project"]["entry-points"]["kgrec"] == {"hidden-gems": "kgrec_hidden_gems"}
