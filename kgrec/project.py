@@ -18,6 +18,7 @@ from kgrec.ranking.requests import Moment, as_request
 from kgrec.ranking.where import Where
 from kgrec.settings import Settings, load_settings
 from kgrec.types import ItemList, Profile, Request, Vectors, as_texts, canonical_id
+from kgrec.workers import HERE, Workers
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Project:
         self.workspace = workspace
         self.settings = settings
         self.manager = manager
+        self.workers: Workers = HERE  # who trains, evaluates and reads files; of kgrec.cluster.connection.connect
 
     @property
     def config(self) -> Config:
@@ -253,9 +255,9 @@ class Project:
         from kgrec.ranking.training_inputs import TrainOptions
 
         check_paths(self.config, self.workspace.root)
-        defaults = self.config.train
-        refit = defaults.refit if refit is None else refit
-        order = TrainOptions(device or defaults.device, only and as_texts(only, "only"), tune, reset_tuning, refit)
+        refit = self.config.train.refit if refit is None else refit
+        asked = (device or self.config.train.device, only and as_texts(only, "only"), tune, reset_tuning, refit)
+        order = TrainOptions(*asked, self.workers)
         self.unload()
         report = train_workspace(self.workspace, self.config, self.manager, order, progress)
         self.unload()
@@ -372,10 +374,9 @@ class Project:
 
     def titles(self, item_ids: Sequence[str]) -> list[str]:
         """Return what to show for items: the title, or the id where there is none."""
-        if "ranker" in vars(self) and not self.workspace.stale("models"):  # it is loaded, and numbers them alike
-            rows = [self.ranker.item_positions[key] for key in item_ids]
-        else:
-            rows = self.dataset.item_positions(list(item_ids)).tolist()
+        loaded = "ranker" in vars(self) and not self.workspace.stale("models")  # and numbers them alike
+        known = self.ranker.item_positions if loaded else None
+        rows = [known[key] for key in item_ids] if known else self.dataset.item_positions(list(item_ids)).tolist()
         return [self.cards.title(row) or key for row, key in zip(rows, item_ids, strict=True)]
 
     def info(self) -> dict[str, Any]:
@@ -525,8 +526,8 @@ class Project:
         """
         from kgrec.explain.faithfulness import faithfulness
 
-        seed = self.config.seed if seed is None else seed
-        return faithfulness(self.explainer, self.recommender.scores_of, users=users, items=items, seed=seed)
+        drawn = {"users": users, "items": items, "seed": self.config.seed if seed is None else seed}
+        return faithfulness(self.explainer, self.recommender.scores_of, **drawn)
 
     def evaluate(
         self, plan: EvaluationPlan | None = None, *, device: str | None = None, progress: Progress = SILENT
@@ -545,7 +546,7 @@ class Project:
     def _evaluator(self) -> Evaluator:
         from kgrec.evaluate.evaluator import Evaluator
 
-        return Evaluator(self.workspace, self.config, self.domain, self.manager, self.graph)
+        return Evaluator(self.workspace, self.config, self.domain, self.manager, self.graph, self.workers)
 
     def evaluate_ratings(
         self, plan: RatingsPlan | None = None, *, progress: Progress = SILENT

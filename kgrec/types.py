@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, DataError, UsageError
+from kgrec.workers import HERE, Workers
 
 if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
     import polars as pl
@@ -299,6 +300,7 @@ class TrainingData:
             ``matrix`` among them; None where nothing is known of it.
         item_terms: TF-IDF of the words of the items' texts, CSR of shape ``(n_items, n_terms)``, unit or empty rows;
             only where there is ``rejected``, else None.
+        workers: who may fit a part of the work, by blocks of users or items; see :mod:`kgrec.workers`.
         private: what was released of all likes under differential privacy: nothing else of other users may be learned
             from; None: no such bound.
         user_ids, item_ids: the ids behind the rows and columns of ``matrix``, where it was made of a frame, else None.
@@ -316,6 +318,7 @@ class TrainingData:
     item_terms: csr_array | None = None
     private: PrivateLikes | None = None
     validation_weights: NDArray[np.float64] | None = None
+    workers: Workers = HERE
     user_ids: pl.Series | None = None
     item_ids: pl.Series | None = None
 

@@ -91,6 +91,7 @@ def evaluate(
         int,
         typer.Option(metavar="N", min=0, help="Users, drawn at random, whose lists are kept and shown on the page."),
     ] = 5,
+    cluster: options.Cluster = None,
 ) -> None:
     """Train on a part of the data, and measure the lists on the rest.
 
@@ -143,7 +144,7 @@ def evaluate(
             examples=examples,
             folds=folds,
         )
-        with run.progress() as progress:
+        with run.progress() as progress, run.workers(cluster):
             lists = project.evaluate(plan, progress=progress)
         found = lists
         show = partial(show_lists, lists.record)

@@ -162,7 +162,11 @@ class CommandLineRun:
             Consent.load(ask_on_terminal).host(f"ray://{where}")
         with connect(where, config) as workers:
             self.say(f"cluster {where}: {workers.count} workers")
-            yield workers
+            self.project.workers = workers
+            try:
+                yield workers
+            finally:
+                self.project.workers = HERE
 
     def say(self, message: str) -> None:
         """Write a line for people on stderr, unless ``--quiet``."""

@@ -49,6 +49,7 @@ def train(
             "--refit/--no-refit", help="Fit in the end on files marked validation, too; by default as in kgrec.toml."
         ),
     ] = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Fit the scorers and learn how much each counts.
 
@@ -56,7 +57,7 @@ def train(
     Ctrl-C ends a search without losing what it found.
     """
     chosen = options.scorer_names(only)
-    with run.progress() as progress:
+    with run.progress() as progress, run.workers(cluster):
         report = run.project.train(
             device=device.value if device else None,
             only=chosen,

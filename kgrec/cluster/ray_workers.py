@@ -22,7 +22,7 @@ AHEAD = 2
 WINDOW = 4
 """Blocks for each worker, at most, that were begun and not taken yet."""
 ATTEMPTS = 5
-"""Workers that may die in turn under one block, or before they begin, before that is an error."""
+"""Workers that may die in turn under one block, or twice as many before they begin, before that is an error."""
 PATIENCE_S = 120.0
 """Seconds to wait for a worker where none is there."""
 LOOK_S = 1.0
@@ -198,7 +198,7 @@ class RayWorkers:
             machine, there, python = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._stillborn += 1
-            if self._stillborn < ATTEMPTS:
+            if self._stillborn < 2 * ATTEMPTS:
                 return
             raise ClusterError(
                 f"workers cannot start: {' '.join(str(error).split())[-300:]}",

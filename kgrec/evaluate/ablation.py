@@ -30,6 +30,7 @@ from kgrec.ranking.rerank.pipeline import prepare as prepare_steps
 from kgrec.ranking.training_inputs import TrainingInputs, prepare
 from kgrec.significance import Interval, share
 from kgrec.types import Triples, Vectors
+from kgrec.workers import HERE, Workers
 
 GraphState = Literal["true", "none", "shuffled"]
 WITHOUT_GRAPH = "without graph"
@@ -62,6 +63,7 @@ class EvaluationInputs:
         encode: makes text vectors.
         device: ``"cpu"`` or ``"cuda"``.
         examples: makes examples of lists with reasons, or None.
+        workers: who fits.
     """
 
     dataset: Dataset
@@ -72,6 +74,7 @@ class EvaluationInputs:
     encode: Encode
     device: str = "cpu"
     examples: MakeExamples | None = None
+    workers: Workers = HERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from kgrec.ranking.training import resolve_device, train, wanted
 from kgrec.ranking.training_inputs import TextInputs
 from kgrec.ranking.tuned import tuned_config
 from kgrec.types import Vectors
+from kgrec.workers import HERE, Workers
 from kgrec.workspace import Workspace, package_versions
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Evaluator:
         domain: the domain in force.
         manager: the plugins.
         graph: the knowledge graph.
+        workers: who fits.
     """
 
     workspace: Workspace
@@ -66,6 +68,7 @@ class Evaluator:
     domain: Domain
     manager: PluginManager
     graph: KnowledgeGraph
+    workers: Workers = HERE
 
     def lists(self, plan: EvaluationPlan, device: str | None, progress: Progress) -> tuple[ListsRecord, pl.DataFrame]:
         """Train and judge all systems of a plan.
@@ -117,7 +120,7 @@ class Evaluator:
         return Dataset.load(self.workspace.folder("dataset"))
 
     def _inputs(self, config: Config, progress: Progress) -> EvaluationInputs:
-        texts = TextInputs(self.workspace, self.config, self.manager, self.domain, lambda: self.graph)
+        texts = TextInputs(self.workspace, self.config, self.manager, self.domain, lambda: self.graph, self.workers)
 
         def encoded(dataset: Dataset, split: Split, names: bool) -> tuple[Vectors | None, Vectors | None]:
             vectors = texts.encode(dataset, split, progress, entity_names=names)
@@ -131,6 +134,7 @@ class Evaluator:
             manager=self.manager,
             triples=triples if len(triples) else None,
             encode=encoded,
+            workers=self.workers,
         )
 
     @contextmanager
@@ -248,7 +252,7 @@ class _Judging:
         data = f"{system.graph}-{system.text}"
         store = FitStore(None if self.folder is None else self.folder / data, data)
         only = list(system.scorers) if system.scorers else None
-        fitter = Fitter(settings, store=store)
+        fitter = Fitter(settings, store=store, workers=self.inputs.workers)
         ranker, report = train(training, self.inputs.manager.registry("scorer"), fitter, only=only)
         ranker = ranker.at_end() if self.at_end else ranker
         skipped = {r.name: r.skipped for r in report.scorers if r.skipped}

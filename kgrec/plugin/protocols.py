@@ -172,6 +172,7 @@ class Traits:
             scored, and from nothing else.
         dated: what it says of items depends on what happened lately, and it is fitted in a moment: a list as of an
             earlier moment fits it again on what had happened by then.
+        by_blocks: it has ``TrainingData.workers`` do its work by blocks, so it is not fitted by one of them.
     """
 
     content_based: bool = False
@@ -179,6 +180,7 @@ class Traits:
     kept: bool = False
     private: bool = False
     dated: bool = False
+    by_blocks: bool = False
 
 
 @runtime_checkable

@@ -34,6 +34,7 @@ from kgrec.plugin.spec import Spec
 from kgrec.progress import SILENT, Progress, Recording
 from kgrec.ranking.training_inputs import HeldOut
 from kgrec.types import TrainingData
+from kgrec.workers import HERE, Workers
 from kgrec.workspace import load_arrays, read_json, save_arrays, storage_errors, write_json
 
 Figures = dict[str, Any]
@@ -152,11 +153,13 @@ class Fitter:
         config: settings; ``seed``, ``fusion.metric_k`` and ``scorers`` are read.
         progress: told of the fits, and of the epochs of those that train by epochs.
         store: keeps fits for an interrupted training.
+        workers: who fits.
     """
 
     config: Config
     progress: Progress = SILENT
     store: FitStore = FitStore(None)
+    workers: Workers = HERE
 
     def selected(self, spec: Spec, options: Options, data: TrainingData, held_out: HeldOut) -> Selected:
         """Fit a scorer on the fit part, or take what is kept of it, and judge it on the held-out likes."""

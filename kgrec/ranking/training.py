@@ -28,15 +28,16 @@ from kgrec.ranking.fusion_weights import collect, learn_fusion
 from kgrec.ranking.places import place_shares
 from kgrec.ranking.private_training import train_privately
 from kgrec.ranking.ranker import Ranker
-from kgrec.ranking.search import select
 from kgrec.ranking.second_stage import import_lightgbm
 from kgrec.ranking.second_stage_training import add_second_stage
+from kgrec.ranking.side_by_side import refitted, settle
 from kgrec.ranking.together import Together, compare_together
 from kgrec.ranking.train_report import ScorerResult, TrainReport
 from kgrec.ranking.training_inputs import TextInputs, TrainingInputs, TrainOptions, prepare
 from kgrec.ranking.tuned import earlier
 from kgrec.ranking.tuning import quiet_optuna, search
 from kgrec.types import TrainingData
+from kgrec.workers import told
 from kgrec.workspace import Workspace, package_versions
 
 CURRENT_S = 30 * 86_400
@@ -71,7 +72,8 @@ def train_workspace(
         graph = KnowledgeGraph(workspace.folder("graph"), config.graph.base_iri)
         weights = like_weights(dataset, config.feedback, domain)
         split = split_validation(dataset, weights, config.train, config.seed)
-        vectors = TextInputs(workspace, config, manager, domain, lambda: graph).encode(dataset, split, progress)
+        texts = TextInputs(workspace, config, manager, domain, lambda: graph, order.workers)
+        vectors = texts.encode(dataset, split, progress)
         with workspace.publish("text", "models", seed=config.seed) as (text, models):
             vectors.save(text.folder)
             text.facts["encoder"] = vectors.encoder
@@ -91,15 +93,14 @@ def train_workspace(
             found = search(inputs, registry, Fitter(config, progress), order, workspace, made_from=key)
             starts = {} if order.reset_tuning else earlier(workspace, registry)
             store = FitStore(workspace.cache / "training", key)
-            ranker, report = train(
-                inputs, registry, Fitter(found.config, progress, store), only=order.only, starts=starts
-            )
-            told: dict[str, str] = {}
+            fitter = Fitter(found.config, progress, store, order.workers)
+            ranker, report = train(inputs, registry, fitter, only=order.only, starts=starts)
+            notes: dict[str, str] = {}
             if config.train.distill:
-                ranker, told["distilled"] = with_distilled(ranker, inputs, config, progress)
+                ranker, notes["distilled"] = with_distilled(ranker, inputs, config, progress)
             ranker.save(models.folder, config.train.precision)
             facts = {
-                **told,
+                **notes,
                 "device": chosen,
                 "threads": threads.count,
                 "threads_because": threads.why,
@@ -182,14 +183,12 @@ def train(
         return train_privately(inputs, registry, names, fitter)
     specs, skipped = _usable(registry, names, inputs.fit)
     selected = []
-    with fitter.progress.task("fitting scorers", total=len(specs)) as task:
-        for spec in specs:
-            task.note(spec.name)
-            start = (starts or {}).get(spec.name)
-            try:
-                selected.append(select(fitter, spec, inputs.fit, inputs.held_out, task, start))
-            except PartError as error:  # its plugin's fault: the others go on without it
-                skipped.append(ScorerResult(spec.name, skipped=error.message))
+    with fitter.progress.task(told("fitting scorers", fitter.workers), total=len(specs)) as task:
+        for spec, found in zip(specs, settle(fitter, specs, inputs, starts or {}, task), strict=True):
+            if isinstance(found, PartError):  # its plugin's fault: the others go on without it
+                skipped.append(ScorerResult(spec.name, skipped=found.message))
+            else:
+                selected.append(found)
     fitted = time.perf_counter()
     weights, gate, together = _learn(selected, inputs, config)
     judged = {s.name: s.scorer for s in selected}
@@ -296,13 +295,9 @@ def _refit(
     if inputs.everything is None:
         return {s.name: s.scorer for s in chosen}, {}
     scorers, seconds = {}, {}
-    everything = replace(inputs.everything, validation=None)
-    with fitter.progress.task("fitting on all data", total=len(chosen)) as task:
-        for one in chosen:
-            task.note(one.name)
-            fitted = fitter.fit(registry[one.name], one.refit_options, everything, "everything")
+    with fitter.progress.task(told("fitting on all data", fitter.workers), total=len(chosen)) as task:
+        for one, fitted in zip(chosen, refitted(fitter, chosen, registry, inputs, task), strict=True):
             scorers[one.name], seconds[one.name] = fitted
-            task.advance()
     return scorers, seconds
 
 

@@ -31,10 +31,12 @@ from kgrec.models.top_k import mask_seen, top_k
 from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import PluginManager
 from kgrec.progress import Progress
+from kgrec.text.cache import EncodingEffort
 from kgrec.text.item_text import item_texts, read_keywords
 from kgrec.text.terms import TermIndex
 from kgrec.text.vectors import TextVectors, encode_dataset
 from kgrec.types import Mask, TrainingData, Triples, UserIndices, Vectors
+from kgrec.workers import HERE, Workers
 from kgrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class TrainOptions:
     tune: float | None = None
     reset_tuning: bool = False
     refit: bool = False
+    workers: Workers = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class TextInputs:
         manager: knows the encoders.
         domain: the domain in force; brings the template of item texts.
         graph: loads the knowledge graph, which names the items' entities.
+        workers: who encodes.
     """
 
     workspace: Workspace
@@ -129,6 +133,7 @@ class TextInputs:
     manager: PluginManager
     domain: Domain
     graph: Callable[[], KnowledgeGraph]
+    workers: Workers = HERE
 
     def encode(self, dataset: Dataset, split: Split, progress: Progress, *, entity_names: bool = True) -> TextVectors:
         """Encode all items, and the users' own words as far as the fit part holds them.
@@ -147,8 +152,7 @@ class TextInputs:
             entity_labels=item_labels(self.graph()) if entity_names else None,
             keywords=self._keywords(dataset),
             rows=pl.Series(split.fit),
-            cache_dir=self.workspace.cache / "text",
-            progress=progress,
+            effort=EncodingEffort(self.workspace.cache / "text", progress, self.workers),
         )
 
     def _keywords(self, dataset: Dataset) -> list[str]:

@@ -10,9 +10,10 @@ deleted at any time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from kgrec.errors import CorruptArtifactError
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.progress import SILENT, Progress
 from kgrec.types import Vectors
+from kgrec.workers import HERE, Workers, told
 
 SHARD_ROWS = 2048
 """Texts encoded between two saves."""
@@ -32,25 +34,42 @@ Hashes = NDArray[np.uint8]
 """One blake2b hash a text, shape ``(n, 16)``."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncodingEffort:
+    """Who encodes, and what is known already.
+
+    Attributes:
+        cache_dir: folder of all encoders' vectors (``workspace.cache / "text"``); None: no cache.
+        progress: told of the texts encoded and of damaged shards.
+        workers: who encodes.
+    """
+
+    cache_dir: Path | None = None
+    progress: Progress = SILENT
+    workers: Workers = HERE
+
+
 def encode_cached(
     texts: Sequence[str],
     encoder: TextEncoder,
-    cache_dir: Path | None,
+    effort: EncodingEffort,
     batch_size: int = 64,
-    progress: Progress = SILENT,
+    *,
+    reopen: Callable[[], TextEncoder] | None = None,
 ) -> Vectors:
     """Encode ``texts`` -> float32 ``(n, dim)``; only texts that the cache does not know are encoded.
 
     Args:
         texts: repeated and empty ones cost nothing.
         encoder: its fingerprint names the part of the cache.
-        cache_dir: folder of all encoders' vectors (``workspace.cache / "text"``); None: no cache.
+        effort: who encodes, and what is known already.
         batch_size: texts handed to the encoder at once, sorted by length.
-        progress: told of the texts encoded and of damaged shards.
+        reopen: makes the encoder at a worker.
 
     Raises:
         StorageError: the cache cannot be written.
     """
+    cache_dir, progress, workers = effort.cache_dir, effort.progress, effort.workers
     series = pl.Series("text", texts, dtype=pl.String)
     distinct = series.unique(maintain_order=True)
     distinct = distinct.filter(distinct.str.strip_chars() != "")
@@ -62,14 +81,22 @@ def encode_cached(
     new = np.flatnonzero(~known)
     new = new[np.argsort(lengths[new], kind="stable")]
     if len(new):
-        with progress.task("encoding texts", len(new)) as task:
+        # A shard is kept as soon as it is there; several workers take a batch each, as it would be encoded here.
+        with progress.task(told("encoding texts", workers), len(new)) as task:
+            batches = [part for rows in _parts(new, SHARD_ROWS) for part in _parts(rows, batch_size)]
+            asked = (distinct.gather(part).to_list() for part in batches)
+            found = zip(batches, workers.map(_encode, encoder, asked, reopen=reopen), strict=True)
             for rows in _parts(new, SHARD_ROWS):
-                for part in _parts(rows, batch_size):
-                    vectors[part] = encoder.encode(distinct.gather(part).to_list())
+                for part, encoded in islice(found, -(-len(rows) // batch_size)):
+                    vectors[part] = encoded
                     task.advance(len(part))
                 if folder:
                     _write_shard(folder, hashes[rows], vectors[rows])
     return _spread(series, distinct, vectors)
+
+
+def _encode(encoder: TextEncoder, texts: list[str]) -> Vectors:
+    return encoder.encode(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +123,7 @@ class CachedEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode ``texts`` -> float32 ``(n, dim)``; only those the cache does not know."""
-        return encode_cached(texts, self.encoder, self.cache_dir)
+        return encode_cached(texts, self.encoder, EncodingEffort(self.cache_dir))
 
 
 def hash_texts(texts: Sequence[str]) -> Hashes:

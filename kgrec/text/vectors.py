@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from kgrec.config import Config, TextConfig
 from kgrec.data.dataset import Dataset
 from kgrec.errors import CorruptArtifactError, MissingExtraError, WorkspaceError
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.manager import PluginManager
+from kgrec.plugin.manager import PluginManager, load_plugins
 from kgrec.plugin.protocols import TextEncoder
 from kgrec.progress import SILENT, Progress
-from kgrec.text.cache import CachedEncoder, encode_cached
+from kgrec.text.cache import CachedEncoder, EncodingEffort, encode_cached
 from kgrec.text.item_text import item_texts
 from kgrec.text.profile import own_words
 from kgrec.types import Vectors
@@ -114,8 +115,7 @@ def encode_dataset(
     entity_labels: pl.DataFrame | None = None,
     keywords: Sequence[str] = (),
     rows: pl.Series | None = None,
-    cache_dir: Path | None = None,
-    progress: Progress = SILENT,
+    effort: EncodingEffort = EncodingEffort(),
 ) -> TextVectors:
     """Encode the texts of all items and users.
 
@@ -127,8 +127,7 @@ def encode_dataset(
         entity_labels: names of the entities linked with each item: ``item`` (position), ``labels`` (list of strings).
         keywords: more words of each item, joined to its text; empty: none.
         rows: boolean, one an interaction: those whose texts may be used for the users; default: the training rows.
-        cache_dir: folder of vectors already known (``workspace.cache / "text"``), or None.
-        progress: told what is done.
+        effort: who encodes, and what is known already.
 
     Raises:
         ConfigError: the template or an option cannot be used.
@@ -138,11 +137,17 @@ def encode_dataset(
     if keywords:
         of_items = [f"{text} {more}".strip() for text, more in zip(of_items, keywords, strict=True)]
     texts = [*of_items, *own_words(dataset, rows)]
-    name, options, encoder = choose_encoder(texts, config, manager, progress)
-    vectors = encode_cached(texts, encoder, cache_dir, config.batch_size, progress)
+    name, options, encoder = choose_encoder(texts, config, manager, effort.progress)
+    reopen = partial(_built, name, options)
+    vectors = encode_cached(texts, encoder, effort, config.batch_size, reopen=reopen)
     items, users = vectors[: dataset.n_items], vectors[dataset.n_items :]
     encoded = pl.LazyFrame({"text": pl.Series(of_items, dtype=pl.String)})
     return TextVectors(items, users, name, encoder.fingerprint, options, encoded)
+
+
+def _built(name: str, options: Mapping[str, Any]) -> TextEncoder:
+    """Build an encoder at a worker."""
+    return build_encoder(name, options, load_plugins())
 
 
 AUTO = "auto"

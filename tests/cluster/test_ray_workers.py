@@ -9,11 +9,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kgrec.artifacts import load_arrays
 from kgrec.config import ClusterConfig
 from kgrec.errors import ClusterError, ConsentError, UsageError, UserError
 from kgrec.generate.service import GenerateOptions
 from kgrec.jobs import ListOrder, generate_all, recommend_all, recommend_parts
 from kgrec.project import open_project
+from kgrec.workers import HERE
+
+SETTINGS = ["train.search=quick", "train.threads=1", "text.batch_size=8"]
 
 
 def times(factor, block):
@@ -153,3 +157,30 @@ def test_a_stranger_names_no_cluster(workspace):
     run = CommandLineRun(load_plugins(), where=workspace, overrides=("cluster.address=192.0.2.7:6379",))
     with pytest.raises(ConsentError, match=r"ray://192\.0\.2\.7:6379"), run.workers(None):
         pass
+
+
+def trained_by(who, workspace, folder):
+    import shutil
+
+    shutil.copytree(workspace, folder, ignore=shutil.ignore_patterns("cache"))
+    project = open_project(folder, overrides=[*SETTINGS, "text.encoder=transformers"])
+    project.workers = who
+    report = project.train(only=("popularity", "ease", "als", "item-knn", "content"))
+    models = project.workspace.folder("models")
+    arrays = {file.name: load_arrays(file) for file in models.glob("*.safetensors")}
+    vectors = load_arrays(project.workspace.folder("text") / "text.safetensors")
+    return report, {**arrays, "texts": vectors}
+
+
+def test_training_is_that_of_one_process(workspace, workers, tmp_path):
+    """Settings, weights, vectors of texts and every array of every scorer, to the last bit."""
+    (alone, own), (together, others) = (
+        trained_by(who, workspace, tmp_path / name) for name, who in (("here", HERE), ("there", workers))
+    )
+    facts = [[(s.name, s.weight, s.ndcg, s.options) for s in report.scorers] for report in (alone, together)]
+    assert facts[0] == facts[1]
+    assert own.keys() == others.keys()
+    for name, arrays in own.items():
+        assert {key: value.tobytes() for key, value in arrays.items()} == {
+            key: value.tobytes() for key, value in others[name].items()
+        }, name

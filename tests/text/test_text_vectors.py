@@ -14,6 +14,7 @@ from kgrec.errors import CorruptArtifactError, WorkspaceError
 from kgrec.plugin import Domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.testing import toy_dataset
+from kgrec.text.cache import EncodingEffort
 from kgrec.text.vectors import TextVectors, encode_dataset
 
 DOMAIN = Domain("films", "films")
@@ -59,7 +60,7 @@ def test_entities_enter_the_text(manager):
 
 
 def test_round_trip_and_the_same_encoder_again(manager, tmp_path):
-    vectors = encode_dataset(toy_dataset(), HASHING, manager, DOMAIN, cache_dir=tmp_path / "cache")
+    vectors = encode_dataset(toy_dataset(), HASHING, manager, DOMAIN, effort=EncodingEffort(tmp_path / "cache"))
     vectors.save(tmp_path / "text")
     loaded = TextVectors.load(tmp_path / "text")
     np.testing.assert_array_equal(loaded.items, vectors.items)
@@ -138,7 +139,8 @@ def test_real_titles_find_their_genres(manager, tmp_path):
         item_id=pl.int_range(pl.len()).cast(pl.String), description=pl.col("genres")
     )
     dataset = replace(toy_dataset(), items=items, item_attributes={})
-    vectors = encode_dataset(dataset, TextConfig(encoder="multilingual"), manager, DOMAIN, cache_dir=tmp_path).items
+    settings, effort = TextConfig(encoder="multilingual"), EncodingEffort(tmp_path)
+    vectors = encode_dataset(dataset, settings, manager, DOMAIN, effort=effort).items
     horror = items["genres"].str.contains("(?i)horror").fill_null(value=False).to_numpy()
     nearest = np.argsort(-(vectors @ vectors.T), axis=1)[:, 1:6]
     assert horror[nearest[horror]].mean() > 3 * horror.mean()
