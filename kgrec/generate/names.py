@@ -66,6 +66,11 @@ def _tokens(text: str) -> tuple[Tokens, str, list[int]]:
     return tokens, joined, offsets
 
 
+def tokens_of(text: str) -> Tokens:
+    """Return the tokens of a text, cut once."""
+    return _tokens(text)[0]
+
+
 @lru_cache(maxsize=4096)
 def spans_of(text: str, facts: tuple[Fact, ...]) -> tuple[Span, ...]:
     """Return the spans of ``facts`` in ``text``, in order, without overlaps; descriptions are no names."""
@@ -118,6 +123,11 @@ def placed(text: str, spans: Sequence[Span]) -> str:
         span = spans[number]
         text = text[: span.start] + PLACED.format(number) + text[span.end :]
     return text
+
+
+def right_before(text: str, at: int) -> str:
+    """Return the end of what stands before a place: patterns that end there need not look through all of it."""
+    return text[max(at - 60, 0) : at]
 
 
 def covers(spans: Sequence[Span], start: int, end: int) -> bool:

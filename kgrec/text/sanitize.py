@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Collection
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 
 from kgrec.languages.language import every_language
@@ -139,8 +139,13 @@ def forbidden(text: str, allowed: Collection[str] = ()) -> list[tuple[str, str]]
     """
     if len(text) > LONGEST:
         return [("length", text[:40])]
-    found = [(name, find(text)) for name, find in GATE if name not in allowed]
-    return [(name, said if said.isprintable() else ascii(said)[1:-1]) for name, said in found if said]
+    return [(name, said) for name, said in _gated(text) if name not in allowed]
+
+
+@lru_cache(maxsize=64)
+def _gated(text: str) -> tuple[tuple[str, str], ...]:
+    found = ((name, find(text)) for name, find in GATE)
+    return tuple((name, said if said.isprintable() else ascii(said)[1:-1]) for name, said in found if said)
 
 
 @cache

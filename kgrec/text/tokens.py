@@ -12,7 +12,7 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -32,6 +32,7 @@ _TOKEN = re.compile(rf"[{UNSPACED}]|(?:[^\W_{UNSPACED}][\u0300-\u036f]*)+")
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
 _WORD = re.compile(rf"[^\W\d_{HAN}]+(?:['’\-][^\W\d_{HAN}]+)*")
 _HAN = re.compile(f"[{HAN}]")
+_RUN = re.compile(f"[{HAN}]+")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"“„»'A-ZÄÖÜ0-9])|(?<=[。！？；])|\n+")
 
 
@@ -109,6 +110,7 @@ def tokenize(text: str) -> Tokens:
     return Tokens([fold(m.group()) for m in matches], [m.start() for m in matches], [m.end() for m in matches])
 
 
+@lru_cache(maxsize=100_000)
 def fold(token: str) -> str:
     """Fold width, case and accents of one token, so that ``Ｂｊöｒk`` and ``bjork`` are the same."""
     if token.isascii():
@@ -183,6 +185,32 @@ def cut(text: str) -> list[str]:
 def tagged(text: str) -> list[tuple[str, str]]:
     """Cut a Chinese text into words with their parts of speech, by the dictionary alone."""
     return [(pair.word, pair.flag) for pair in _tagger().lcut(text, HMM=False)]
+
+
+def tagged_names(text: str, tags: tuple[str, ...], shortest: int) -> list[tuple[int, str]]:
+    """Return the words of some parts of speech and where they begin; runs that hold none of them are not cut."""
+    found, names = [], _dictionary(tags, shortest)
+    for run in _RUN.finditer(text):
+        if next(names.iter(run[0]), None) is not None:
+            at = run.start()
+            for word, tag in tagged(run[0]):
+                if tag.startswith(tags) and len(word) >= shortest:
+                    found.append((at, word))
+                at += len(word)
+    return found
+
+
+@cache
+def _dictionary(tags: tuple[str, ...], shortest: int) -> Any:
+    """Return an automaton that finds the dictionary's words of some parts of speech."""
+    import ahocorasick
+
+    automaton = ahocorasick.Automaton()
+    for word, tag in _tagger().word_tag_tab.items():
+        if tag.startswith(tags) and len(word) >= shortest:
+            automaton.add_word(word, word)
+    automaton.make_automaton()
+    return automaton
 
 
 @cache

@@ -28,7 +28,7 @@ class Triggers:
 
     @cached_property
     def _by_start(self) -> dict[str, re.Pattern[str]]:
-        """First letter (of Latin words: the first two) -> the patterns that begin so; empty: those tried anywhere."""
+        """First letters (up to three) -> the patterns that begin so; empty: those tried anywhere."""
         found: dict[str, list[str]] = {}
         for part in self._parts:
             for start in _starts(part):
@@ -37,23 +37,39 @@ class Triggers:
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """Yield what is found, in no particular order; patterns that begin at one place are found once there."""
-        if (anywhere := self._by_start.get("")) is not None:
-            yield from anywhere.finditer(text)
-        known, places, end = self._by_start, _places(text), 0
-        found = sorted((at, start) for start in known.keys() & places.keys() for at in places[start])
-        for at, start in found:
-            if at >= end and (match := known[start].match(text, at)):
-                end = max(match.end(), at + 1)
-                yield match
+        yield from (match for _, match in finditer_of((self,), text))
 
     def search(self, text: str) -> re.Match[str] | None:
         """Return one of the places, or None."""
         return next(self.finditer(text), None)
 
 
+def finditer_of(several: tuple[Triggers, ...], text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield what each of several finds, and which one found it: a text is walked through once for all of them."""
+    by_start, ends = _merged(several), [0] * len(several)
+    for number, pattern in by_start.get("", ()):
+        yield from ((number, match) for match in pattern.finditer(text))
+    places = _places(text)
+    met = ((at, start) for start in by_start.keys() & places.keys() for at in places[start])
+    for at, begun in sorted(met):
+        for number, pattern in by_start[begun]:
+            if at >= ends[number] and (match := pattern.match(text, at)):
+                ends[number] = max(match.end(), at + 1)
+                yield number, match
+
+
+@lru_cache(maxsize=128)
+def _merged(several: tuple[Triggers, ...]) -> dict[str, list[tuple[int, re.Pattern[str]]]]:
+    found: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
+    for number, one in enumerate(several):
+        for start, pattern in one._by_start.items():
+            found.setdefault(start, []).append((number, pattern))
+    return found
+
+
 @lru_cache(maxsize=64)
 def _places(text: str) -> dict[str, list[int]]:
-    """Return where words (and Chinese characters) begin, by their first letter and by their first two."""
+    """Return where words (and Chinese characters) begin, by their first letter, their first two and three."""
     folded = text.lower()
     if len(folded) != len(text):
         folded = text  # of a few capitals the small form is longer
@@ -61,8 +77,9 @@ def _places(text: str) -> dict[str, list[int]]:
     for match in _STARTS.finditer(folded):
         at = match.start()
         found.setdefault(folded[at], []).append(at)
-        if len(two := folded[at : at + 2]) == 2:
-            found.setdefault(two, []).append(at)
+        for size in (2, 3):
+            if len(start := folded[at : at + size]) == size:
+                found.setdefault(start, []).append(at)
     return found
 
 
@@ -105,8 +122,10 @@ def _letters(option: str) -> set[str]:
     if option.startswith("(?:"):
         return _starts(r"\b" + option)
     if re.match(rf"[{HAN}]", option):
-        return {option[0]} if option[1:2] not in ("?", "*", "{") else {""}
+        if option[1:2] in ("?", "*", "{"):
+            return {""}
+        return {option[:2] if re.match(rf"[{HAN}]{{2}}(?![?*{{])", option) else option[0]}
     word = re.match(r"[^\W\d_]+(?![?*{])|[^\W\d_]{2,}(?=[^\W\d_])", option)
     if word is None or (len(word[0]) == 1 and option[1:2] not in (" ", "'", "’")):
         return {""}
-    return {word[0][:2].lower()}
+    return {word[0][:3].lower()}

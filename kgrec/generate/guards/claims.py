@@ -13,7 +13,7 @@ from kgrec.generate.guards.evidence import Told, clause_around, of_assertions, o
 from kgrec.generate.guards.names import of_names
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.reader import of_the_reader
-from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, spans_of, told_key
+from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, right_before, spans_of, told_key
 from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
@@ -188,9 +188,11 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
 def _elsewhere(patterns: Patterns, written: str, match: re.Match[str], *, follows: bool) -> bool:
     """Say whether a cue is about another name: "when Ada of Comet Films directs", "In the section Culture: Ada"."""
     if follows:
-        return patterns.search("inside", written[: match.start()][-40:]) is not None
+        return patterns.search("inside", right_before(written, match.start())) is not None
     lead = match[0].partition(match["names"])[0]
-    return bool(re.search(r"[:：]\s*$", lead)) and bool(re.search(r"[^\W_]$", written[: match.start()].rstrip()))
+    return bool(re.search(r"[:：]\s*$", lead)) and bool(
+        re.search(r"[^\W_]$", right_before(written, match.start()).rstrip())
+    )
 
 
 @lru_cache(maxsize=64)
@@ -230,7 +232,7 @@ def _common(request: TextRequest, span: Span, text: str) -> bool:
     name = text[span.start : span.end]
     if han(name) or not all(fact.type == "history" for fact in span.facts):
         return False
-    first = not re.search(r"[^.!?…:;\s“\"(]\s*$", text[: span.start])
+    first = not re.search(r"[^.!?…:;\s“\"(]\s*$", right_before(text, span.start))
     return all_ordinary(name, request) and (name[:1].islower() or (first and " " not in name))
 
 

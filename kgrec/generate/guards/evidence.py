@@ -10,11 +10,11 @@ from itertools import pairwise
 
 from kgrec.generate.guards.patterns import Ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.synonyms import Synonyms, synonyms_of, told_groups
-from kgrec.generate.names import COVER, told_key
+from kgrec.generate.names import COVER, right_before, told_key
 from kgrec.languages.language import get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.text.tokens import cut, han, name_key, words
-from kgrec.text.triggers import Triggers
+from kgrec.text.triggers import Triggers, finditer_of
 
 SENSITIVE = (
     "health", "pregnancy", "age", "family", "orientation", "origin", "faith", "crime", "finance", "legal", "threat",
@@ -99,7 +99,7 @@ class Told:
         if han(plain):
             found += [
                 term
-                for term in cut(plain)
+                for term in _cut(plain)
                 if han(term) > 1 and not self.ordinary.holds_unspaced(term, self.noun) and term not in self.unspaced
             ]
         return found
@@ -135,7 +135,7 @@ class Told:
             return False
         if spaced and not self.tells_of(subject):
             telling, scope = telling[:1], " ".join(telling[:1])
-        terms = [term for term in cut(scope) if han(term) > 1] if han(scope) else []
+        terms = [term for term in _cut(scope) if han(term) > 1] if han(scope) else []
         related = {stem(word) for cue in self.cues for word in words(cue) if word.lower() not in little}
         return (
             any(stem(word) in self.sentences | related for word in telling)
@@ -172,9 +172,14 @@ class Told:
         """Say whether two phrases have a telling word in common, or words of one meaning."""
         little, stem = self.ordinary.language.little_words, self.ordinary.stem
         own, other = ({stem(word) for word in words(text) if word.lower() not in little} for text in (said, sentence))
-        terms = {term for term in cut(said) if han(term) > 1} if han(said) else set()
+        terms = {term for term in _cut(said) if han(term) > 1} if han(said) else set()
         shared = self.synonyms.groups(said) & self.synonyms.groups(sentence)
         return bool(own & other or shared or any(term in sentence for term in terms))
+
+
+@lru_cache(maxsize=4096)
+def _cut(said: str) -> tuple[str, ...]:
+    return tuple(cut(said))
 
 
 @lru_cache(maxsize=1024)
@@ -210,16 +215,16 @@ def _assertions(code: str, noun: str, file: str = "asserts") -> tuple[re.Pattern
 
 def of_kinds(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
     """Find claims of the kinds that need a fact, and have none."""
-    for kind in (*SENSITIVE, *OPEN):
-        for match in _triggers(request.language, kind).finditer(covered):
-            said = match[0].strip()
-            if kind in SENSITIVE:
-                of_reader = patterns_of(request.language).search("said_of_reader", covered[: match.start()][-60:])
-                if not of_reader and kind in request.allowed and told.says(said):
-                    continue
-                yield Violation("claims", f"{kind}: {said!r} must not be said of anybody", said)
-            elif not (told.has(said) if kind in OF_PEOPLE else told.says(said)):
-                yield Violation("claims", f"{kind}: no fact says {said!r}", said)
+    kinds = (*SENSITIVE, *OPEN)
+    for number, match in finditer_of(tuple(_triggers(request.language, kind) for kind in kinds), covered):
+        kind, said = kinds[number], match[0].strip()
+        if kind in SENSITIVE:
+            of_reader = patterns_of(request.language).search("said_of_reader", right_before(covered, match.start()))
+            if not of_reader and kind in request.allowed and told.says(said):
+                continue
+            yield Violation("claims", f"{kind}: {said!r} must not be said of anybody", said)
+        elif not (told.has(said) if kind in OF_PEOPLE else told.says(said)):
+            yield Violation("claims", f"{kind}: no fact says {said!r}", said)
 
 
 def of_synonyms(told: Told, covered: str) -> Iterator[Violation]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from kgrec.generate.guards.patterns import patterns_of
-from kgrec.generate.names import COVER, masked, spans_of
+from kgrec.generate.names import COVER, masked, spans_of, tokens_of
 from kgrec.languages.language import Language, every_language, get_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
 from kgrec.plugin.options import Configured, Options
-from kgrec.text.tokens import han, sentences, tokenize, words
+from kgrec.text.tokens import han, sentences, words
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
 _SHOUT = re.compile(r"\b[A-Z]{4,}\b")
@@ -98,9 +98,9 @@ class Repetition(Configured):
         found = [
             Violation("repetition", f"{said!r} is said more than once", said) for said in _twice(request, text, facts)
         ]
-        own = set(tokenize(text).folded)
+        own = set(tokens_of(text).folded)
         for shown in request.shown:
-            other = set(tokenize(shown).folded)
+            other = set(tokens_of(shown).folded)
             if own and len(own & other) / len(own | other) >= self.options.similar:
                 found.append(Violation("repetition", "the reader has just been shown the same text"))
                 break
@@ -112,7 +112,7 @@ def _twice(request: TextRequest, text: str, facts: Sequence[Fact]) -> Iterator[s
     parts = [part.lower() for part in sentences(text) if len(part) > 8]
     yield from (part for part, count in Counter(parts).items() if count > 1)
     little = get_language(request.language).little_words
-    tokens = [t for t in tokenize(covered).folded if t not in little]
+    tokens = [t for t in tokens_of(covered).folded if t not in little]
     size = 6 if han(covered) > len(covered) / 4 else 3
     runs = Counter(tuple(tokens[k : k + size]) for k in range(len(tokens) - size + 1))
     yield from (" ".join(run) for run, count in runs.items() if count > 2)
@@ -136,11 +136,11 @@ class Copying(Configured):
         spaced = get_language(request.language).spaced
         size = self.options.words if spaced else self.options.characters
         covered = masked(text, spans_of(text, tuple(facts)))
-        tokens = tokenize(covered.replace(COVER, "\n")).folded
+        tokens = tokens_of(covered).folded
         runs = {" ".join(tokens[k : k + size]) for k in range(len(tokens) - size + 1)}
         for fact in facts:
             if fact.type == "text" and runs:
-                source = tokenize(fact.value).folded
+                source = tokens_of(fact.value).folded
                 copied = runs & {" ".join(source[k : k + size]) for k in range(len(source) - size + 1)}
                 if copied:
                     return [

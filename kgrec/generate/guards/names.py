@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from kgrec.generate.guards.evidence import told_of
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
-from kgrec.generate.names import COVER, Span, covers, masked, spans_of, told_key
+from kgrec.generate.names import COVER, Span, covers, masked, right_before, spans_of, told_key
 from kgrec.languages.language import HAN, every_language
 from kgrec.plugin.generation import Fact, TextRequest, Violation
-from kgrec.text.tokens import han, name_key, tagged, words
+from kgrec.text.tokens import han, name_key, tagged_names, words
 
 _START = re.compile(r"(?:^|[.!?…:;。！？：；—–\n]|[\"“„»(]|\d[.)])\s*$")
 _NEXT = re.compile(r"\s+([a-z][\w'’\-]*)")
@@ -91,7 +91,7 @@ def _known(request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[t
             if not ordinary_of(request.kind, request.language).holds_unspaced(written, request.noun):
                 yield mention.start, mention.end
             continue
-        starts = bool(_START.search(text[: mention.start]))
+        starts = bool(_START.search(right_before(text, mention.start)))
         common = written[:1].islower() or (starts and " " not in written)
         if not (common and all_ordinary(written, request)) and written.lower() != request.noun.lower():
             yield mention.start, mention.end
@@ -103,14 +103,14 @@ def _capitalised(request: TextRequest, covered: str, told: Callable[[str], bool]
     always, alone = patterns.any_of("capitals"), patterns.compiled("lone_names", mixed=False)
     for start, end in _runs(patterns, covered, bool(alone) and not request.strict):
         parts = words(covered[start:end])
-        if _START.search(covered[:start]) and parts:
+        if _START.search(right_before(covered, start)) and parts:
             first = parts[0]
             if len(parts) == 1 or ordinary.holds(first, request.noun):
                 start += len(first)
                 parts = parts[1:]
         named = [part for part in parts if part[:1].isupper() and part not in always and part.lower() not in units]
         strange = [part for part in named if not (told(part) or ordinary.holds(part, request.noun))]
-        if len(strange) < 2 and alone and not (len(named) == 1 and alone[0].search(covered[:start])):
+        if len(strange) < 2 and alone and not (len(named) == 1 and alone[0].search(right_before(covered, start))):
             continue  # a noun, or one beside a word that is known
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
@@ -138,14 +138,12 @@ def _capitals(patterns: Patterns) -> re.Pattern[str]:
 
 def _cut_out(request: TextRequest, covered: str) -> Iterator[tuple[int, int]]:
     """Yield the names that a dictionary finds in a text without spaces."""
-    at, ordinary = 0, ordinary_of(request.kind, request.language)
-    for word, tag in tagged(covered):
-        # A dictionary takes many a common word of two characters for a name: 天亮, 安静.
-        named = tag.startswith(_NAME_TAGS) and len(word) >= (2 if request.strict else 3) and han(word)
+    ordinary = ordinary_of(request.kind, request.language)
+    # A dictionary takes many a common word of two characters for a name: 天亮, 安静.
+    for at, word in tagged_names(covered, _NAME_TAGS, 2 if request.strict else 3):
         doubled = len(word) == 3 and word[0] == word[2]  # 比一比
-        if named and not doubled and not ordinary.holds_unspaced(word, request.noun):
+        if not doubled and han(word) and not ordinary.holds_unspaced(word, request.noun):
             yield at, at + len(word)
-        at += len(word)
 
 
 def of_names(patterns: Patterns, request: TextRequest, spans: Sequence[Span], text: str) -> Iterator[Violation]:
@@ -167,7 +165,7 @@ def of_names(patterns: Patterns, request: TextRequest, spans: Sequence[Span], te
 
 def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span) -> str:
     """Return what is said of a name, or nothing."""
-    rest, inside = covered[span.end :], patterns.search("inside", covered[: span.start][-40:]) is not None
+    rest, inside = covered[span.end :], patterns.search("inside", right_before(covered, span.start)) is not None
     for pattern in patterns.compiled("said"):
         match = pattern.match(rest)
         if match and not (inside and patterns.match("copula", rest)):
@@ -185,7 +183,7 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
         match
         and (verb or request.strict)
         and not inside
-        and not patterns.search("of_a_noun", covered[: span.start])
+        and not patterns.search("of_a_noun", right_before(covered, span.start))
         and _tells(patterns, request, match[1])
     ):
         return match[1]
@@ -230,13 +228,21 @@ def _is_somebody(patterns: Patterns, request: TextRequest, said: str) -> bool:
     return bool(nouns) and stem(nouns[-1]) not in known
 
 
+@lru_cache(maxsize=64)
+def _leads(patterns: Patterns, cues: frozenset[str]) -> re.Pattern[str] | None:
+    """Return what finds the words before the name of a relation that nothing but a name may follow."""
+    leads = {lead for cue in cues if len(lead := cue.partition("{}")[0].strip()) > 4}
+    wanted = patterns.compiled("wants_a_name", mixed=False)
+    found = sorted((re.escape(one) for one in leads if any(p.fullmatch(one) for p in wanted)), key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(found)})\b", re.I) if found else None
+
+
 def _in_place_of_names(patterns: Patterns, request: TextRequest, covered: str) -> Iterator[Violation]:
     """Find a noun where a relation wants a name: "a film by a retired detective", "starring a killer"."""
     ordinary = ordinary_of(request.kind, request.language)
-    leads = {lead for cues in request.cues.values() for cue in cues if len(lead := cue.partition("{}")[0].strip()) > 4}
-    wanted = patterns.compiled("wants_a_name", mixed=False)
-    for lead in sorted(lead for lead in leads if any(pattern.fullmatch(lead) for pattern in wanted)):
-        for match in re.finditer(rf"\b{re.escape(lead)}\b", covered, re.I):
+    cues = frozenset(cue for worded in request.cues.values() for cue in worded)
+    if (leads := _leads(patterns, cues)) is not None:
+        for match in leads.finditer(covered):
             said = patterns.match("nobody", covered, match.end())
             if said and not ordinary.holds(said["said"], request.noun):
                 yield Violation("claims", f"the facts do not say {(match[0] + said[0])!r}", said["said"])

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from pydantic import Field
 
@@ -60,7 +60,7 @@ class Numbers(Configured):
         """See :class:`kgrec.plugin.protocols.Guard`."""
         names = tuple(f for f in facts if f.type not in ("number", "date", "attribute"))
         spans = [span for span in spans_of(text, names) if re.search(r"[^\d\W]", text[span.start : span.end])]
-        held = list(_held(facts, request.language))
+        held = _held(tuple(facts), request.language)
         family, patterns = get_language(request.language).family, patterns_of(request.language)
         behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
@@ -273,17 +273,21 @@ def _composed(written: str, digits: Mapping[str, int]) -> int:
     return total + section + current
 
 
-def _held(facts: Sequence[Fact], code: str) -> Iterator[Number]:
-    """Yield the numbers of facts, whose values may be in the language of the text or of the catalogue."""
+@lru_cache(maxsize=1024)
+def _held(facts: tuple[Fact, ...], code: str) -> tuple[Number, ...]:
+    """Return the numbers of facts, whose values may be in the language of the text or of the catalogue."""
     codes = {code, *(one.code for one in every_language() if one.in_catalogues)}
+    found = []
     for fact in facts:
         unit = _units(fact.unit)
         if fact.type == "interest":
             continue  # counts items of the history, and nothing else
         if fact.number is not None and fact.type == "number":
             year = frozenset({"year"}) if "year" in fact.name else unit
-            yield Number(0, 0, fact.number, year, len(f"{fact.number:.10g}".partition(".")[2]))
+            found.append(Number(0, 0, fact.number, year, len(f"{fact.number:.10g}".partition(".")[2])))
         else:
             dated = frozenset({"year"}) if fact.type == "date" else frozenset[str]()
             for n in (number for code in sorted(codes) for number in numbers_in(fact.value, code)):
-                yield Number(0, 0, n.value, n.units or dated if n.value > 1500 else n.units, n.decimals)
+                units = n.units or dated if n.value > 1500 else n.units
+                found.append(Number(0, 0, n.value, units, n.decimals))
+    return tuple(found)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kgrec.generate.guards.evidence import Told
 from kgrec.generate.guards.patterns import Patterns
 from kgrec.generate.guards.synonyms import synonyms_of
-from kgrec.generate.names import COVER, PLACE, Span, masked, placed
+from kgrec.generate.names import COVER, PLACE, Span, masked, placed, right_before
 from kgrec.plugin.generation import Fact, Violation
 from kgrec.text.tokens import sentences, words
 
@@ -37,7 +37,7 @@ def _of_it(patterns: Patterns, covered: str) -> Iterator[re.Match[str]]:
     """Yield where the text says that the reader did something with what was named last, or likes it."""
     for one in patterns.family:
         for match in one.find("did_it", covered, mixed=False):
-            if not one.search("several", covered[: match.start()], mixed=False):  # "five films you liked"
+            if not one.search("several", right_before(covered, match.start()), mixed=False):  # "five films you liked"
                 yield match
     yield from patterns.find("and_did_it", covered)
     supposed = patterns.any_of("supposed")

@@ -57,11 +57,14 @@ class Synonyms:
         else:
             self._whole.setdefault(word, set()).add(group)
 
-    def mentions(self, text: str) -> Iterator[GroupMention]:
-        """Yield the words of groups in a text, in no particular order."""
+    def mentions(self, text: str) -> tuple[GroupMention, ...]:
+        """Return the words of groups in a text, in no particular order."""
+        return _mentions(self, text)
+
+    def _found(self, text: str) -> Iterator[GroupMention]:
         folded = text.lower()
         for match in _WORD.finditer(folded):
-            for group in self._of(match[0]):
+            for group in _groups_of(self, match[0]):
                 yield GroupMention(match.start(), match.end(), group)
             for pattern, group in self._phrases.get(match[0][:2], ()):
                 if found := pattern.match(folded, match.start()):
@@ -92,6 +95,16 @@ class Synonyms:
     def groups(self, text: str) -> frozenset[int]:
         """Return the groups that a text has a word of."""
         return frozenset(mention.group for mention in self.mentions(text))
+
+
+@lru_cache(maxsize=4096)
+def _mentions(synonyms: Synonyms, text: str) -> tuple[GroupMention, ...]:
+    return tuple(synonyms._found(text))
+
+
+@lru_cache(maxsize=50_000)
+def _groups_of(synonyms: Synonyms, word: str) -> frozenset[int]:
+    return synonyms._of(word)
 
 
 @lru_cache(maxsize=16)
