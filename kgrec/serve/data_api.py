@@ -49,13 +49,13 @@ class EditsBody(Strict):
     undo: bool = False
 
 
-@data_router.get("/v1/users/{user_id}/profile")
+@data_router.get("/v1/users/{user_id:path}/profile")
 def profile(request: Request, user_id: UserId) -> Response:
     """What lists think a user likes, the strongest first, the latest events, and what was changed by hand."""
     return as_json(live(request).profile(user_id))
 
 
-@data_router.patch("/v1/users/{user_id}/profile")
+@data_router.patch("/v1/users/{user_id:path}/profile")
 def edit(request: Request, user_id: UserId, body: EditsBody) -> Response:
     """Change what lists think a user likes, and of what there should be less or more."""
     here = live(request)
@@ -67,26 +67,26 @@ def edit(request: Request, user_id: UserId, body: EditsBody) -> Response:
     return as_json({"edits": edits.weights, "leanings": edits.leanings})
 
 
-@data_router.post("/v1/users/{user_id}/merge")
+@data_router.post("/v1/users/{user_id:path}/merge")
 def merge(request: Request, user_id: UserId, body: Session) -> Response:
     """Say that an anonymous session was this user's: its events, also those to come, are hers."""
     return as_json({"events": live(request).merge(body.session, user_id)})
 
 
-@data_router.get("/v1/users/{user_id}")
+@data_router.get("/v1/users/{user_id:path}")
 def show_user(request: Request, user_id: UserId) -> Response:
     """What was put of a user."""
     return as_json(live(request).person(user_id).model_dump())
 
 
-@data_router.put("/v1/users/{user_id}")
+@data_router.put("/v1/users/{user_id:path}")
 def put_user(request: Request, user_id: UserId, body: Described) -> Response:
     """Say what is known of a user; what she says of herself (``description``) counts from her next list on."""
     live(request).put_user(user_id, body)
     return as_json(body.model_dump())
 
 
-@data_router.patch("/v1/users/{user_id}")
+@data_router.patch("/v1/users/{user_id:path}")
 def patch_user(request: Request, user_id: UserId, body: Changes) -> Response:
     """Change some of what is known of a user; null takes something away."""
     made = merged(live(request).person(user_id), body.model_dump(exclude_unset=True))
@@ -94,27 +94,27 @@ def patch_user(request: Request, user_id: UserId, body: Changes) -> Response:
     return as_json(made.model_dump())
 
 
-@data_router.delete("/v1/users/{user_id}")
+@data_router.delete("/v1/users/{user_id:path}")
 def forget(request: Request, user_id: UserId) -> Response:
     """Remove the live events, receipts and edits of a user; what the build holds, `kgrec forget` removes."""
     events, lists = live(request).forget(user_id)
     return as_json({"events": events, "lists": lists})
 
 
-@data_router.get("/v1/items/{item_id}")
+@data_router.get("/v1/items/{item_id:path}")
 def show_item(request: Request, item_id: ItemId) -> Response:
     """What is known of an item, and whether the models were trained with it."""
     return as_json(live(request).now.catalogue.shown(item_id))
 
 
-@data_router.put("/v1/items/{item_id}")
+@data_router.put("/v1/items/{item_id:path}")
 def put_item(request: Request, item_id: ItemId, body: Described) -> Response:
     """Put an item as it is from now on: a new one is in lists at once, placed by its texts and facts."""
     live(request).put_items([(item_id, body)])
     return as_json(live(request).now.catalogue.shown(item_id))
 
 
-@data_router.patch("/v1/items/{item_id}")
+@data_router.patch("/v1/items/{item_id:path}")
 def patch_item(request: Request, item_id: ItemId, body: Changes) -> Response:
     """Change some of what is known of an item; null takes something away."""
     catalogue = live(request).now.catalogue
@@ -123,7 +123,7 @@ def patch_item(request: Request, item_id: ItemId, body: Changes) -> Response:
     return as_json(live(request).now.catalogue.shown(item_id))
 
 
-@data_router.delete("/v1/items/{item_id}")
+@data_router.delete("/v1/items/{item_id:path}")
 def delete_item(request: Request, item_id: ItemId) -> Response:
     """Take an item out of all lists from now on; what happened with it stays known."""
     live(request).now.catalogue.shown(item_id)

@@ -1,8 +1,10 @@
 """The pages in a real browser: they work by keyboard, fit a phone, ask nobody else, and lists change after a like."""
 
+import re
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +139,23 @@ def test_what_people_type_is_shown_as_text(open_page):
         page.keyboard.press("Enter")
     assert page.locator("img").count() == 0
     assert page.locator("input[name=user]").first.input_value() == words
+
+
+def test_the_script_for_a_shops_page_shows_a_list_and_tells_what_was_seen_and_clicked(open_page, address):
+    docs = Path(__file__).parents[2] / "docs" / "serving.md"
+    script = re.search(r"```javascript\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)[1]
+    page = open_page("/?lang=en")
+    shop = (
+        f"<!doctype html><link rel=icon href=data:,><ol id=list></ol><script>{script}showList(list, 'u05', '')</script>"
+    )
+    page.route("**/shop", lambda route: route.fulfill(content_type="text/html", body=shop))
+    page.route("**/item/*", lambda route: route.fulfill(content_type="text/html", body="an item"))
+    with page.expect_response("**/v1/impressions") as seen:
+        page.goto(f"{address}/shop")
+    assert seen.value.status == 200
+    entries = page.locator("#list li")
+    assert entries.count() == 5
+    assert entries.first.locator("small").inner_text()
+    with page.expect_response("**/v1/events") as clicked:
+        entries.first.locator("a").click()
+    assert clicked.value.json()["new"] == 1
