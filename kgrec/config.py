@@ -33,6 +33,30 @@ class TomlTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class LookupConfig(TomlTable):
+    """A file that says what ids are called."""
+
+    path: str
+    """Relative to kgrec.toml."""
+    id: str
+    """Its column of ids."""
+    name: str | None = None
+    """Its column of names; without one the ids are the names."""
+    broader: str | None = None
+    """Its column of the id above: of the category that this one belongs to."""
+
+
+class JoinConfig(TomlTable):
+    """A file whose columns the rows get: the orders that order lines belong to."""
+
+    path: str
+    """Relative to kgrec.toml."""
+    on: str
+    """The column of these rows that names a row of the other file."""
+    key: str
+    """The other file's column of the same values."""
+
+
 class AttributeConfig(TomlTable):
     """How a column becomes an attribute of an item or user."""
 
@@ -42,6 +66,8 @@ class AttributeConfig(TomlTable):
     """Splits a multi-valued cell: ``|`` or ``, ``; leave out for one value."""
     relation: str | None = None
     """Relation type of the edges; leave out to keep the value as a literal (number, date, text)."""
+    names: LookupConfig | None = None
+    """A file that says what the column's ids are called: ``{ path = "genres.csv", id = "id", name = "name" }``."""
     private: bool = False
     """Of users: `kgrec audit privacy` looks whether reasons or texts name a value."""
 
@@ -92,8 +118,9 @@ class FileConfig(TomlTable):
 
 
 class InteractionsConfig(FileConfig):
-    """Fields: user, item, action, value, time, text; clock and zone, where these stand apart from the date.
+    """Fields: user, item, action, value, time, text.
 
+    clock and zone, where these stand apart from the date; visitor, who counts where the column of users is empty.
     ``item`` may be missing for searches, ``user`` where ``user`` is set. A list of items in a cell becomes as many
     interactions; ``item = "*"``: each column that is nothing else is an item, and its cells are values.
     """
@@ -104,6 +131,11 @@ class InteractionsConfig(FileConfig):
     """Action of each row when there is no action column; ``rate`` if there are values, else ``view``."""
     actions: dict[str, Action | Literal["ignore"]] = {}
     """The file's words for actions: ``{ buy = "purchase", login = "ignore" }``; rows to ignore are left out."""
+    flags: dict[str, Action | Literal["ignore"]] = {}
+    """Columns of yes and no, and what a yes says: ``{ is_like = "like" }``; of several the strongest counts, a row
+    without any is an impression."""
+    join: JoinConfig | None = None
+    """Another file whose columns the rows get: ``{ path = "orders.csv", on = "order_id", key = "id" }``."""
     separator: str | None = None
     """Separates the items in a cell: ``;``."""
     pattern: str | None = None
@@ -135,6 +167,8 @@ class TriplesConfig(FileConfig):
     link: LinkConfig | None = None
     """Without it, a head or tail that equals an item's id is that item."""
     names: NamesConfig | None = None
+    relation: str | None = None
+    """The relation of all rows, where no column names one: ``also_bought``."""
 
 
 class LinksConfig(TomlTable):

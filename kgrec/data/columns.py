@@ -15,7 +15,7 @@ from kgrec.data.profile import SHORT, ColumnProfile, TableProfile, guess_separat
 from kgrec.plugin.domain import Attribute, Domain
 
 FIELDS: AbstractMapping[str, AbstractMapping[str, tuple[str, ...]]] = {
-    "interactions": dict.fromkeys(("user", "item", "action", "value", "time", "clock", "zone", "text"), ()),
+    "interactions": dict.fromkeys(("user", "visitor", "item", "action", "value", "time", "clock", "zone", "text"), ()),
     "items": dict.fromkeys(("id", "title", "description"), ()),
     "users": dict.fromkeys(("id", "description"), ()),
     **{role: {field: tuple(names) for field, names in fields.items()} for role, fields in WORDS["columns"].items()},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kgrec.data.naming import NOUNS, PROPERTIES, WORDS, fold
+from kgrec.data.packed import TAKEN
 from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.plugin.domain import Domain
 
@@ -140,6 +141,8 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(1 if ident else 0, "called like an item")
     if ("other_time" in n.qualifiers or c.graded) and not n.noun:
         s.add(-3)
+    if not c.is_list and c.packed[1] == TAKEN:
+        s.add(3, "what was shown, and what of it was taken")
     if c.prefix in NOUNS["item"]:
         s.add(1, f"values like {c.cells[0]}")
     if c.nameless and c.spaces > 0.5 and c.length < 80:

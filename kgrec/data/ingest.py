@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from kgrec.config import Config, FileConfig, InteractionsConfig
+from kgrec.config import CatalogueConfig, Config, FileConfig, InteractionsConfig
 from kgrec.data.cards import save_cards
 from kgrec.data.cleaning import assemble
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
+from kgrec.data.joins import joined, looked_up
 from kgrec.data.layouts import unfold
 from kgrec.data.losses import as_report, check_losses, losses, unused_columns
 from kgrec.data.mapping import resolve_mapping
@@ -174,8 +175,12 @@ def _parse(
 ) -> Part:
     path = root / entry.path
     raw = read_rows(path, entry.format, manager, entry.reading)
+    if isinstance(entry, InteractionsConfig) and entry.join is not None:
+        raw = joined(raw, entry.join, root, manager)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
+    told = set[str]()
     if isinstance(entry, InteractionsConfig):
+        told = {*entry.flags, *mapping.columns.values()}
         raw, fields = unfold(raw, mapping.columns, entry)
         mapping = replace(mapping, columns=fields)
     raw = _people(raw, mapping, names, entry.path, root)
@@ -183,8 +188,11 @@ def _parse(
     if isinstance(entry, InteractionsConfig):
         table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
     else:
+        for a in entry.attributes.values() if isinstance(entry, CatalogueConfig) else ():
+            if a.names is not None:
+                raw = looked_up(raw, a.column, a.separator, a.names, root, manager)
         table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry)
-    if unused := unused_columns(raw, mapping):
+    if unused := {n: what for n, what in unused_columns(raw, mapping).items() if n not in told}:
         counts["unused"] = unused
     return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
 

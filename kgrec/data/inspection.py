@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kgrec.data.actions import IGNORE, action_of, actions_of
-from kgrec.data.columns import guess_attributes
+from kgrec.data.columns import attribute_name, guess_attributes
 from kgrec.data.fields import Links, moment, user
-from kgrec.data.layouts import EACH, RowLayout, layout_of
-from kgrec.data.naming import fold
-from kgrec.data.profile import ColumnProfile, TableProfile, profile
+from kgrec.data.joins import Join, inside, joined_profile, joins_of, lookup_of
+from kgrec.data.layouts import EACH, FURTHEST, RowLayout, layout_of
+from kgrec.data.naming import WORDS, fold
+from kgrec.data.profile import ColumnProfile, TableProfile, overlap, profile
 from kgrec.data.roles import Guess, Kind, guess_roles, title_and_description
 from kgrec.data.sources.contents import expand
 from kgrec.data.sources.files import read_source
@@ -31,6 +32,7 @@ RDF_ENDINGS = (".nt", ".nq", ".ttl", ".n3", ".rdf", ".owl", ".xml", ".jsonld", "
 
 _VALIDATION = re.compile(r"(?:^|[^a-z])(?:valid|validation|val|dev)(?:[^a-z]|$)|验证")
 _TEST = re.compile(r"(?:^|[^a-z])(?:test|heldout|holdout)(?:[^a-z]|$)|测试")
+_ORDERS = frozenset(WORDS["hints"]["orders"])
 _MANY_WORDS = 200
 
 
@@ -47,6 +49,8 @@ class Inspected:
         actions: the file's words for actions -> action, ``ignore``, or None where nothing is known.
         counts: how often each of these words occurs.
         layout: how rows are made of the file's rows, where a row is not one interaction.
+        join: the file whose columns its rows get, with the columns of equal values here and there.
+        lookups: attribute name -> the file that says what its ids are called, and that file's columns.
         split: ``validation`` for interactions in a file of such a name.
         unused: columns that nothing is made of, with what they could be.
         problem: why the file is not used, in words; empty if it is.
@@ -65,6 +69,8 @@ class Inspected:
     actions: Mapping[str, str | None] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     layout: RowLayout = field(default_factory=RowLayout)
+    join: tuple[Path, str, str] | None = None
+    lookups: Mapping[str, tuple[Path, dict[str, str]]] = field(default_factory=dict)
     split: str = "train"
     unused: tuple[str, ...] = ()
     problem: str = ""
@@ -115,7 +121,10 @@ def read_tables(files: Sequence[Path], manager: PluginManager, *, strict: bool =
 
 def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> list[Inspected]:
     """Say what each file is for and how it is read; a file of events that also names items comes twice."""
-    tables = {k: file.table for k, file in enumerate(files) if file.table is not None}
+    joins = _joins(files, domain)
+    heads = {join.heads: files[k].path.name for k, (_, join) in joins.items()}
+    files = [joins[k][0] if k in joins else file for k, file in enumerate(files)]
+    tables = {k: f.table for k, f in enumerate(files) if f.table is not None and k not in heads}
     guessed = dict(zip(tables, guess_roles(list(tables.values()), domain), strict=True))
     found: list[Inspected] = []
     for k, file in enumerate(files):
@@ -123,11 +132,149 @@ def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> 
             found.append(Inspected(file.path, "unknown", {}, problem=file.problem))
         elif file.table is None:
             found.append(Inspected(file.path, "triples", {}))
+        elif k in heads:
+            found.append(
+                Inspected(file.path, "unknown", {}, problem=f"read together with {heads[k]}", table=file.table)
+            )
         else:
             logs = [g for at, g in guessed.items() if at != k and g.kind == "interactions" and "user" in g.columns]
-            found.append(_one(file.path, file.table, guessed[k], domain, manager, alone=not logs))
+            one = _one(file.path, file.table, guessed[k], domain, manager, alone=not logs)
+            if k in joins and one.kind == "interactions":
+                other, join = files[joins[k][1].heads].path, joins[k][1]
+                note = f"each row gets the columns of {other.name} where {join.on} is its {join.key}"
+                one = replace(one, join=(other, join.on, join.key), notes=(*one.notes, note))
+            found.append(one)
+    found = [_of_people(file, found) for file in _looked_up(found)]
+    found += [second for file in found if (second := _history(file)) is not None]
     found += [second for file in found if (second := _items_of_events(file, found, domain)) is not None]
     return found
+
+
+def _joins(files: Sequence[Looked], domain: Domain) -> dict[int, tuple[Looked, Join]]:
+    """Return the files whose rows get the columns of others, as they look then, by their positions."""
+    at = [k for k, file in enumerate(files) if file.table is not None]
+    tables = [file.table for file in files if file.table is not None]
+    found = {}
+    for join in joins_of(tables, domain):
+        lines, heads = at[join.lines], at[join.heads]
+        table = joined_profile(tables, join, files[heads].path.name)
+        found[lines] = replace(files[lines], table=table), replace(join, lines=lines, heads=heads)
+    return found
+
+
+def _looked_up(found: list[Inspected]) -> list[Inspected]:
+    """Let files that only say what ids are called name the values of a catalogue's attributes."""
+    used = {file.path for file in found if file.kind in ("interactions", "users", "items") and not file.problem}
+    others = [
+        (k, file.table) for k, file in enumerate(found)
+        if file.table is not None and (file.path not in used or _is_lookup(file, found))
+    ]  # fmt: skip
+    for at, file in enumerate(found):
+        if file.kind != "items" or file.problem or file.table is None or at in [k for k, _ in others]:
+            continue
+        lookups = {}
+        for column in file.table.columns.values():
+            if column.name in (file.columns.values()) or column.words.is_a("user"):
+                continue
+            name = next((n for n, a in file.attributes.items() if a.column == column.name), None)
+            values = file.table.values(column.name)
+            separator = file.attributes[name].separator if name else column.separator
+            if separator:
+                values = values.str.split(separator).explode().str.strip_chars().unique()
+            told = lookup_of(column, values, [(k, t) for k, t in others if k != at])
+            if told is not None:
+                lookups[name or attribute_name(column.name)] = (column.name, separator, *told)
+        for name, (column_name, separator, k, told_by) in lookups.items():
+            given = file.attributes.get(name)
+            attributes = {n: a for n, a in file.attributes.items() if n != name}
+            if given is None or given.relation in (None, name):  # `genre_ids` are genres now
+                name = re.sub(r"_?ids?$", "", name) or name
+                given = Attribute(column_name, separator, name)
+            attributes[name] = given
+            file = replace(file, attributes=attributes, lookups={**file.lookups, name: (found[k].path, told_by)})
+            file = replace(file, unused=tuple(n for n in file.unused if n != column_name))
+            found[k] = replace(
+                found[k], kind="unknown", problem=f"its names stand for the {column_name} of {file.path.name}"
+            )
+        found[at] = file
+    return found
+
+
+def _of_people(file: Inspected, found: Sequence[Inspected]) -> Inspected:
+    """Leave out a table of users and users, as logs know them: who trusts whom, who are friends."""
+    if file.table is None or file.kind == "triples" or len(file.table.columns) > 4:
+        return file
+    users, items = (pl.concat([pl.Series([], dtype=pl.String), *_acting(found, f, file)]) for f in ("user", "item"))
+    ends = [
+        n for n, c in file.table.columns.items()
+        if c.distinct > 2 and c.identifies > 0.4 and c.times < 0.9 and not c.words.prop - {"id", "title"}
+        and inside(file.table.values(n), users) > 0.9 and inside(file.table.values(n), items) < 0.5
+    ]  # fmt: skip
+    if len(ends) != 2 or any(c.words.is_a("item") for c in file.table.columns.values()):
+        return file
+    told = f"{ends[0]} and {ends[1]} both name users: who trusts whom, or friends; kgrec makes nothing of that"
+    return replace(file, kind="unknown", columns={}, attributes={}, problem=told)
+
+
+def _is_lookup(file: Inspected, found: Sequence[Inspected]) -> bool:
+    """Say whether a file that looks like a catalogue has nothing that any log names, where another catalogue has."""
+    if file.kind != "items" or file.table is None or file.layout.user is not None:
+        return False
+    acted = pl.concat([pl.Series([], dtype=pl.String), *_acting(found, "item")])
+    shares = {
+        f.path: overlap(acted, f.table.values(f.columns["id"]))
+        for f in found
+        if f.kind == "items" and not f.problem and f.table is not None
+    }
+    return shares.get(file.path, 1.0) < 0.1 and max(shares.values(), default=0.0) > 0.5
+
+
+def _acting(found: Sequence[Inspected], field: str, besides: Inspected | None = None) -> list[pl.Series]:
+    """Return the users, or the items, of each log."""
+    logs = [f for f in found if f is not besides and f.kind == "interactions" and not f.problem and f.table is not None]
+    named = [(f.table, f.columns[field]) for f in logs if f.table is not None and field in f.columns]
+    return [table.values(column) for table, column in named if column in table.columns]
+
+
+def _history(file: Inspected) -> Inspected | None:
+    """Return a second reading of a file of lists: a column of what its users had taken before (MIND's histories).
+
+    It holds ids like the items of the rows, and seldom those of its own row; what was shown holds them all.
+    """
+    if file.kind != "interactions" or file.problem or file.table is None or "item" not in file.columns:
+        return None
+    key, layout = file.columns["item"], file.layout
+    item = file.table.columns.get(key)
+    if item is None or not (item.is_list or layout.separator or layout.pattern):
+        return None
+
+    def parts(c: ColumnProfile, pattern: str | None, separator: str | None) -> pl.Series:
+        if c.is_list:
+            return c.text.str.split("\x1f")
+        if pattern and not separator:
+            return c.text.str.extract_all(pattern).list.eval(pl.element().str.extract(pattern, 1))
+        return c.text.str.split(separator or " ")
+
+    own = parts(item, layout.pattern, layout.separator)
+    every = own.explode().drop_nulls().unique()
+    for name, c in file.table.columns.items():
+        if name in file.columns.values() or not (c.is_list or c.separator) or c.words.is_a("shared"):
+            continue
+        before = parts(c, None, c.separator)
+        values = before.explode().drop_nulls()
+        if not values.len() or float(values.is_in(every.implode()).mean() or 0) < 0.3:  # type: ignore[arg-type]
+            continue
+        rows = pl.DataFrame({"own": own, "before": before}).drop_nulls()
+        again = rows.select(pl.col("own").list.set_intersection("before").list.len() > 0).to_series().mean() or 0
+        if float(again) < 0.5:  # type: ignore[arg-type]
+            note = f"a row also holds what its user had before ({name}): interactions without a time"
+            columns = {"user": file.columns["user"], "item": name} if "user" in file.columns else {"item": name}
+            before_layout = RowLayout(separator=None if c.is_list else c.separator, user=layout.user)
+            action = file.action or "click"
+            return replace(
+                file, columns=columns, layout=before_layout, action=action, actions={}, notes=(note,), doubts={}
+            )
+    return None
 
 
 def _one(
@@ -191,7 +338,7 @@ def _events(found: Inspected, domain: Domain) -> Inspected:
         own = {fold(word): action for word, action in domain.action_words.items()}
         actions = by_sign(actions_of(list(counts), own), column, table.columns.get(columns.get("value", "")))
     action = found.action
-    if "action" not in columns and action is None:
+    if "action" not in columns and action is None and not found.layout.flags:
         action = constant_action(found.path, table, columns)
     columns |= _clock_and_zone(table, columns)
     return replace(
@@ -239,7 +386,7 @@ def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str])
     if done:
         return str(done[-1])
     told = [action for word in re.findall(r"[^\W\d_]+", path.name) for action in [actions_of([word])[word]] if action]
-    if any("price" in n.prop for n in names) or words["order"] or words["quantity"] or words["qty"] or words["invoice"]:
+    if any("price" in n.prop for n in names) or _ORDERS & set(words):
         return "purchase"
     good = [action for action in told if action not in ("ignore", "dislike", "skip", "rate")]
     if good:
@@ -257,8 +404,12 @@ def _clock_and_zone(table: TableProfile, columns: Mapping[str, str]) -> dict[str
     if date.shape(r"\d:\d\d|^\d{10,}") < 0.1 and date.kind != pl.Datetime:
         clocks = [c for c in free if c.looks("clock") > 0.9 and "clock" in c.words.props]
         found |= {"clock": clocks[0].name} if clocks else {}
-    zones = [c for c in free if "zone" in c.words.prop and c.looks("zone") > 0.9]
-    if date.shape(r"(?:Z|[+-]\d\d:?\d\d)$") < 0.1 and zones:
+    zones = [
+        c for c in free
+        if "zone" in c.words.props and (c.looks("zone") > 0.9 or (c.whole and max(map(abs, c.span)) <= FURTHEST))
+    ]  # fmt: skip
+    local = date.shape(r"(?:Z|[+-]\d\d:?\d\d)$") < 0.1 and not {"utc", "gmt"} & set(date.words.words)
+    if local and zones:
         found["zone"] = zones[0].name
     return found
 
@@ -344,10 +495,10 @@ def best_domain(files: Sequence[Looked], manager: PluginManager) -> str:
         for name, words in names.items()
     }
     for name in scores:  # a recipe that fits says more than names
-        scores[name] += sum(
+        scores[name] += 2 * sum(
             manager.schema_mapping(name, file.path.name, list(file.table.columns)) is not None
             for file in files
             if file.table is not None
         )
     best = max(scores, key=lambda name: scores[name], default="generic")
-    return best if scores.get(best, 0) > 0.6 else "generic"
+    return best if scores.get(best, 0) > 1 else "generic"

@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from kgrec.config import InteractionsConfig
 from kgrec.data import fields
+from kgrec.data.actions import IGNORE, action_of
 from kgrec.data.fields import FEW, Links
 from kgrec.data.naming import WORDS
 from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.data.roles import Guess, Kind
-from kgrec.data.values import as_text
+from kgrec.data.values import as_text, clean
 from kgrec.plugin.domain import Domain
 
 EACH = "*"
@@ -38,6 +39,7 @@ class RowLayout:
         separator: separates the items in a cell.
         pattern: regular expression whose group is an item, for each place in the cell where it matches.
         user: the user of all rows.
+        flags: columns of yes and no -> what a yes says was done.
         columns: columns that are used besides fields and attributes.
     """
 
@@ -45,6 +47,7 @@ class RowLayout:
     separator: str | None = None
     pattern: str | None = None
     user: str | None = None
+    flags: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
 
 
@@ -66,6 +69,11 @@ def layout_of(
         if isinstance(table.table.schema[item.name], pl.List) or separator or pattern:
             note = f"a row holds several items ({item.name}): each becomes an interaction"
             return RowLayout(separator=separator, pattern=pattern), guess.kind, columns, (note,)
+        flags = flags_of(table, columns)
+        if flags:
+            columns = {name: column for name, column in columns.items() if column not in flags}
+            note = f"columns of yes and no say what was done: {', '.join(flags)}; where all say no it is an impression"
+            return RowLayout(flags=flags, columns=tuple(flags)), guess.kind, columns, (note,)
         return RowLayout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
     if alone and guess.kind in ("items", "unknown"):
         own = _one_person(table, guess, domain)
@@ -73,6 +81,19 @@ def layout_of(
             note = f'no column names a user: all rows are taken for those of one person (user = "{ME}")'
             return RowLayout(user=ME), "interactions", own, (note,)
     return RowLayout(), guess.kind, columns, ()
+
+
+def flags_of(table: TableProfile, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return columns of 0 and 1 that are called like actions, with these; empty where a column names actions."""
+    if "action" in columns:
+        return {}
+    found = {}
+    for name, c in table.columns.items():
+        yes_or_no = c.kind == pl.Boolean or (c.whole and c.span[0] == 0 and c.span[1] == 1)
+        action = action_of(name.removeprefix("is_").removeprefix("has_")) if yes_or_no and c.distinct == 2 else None
+        if action not in (None, IGNORE, "rate"):
+            found[name] = str(action)
+    return found if len(found) > 1 else {}
 
 
 def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:
@@ -185,12 +206,32 @@ def unfold(
         raw, found = _melt(raw, found)
     elif (item := found.get("item")) is not None and item in raw.columns:
         raw = _explode(raw, item, found, entry)
+    if "visitor" in found and "user" in found:
+        who = [clean(as_text(found[name], raw.schema[found[name]])) for name in ("user", "visitor")]
+        raw = raw.with_columns(pl.coalesce(who).alias("__who__"))
+        found = {name: column for name, column in found.items() if name != "visitor"} | {"user": "__who__"}
+    if entry.flags:
+        raw = raw.with_columns(strongest(raw, entry.flags).alias("__action__"))
+        found["action"] = "__action__"
     if entry.user is not None:
         raw = raw.with_columns(pl.lit(entry.user).alias("__user__"))
         found["user"] = "__user__"
     if "clock" in found or "zone" in found:
         raw, found = _moments(raw, found)
     return raw, found
+
+
+_STRENGTH = ("dislike", "skip", "purchase", "like", "collect", "share", "comment", "cart", "rate", "click", "view")
+
+
+def strongest(raw: pl.DataFrame, flags: Mapping[str, str]) -> pl.Expr:
+    """Return the action of each row: of the columns that say yes the one that says most, else an impression."""
+    ranked = sorted(flags.items(), key=lambda f: _STRENGTH.index(f[1]) if f[1] in _STRENGTH else len(_STRENGTH))
+    yes = [
+        pl.when(as_text(n, raw.schema[n]).str.to_lowercase().is_in(["1", "true", "yes", "y", "t"])).then(pl.lit(a))
+        for n, a in ranked
+    ]
+    return pl.coalesce(*yes, pl.lit("impression"))
 
 
 def _melt(raw: pl.DataFrame, columns: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -212,6 +253,8 @@ def _explode(raw: pl.DataFrame, item: str, columns: Mapping[str, str], entry: In
         ]
         return raw.with_columns(pl.col(n).cast(pl.List(pl.String)) for n in same).explode(same)
     text = as_text(item, kind)
+    if entry.separator is not None or entry.pattern is not None:  # a cell of nothing holds no items
+        raw = raw.filter(text.str.strip_chars().fill_null("") != "")
     if entry.separator is not None:
         raw = raw.with_columns(text.str.split(entry.separator).alias(item)).explode(item)
         text = pl.col(item)
@@ -225,6 +268,20 @@ def _explode(raw: pl.DataFrame, item: str, columns: Mapping[str, str], entry: In
     return raw
 
 
+FURTHEST = 14 * 3600
+"""Seconds that a zone is ahead of UTC, at most."""
+
+
+def _as_offsets(ahead: pl.Series) -> pl.Series:
+    """Write hours, minutes or seconds ahead of UTC, whichever the largest can be, like ``+02:00``."""
+    most = ahead.abs().max()
+    unit = 60 if not isinstance(most, float) or most <= 14 else 1 if most <= 14 * 60 else 1 / 60
+    minutes = (ahead.abs() * unit).round(0).cast(pl.Int64)
+    sign = pl.when(pl.col("ahead") < 0).then(pl.lit("-")).otherwise(pl.lit("+"))
+    parts = [(minutes // 60).cast(pl.String).str.zfill(2), (minutes % 60).cast(pl.String).str.zfill(2)]
+    return ahead.to_frame("ahead").select(pl.format("{}{}:{}", sign, *map(pl.lit, parts))).to_series()
+
+
 _ZONES: Mapping[str, str] = dict(WORDS["zones"])
 
 
@@ -232,7 +289,10 @@ def _moments(raw: pl.DataFrame, columns: dict[str, str]) -> tuple[pl.DataFrame, 
     """Join date and time of day, and write zones as the list of zones calls them."""
     found = dict(columns)
     if zone := columns.get("zone"):
-        names = as_text(zone, raw.schema[zone]).str.strip_chars()
+        names = raw.select(as_text(zone, raw.schema[zone]).str.strip_chars()).to_series()
+        offsets = names.cast(pl.Float64, strict=False)
+        if offsets.count() and offsets.count() == names.count():
+            names = _as_offsets(offsets)
         raw = raw.with_columns(names.replace(_ZONES).alias("__zone__"))
         found["zone"] = "__zone__"
     if clock := found.pop("clock", None):

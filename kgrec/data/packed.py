@@ -9,6 +9,9 @@ from kgrec.data.naming import WORDS, ColumnName, fold, read_name
 SEPARATORS = ("|", " / ", "; ", ";", "、", "，", ", ", ",")
 """Candidates for cells of several values; of equally frequent ones the first is taken."""
 
+TAKEN = r"(\S+)[-:]1(?:\s|$)"
+"""What of the things shown was taken: `N55-1 N12-0`."""
+
 _HISTORIES = frozenset(WORDS["hints"]["histories"])
 _PAIR = re.compile(r"[\"']?([^\W\d][\w .-]{0,30}?)[\"']?\s*[:=]\s*[\"']?([^,;|\"'{}\n]+)")
 _COUNTED = (
@@ -25,6 +28,10 @@ def unpack(sample: list[str], words: ColumnName) -> tuple[str | None, str | None
         sample: filled cells.
         words: name of the column.
     """
+    tokens = [token for cell in sample[:100] for token in cell.split()]
+    ends = {token[-2:] for token in tokens}
+    if tokens and ends in ({"-0", "-1"}, {":0", ":1"}) and all(len(token) > 2 for token in tokens):
+        return None, TAKEN
     keyed = _keyed(sample)
     if keyed is not None:
         return None, keyed

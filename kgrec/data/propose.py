@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import tomlkit
 
+from kgrec.data.columns import attribute_name
 from kgrec.data.inspection import RDF_ENDINGS, Inspected, best_domain, could_be, inspect, read_tables
 from kgrec.data.split import LIKE_FRACTION
 from kgrec.data.times import read_times
 from kgrec.data.values import as_text
 from kgrec.errors import UsageError
-from kgrec.places import address, is_pattern, matching, suffix
+from kgrec.places import address, is_pattern, matching, split_part, suffix
 from kgrec.plugin.domain import ACTIONS
 from kgrec.shown import visible
 
@@ -145,7 +146,7 @@ def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> I
         if name != "role":
             yield f"# unsure: {name} could also be {visible(', '.join(columns))}"
     if role == "interactions":
-        yield from _of_interactions(file)
+        yield from _of_interactions(file, folder)
     if file.unused and file.table is not None:
         said = {name: could_be(file.table.columns[name], file.kind, domain) for name in file.unused}
         yield "# columns not used: " + visible(
@@ -155,7 +156,11 @@ def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> I
         yield f"[data.{role}.attributes]    # with a relation: edges of the graph; without: a value to filter by"
     for name, a in file.attributes.items():
         stated = {"column": a.column, "separator": a.separator, "relation": a.relation}
-        yield f"{_key(name)} = {_inline({k: v for k, v in stated.items() if v is not None})}"
+        inline = _inline({k: v for k, v in stated.items() if v is not None})
+        if name in file.lookups:
+            path, told = file.lookups[name]
+            inline = f"{inline[:-2]}, names = {_inline({'path': _path(path, folder), **told})} }}"
+        yield f"{_key(name)} = {inline}"
 
 
 def _notation(file: Inspected) -> Iterator[str]:
@@ -175,8 +180,13 @@ def _notation(file: Inspected) -> Iterator[str]:
         yield f'notation = {{ dates = "{found.order}" }}'
 
 
-def _of_interactions(file: Inspected) -> Iterator[str]:
+def _of_interactions(file: Inspected, folder: Path | None) -> Iterator[str]:
     layout = file.layout
+    if file.join is not None:
+        joined = {"path": _path(file.join[0], folder), "on": file.join[1], "key": file.join[2]}
+        yield f"join = {_inline(joined)}    # each row gets the columns of the other file"
+    if layout.flags:
+        yield f"flags = {_inline(layout.flags)}    # what a yes says"
     if layout.user is not None:
         yield f"user = {_text(layout.user)}    # whose rows these are: any id"
     if layout.separator is not None:
@@ -298,6 +308,8 @@ def _triples(file: Inspected, parts: Mapping[str, Inspected], folder: Path | Non
     yield f"path = {_text(_path(file.path, folder))}"
     if file.columns:
         yield f"columns = {_inline(file.columns)}"
+    if file.table is not None and "relation" not in file.columns:
+        yield f"relation = {_text(attribute_name(Path(split_part(file.path)[0].stem).stem) or 'related')}"
     for kind, part in parts.items():
         comment = "which entity an item is" if kind == "link" else "readable names of entities"
         yield f"# {comment}"

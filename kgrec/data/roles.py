@@ -248,6 +248,11 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
             rest = len(columns) - len(taken)
             points -= 2.5 + 0.5 * min(rest, 6)
             points -= 2 * (u.uniqueness > 0.98 and "time" not in chosen)
+    who = columns[chosen["user"][0]]
+    if 0.6 <= who.filled < 0.98:  # most are known by name, the others by what their browser is called
+        known = {n: users[n] for n, c in columns.items() if c.words.is_a("visitor") and n != who.name}
+        near = [n for n, s in _ranked(known) if s.points > 0 and columns[n].filled > who.filled and n not in taken]
+        chosen |= {"visitor": (near[0], Score(0, ["where there is no user"]))} if near else {}
     why = {name: ", ".join(dict.fromkeys(score.why)) for name, (_, score) in chosen.items()}
     order = [f for f in FIELDS["interactions"] if f in chosen]
     return Guess("interactions", {f: chosen[f][0] for f in order}, points, why, doubts=doubts)
@@ -438,6 +443,8 @@ def title_and_description(table: TableProfile, key: str, domain: Domain) -> dict
 
 def _triples(files: Files, k: int, roles: list[Guess]) -> Guess:
     table = files.tables[k]
+    if (related := _related(files, k, roles)) is not None:
+        return related
     named = guess_fields("triples", list(table.columns), files.domain)
     if len(named) == 3 and len(table.columns) <= 6:
         relation = table.columns[named["relation"]]
@@ -463,6 +470,20 @@ def _triples(files: Files, k: int, roles: list[Guess]) -> Guess:
             columns = {"head": head.name, "relation": relation.name, "tail": tail.name}
             return Guess("triples", columns, points, dict.fromkeys(columns, "few relations between many ids"))
     return Guess("triples", points=-9)
+
+
+def _related(files: Files, k: int, roles: list[Guess]) -> Guess | None:
+    """Return a table of items and the items that belong with them, told by ids that stand in the catalogue."""
+    table, links = files.tables[k], files.links(k, roles)
+    ends = [n for n, c in table.columns.items() if links.items.get(n, 0) >= 0.8 and c.uniqueness <= 1]
+    if len(ends) != 2 or any(c.times > 0.9 and "time" in c.words.props for c in table.columns.values()):
+        return None
+    kinds = [
+        n for n, c in table.columns.items()
+        if n not in ends and c.numeric < 0.5 and c.distinct <= max(2, 0.2 * c.rows) and c.length <= 40
+    ]  # fmt: skip
+    columns = {"head": ends[0], **({"relation": kinds[0]} if kinds else {}), "tail": ends[1]}
+    return Guess("triples", columns, 8.0, dict.fromkeys(columns, "items beside items of the catalogue"))
 
 
 def _link(files: Files, k: int, roles: list[Guess]) -> Guess:

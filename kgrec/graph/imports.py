@@ -96,7 +96,7 @@ class Importer:
         if ending is not None:
             parsed = split_rdf(cache.read(path, ending), path.name)
         else:
-            table = read_fields(path, config, "triples", self.domain, self.manager)
+            table = read_fields(path, config, "triples", self.domain, self.manager, relation=config.relation)
             triples = shape(table.with_columns(source=pl.lit(path.name)), TRIPLES)
             parsed = Parsed(triples, counts={"read": table.height})
         if config.names is None:
@@ -315,7 +315,9 @@ def local_names(facts: pl.DataFrame) -> pl.DataFrame:
     return shape(frame.drop_nulls("name"), NAMES)
 
 
-def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manager: PluginManager) -> pl.DataFrame:
+def read_fields(
+    path: Path, entry: FileConfig, role: str, domain: Domain, manager: PluginManager, *, relation: str | None = None
+) -> pl.DataFrame:
     """Read a table and return its fields as trimmed strings (empty: null) and ``line``.
 
     Args:
@@ -324,6 +326,7 @@ def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manage
         role: ``triples``, ``link`` or ``names``.
         domain: may know more names of columns.
         manager: the plugins in use.
+        relation: that of all rows of triples, where kgrec.toml names no column of it.
 
     Raises:
         DataError: a field has no column; the hint names those there are.
@@ -333,6 +336,9 @@ def read_fields(path: Path, entry: FileConfig, role: str, domain: Domain, manage
     given = entry.columns
     found, guessed = {}, guess_fields(role, table.columns, domain)
     for name in FIELDS[role]:
+        if name == "relation" and relation is not None and name not in given:
+            found[name] = pl.lit(relation)
+            continue
         column = given.get(name) or guessed.get(name)
         if column is not None and column not in table.columns:
             raise DataError(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kgrec.artifacts import replacing
 from kgrec.config import Config, FileConfig, InteractionsConfig
 from kgrec.data.ingest import ROLES, files_of
+from kgrec.data.joins import joined
 from kgrec.data.mapping import resolve_mapping
 from kgrec.data.parts import PartRole
 from kgrec.data.pseudonyms import Pseudonyms
@@ -83,15 +84,24 @@ class PersonTables:
             if role == "items" or address(entry.path) or not split_part(path)[0].is_file():
                 continue
             table = read_rows(path, entry.format, self.manager, entry.reading)
-            columns = resolve_mapping(entry, role, table, self.domain, self.manager).columns
+            join = entry.join if isinstance(entry, InteractionsConfig) else None
+            whole = table if join is None else joined(table, join, self.root, self.manager)
+            columns = resolve_mapping(entry, role, whole, self.domain, self.manager).columns
             column = columns.get("user" if role == "interactions" else "id")
             if isinstance(entry, InteractionsConfig) and entry.user is not None:
                 theirs = np.full(table.height, entry.user in user_ids)
-            elif column is None or column not in table.columns:
+            elif column is None or column not in whole.columns:
                 continue
             else:
-                ids = table.select(clean(as_text(column, table.schema[column]))).to_series()
+                who = [c for c in (column, columns.get("visitor")) if c is not None]
+                ids = whole.select(pl.coalesce(clean(as_text(c, whole.schema[c])) for c in who)).to_series()
                 theirs = ids.is_in(user_ids).fill_null(False).to_numpy()
+                if join is not None:  # the rows that say whose the others are
+                    heads = read_rows(self.root / join.path, None, self.manager)
+                    keys = whole.filter(pl.Series(theirs))[join.on]
+                    own = heads[join.key].cast(pl.String).is_in(keys.cast(pl.String).implode()).fill_null(False)
+                    at = self.root / join.path
+                    found[at] = PersonRows(at, FileConfig(path=join.path), heads, own.to_numpy())
             before = found.get(path)  # a file may be read as two things
             found[path] = PersonRows(path, entry, table, theirs if before is None else theirs | before.theirs)
         yield from (rows for rows in found.values() if len(rows))
