@@ -62,7 +62,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     pieces = CODE.split(markdown)
     for i in range(0, len(pieces), 2):
         prose = LINK.sub(_pointed(home, page.file.src_uri), pieces[i])
-        pieces[i] = INLINE.sub(lambda found: convert(found[1]), prose)
+        pieces[i] = INLINE.sub(lambda found: f"<span>{convert(found[1])}</span>", prose)
     return "".join(pieces)
 
 
