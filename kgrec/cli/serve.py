@@ -140,14 +140,17 @@ def chat(
 
 def _export(run: CommandLineRun, project: Project) -> None:
     from kgrec.live.event_log import EXPORTS, EventLog
+    from kgrec.live.exports import export_items
 
     log = EventLog(project.workspace.root)
+    folder = project.workspace.root / EXPORTS
     try:
-        file = log.export(project.workspace.root / EXPORTS)
+        written = [file for file in (log.export(folder), export_items(log, project.config, folder)) if file]
     finally:
         log.close()
-    run.say(f"{file} written: kgrec build-graph --append {file}" if file else "no event came since the last export")
-    if file:
+    files = " ".join(map(str, written))
+    run.say(f"written: kgrec build-graph --append {files}" if files else "nothing came since the last export")
+    for file in written:
         print(file)
 
 

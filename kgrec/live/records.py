@@ -112,9 +112,9 @@ class Records:
         """Return the number of the last change of an item by then."""
         return next((one.rev for one in reversed(self._changes) if one.kind == "item" and one.rev <= upto), 0)
 
-    def items(self, upto: int) -> dict[str, Described | None]:
-        """Return what was put of items by then, None of what was deleted; ``upto`` numbers the last change."""
-        return {one.id: one.record for one in list(self._changes) if one.kind == "item" and one.rev <= upto}
+    def items(self, upto: int, after: int = 0) -> dict[str, Described | None]:
+        """Return what was put of items, None of what was deleted; changes above ``after`` and up to ``upto`` count."""
+        return {one.id: one.record for one in list(self._changes) if one.kind == "item" and after < one.rev <= upto}
 
     def people(self) -> dict[str, Described]:
         """Return what is known of each user of whom something was put."""

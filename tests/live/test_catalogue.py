@@ -2,8 +2,10 @@
 
 import pytest
 
+import kgrec
 from kgrec.errors import NotFoundError, UserError
 from kgrec.live.events import Event
+from kgrec.live.exports import export_items
 from kgrec.live.lists import Boost, ListRequest
 from kgrec.live.records import Described
 
@@ -132,3 +134,17 @@ def test_what_would_be_made_is_told_without_making_it(live):
         live.check(ListRequest(user_id="u00", placement="nowhere"))
     with pytest.raises(NotFoundError):
         live.check(ListRequest(user_id="u00", boosts=(Boost(where=("flavour=1",), by=1.0),)))
+
+
+def test_a_new_item_goes_into_the_next_build_as_it_was_put(live, project, folder):
+    base = live.models.recommender.ranker.item_ids[0]
+    live.put_items([("arrived", twin(live, base))])
+    before = live.now.catalogue.shown("arrived")
+    file = export_items(live.log, project.config, folder / "live" / "export")
+    assert export_items(live.log, project.config, folder / "live" / "export") is None
+    again = kgrec.open(folder, overrides=["text.encoder=hashing"])
+    again.build_graph(append=[file])
+    again.train(only=["popularity", "content"])
+    after = again.live.now.catalogue.shown("arrived")
+    assert after == {**before, "trained": True}
+    again.live.log.close()
