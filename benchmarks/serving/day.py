@@ -4,7 +4,7 @@
 
 Visitors come by the hour; a tenth of them are new. Each sees a list, looks down it (the k-th place is seen with
 probability ``0.85 ** k``) and clicks by hidden taste. In one placement an experiment runs whose second variant is worse
-by construction (what is dear goes first), in another one whose variants are the same. Prints: clicks a
+by construction (it shows dear things only), in another one whose variants are the same. Prints: clicks a
 list of new visitors by their visit, what the experiments say each quarter of the day, how lists drift, the freshness of
 events, and whether every list of a sample is made again.
 """
@@ -33,7 +33,7 @@ EXPERIMENTS = """
 n = 10
 [placements.worse]
 n = 10
-boost = [{ where = ["price>20"], by = 6.0 }]
+where = ["price>100"]
 [placements.side]
 n = 10
 [placements.same]

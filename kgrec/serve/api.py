@@ -100,6 +100,17 @@ class Texts(Strict):
     seed: int | None = None
 
 
+class TextFeedbackBody(Strict):
+    """What was done with a text, as `kgrec feedback` takes it: shown, clicked, rated, accepted, edited or rejected."""
+
+    text_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    event: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+    value: float | None = None
+    text: Text | None = None
+    user_id: Id | None = None
+    event_id: Id | None = None
+
+
 class Sparql(Strict):
     """A query on the graph, read only."""
 
@@ -364,6 +375,13 @@ def _told(text: Any) -> dict[str, Any]:
         "fallback": text.fallback,
         "note": text.note,
     }
+
+
+@router.post("/v1/feedback")
+def feedback(request: Request, body: TextFeedbackBody) -> Response:
+    """Say what a reader, or who decides on texts, did with a text; of lists, events and impressions say it."""
+    told: dict[str, Any] = {"value": body.value, "text": body.text, "user": body.user_id, "event_id": body.event_id}
+    return as_json(serving(request).project.feedback.record(body.text_id, body.event, **told).to_dict())
 
 
 @router.post("/v1/graph/query")

@@ -20,6 +20,8 @@ from starlette.routing import Route
 
 from kgrec.errors import (
     ConsentError,
+    CorruptArtifactError,
+    DataError,
     GuardRefusedError,
     KgrecError,
     MissingExtraError,
@@ -57,6 +59,8 @@ STATUS: tuple[tuple[type[KgrecError], int], ...] = (
     (NotFoundError, 404),
     (ConsentError, 403),
     (GuardRefusedError, 422),
+    (CorruptArtifactError, 500),
+    (DataError, 422),
     (MissingExtraError, 501),
     (ModelError, 502),
     (UsageError, 400),

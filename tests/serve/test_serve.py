@@ -26,7 +26,7 @@ HASHING = ["text.encoder=hashing"]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = toy_workspace(tmp_path_factory.mktemp("serve") / "workspace")
-    found = kgrec.open(folder, overrides=HASHING)
+    found = kgrec.open(folder, overrides=[*HASHING, "generate.record=true"])
     found.build_graph()
     found.train(only=["popularity", "item-knn", "ease", "content"])
     yield found
@@ -127,6 +127,7 @@ def test_every_route_answers(client, project):
         "/v1/recs/{rec_id}",
         "/v1/experiments/{name}",
         "/v1/off-policy/{placement}",
+        "/v1/feedback",
         "/v1/jobs/import",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/result",
@@ -175,6 +176,15 @@ def test_a_list_comes_with_texts_and_is_checked_beforehand(client):
         client.post("/v1/recommend", json={"user_id": "u05", "boosts": [{"where": ["x=1"], "by": 1}]}).status_code
         == 404
     )
+
+
+def test_what_is_done_with_a_text_is_recorded(client):
+    written = client.post("/v1/generate", json={"user_id": "u05"}).json()["texts"][0]
+    done = {"text_id": written["text_id"], "event": "accepted"}
+    answer = client.post("/v1/feedback", json=done)
+    assert answer.status_code == 200, answer.text
+    assert client.post("/v1/feedback", json={**done, "text_id": "none"}).status_code == 404
+    assert client.post("/v1/feedback", json={**done, "event": "eaten"}).status_code == 422
 
 
 def test_texts_are_streamed_as_events(client):
