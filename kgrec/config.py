@@ -371,6 +371,17 @@ class RecommendConfig(TomlTable):
     """So many of a user's best items are re-ranked; more where a list is longer."""
 
 
+class VoiceConfig(TomlTable):
+    """How the brand speaks: texts for models to sound like, and words; the template chooses its phrases by them."""
+
+    samples: Annotated[list[str], Field(max_length=10)] = []
+    """Texts in its voice."""
+    prefer: list[str] = []
+    """Words it likes to use."""
+    avoid: list[str] = []
+    """Words it never uses; guards refuse them, but in names."""
+
+
 class GenerateConfig(TomlTable):
     """Writing texts."""
 
@@ -397,6 +408,10 @@ class GenerateConfig(TomlTable):
     judge: str | None = None
     """A language model, ``openai:NAME``, that says of each sentence that guards let pass which fact bears it out.
     What it does not find borne out, or does not answer, is refused; what guards refuse it cannot let pass."""
+    voice: VoiceConfig = VoiceConfig()
+    """How the brand speaks."""
+    approved: dict[str, str] = {}
+    """Sources that a tip may quote, and what readers know them as: ``{ "advice.csv" = "City Clinic" }``."""
     batch_size: Positive = 256
     """Texts written at once by ``kgrec generate --all``."""
     record: bool = False

@@ -169,7 +169,7 @@ class Explainer:
         self.ranker = ranker
         self._domain, self._language = domain, language or dataset.language or DEFAULT
         self._others: dict[str, Explainer] = {}
-        self.wording = Wording(graph, domain, self._language)
+        self.wording = Wording(graph, domain, self._language, dataset.language)
         self._whose: int | None = None
         self._theirs = pl.DataFrame()
 
@@ -183,7 +183,7 @@ class Explainer:
             return self
         if language not in self._others:
             found = copy(self)
-            found.wording = Wording(self.graph, self._domain, get_language(language).code)
+            found.wording = Wording(self.graph, self._domain, get_language(language).code, self.dataset.language)
             self._others[language] = found
         return self._others[language]
 

@@ -24,8 +24,17 @@ MIXED = 0.5
 class Wording:
     """Turns paths and items into reasons."""
 
-    def __init__(self, graph: KnowledgeGraph, domain: Domain, code: str) -> None:
+    def __init__(self, graph: KnowledgeGraph, domain: Domain, code: str, catalogue: str | None = None) -> None:
+        """Take the words of a language.
+
+        Args:
+            graph: whose nodes are named.
+            domain: whose relations are told.
+            code: of the language.
+            catalogue: the language of names; common nouns and places of another one are not told.
+        """
         self.graph = graph
+        self._foreign = catalogue is not None and catalogue != code
         self._domain = domain
         self._language = get_language(code)
         self._noun = domain.noun(code)
@@ -65,6 +74,9 @@ class Wording:
             return self.salience(path.relations[0])
         entity = self.node(path.nodes[1])
         if entity["kind"] == "entity" and entity["label"] == entity["key"]:
+            return 0.0
+        kind = self._types.get(path.relations[1])
+        if self._foreign and (kind is None or kind.common or kind.local):
             return 0.0
         same = path.relations[0] == path.relations[1] and path.forward[0] != path.forward[1]
         return self.salience(path.relations[1]) * (1.0 if same else MIXED)

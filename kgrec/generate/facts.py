@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -140,6 +141,36 @@ class FactBook:
             found += islice(self._examples(item, self._liked(profile.history.values()), (), "history"), 1)
         return [replace(fact, subject=subject) for fact in found]
 
+    def together(self, items: Sequence[int], told: Sequence[Fact], profile: UserProfile) -> list[Fact]:
+        """Return what may be said to a user of several items together; of no item in particular.
+
+        A habit, where they know several items with an entity that all of these have; and what they know of which one
+        action is told, and which carried most of the items.
+
+        Args:
+            items: positions of the items.
+            told: the facts about the items, and what :meth:`personal` says of each.
+            profile: of the user.
+        """
+        found: list[Fact] = []
+        all_of = [{fact.value: fact for fact in facts if fact.type == "entity"} for facts in self.items(items)]
+        shared = [fact for value, fact in all_of[0].items() if all(value in own for own in all_of[1:])]
+        for fact in shared:
+            key, _ = self._keys.get((items[0], fact.value), ("", 0))
+            liked = self._liked_with(profile, key) if key else []
+            habit = self._habit(fact, len(liked)) if len(liked) >= SHARED else ""
+            found += [Fact("", "reason", "habit", habit, source="interactions")] if habit and not found else []
+        known = [fact for fact in told if fact.type == "history" and fact.name == "history"]
+        by_verb: dict[str, list[Fact]] = {}
+        for fact in known:
+            by_verb.setdefault(fact.label, []).append(fact)
+        most = max(by_verb.values(), key=len, default=[])
+        if 2 * len(most) > len(items):
+            first = {fact.value: fact for fact in most}
+            names = Counter(fact.value for fact in most).most_common()
+            found += [replace(first[name], subject="", shares=()) for name, _ in names]
+        return found
+
     def _habit(self, fact: Fact, count: int) -> str:
         """Return what somebody knows who liked ``count`` items with an entity: ``several films by Ada Orbit``."""
         kind, pack = self._relations.get(fact.name), get_language(self._language)
@@ -220,7 +251,7 @@ class FactBook:
         unit = self._units.get(name, "")
         if self._foreign and name not in self._domain.units.get(self._language, {}) and any(map(str.isalpha, unit)):
             return []  # a unit of the catalogue's language
-        label = name.replace("_", " ")
+        label = self._domain.attribute_labels.get(self._language, {}).get(name, name.replace("_", " "))
         found = []
         for one in values[:MOST]:
             text = plain(str(one))
@@ -251,7 +282,7 @@ class FactBook:
         for row in table.iter_rows(named=True):
             kind = self._relations.get(row["relation"])
             value = display(row["label"]) if row["kind"] == "item" else plain(row["label"])
-            if not self._safe(value) or (self._foreign and (kind is None or kind.common)):
+            if not self._safe(value) or (self._foreign and (kind is None or kind.common or kind.local)):
                 continue
             label = self._label(row["relation"])
             source = f"{row['source']}:{row['line']}" if row["line"] is not None else str(row["source"] or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from kgrec.generate.prompts import check_prompt, short_hash
 from kgrec.generate.template import COMMON, kind_text
 from kgrec.languages import DEFAULT, languages
 from kgrec.languages.language import get_language
-from kgrec.plugin.domain import Domain, PromptTemplate, TextKind
+from kgrec.plugin.domain import SMALL, Domain, PromptTemplate, TextKind
 from kgrec.plugin.files import read_kinds
 from kgrec.plugin.generation import MAIN
 
@@ -103,11 +103,20 @@ class Variants:
         domain: whose kinds.
         settings: how a variant is chosen, and by what reward.
         store: the feedback on record.
+        small: says of a model's name whether it calls itself small: it then has the prompt ``small`` for its main one.
     """
 
-    def __init__(self, manager: PluginManager, domain: Domain, settings: GenerateConfig, store: FeedbackStore) -> None:
+    def __init__(
+        self,
+        manager: PluginManager,
+        domain: Domain,
+        settings: GenerateConfig,
+        store: FeedbackStore,
+        small: Callable[[str], bool],
+    ) -> None:
+        self._small = small
         self._manager, self._domain, self._settings, self._store = manager, domain, settings, store
-        self._known: dict[tuple[str, str, bool], dict[str, Variant]] = {}
+        self._known: dict[tuple[str, str, bool, bool], dict[str, Variant]] = {}
         self._arms: dict[tuple[str, str, str], list[Arm]] = {}
         self._exposed: tuple[object, float, pl.DataFrame] | None = None
 
@@ -118,9 +127,10 @@ class Variants:
             PluginError: a plugin names a prompt that it does not give.
         """
         by_template = model == TEMPLATE
-        key = (kind.name, language, by_template)
+        small = not by_template and self._small(model)
+        key = (kind.name, language, by_template, small)
         if key not in self._known:
-            found = self._phrases(kind, language) if by_template else self._prompts(kind, language)
+            found = self._phrases(kind, language) if by_template else self._prompts(kind, language, small)
             self._known[key] = {variant.name: variant for variant in found}
         return self._known[key]
 
@@ -170,13 +180,14 @@ class Variants:
             self._arms.clear()
         return self._exposed[2]
 
-    def _prompts(self, kind: TextKind, language: str) -> list[Variant]:
+    def _prompts(self, kind: TextKind, language: str, small: bool) -> list[Variant]:
         domain, task = self._domain.name, f"{kind.name}.{language}"
-        names = [name for name in self._manager.prompt_variants(domain, task) if name != MAIN]
+        names = [name for name in self._manager.prompt_variants(domain, task) if name not in (MAIN, SMALL)]
         found = []
         for name in (MAIN, *names):
             asked = task if name == MAIN else f"{task}@{name}"
-            prompt = self._manager.prompt_template(domain, asked)
+            prompt = self._manager.prompt_template(domain, f"{task}@{SMALL}") if small and name == MAIN else None
+            prompt = prompt or self._manager.prompt_template(domain, asked)
             if prompt is None and name != MAIN:
                 raise PluginError(f"a plugin names the prompt {asked!r} and does not give it", hint="add the file")
             version = short_hash(prompt.text) if prompt else ""

@@ -84,6 +84,8 @@ class WritingParts:
 
     def asks_small(self, named: str) -> bool:
         """Say whether the language model of ``named`` says that it is small."""
+        if named in (TEMPLATE, PROMPT):
+            return False
         model = self.drafter(named)[1]
         return model is not None and is_small(model)
 

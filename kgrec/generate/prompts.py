@@ -16,9 +16,12 @@ from kgrec.plugin.domain import PromptTemplate, default_prompt
 from kgrec.plugin.generation import Fact, Interest, SmallModel, TextRequest, Violation
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.shown import visible
+from kgrec.text.tokens import sentences
 
-REQUIRED = frozenset({"facts"})
-OPTIONAL = frozenset({"profile", "noun", "tone", "length", "problems", "draft"})
+REQUIRED = ("facts", "evidence")
+"""A prompt holds one of these: facts by name, or one by one with their ids."""
+
+OPTIONAL = frozenset({"profile", "noun", "tone", "length", "problems", "draft", "task", "wishes"})
 OPEN, CLOSE = "<<<", ">>>"
 LONGEST = 240
 """Characters of one value that a prompt quotes."""
@@ -63,11 +66,11 @@ def check_prompt(template: PromptTemplate) -> PromptTemplate:
     except ValueError as error:
         raise PluginError(f"prompt {template.name}: {error}", hint="a literal brace is written twice") from None
     names = {name for _, name, _, _ in pieces if name is not None}
-    known = REQUIRED | OPTIONAL
+    known = OPTIONAL.union(REQUIRED)
     for name in sorted(names - known):
         raise PluginError(f"prompt {template.name}: unknown placeholder {name!r}", hint=did_you_mean(name, known))
-    for name in sorted(REQUIRED - names):
-        raise PluginError(f"prompt {template.name}: placeholder {name!r} is missing", hint="write {facts}")
+    if not names & set(REQUIRED):
+        raise PluginError(f"prompt {template.name}: placeholder 'facts' is missing", hint="write {facts} or {evidence}")
     if any(spec or conversion for _, _, spec, conversion in pieces):
         raise PluginError(f"prompt {template.name}: placeholders take no format")
     return template
@@ -116,27 +119,75 @@ def render(
     """
     check_prompt(template)
     pack = get_language(request.language)
-    return template.text.format(
+    kind, code = request.kind, request.language
+    length = f"{kind.longest(code)} {pack.length.unit}"
+    if kind.characters:
+        length = pack.prompts.characters.format(count=kind.characters)
+    told = template.text.format(
         facts=fact_lines(telling(request.facts) if small else request.facts, pack),
+        evidence=evidence_lines(request.facts, pack),
+        task=kind.summaries.get(code, kind.summary),
+        wishes=wishes(request, pack),
         profile=interest_line(_shared(request)),
         noun=request.noun,
         tone=pack.tones.get(request.tone, request.tone),
-        length=f"{request.kind.longest(request.language)} {pack.length.unit}",
+        length=length,
         draft=f"{OPEN}{fence(draft)}{CLOSE}" if draft else "",
         problems="; ".join(fence(v.message) for v in problems),
     )
+    return _GAP.sub("\n\n", told)
+
+
+def wishes(request: TextRequest, pack: Language) -> str:
+    """Return what a text must name, where it is shown, and the voice it is to have, a line each."""
+    words, kind, voice = pack.prompts, request.kind, request.voice
+    found = [words.channel.format(channel=kind.channel)] if kind.channel else []
+    due = [fence(fact.value) for name in kind.requires for fact in request.facts if fact.name == name]
+    found += [words.must.format(names=pack.listed(due, len(due)))] if due else []
+    if voice.samples:
+        found.append(words.voice.format(samples=" ".join(f"{OPEN}{fence(text)}{CLOSE}" for text in voice.samples)))
+    for sentence, said in ((words.prefer, voice.prefer), (words.avoid, voice.avoid)):
+        found += [sentence.format(words=", ".join(map(fence, said)))] if said else []
+    return "\n".join(found)
+
+
+def evidence_lines(facts: Sequence[Fact], pack: Language) -> str:
+    """Return facts one a line, with their ids, and descriptions sentence by sentence: ``[f3.2] description: <<<…>>>``.
+
+    What the reader did, and what is told of several items, stands behind what is known of each.
+    """
+    rows = []
+    for fact in sorted(facts, key=lambda fact: not fact.subject):
+        values = sentences(fact.value) if fact.type == "text" else [f"{fact.value} {fact.unit}".strip()]
+        ids = [f"{fact.id}.{k}" for k in range(1, len(values) + 1)] if fact.type == "text" else [fact.id]
+        rows += [
+            f"[{one}] {_named(fact, pack)}: {OPEN}{fence(value)}{CLOSE}" for one, value in zip(ids, values, strict=True)
+        ]
+    return "\n".join(rows)
+
+
+def _named(fact: Fact, pack: Language) -> str:
+    """Return what stands before a fact, in the language of the prompt where it has words for it."""
+    words = pack.prompts
+    if fact.name == "history":
+        return words.history.format(verb=fact.label)
+    if fact.type == "interest":
+        return words.shared_count.format(count=f"{fact.number:g}") if fact.number else words.shared
+    own = {
+        "title": words.title,
+        "description": words.description,
+        "because": words.because,
+        "habit": words.habit,
+        "examples": words.examples,
+    }
+    return fence(own.get(fact.name) or fact.label or fact.name.replace("_", " "))
 
 
 def fact_lines(facts: Sequence[Fact], pack: Language) -> str:
     """Return the facts for a prompt, one name a line: ``directed by: <<<Ada Orbit>>>``."""
     rows: dict[str, list[str]] = {}
     for fact in facts:
-        name = fact.label or fact.name.replace("_", " ")
-        if fact.type == "history":
-            name = pack.prompts.history.format(verb=fact.label)
-        if fact.type == "interest":
-            counted = f"{fact.number:g}" if fact.number else ""
-            name = (pack.prompts.shared_count if counted else pack.prompts.shared).format(count=counted)
+        name = pack.prompts.history.format(verb=fact.label) if fact.type == "history" else _named(fact, pack)
         value = f"{fact.value} {fact.unit}".strip()
         rows.setdefault(name, []).append(fence(value))
     return "\n".join(f"{fence(name)}: {OPEN}{'; '.join(values)}{CLOSE}" for name, values in rows.items())

@@ -27,7 +27,7 @@ from kgrec.generate.topics import Steering, merged, stressed
 from kgrec.generate.writer import Watch, Writer
 from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
-from kgrec.plugin.generation import MAIN, Fact, GeneratedText, TextRequest
+from kgrec.plugin.generation import MAIN, Fact, GeneratedText, TextRequest, Voice
 from kgrec.progress import SILENT, Progress
 from kgrec.text.profile import Profiler, UserProfile
 from kgrec.types import ItemList, Request, canonical_id
@@ -135,7 +135,9 @@ class TextService:
         self.domain: Domain = manager.domain(config.domain)
         self.dataset, self.graph, self.profiler = dataset, graph, profiler
         self._recommender, self.store = recommender, store
-        self.variants = Variants(manager, self.domain, config.generate, store)
+        told = config.generate.voice
+        self.voice = Voice(tuple(told.samples), tuple(told.prefer), tuple(told.avoid))
+        self.variants = Variants(manager, self.domain, config.generate, store, self.parts.asks_small)
         self._books: dict[str, FactBook] = {}
         self._explainers: dict[str, Explainer] = {}
         self._scores: UserScores | None = None
@@ -399,6 +401,10 @@ class TextService:
             facts += book.items([item])[0]
             if user_id:
                 facts += book.personal(item, profile, reasons[k] if k < len(reasons) else None)
+        if user_id and len(items) > 1:
+            facts += book.together(items, facts, profile)
+        if kind.approved:
+            facts = self._approved(facts)
         facts, topics = stressed(facts, profile.interests) if foreseen else (facts, ())
         item_ids = tuple(str(self.dataset.items["item_id"][item]) for item in items)
         chosen = self.variants.choose(kind, language, asked.model, asked.variant, asked.seed, (user_id, *item_ids))
@@ -422,7 +428,28 @@ class TextService:
             title_mark=domain.title_mark(language),
             synonyms=domain.synonyms,
             strict=self.parts.strict(asked.model),
+            voice=self.voice,
         )
+
+    def _approved(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Return titles and texts of approved sources, with what each source is called.
+
+        Raises:
+            UsageError: no source is approved.
+        """
+        named = self.config.generate.approved
+        if not named:
+            raise UsageError(
+                "no source is approved, so there is nothing to quote",
+                hint='[generate] approved = { "FILE" = "what readers know it as" } in kgrec.toml',
+            )
+        texts = {fact: named.get(fact.source.partition(":")[0], "") for fact in facts if fact.type == "text"}
+        kept = [fact for fact, source in texts.items() if source]
+        titles = [fact for fact in facts if fact.type == "title" and any(fact.subject == one.subject for one in kept)]
+        sources = [
+            Fact("", "attribute", "source", texts[fact], source="kgrec.toml", subject=fact.subject) for fact in kept
+        ]
+        return [*titles, *kept, *sources]
 
     def _for_model(self, request: TextRequest) -> TextRequest:
         """Return a request with the prompt that a language model gets; of the template's, the one that it would."""

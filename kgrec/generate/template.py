@@ -42,7 +42,7 @@ from kgrec.languages.language import LISTED, Language, beside, get_language
 from kgrec.plugin.domain import TextKind
 from kgrec.plugin.generation import MAIN, Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
-from kgrec.text.tokens import words
+from kgrec.text.tokens import han, tokenize, words
 
 FILTERS = ("one", "two", "lower", "a", "cap", "bare")
 TONES = ("neutral", "warm", "playful", "formal")
@@ -57,6 +57,9 @@ COMMON = "kgrec.languages:{}/phrases.txt"
 
 NAME_LENGTH = 80
 """Characters of a name in a text; a longer one is shortened."""
+
+OWN = ("history", "reason", "interest")
+"""Types of facts about the reader."""
 
 NAMED = ("title", "history", "entity", "interest")
 """Types of facts whose values are names."""
@@ -77,6 +80,9 @@ TITLES = frozenset({"title", "titles", "history", "examples"})
 
 FREE = frozenset({"title", "titles", "noun", "nouns", "verb", "count"})
 """Slots whose values may be said again."""
+
+NEAR = 0.1
+"""Lines are as close to the voice of samples as the closest one if so much less of them stands in these."""
 
 EACH = 2
 """Items of which the next one is told by another line, if it can be."""
@@ -148,6 +154,8 @@ class Phrases:
     def planned(self, plan: Sequence[str], common: Phrases | None = None) -> Phrases:
         """Return the sections that a plan names, in its order and with its marks; those that lack are of ``common``.
 
+        A section that may be left out, and that neither has, is left out.
+
         Raises:
             PluginError: there is no such section.
         """
@@ -155,6 +163,8 @@ class Phrases:
         found = []
         for step in plan:
             name = step.rstrip("?*")
+            if name not in known and step.endswith("?"):
+                continue  # neither the domain nor the language has more to say
             if name not in known:
                 raise PluginError(f"the plan names a section {name!r} that no phrases have", hint=", ".join(known))
             found.append(replace(known[name], mark=step[len(name) :]))
@@ -365,17 +375,19 @@ class _Writing:
         usable = [
             (line, needs)
             for line, needs in zip(section.lines, section.needs, strict=True)
-            if needs <= values.keys() and (not line.tones or tone in line.tones)
+            if needs <= values.keys() and (not line.tones or tone in line.tones) and not _twice(line, values)
         ]
+        usable = [row for row in usable if not self._avoided(row[0], values)] or usable
         fresh = [row for row in usable if not self._again(row[0], values)]
         if not fresh and section.mark == "?":
             return None
-        rows = _best(fresh or usable, lambda row: bool(row[1] & PERSONAL))
-        rows = _best(rows, lambda row: tone != "neutral" and tone in row[0].tones)
-        rows = _best(rows, lambda row: bool(row[1] & WHY))
-        if request.kind.characters:
+        rows = fresh or usable
+        if request.kind.characters:  # names are not cut where another line has room for them
             mark = request.title_mark
             rows = _best(rows, lambda row: self._fits(row[0].fill(values, request.language, mark)))
+        rows = _best(rows, lambda row: bool(row[1] & PERSONAL))
+        rows = _best(rows, lambda row: tone != "neutral" and tone in row[0].tones)
+        rows = _best(rows, lambda row: bool(row[1] & WHY))
         rows = _best(rows, lambda row: bool(row[1] & TOLD))
         rows = _best(rows, lambda row: row[0] not in used)
         if first and rows:
@@ -386,7 +398,28 @@ class _Writing:
         lines = [line for (line, _), count in zip(rows, told, strict=True) if count >= least]
         stressed = {fact.name for fact in request.facts if fact.value in request.topics} - {"interest"}
         lines = [line for line in lines if line.needs & stressed] or lines
+        lines = self._in_voice(lines)
         return self.draw.choice(lines) if lines else None
+
+    def _avoided(self, line: Line, values: _Values) -> bool:
+        """Say whether a line, or what the description says in it, holds a word that the brand's voice avoids."""
+        avoid = self.request.voice.avoid
+        if not avoid:
+            return False
+        told = (value for slot in line.slots if slot.name in TOLD for value in values[slot.name])
+        return any(phrase_pattern(avoid).search(text) for text in (*line.literals, *told))
+
+    def _in_voice(self, lines: list[Line]) -> list[Line]:
+        """Keep the lines that use the words that the brand's voice prefers, then those that share most with it."""
+        voice = self.request.voice
+        if voice.prefer:
+            pattern = phrase_pattern(voice.prefer)
+            lines = [line for line in lines if pattern.search(" ".join(line.literals))] or lines
+        if voice.samples and lines:
+            said = _signs(" ".join(voice.samples))
+            near = [len(signs & said) / max(len(signs), 1) for signs in (_signs(" ".join(o.literals)) for o in lines)]
+            lines = [line for line, share in zip(lines, near, strict=True) if share >= max(near) - NEAR]
+        return lines
 
     def _fits(self, text: str) -> bool:
         kind = self.request.kind
@@ -404,6 +437,25 @@ class _Writing:
                 if kept[k][1] == soon:
                     del kept[k]
         return [text for text, _ in kept]
+
+
+@cache
+def phrase_pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds words or phrases, whole ones where words are spaced."""
+    parts = (re.escape(p) if han(p) else rf"\b{re.escape(p)}(?!\w)" for p in phrases)
+    return re.compile("|".join(parts), re.IGNORECASE)
+
+
+@cache
+def _signs(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case, and the marks that make its tone."""
+    return frozenset((*tokenize(text).folded, *re.findall("[!?！？:：—;]", text)))
+
+
+def _twice(line: Line, values: _Values) -> bool:
+    """Say whether a line says a value in two of its slots."""
+    own = [value for slot in line.slots if slot.name not in FREE for value in values[slot.name][: slot.limit]]
+    return len(own) != len(set(own))
 
 
 def _best(rows: list[_Row], wanted: Callable[[_Row], bool]) -> list[_Row]:
@@ -448,6 +500,9 @@ def slot_values(request: TextRequest, facts: Sequence[Fact], share: float = 1.0)
         share: of the usual length that names and sentences of descriptions may have.
     """
     pack = get_language(request.language)
+    several = len({fact.subject for fact in facts if fact.type == "title"}) > 1
+    if several:  # what is shared with one of several items says nothing of the others
+        facts = [fact for fact in facts if fact.type not in OWN or not fact.subject]
     values: defaultdict[str, list[str]] = defaultdict(list)
     longest = request.kind.characters * share or NAME_LENGTH * share
     for fact in facts:
@@ -462,7 +517,7 @@ def slot_values(request: TextRequest, facts: Sequence[Fact], share: float = 1.0)
             values["count"].append(pack.amount(int(fact.number)))
     # These belong together: the first of each.
     for name in ("history", "verb", "interest", "count", "because", "habit"):
-        if name in values:
+        if name in values and not (several and name == "history"):
             values[name] = values[name][:1]
     values["noun"] = [request.noun]
     values["nouns"] = [pack.plural(request.noun)]

@@ -139,6 +139,18 @@ class PromptWords(_Table):
     """Before what the item shares with many of the history."""
     shared_count: str
     """The same where it is known with how many: ``{count}``."""
+    title: str
+    description: str
+    because: str
+    habit: str
+    examples: str
+    characters: str
+    """A length, with ``{count}``."""
+    channel: str
+    must: str
+    voice: str
+    prefer: str
+    avoid: str
 
 
 class Language(_Table):

@@ -60,6 +60,7 @@ class RelationType:
         billed: the entities of an item stand in order, the first is the most telling: a cast.
         common: the entities are common nouns of the catalogue's language (genres, materials), no names: texts in
             another language leave them out.
+        local: the entities are called otherwise in other languages (countries, cities): left out there, too.
     """
 
     name: str
@@ -79,6 +80,7 @@ class RelationType:
     salience: float = 0.5
     billed: bool = False
     common: bool = False
+    local: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.name.replace("_", " "))
@@ -177,6 +179,8 @@ class TextKind:
         tone: how it speaks where nobody asks for a tone; empty: as kgrec.toml says.
         gist: sentences of a description that it may tell.
         paragraphs: what its sections say stands in lines of its own.
+        summaries: the summary in other languages, for their prompts.
+        approved: quotes texts of sources that kgrec.toml approves of (``generate.approved``), and nothing else.
     """
 
     name: str
@@ -193,6 +197,8 @@ class TextKind:
     tone: str = ""
     gist: int = 1
     paragraphs: bool = False
+    summaries: AbstractMapping[str, str] = field(default_factory=dict)
+    approved: bool = False
 
     def longest(self, code: str) -> int:
         """Return how long a text in a language may be."""
@@ -233,6 +239,7 @@ class Domain:
         sample: ``package:sample.toml`` (see docs/plugins.md), or import path of a function ``(folder: Path, seed: int)
             -> None`` that writes the bundled sample into an empty folder, with the kgrec.toml that reads it.
         kinds: texts that can be written about items, the usual one first; a domain without any has the generic ones.
+        attribute_labels: what attributes are called, by language and attribute: ``{"de": {"year": "Jahr"}}``.
         units: unit of a numeric attribute, by language and attribute: ``{"en": {"runtime": "minutes"}}``.
         cues: words that state a relation in running text besides its label, by language and relation:
             ``{"en": {"designed_by": ("{} designs", "designer {}")}}``.
@@ -261,6 +268,7 @@ class Domain:
     patterns: tuple[TextPattern, ...] = ()
     sample: str | None = None
     kinds: tuple[TextKind, ...] = ()
+    attribute_labels: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     units: AbstractMapping[str, AbstractMapping[str, str]] = field(default_factory=dict)
     cues: AbstractMapping[str, AbstractMapping[str, Sequence[str]]] = field(default_factory=dict)
     title_marks: AbstractMapping[str, str] = field(default_factory=dict)
@@ -309,11 +317,17 @@ class PromptTemplate:
 
     Attributes:
         name: ``video/blurb.en``; stands in the record of what was written.
-        text: with ``{facts}`` (required), ``{profile}``, ``{noun}``, ``{tone}``, ``{length}`` and ``{problems}``.
+        text: with ``{facts}`` or ``{evidence}`` (facts one by one with their ids, a description sentence by sentence),
+            and of ``{task}`` (the kind's summary), ``{wishes}`` (what must be named, channel, voice), ``{profile}``,
+            ``{noun}``, ``{tone}``, ``{length}``, ``{problems}`` and ``{draft}`` those that it needs.
     """
 
     name: str
     text: str
+
+
+SMALL = "small"
+"""Variant of a prompt that models get that say they are small."""
 
 
 @cache
@@ -357,8 +371,9 @@ def prompt_variants(package: str, folder: str, task: str) -> tuple[str, ...]:
 
 def default_prompt(task: str) -> PromptTemplate | None:
     """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
-    kind, _, language = task.rpartition(".")
-    name = kind if kind in ("repair", "personal") else "default"
+    kind, _, rest = task.rpartition(".")
+    language, _, variant = rest.partition("@")
+    name = "small" if variant == SMALL else kind if kind in ("repair", "personal") else "default"
     return read_prompt("kgrec.languages", f"{language}/prompts/{name}.txt", f"{name}.{language}")
 
 

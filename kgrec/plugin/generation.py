@@ -25,6 +25,7 @@ __all__ = [
     "TextKind",
     "TextRequest",
     "Violation",
+    "Voice",
 ]
 
 MAIN = "main"
@@ -151,6 +152,21 @@ class SmallModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """How a brand speaks.
+
+    Attributes:
+        samples: texts in its voice.
+        prefer: words it likes to use.
+        avoid: words it never uses.
+    """
+
+    samples: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TextRequest:
     """What is to be written. A generator sees ``kind``, ``facts`` and ``interests`` and how to say it, nothing else.
 
@@ -177,6 +193,7 @@ class TextRequest:
         strict: words that state nothing known are refused, too: for models that make things up.
         allowed: what facts of the domain may say although no other text may, see
             :attr:`kgrec.plugin.domain.Domain.may_say`.
+        voice: how the text is to sound.
     """
 
     kind: TextKind
@@ -200,6 +217,7 @@ class TextRequest:
     synonyms: tuple[str, ...] = ()
     strict: bool = False
     allowed: frozenset[str] = frozenset()
+    voice: Voice = Voice()
 
 
 @dataclass(frozen=True, slots=True)

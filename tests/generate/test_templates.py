@@ -117,8 +117,8 @@ def test_what_the_template_writes_passes_every_guard(domain, language, data):
         variant=data.draw(st.sampled_from(variants(kind, language))),
     )
     (text,) = TemplateGenerator().write([request], seed=data.draw(st.integers(0, 99)))
-    assert text.strip()
-    assert Writer(GUARDS).check(request, text) == [], text
+    assert text.strip() or kind.approved
+    assert not text or Writer(GUARDS).check(request, text) == [], text
     assert "{" not in text
     assert "  " not in text
     assert not text.endswith((" ", ",", ":"))
@@ -131,8 +131,9 @@ def test_phrases_name_facts_that_a_domain_has(domain, language):
         for variant in variants(kind, language):
             phrases = kind_phrases(kind, language, variant)
             assert phrases.slots <= known | {"source"}, phrases.slots - known
-            always = [section for section in phrases.sections if not section.mark]
-            assert any(needs <= FREE for section in always for needs in section.needs), (kind.name, variant)
+            always = [section for section in phrases.sections if not (section.mark or kind.approved)]
+            free = any(needs <= FREE for section in always for needs in section.needs)
+            assert free or kind.approved, (kind.name, variant)
 
 
 @pytest.mark.parametrize("language", languages())
@@ -160,6 +161,8 @@ def test_a_text_does_not_begin_as_the_one_before():
 def test_no_text_is_empty_however_long_its_names():
     long = Fact("f1", "title", "title", "The Quite Remarkable " * 12, subject="i1")
     for kind in GENERIC:
+        if kind.approved:  # where nothing may be quoted nothing is said
+            continue
         (text,) = TemplateGenerator().write([TextRequest(kind, (long,), item_ids=("i1",))], seed=1)
         assert text
         assert not kind.characters or len(text) <= kind.characters

@@ -44,7 +44,7 @@ class Banned(Configured):
         yield from (said.strip()[:40] for _, said in forbidden(text, request.allowed))
         covered = masked(text, spans_of(text, tuple(facts)))
         yield from (match[0] for match in _CODE.finditer(covered))
-        yield from (match[0] for match in _banned(tuple(self.options.words)).finditer(covered))
+        yield from (match[0] for match in _banned((*self.options.words, *request.voice.avoid)).finditer(covered))
 
 
 @cache

@@ -109,7 +109,7 @@ def _write_news(folder: Path, rng: np.random.Generator, planted: Planted) -> Non
         row = {
             "news_id": item,
             "title": titles[k],
-            "abstract": f"{leads[k]}{about}",
+            "abstract": f"{_told(titles[k])} {leads[k]}{about}",
             "category": None if gone[k, 0] else subjects[k][1],
             "entities": [*([subjects[k][0]] if planted.in_column[k] else []), places[k]],
             "author": None if gone[k, 1] else authors[k],
@@ -117,6 +117,11 @@ def _write_news(folder: Path, rng: np.random.Generator, planted: Planted) -> Non
         }
         lines.append(json.dumps(row))
     (folder / "news.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def _told(title: str) -> str:
+    """Return the sentence that tells what a headline announces."""
+    return next(str(told) for opening, told in words.stories.items() if title.startswith(opening))
 
 
 def _write_graph(folder: Path, planted: Planted) -> None:
