@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ from kgrec.graph.paths import Path, PathFinder
 from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
 from kgrec.plugin.domain import Domain
-from kgrec.plugin.protocols import AdditiveScorer, NewUserAdditiveScorer
+from kgrec.plugin.protocols import AdditiveScorer, Contribution, NewUserAdditiveScorer
 from kgrec.text.profile import LIKED, liked, rating_scale, told_action
 from kgrec.types import ItemIndices, ItemList, Reason, Triples
 
@@ -141,6 +141,45 @@ class Carried:
         return self.items[order], shares[order]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What scorers add to the items of one list, gathered: by the items of the history that it comes from, and else."""
+
+    merged: dict[bytes, tuple[NDArray[np.integer[Any]], NDArray[np.float64]]]
+    """Most scorers split by the same items: these -> items, and shares of shape ``(n, h)``."""
+    others: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, n: int) -> _Shares:
+        return cls({}, {"text": np.zeros(n), "popularity": np.zeros(n)})
+
+    def add(self, part: NDArray[np.float32], given: Sequence[Contribution]) -> None:
+        """Spread a scorer's say in the fused score, ``part`` of shape ``(n,)``, over what speaks for each item."""
+        pro = [np.maximum(one.values, 0) for one in given]
+        total = sum((one.sum(axis=1, dtype=np.float64) for one in pro), start=np.zeros(len(part)))
+        say = np.divide(np.maximum(part, 0), total, out=np.zeros(len(part)), where=total > LEAST)
+        for one, own in zip(given, pro, strict=True):
+            if one.kind == "item":
+                key = one.sources.tobytes()
+                _, before = self.merged.get(key, (one.sources, 0.0))
+                self.merged[key] = one.sources, before + own * say[:, None]
+            elif one.kind in self.others:
+                self.others[one.kind] += own.sum(axis=1) * say
+
+    def carried(self, user: UserRef) -> Carried:
+        """Return the shares by item of the history."""
+        every = [sources for sources, _ in self.merged.values()]
+        items = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *every]))
+        n = len(self.others["text"])
+        shares = np.zeros((n, len(items)))
+        for sources, values in self.merged.values():
+            np.add.at(shares.T, np.searchsorted(items, sources), values.T)
+        if user.position is None and not shares.any():
+            items = user.profile.items
+            shares = np.tile(np.maximum(user.profile.weights, 0).astype(np.float64), (n, 1))
+        return Carried(items, shares, self.others["text"], self.others["popularity"])
+
+
 class Explainer:
     """Finds the reasons; the path index is built once.
 
@@ -244,7 +283,7 @@ class Explainer:
             lists: items numbered as at training.
             users: whose lists they are, one each.
         """
-        carried = [self._carried(found, user) for found, user in zip(lists, users, strict=True)]
+        carried = self._carried(lists, users)
         best = [part.best(row) for part, found in zip(carried, lists, strict=True) for row in range(len(found))]
         starts = self.to_dataset[np.concatenate([items for items, _ in best] or [np.zeros(0, np.int64)])]
         shares = np.concatenate([own / own[0] if len(own) else own for _, own in best] or [np.zeros(0)])
@@ -298,42 +337,24 @@ class Explainer:
             for name, one in self.ranker.scorers.items()
         }
 
-    def _carried(self, found: ItemList, user: UserRef) -> Carried:
-        """Return what carried the items of a list.
+    def _carried(self, lists: Sequence[ItemList], users: Sequence[UserRef]) -> list[Carried]:
+        """Return what carried the items of lists.
 
         Shares are those of the additive scorers, scaled as in the fused score. Where no scorer can split what somebody
-        gets who was not there at training, every liked item counts by its weight.
+        gets who was not there at training, every liked item counts by its weight. One scorer after the other is asked
+        about all lists: what it needs then stays in the processor's caches.
         """
-        sources: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-        values: list[NDArray[np.float64]] = [np.zeros((len(found), 0))]
-        others = {"text": np.zeros(len(found)), "popularity": np.zeros(len(found))}
-        for name, part in found.parts.items():
+        found = [_Shares.of(len(one)) for one in lists]
+        for name in dict.fromkeys(name for one in lists for name in one.parts):
             old, new = self._additive.get(name, (None, None))  # what the second stage adds is no scorer's
-            if user.position is not None and old is not None:
-                given = old.contributions(user.position, found.items)
-            elif user.position is None and new is not None:
-                given = new.contributions_new(user.profile, found.items)
-            else:
-                continue
-            # A scorer's say in the fused score is spread over what speaks for the item.
-            pro = [np.maximum(np.asarray(one.values, dtype=np.float64), 0) for one in given]
-            total = sum((one.sum(axis=1) for one in pro), start=np.zeros(len(found)))
-            say = np.divide(np.maximum(part, 0), total, out=np.zeros(len(found)), where=total > LEAST)
-            for one, own in zip(given, pro, strict=True):
-                if one.kind == "item":
-                    sources.append(np.asarray(one.sources, dtype=np.int64))
-                    values.append(own * say[:, None])
-                elif one.kind in others:
-                    others[one.kind] += own.sum(axis=1) * say
-        items, place = np.unique(np.concatenate(sources), return_inverse=True)
-        order = np.argsort(place, kind="stable")
-        starts = np.searchsorted(place[order], np.arange(len(items)))
-        shares = np.concatenate(values, axis=1)[:, order]
-        shares = np.add.reduceat(shares, starts, axis=1) if len(items) else shares
-        if user.position is None and not shares.any():
-            items = user.profile.items
-            shares = np.tile(np.maximum(user.profile.weights, 0).astype(np.float64), (len(found), 1))
-        return Carried(items, shares, others["text"], others["popularity"])
+            for one, user, shares in zip(lists, users, found, strict=True):
+                if name not in one.parts:
+                    continue
+                if user.position is not None and old is not None:
+                    shares.add(one.parts[name], old.contributions(user.position, one.items))
+                elif user.position is None and new is not None:
+                    shares.add(one.parts[name], new.contributions_new(user.profile, one.items))
+        return [shares.carried(user) for shares, user in zip(found, users, strict=True)]
 
     @cached_property
     def popularity(self) -> NDArray[np.float64]:
@@ -476,14 +497,13 @@ class _List:
 
     def telling(self, paths: Sequence[Path]) -> Path | None:
         """Return the path to tell: informative, telling, and not told before; None where none has names."""
-        worth = [
-            path.weight * AGAIN ** (self._said[path.nodes[1]] + self._said[path.nodes[0]] / 2)
-            if self._wording.tells(path) > 0
-            else 0.0
-            for path in paths
-        ]
-        best = int(np.argmax(worth)) if worth else 0
-        return paths[best] if worth and worth[best] > 0 else None
+        best, most, said = None, 0.0, self._said
+        for path in paths:
+            if path.weight > most and self._wording.tells(path) > 0:  # what was told makes it worth less, never more
+                worth = path.weight * AGAIN ** (said[path.nodes[1]] + said[path.nodes[0]] / 2)
+                if worth > most:
+                    best, most = path, worth
+        return best
 
     def path(self, path: Path) -> Reason:
         """Word a path."""

@@ -40,6 +40,7 @@ class Wording:
         self._noun = domain.noun(code)
         self._verbs = domain.verbs_in(code, before_names=True)
         self._types: dict[str, RelationType] = {r.name: r for r in domain.relation_types}
+        self._told: dict[tuple[int, tuple[str, ...], tuple[bool, ...]], float] = {}
         self._row = lru_cache(maxsize=KEPT)(self._read)
 
     @property
@@ -72,6 +73,14 @@ class Wording:
         """Return how telling a path is to people, in ``[0, 1]``; 0 where what it goes over has no name."""
         if len(path.nodes) == 2:
             return self.salience(path.relations[0])
+        key = (path.nodes[1], path.relations, path.forward)
+        if key not in self._told:
+            if len(self._told) >= KEPT:
+                self._told.clear()
+            self._told[key] = self._tells(path)
+        return self._told[key]
+
+    def _tells(self, path: Path) -> float:
         entity = self.node(path.nodes[1])
         if entity["kind"] == "entity" and entity["label"] == entity["key"]:
             return 0.0

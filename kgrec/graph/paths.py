@@ -286,15 +286,14 @@ class PathFinder:
         owners = every.candidate[order]
         rank = np.arange(len(order)) - np.searchsorted(owners, owners)
         paths: list[list[Path]] = [[] for _ in candidates]
-        for row in order[rank < k].tolist():  # at most k rows for each candidate
-            owner = int(every.candidate[row])
-            middle = int(every.middle[row])
-            slots = [int(every.first[row])] + ([int(every.second[row])] if middle >= 0 else [])
-            nodes = [int(every.liked[row]), *([middle] if middle >= 0 else []), int(candidates[owner])]
-            relations = tuple(self._names[slot // 2] for slot in slots)
-            forward = tuple(slot % 2 == 0 for slot in slots)
-            weight, support = float(every.weight[row]), int(every.support[row])
-            paths[owner].append(Path(tuple(nodes), relations, forward, weight, support))
+        kept, names = order[rank < k], self._names  # at most k rows for each candidate
+        ends = candidates[every.candidate[kept]].tolist()
+        columns = (getattr(every, name)[kept].tolist() for name in _Found.__slots__)
+        for end, owner, liked, middle, first_slot, second, weight, support in zip(ends, *columns, strict=True):
+            slots = (first_slot, second) if middle >= 0 else (first_slot,)
+            nodes = (liked, middle, end) if middle >= 0 else (liked, end)
+            relations = tuple(names[slot // 2] for slot in slots)
+            paths[owner].append(Path(nodes, relations, tuple(slot % 2 == 0 for slot in slots), weight, support))
         return paths
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,23 @@ def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
     (Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008), equation 6, with the mean weight as epsilon.
     """
     return np.asarray(np.log2(1.0 + weights / unit), dtype=np.float32)
+
+
+class Likes(NamedTuple):
+    """What one user liked, as a row of a matrix holds it, without the cost of one.
+
+    Attributes:
+        indices: items, shape ``(h,)``.
+        data: strengths, shape ``(h,)``.
+    """
+
+    indices: NDArray[np.integer[Any]]
+    data: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, row: csr_array) -> Likes:
+        """Return what a matrix of one row holds."""
+        return cls(row.indices, row.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,12 @@ class History:
         lengths[known] = np.diff(found.indptr)
         parts = (found.data, found.indices, np.concatenate([[0], np.cumsum(lengths)]))
         return csr_array(parts, shape=(len(users), self.n_items))
+
+    def likes(self, user: int) -> Likes:
+        """Return the likes of one user, not to be changed; somebody who came after training has none."""
+        inside = user < self.matrix.shape[0]
+        start, stop = self.matrix.indptr[user : user + 2] if inside else (0, 0)
+        return Likes(self.matrix.indices[start:stop], self.matrix.data[start:stop])
 
     def lengths(self, users: UserIndices) -> NDArray[np.int64]:
         """Return how many items each of ``users`` liked, shape ``(u,)``."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from kgrec.models import recency, sparse
-from kgrec.models.history import History
+from kgrec.models.history import History, Likes
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
@@ -91,13 +91,13 @@ class ItemItemScorer(Configured, ABC):
 
     def contributions(self, user: int, items: ItemIndices) -> list[Contribution]:
         """Split the scores of ``items`` by the items of the user's history that caused them."""
-        return self._split(self._history.rows(np.array([user])), items)
+        return self._split(self._history.likes(user), items)
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
-        return self._split(self._history.new(profile), items)
+        return self._split(Likes.of(self._history.new(profile)), items)
 
-    def _split(self, row: csr_array, items: ItemIndices) -> list[Contribution]:
+    def _split(self, row: Likes, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         if issparse(self._weights):
             block = sparse.dense_block(self._weights, row.indices, items)

@@ -178,10 +178,16 @@ def dense_block(matrix: csr_array, rows: NDArray[np.integer[Any]], columns: NDAr
     starts, counts = matrix.indptr[rows], matrix.indptr[np.asarray(rows) + 1] - matrix.indptr[rows]
     owner = np.repeat(np.arange(len(rows)), counts)
     at = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(len(owner))
-    order = np.argsort(columns, kind="stable")
     found = matrix.indices[at]
-    place = np.minimum(np.searchsorted(columns[order], found), max(len(columns) - 1, 0))
-    hit = columns[order][place] == found if len(columns) else np.zeros(len(found), dtype=np.bool_)
     block = np.zeros((len(rows), len(columns)), dtype=np.float32)
-    block[owner[hit], order[place[hit]]] = matrix.data[at[hit]]
-    return block
+    distinct, which = np.unique(columns, return_inverse=True)
+    if matrix.shape[1] <= 4 * len(found):  # a table of all columns costs less than searching
+        table = np.full(matrix.shape[1], -1, dtype=np.int64)
+        table[distinct] = np.arange(len(distinct))
+        place = table[found]
+        hit = np.flatnonzero(place >= 0)
+    else:
+        place = np.minimum(np.searchsorted(distinct, found), max(len(distinct) - 1, 0))
+        hit = np.flatnonzero(distinct[place] == found) if len(distinct) else np.zeros(0, dtype=np.int64)
+    block[owner[hit], place[hit]] = matrix.data[at[hit]]
+    return block if len(distinct) == len(columns) and (which[1:] > which[:-1]).all() else block[:, which]
