@@ -30,7 +30,7 @@ from kgrec.generate.prompts import PromptGenerator, version_of, without_examples
 from kgrec.generate.service import GenerateOptions, TextService
 from kgrec.generate.template import TemplateGenerator
 from kgrec.graph.titles import display
-from kgrec.plugin.domain import TextKind, default_prompt
+from kgrec.plugin.domain import SMALL, TextKind, default_prompt
 from kgrec.plugin.generation import MAIN, CountingModel, TextRequest
 from kgrec.plugin.protocols import LanguageModel, ScoringModel
 from kgrec.progress import Progress
@@ -275,7 +275,7 @@ class _Variant:
             for part in parts:
                 yield from self._guarded(part)
             return
-        requests = [request for _, request in asked]
+        requests = [self._with_examples(request) for _, request in asked]
         if self.name == "zero-shot":
             requests = [_without_examples(request) for request in requests]
         before, started = self._counted(), time.perf_counter()
@@ -284,6 +284,11 @@ class _Variant:
         for k, ((job, _), text) in enumerate(zip(asked, texts, strict=True)):
             share = None if made is None else made // len(asked) + (k < made % len(asked))
             yield self._written(job, text, spent, tokens=share)
+
+    def _with_examples(self, request: TextRequest) -> TextRequest:
+        """Return a request with the prompt that shows examples, where there is one."""
+        prompt = self.texts.parts.prompt(f"{request.kind.name}.{request.language}@{SMALL}")
+        return replace(request, prompt=prompt) if prompt else request
 
     def _guarded(self, asked: Sequence[tuple[Job, TextRequest]]) -> Iterator[Written]:
         before, started = self._counted(), time.perf_counter()
@@ -311,7 +316,7 @@ class _Variant:
         """Return where the texts are kept; the same settings on the same models find them again."""
         texts, plan, asked = self.texts, self.plan, self.texts.resolved(options_of(self.plan))
         task = f"{kind_of(texts.domain, plan.kind).name}.{asked.language}"
-        prompt = texts.parts.prompt(task) or default_prompt(task)
+        prompt = texts.parts.prompt(task if self.name == "guarded" else f"{task}@{SMALL}") or default_prompt(task)
         manifest = texts.workspace.manifest()
         said: Mapping[str, object] = {
             "stages": {name: manifest[name].fingerprint for name in ("graph", "models") if name in manifest},

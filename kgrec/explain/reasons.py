@@ -169,7 +169,7 @@ class _Shares:
     def carried(self, user: UserRef) -> Carried:
         """Return the shares by item of the history."""
         every = [sources for sources, _ in self.merged.values()]
-        items = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *every]))
+        items = np.unique(np.concatenate([np.zeros(0), *every]).astype(np.int64))
         n = len(self.others["text"])
         shares = np.zeros((n, len(items)))
         for sources, values in self.merged.values():
@@ -454,7 +454,8 @@ class Explainer:
         history = self.to_dataset[starts]
         recency = self._recency(user, history)
         strength = carried[starts] * (1 + np.nan_to_num(recency, nan=1.0)) / 2
-        found = self.finder.routes(history, strength, target, k, bridged=bridged)
+        found = self.finder.routes(history, strength, target, 2 * k, bridged=bridged)
+        found = [path for path in found if all(map(self.wording.named, path.nodes))][:k]  # no name tells nothing
         place = {int(node): row for row, node in enumerate(history)}
         top = float(strength.max())
         routes = []

@@ -24,9 +24,10 @@ from kgrec.explain.contributions import (
 )
 from kgrec.explain.counterfactual import Removal, counterfactual
 from kgrec.explain.reasons import Explainer, Route, Stop
-from kgrec.graph.neighbourhood import Neighbourhood
+from kgrec.graph.neighbourhood import Caption, Neighbourhood
 from kgrec.graph.titles import display
 from kgrec.languages import DEFAULT
+from kgrec.languages.language import get_language
 from kgrec.plugin.protocols import PartlySplitScorer
 from kgrec.ranking.recommend import UserScores
 from kgrec.types import ItemList
@@ -160,7 +161,7 @@ class Explanation:
         from kgrec.graph.drawing import draw
 
         lines = (self.sentence, *(path.told() for path in self.paths))
-        draw(picture(self), Path(out), heading=f"{self.label} for {self.user_id}", lines=lines)
+        draw(picture(self), Path(out), lines=lines)
 
 
 def explain(
@@ -187,7 +188,7 @@ def explain(
         NotFoundError: the item is unknown.
     """
     row = explainer.dataset.item_positions([item_id])[0]
-    title = explainer.dataset.items["title"][int(row)] or item_id
+    title = display(explainer.dataset.items["title"][int(row)] or item_id)
     place = explainer.ranker.item_positions.get(item_id)
     if place is None:
         words = explainer.wording
@@ -246,7 +247,7 @@ class _Explaining:
             place_line = words.told("place", item=title, rank=rank, count=len(order), user=WHO)
         else:
             place_line = words.told("absent", item=title, user=WHO, n=n)
-        behind = why_not.behind if why_not is not None else ""
+        behind = (why_not.behind or next(iter(why_not.missing), "")) if why_not is not None else ""
         without = ""
         if found is not None:
             without = words.told("without", names=words.listed(found.labels), rank=found.rank_after, n=n)
@@ -434,4 +435,7 @@ def picture(explanation: Explanation) -> Neighbourhood:
         dict(zip(columns, (k, way[-1].kind, way[-1].kind, way[-1].id, way[-1].label, d), strict=True))
         for (way, k), d in zip(numbers.items(), degree, strict=True)
     ]
-    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), one_sided=True)
+    words = get_language(explanation.language).explain
+    heading = words["heading"].format(item=explanation.label, user=explanation.user_id)
+    caption = Caption(explanation.language, heading, words["hint"])
+    return Neighbourhood(0, pl.DataFrame(nodes), pl.DataFrame(list(edges.values())), one_sided=True, caption=caption)

@@ -160,6 +160,11 @@ class Wording:
         """Join the titles of items for a sentence."""
         return self._language.listed([self._domain.title_mark(self._language.code).format(name) for name in names])
 
+    def named(self, number: int) -> bool:
+        """Say whether a node has a name; an entity of which only the key is known has none."""
+        node = self.node(number)
+        return node["kind"] != "entity" or node["label"] != node["key"]
+
     def name(self, node: Mapping[str, object]) -> str:
         """Return what a node is called, never its key: what has no name is called unnamed."""
         named = node["kind"] != "entity" or node["label"] != node["key"]

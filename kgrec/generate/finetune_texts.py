@@ -189,7 +189,8 @@ def texts_of(
     """
     seed = options.seed
     asked = service.resolved(GenerateOptions(language=options.language, model=PROMPT, seed=seed, variant=MAIN))
-    wanted = [kind_of(service.domain, name) for name in options.kinds] or list(kinds_of(service.domain).values())
+    wanted = [kind_of(service.domain, name) for name in options.kinds or kinds_of(service.domain)]
+    wanted = [kind for kind in wanted if not kind.approved]  # these quote; no model words them
     ids: list[str] = service.dataset.items["item_id"].to_list()
     parts = split_items(ids, seed)
     found: dict[Part, list[TextPair]] = {part: [] for part in PARTS}

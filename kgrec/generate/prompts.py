@@ -12,7 +12,7 @@ from typing import Any
 
 from kgrec.errors import PluginError, did_you_mean
 from kgrec.languages.language import Language, get_language
-from kgrec.plugin.domain import PromptTemplate, default_prompt
+from kgrec.plugin.domain import SMALL, PromptTemplate, default_prompt
 from kgrec.plugin.generation import Fact, Interest, SmallModel, TextRequest, Violation
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.shown import visible
@@ -123,9 +123,10 @@ def render(
     length = f"{kind.longest(code)} {pack.length.unit}"
     if kind.characters:
         length = pack.prompts.characters.format(count=kind.characters)
+    shown = telling(request.facts) if small else request.facts
     told = template.text.format(
-        facts=fact_lines(telling(request.facts) if small else request.facts, pack),
-        evidence=evidence_lines(request.facts, pack),
+        facts=fact_lines(shown, pack),
+        evidence=evidence_lines(shown, pack),
         task=kind.summaries.get(code, kind.summary),
         wishes=wishes(request, pack),
         profile=interest_line(_shared(request)),
@@ -284,7 +285,7 @@ def valid_json(text: str, schema: Mapping[str, Any]) -> str:
 
 def prompt_of(request: TextRequest, *, small: bool = False) -> str:
     """Return what a language model is asked, to its last word; a small one goes on from the name it is given."""
-    prompt, start = render(_prompt(request), request, small=small), opening(request) if small else ""
+    prompt, start = render(_prompt(request, small), request, small=small), opening(request) if small else ""
     return f"{prompt.rstrip()} {start}".rstrip() if start else prompt
 
 
@@ -352,6 +353,7 @@ def token_limit(request: TextRequest) -> int:
     return int(request.kind.longest(request.language) * get_language(request.language).length.tokens) + 16
 
 
-def _prompt(request: TextRequest) -> PromptTemplate:
-    template = request.prompt or default_prompt(f"{request.kind.name}.{request.language}")
+def _prompt(request: TextRequest, small: bool) -> PromptTemplate:
+    task = f"{request.kind.name}.{request.language}"
+    template = request.prompt or (default_prompt(f"{task}@{SMALL}") if small else None) or default_prompt(task)
     return template or PromptTemplate("bare", "{facts}\n")

@@ -171,6 +171,12 @@ class TextService:
             show_prompt=options.show_prompt,
         )
 
+    def _asked(self, options: GenerateOptions) -> tuple[ResolvedOptions, TextKind]:
+        """Return what is asked for, and of which kind; no model words what only an approved source may say."""
+        asked = self.resolved(options)
+        kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
+        return (replace(asked, model=TEMPLATE) if kind.approved else asked), kind
+
     def generate(
         self,
         user: str | None,
@@ -196,8 +202,7 @@ class TextService:
             UsageError: there is neither a user nor an item, or the kind is written for a user and there is none.
             GuardRefusedError: nothing passed, and no fallback is allowed.
         """
-        asked = self.resolved(options)
-        kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
+        asked, kind = self._asked(options)
         if kind.personal and user is None:
             raise UsageError(f"a text of the kind {kind.name!r} is written for a user", hint="give a USER")
         user_id = canonical_id(user) if user is not None and kind.personal else ""
@@ -262,8 +267,7 @@ class TextService:
             raise UserError(f"the folder {out.parent} does not exist", hint=f"mkdir -p {out.parent}")
         if workers.count > 1 and self.config.generate.record:
             raise UsageError("texts on record lie in one file, which one process writes", hint="leave --cluster out")
-        asked = self.resolved(options)
-        kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
+        asked, kind = self._asked(options)
         with resumed_lines(out, TEXT_FIELDS) as (rows, stream):
             done = {
                 (str(row["user_id"] or ""), tuple(map(str, row["item_ids"])))

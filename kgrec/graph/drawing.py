@@ -51,13 +51,12 @@ class Layout:
     height: float
 
 
-def draw(shown: Neighbourhood, path: Path, *, heading: str = "", lines: Sequence[str] = ()) -> None:
+def draw(shown: Neighbourhood, path: Path, *, lines: Sequence[str] = ()) -> None:
     """Draw a neighbourhood as ``.svg`` or ``.html``; the file is replaced only when it is complete.
 
     Args:
         shown: what is drawn.
         path: the file.
-        heading: of a page; a picture has none.
         lines: what a page says in words under the heading, for readers who cannot see all of the drawing.
 
     Raises:
@@ -68,7 +67,7 @@ def draw(shown: Neighbourhood, path: Path, *, heading: str = "", lines: Sequence
     if suffix not in (".svg", ".html", ".htm"):
         raise UsageError(f"{path.name} names no drawing", hint="end it with .svg or .html")
     with replacing(path) as aside:
-        aside.write_text(to_svg(shown) if suffix == ".svg" else to_html(shown, heading, lines), encoding="utf-8")
+        aside.write_text(to_svg(shown) if suffix == ".svg" else to_html(shown, lines), encoding="utf-8")
 
 
 def to_svg(shown: Neighbourhood) -> str:
@@ -84,27 +83,30 @@ def to_svg(shown: Neighbourhood) -> str:
             title=visible(nodes[0]["label"]),
             width=f"{layout.width:g}",
             height=layout.height + 24,
-            about=f"{len(edges)} edges{more}",
+            about="" if shown.caption else f"{len(edges)} edges{more}",
             edges=[_edge(edge, row, layout, hues) for row, edge in enumerate(edges)],
-            nodes=[_node(node, layout, edges, hues) for node in nodes],
+            nodes=[_node(node, layout, edges, hues, plain=shown.caption is not None) for node in nodes],
         )
     )
 
 
-def to_html(shown: Neighbourhood, heading: str = "", lines: Sequence[str] = ()) -> str:
+def to_html(shown: Neighbourhood, lines: Sequence[str] = ()) -> str:
     """Return the drawing as a page: pointing at a node, or moving to it by Tab, shows its edges and what is known."""
     from markupsafe import Markup
 
-    centre = visible(shown.nodes["label"][0])
+    centre, caption = visible(shown.nodes["label"][0]), shown.caption
+    heading = visible(caption.heading) if caption else ""
+    hint = visible(caption.hint) if caption else f"{centre}: point at a node to see its edges"
     return (
         _templates()
         .get_template("drawing.html")
         .render(
-            title=visible(heading) or centre,
-            heading=visible(heading),
+            title=heading or centre,
+            heading=heading,
+            language=caption.language if caption else "",
+            hint=hint,
             lines=[visible(line) for line in lines],
             svg=Markup(to_svg(shown)),
-            centre=centre,
         )
     )
 
@@ -179,9 +181,15 @@ def _edge(edge: Mapping[str, Any], row: int, layout: Layout, hues: Mapping[str, 
 
 
 def _node(
-    node: Mapping[str, Any], layout: Layout, edges: Sequence[Mapping[str, Any]], hues: Mapping[str, int]
+    node: Mapping[str, Any],
+    layout: Layout,
+    edges: Sequence[Mapping[str, Any]],
+    hues: Mapping[str, int],
+    *,
+    plain: bool,
 ) -> dict[str, Any]:
     place = layout.places[node["node"]]
+    known = "" if plain else f" — {node['kind']}:{node['key']}, {node['type']}, {node['degree']} edges"
     parent = layout.parents.get(node["node"])
     anchor, dx, dy = ("start" if place.side > 0 else "end"), place.side * 11.0, 4.5
     if not place.leaf:
@@ -197,7 +205,7 @@ def _node(
         "dx": dx,
         "dy": dy,
         "label": _short(node["label"]),
-        "about": visible(f"{node['label']} — {node['kind']}:{node['key']}, {node['type']}, {node['degree']} edges"),
+        "about": visible(f"{node['label']}{known}"),
         "up": None if parent is None else edges[parent]["near"],
         "hue": None if parent is None else hues[edges[parent]["relation"]],
     }

@@ -14,6 +14,21 @@ from kgrec.types import canonical_id
 
 
 @dataclass(frozen=True)
+class Caption:
+    """What a drawing for people says around it, in one language; keys and figures of the graph then stay out.
+
+    Attributes:
+        language: its code.
+        heading: of the page.
+        hint: what the page says before anything is pointed at.
+    """
+
+    language: str
+    heading: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Neighbourhood:
     """A node and edges around it.
 
@@ -26,6 +41,7 @@ class Neighbourhood:
             ``source``, ``line``; the most informative first.
         omitted: how many edges were left out.
         one_sided: drawn from left to right, not to both sides of the centre.
+        caption: of a drawing for people, or None.
     """
 
     center: int
@@ -33,6 +49,7 @@ class Neighbourhood:
     edges: pl.DataFrame
     omitted: int = 0
     one_sided: bool = False
+    caption: Caption | None = None
 
 
 def neighbourhood(kg: GraphTables, name: str, *, limit: int = 40) -> Neighbourhood:

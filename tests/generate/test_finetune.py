@@ -50,15 +50,15 @@ def test_parts_share_no_item_and_no_text(project):
         assert not found["train"] & (found["validation"] | found["held-out"])
         assert not found["validation"] & found["held-out"]
     assert {pair.source for pair in pairs["train"]} >= {"template", "description"}
-    assert {pair.kind for pair in pairs["train"]} == set(kinds_of(project.texts.domain))
+    assert {pair.kind for pair in pairs["train"]} == set(kinds_of(project.texts.domain)) - {"tip"}
     assert collected(project) == pairs
 
 
 def test_prompts_are_those_of_generation_and_descriptions_are_not_copied(project):
     pairs = collected(project, kinds=("summary",), sources=("description",))
     for pair in pairs["train"]:
-        facts = pair.prompt.split("Facts:")[-1]
-        assert pair.prompt.endswith("Text:")
+        facts = pair.prompt.split("each with its id:")[-1]
+        assert pair.prompt.endswith("Answer with the text alone.")
         assert "title: <<<" in facts
         assert pair.text not in facts
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kgrec.errors import NotFoundError, UsageError, UserError
 from kgrec.graph.drawing import ROW, draw, layered, to_html, to_svg
-from kgrec.graph.neighbourhood import Neighbourhood, find_node, neighbourhood
+from kgrec.graph.neighbourhood import Caption, Neighbourhood, find_node, neighbourhood
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,16 @@ def test_page_stands_alone(film_graph, tmp_path):
 
 
 def test_a_page_says_in_words_what_it_draws(film_graph, tmp_path):
-    draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.html", heading="Why <b>?", lines=["a → b", "<script>"])
+    around = dataclasses.replace(neighbourhood(film_graph, "item:50"), caption=Caption("de", "Why <b>?", "Zeig <i>"))
+    draw(around, tmp_path / "x.html", lines=["a → b", "<script>"])
     page = (tmp_path / "x.html").read_text()
     assert "<h1>Why &lt;b&gt;?</h1><p>a → b</p><p>&lt;script&gt;</p>" in page
-    draw(neighbourhood(film_graph, "item:50"), tmp_path / "x.svg", heading="Why", lines=["a"])
+    assert '<html lang="de">' in page
+    assert "Zeig &lt;i&gt;" in page
+    draw(around, tmp_path / "x.svg", lines=["a"])
     assert "Why" not in (tmp_path / "x.svg").read_text()
+    for shown in (page, (tmp_path / "x.svg").read_text()):  # neither keys nor figures of the graph, nor English
+        assert not re.search(r"item:50|\d edges|point at", shown)
 
 
 def test_other_suffix_is_refused(film_graph, tmp_path):

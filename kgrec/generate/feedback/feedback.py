@@ -16,6 +16,7 @@ from kgrec.errors import DataError, NotFoundError
 from kgrec.generate.feedback.events import FeedbackReport, parse_events, rejected_rows
 from kgrec.generate.feedback.store import EVENT_SCHEMA, VERDICTS, FeedbackStore, TextRecord
 from kgrec.generate.kinds import TEMPLATE, cues_of, kinds_of
+from kgrec.generate.parts import PROMPT
 from kgrec.generate.prompts import render
 from kgrec.generate.writer import Writer
 from kgrec.plugin.domain import default_prompt
@@ -205,7 +206,7 @@ class TextFeedback:
         kind = kinds_of(self._domain).get(record.text.kind)
         if kind is None:
             return None
-        variants = self._texts().variants.of(kind, record.text.language, "model")
+        variants = self._texts().variants.of(kind, record.text.language, PROMPT)
         chosen = variants.get(record.text.variant) if record.asked != TEMPLATE else None
         prompt = (chosen or variants[MAIN]).prompt or default_prompt(f"{kind.name}.{record.text.language}")
         return render(prompt, record.request(kind)) if prompt else None
