@@ -35,6 +35,9 @@ DESCRIPTION = 2000
 SHARED = 2
 """So many touched items must share an entity before it is told as an interest."""
 
+TELLING = 0.2
+"""So telling is a relation at least whose entity is told as an interest: to share a country says nothing."""
+
 LIKED = 0.5
 """What was liked less, from 0 to 1, is not named as something that speaks for an item."""
 
@@ -124,9 +127,10 @@ class FactBook:
         for k, fact in enumerate(about):
             key, degree = self._keys.get((item, fact.value), ("", 0)) if fact.type == "entity" else ("", 0)
             liked = self._liked_with(profile, key) if key and profile.counts.get(key, 0) >= SHARED else []
-            if len(liked) >= SHARED:
-                kind = self._relations.get(fact.name)
-                telling = (kind.salience if kind else UNKNOWN) * self._rarity(degree)
+            kind = self._relations.get(fact.name)
+            salience = kind.salience if kind else UNKNOWN
+            if len(liked) >= SHARED and salience >= TELLING:
+                telling = salience * self._rarity(degree)
                 shared.append((telling * (1 + np.log(len(liked))), -k, fact, liked))
         shared.sort(key=lambda row: row[:2], reverse=True)
         named = {fact.value for fact in found}
@@ -158,7 +162,9 @@ class FactBook:
         for fact in shared:
             key, _ = self._keys.get((items[0], fact.value), ("", 0))
             liked = self._liked_with(profile, key) if key else []
-            habit = self._habit(fact, len(liked)) if len(liked) >= SHARED else ""
+            kind = self._relations.get(fact.name)
+            telling = (kind.salience if kind else UNKNOWN) >= TELLING
+            habit = self._habit(fact, len(liked)) if telling and len(liked) >= SHARED else ""
             found += [Fact("", "reason", "habit", habit, source="interactions")] if habit and not found else []
         known = [fact for fact in told if fact.type == "history" and fact.name == "history"]
         by_verb: dict[str, list[Fact]] = {}

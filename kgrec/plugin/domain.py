@@ -373,7 +373,9 @@ def default_prompt(task: str) -> PromptTemplate | None:
     """Return kgrec's own prompt for ``blurb.en``, ``repair.zh``..., or None for a language that it has none for."""
     kind, _, rest = task.rpartition(".")
     language, _, variant = rest.partition("@")
-    name = "small" if variant == SMALL else kind if kind in ("repair", "personal") else "default"
+    if variant not in ("", SMALL):
+        return None
+    name = SMALL if variant else kind if kind in ("repair", "personal") else "default"
     return read_prompt("kgrec.languages", f"{language}/prompts/{name}.txt", f"{name}.{language}")
 
 
