@@ -135,8 +135,8 @@ class TextService:
         self.domain: Domain = manager.domain(config.domain)
         self.dataset, self.graph, self.profiler = dataset, graph, profiler
         self._recommender, self.store = recommender, store
-        told = config.generate.voice
-        self.voice = Voice(tuple(told.samples), tuple(told.prefer), tuple(told.avoid))
+        voice = config.generate.voice
+        self.voice = Voice(tuple(voice.samples), tuple(voice.prefer), tuple(voice.avoid))
         self.variants = Variants(manager, self.domain, config.generate, store, self.parts.asks_small)
         self._books: dict[str, FactBook] = {}
         self._explainers: dict[str, Explainer] = {}
