@@ -43,7 +43,7 @@ def generate(
         typer.Option(
             "--model",
             metavar="NAME[:MODEL]",
-            help="template, smollm2, transformers:FOLDER, openai:NAME, a plugin's generator, ...",
+            help="template, openai:NAME, transformers:FOLDER, a plugin's generator, ...",
         ),
     ] = None,
     candidates: Annotated[

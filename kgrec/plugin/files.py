@@ -56,8 +56,8 @@ def read_domain(package: str) -> Domain:
     (one that kgrec knows may be empty), ``[attributes]`` and ``[[patterns]]``, where ``<name>`` stands for a name.
     Beside it ``languages/LANG.toml`` (or a table ``[languages.LANG]``) holds words: ``noun``, ``title``, the tables
     ``verbs``, ``verbs_before_names``, ``units``, ``attributes``, ``cues``, and ``relations.NAME`` with ``reason``,
-    ``habit``, ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what they are made
-    of, ``recipes/`` how files of well-known exports are read, ``synonyms.txt`` words of one meaning,
+    ``habit``, ``label``, ``inverse``; ``kinds.toml`` the kinds of text, ``phrases/`` and ``prompts/`` what these are
+    made of, ``recipes/`` how files of well-known exports are read, ``synonyms.txt`` words of one meaning,
     ``sample.toml`` the sample.
 
     Args:
