@@ -55,7 +55,8 @@ def test_a_small_loss_among_few_users_is_taken_for_luck_and_a_large_one_is_not()
     few = compared(drawn([1.5, 1.5, 1.0], 50))
     assert not replace(few, gain=-0.005).alone
     assert replace(few, gain=-0.1).alone
-    assert replace(few, gain=-0.005, users=5_000).alone
+    assert replace(few, gain=-0.005, users=5_000, gain_error=few.gain_error / 10).alone
+    assert not replace(few, gain=-0.005, users=5_000, gain_error=0.006).alone
 
 
 def test_few_users_tell_nothing():
