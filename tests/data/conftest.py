@@ -10,6 +10,7 @@ from kgrec.config import Config
 from kgrec.data.ingest import ingest
 from kgrec.plugin.domain import Attribute, Domain
 from kgrec.plugin.manager import load_plugins
+from kgrec.plugin.spec import hookimpl
 
 NOW = 1_700_000_000.0
 FILMS = Domain(
@@ -21,9 +22,17 @@ FILMS = Domain(
 )
 
 
+class Films:
+    """A plugin of the domain."""
+
+    @hookimpl
+    def kgrec_domains(self):
+        return [FILMS]
+
+
 @pytest.fixture(scope="session")
 def plugins():
-    return load_plugins([])
+    return load_plugins([], also=[Films()])
 
 
 @pytest.fixture
