@@ -118,6 +118,7 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     """Score a column as what is acted on."""
     s, n = Score(), c.words
     ident = not n.prop or "id" in (n.props if c.several else n.prop) or (n.same and n.prop == {"action"})
+    ident = ident or ("weak_value" in n.qualifiers and c.distinct > 20 and c.whole)  # `articles_clicked`
     if fold(c.name) in own_names(domain, "interactions", "item"):
         s.add(4, "called like items in this domain")
     elif fold(c.name) in _HISTORIES:
@@ -169,7 +170,8 @@ def moment(c: ColumnProfile, domain: Domain) -> Score:
     s, n = Score(), c.words
     if c.times < 0.3:
         return Score(-9)
-    named = "time" in n.prop or fold(c.name) in own_names(domain, "interactions", "time")
+    epoch = "time" in n.props and c.numeric > 0.9 and c.length in (10.0, 13.0)
+    named = "time" in n.prop or epoch or fold(c.name) in own_names(domain, "interactions", "time")
     s.add(3 * c.times, f"{c.times:.0%} plausible times")
     if named:
         s.add(2, "called like a time")
@@ -228,7 +230,7 @@ def action(c: ColumnProfile, domain: Domain) -> Score:
         s.add(1.5, "codes")
     if c.numeric > 0.9 and not named:
         s.add(-3)
-    s.add(-1.5 * c.constant - 2 * (1 - c.filled))
+    s.add((-4 if generic else -1.5) * c.constant - 2 * (1 - c.filled))
     return s
 
 

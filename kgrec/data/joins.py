@@ -73,12 +73,16 @@ def _occurrence(c: ColumnProfile) -> bool:
 
 def _shared(lines: TableProfile, heads: TableProfile) -> tuple[str, str] | None:
     for on in lines.columns.values():
-        if on.words.is_a("item", "shared") or on.identifies < 0.4 or on.uniqueness > 0.98 or on.distinct < 3:
+        if on.words.is_a("item", "shared") or on.identifies < 0.4 or on.distinct < 3:
             continue
         for key in heads.columns.values():
             if key.words.is_a("item") or key.identifies < 0.4 or key.uniqueness < 0.98:
                 continue
-            alike = on.name == key.name or (bool(on.words.noun & key.words.noun) or not key.words.noun)
+            alike = (
+                on.name == key.name
+                or on.uniqueness < 0.98
+                and (bool(on.words.noun & key.words.noun) or not key.words.noun)
+            )
             if alike and inside(lines.values(on.name), heads.values(key.name)) >= _MOST:
                 return on.name, key.name
     return None

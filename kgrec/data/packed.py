@@ -42,7 +42,7 @@ def unpack(sample: list[str], words: ColumnName) -> tuple[str | None, str | None
     separator = next(
         (s for s in (*SEPARATORS, "\n", " ") if sum(s in cell for cell in sample) >= 0.2 * len(sample)), None
     )
-    if separator is None or (separator == " " and not plural):
+    if separator is None or (separator == " " and not plural and not words.is_a("item")):
         return None, None
     if separator == " " and not all(re.search(r"\d", word) for cell in sample[:50] for word in cell.split()):
         return None, None

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import polars as pl
 
-from kgrec.config import CleaningConfig, FileConfig, InteractionsConfig
+from kgrec.config import CleaningConfig, FileConfig, InteractionsConfig, NotationConfig
 from kgrec.data.actions import IGNORE, actions_of
 from kgrec.data.attributes import read_attribute, without_html, year_of_titles
 from kgrec.data.dataset import AttributeInfo, empty_rejects
 from kgrec.data.naming import fold
-from kgrec.data.numbers import read_numbers
+from kgrec.data.numbers import ParsedNumbers, read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
 from kgrec.data.times import ContradictionError, Order, Times, read_times, to_seconds
 from kgrec.data.values import as_text, clean
@@ -140,7 +140,7 @@ def _read_fields(
         if "action" in mapping.columns
         else pl.lit(default)
     )
-    numbers = read_numbers(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
+    numbers = _rated(table["value_text"], entry.notation, name=mapping.columns.get("value", ""))
     # Where fractions stand behind a comma, days stand before months.
     usual: Order = "day-first" if numbers.comma or entry.notation.decimal == "," else "month-first"
     moments = _moments(raw, given, mapping.columns.get("zone"), entry, usual)
@@ -161,6 +161,21 @@ def _read_fields(
         rated = pl.col("action").is_in(done) & pl.col("value").is_not_null()
         read = read.with_columns(pl.when(rated).then(pl.lit("rate")).otherwise("action").alias("action"))
     return read.drop("value_text"), notes
+
+
+def _rated(text: pl.Series, notation: NotationConfig, *, name: str) -> ParsedNumbers:
+    """Read values; -1 among marks of which all others are above zero says that there is none."""
+    found = read_numbers(text, notation, name=name)
+    others = found.values.filter(found.values != -1).drop_nulls()
+    lowest = others.min()
+    if (
+        len(others) < len(found.values.drop_nulls())
+        and isinstance(lowest, float)
+        and lowest >= 0
+        and others.n_unique() > 2
+    ):
+        return replace(found, values=found.values.set(found.values == -1, None))
+    return found
 
 
 def _moments(raw: pl.DataFrame, given: pl.Series, zone: str | None, entry: InteractionsConfig, usual: Order) -> Times:

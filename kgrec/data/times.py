@@ -150,6 +150,9 @@ def _from_texts(
     if fast is not None:
         seconds, naive = fast
         return Times(_zoned(seconds, pl.Series([naive]).new_from_index(0, len(seconds)), notation, zones))
+    plain = plain.str.replace(
+        r"^\[?(\d{1,2}/\p{L}{3}/\d{4}):(\d\d:\d\d:\d\d ?[-+]\d{4})\]?$", "${1} ${2}"
+    )  # web servers
     parts = _taken_apart(plain.to_frame("text"))
     order, ambiguous = _order(parts, notation, strict=strict, usual=usual)
     day_first = order == "day-first"
@@ -215,7 +218,7 @@ def _taken_apart(frame: pl.DataFrame) -> pl.DataFrame:
     forms = {
         "iso": r"(?:^|[^\d])(?P<y>\d{4})\s?[-/.年]\s?(?P<m>\d{1,2})(?:\s?[-/.月](?:\s?(?P<d>\d{1,2})\s?[日号]?)?)?",
         "ymd": r"(?P<y>\d{4})[-/\s.,]*@(?P<m>\d\d)@[-/\s.]*(?P<d>\d{1,2})",
-        "dmy": r"(?:^|[^\d])(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?[\s\-/,]*@(?P<m>\d\d)@[\s\-/.,']*(?P<y>\d{4}|\d{2})"
+        "dmy": r"(?:^|[^\d:])(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?[\s\-/,]*@(?P<m>\d\d)@[\s\-/.,']*(?P<y>\d{4}|\d{2})"
         r"(?:$|[^\d:])",
         "mdy": r"@(?P<m>\d\d)@[\s\-/.]*(?P<d>\d{1,2})(?:st|nd|rd|th)?[\s,\-/]+(?P<y>\d{4}|\d{2})(?:$|[^\d:])",
         "ctime": r"@(?P<m>\d\d)@\s+(?P<d>\d{1,2})\s.*\s(?P<y>\d{4})$",
