@@ -78,11 +78,8 @@ def _shared(lines: TableProfile, heads: TableProfile) -> tuple[str, str] | None:
         for key in heads.columns.values():
             if key.words.is_a("item") or key.identifies < 0.4 or key.uniqueness < 0.98:
                 continue
-            alike = (
-                on.name == key.name
-                or on.uniqueness < 0.98
-                and (bool(on.words.noun & key.words.noun) or not key.words.noun)
-            )
+            near = bool(on.words.noun & key.words.noun) or not key.words.noun
+            alike = on.name == key.name or (near and on.uniqueness < 0.98)
             if alike and inside(lines.values(on.name), heads.values(key.name)) >= _MOST:
                 return on.name, key.name
     return None
