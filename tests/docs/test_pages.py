@@ -86,7 +86,7 @@ def test_what_a_page_shows_can_be_followed(page, films, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_are_of_known_kinds(page):
     shown = {kind for _, kind, _ in blocks(page)}
-    known = {*RUN, "toml", "text", "ini", "json", "math", "pycon", "py", "dockerfile", "html"}
+    known = {*RUN, "javascript", "toml", "text", "ini", "json", "math", "pycon", "py", "dockerfile", "html"}
     assert shown <= known
     assert "py" not in shown or page.name == "api.md"  # signatures; code that runs is marked python
 
