@@ -486,9 +486,9 @@ class ServeConfig(TomlTable):
     """Keep what every list was made of, so that it can be explained and made again later."""
     trending_hours: Annotated[float, Field(gt=0.0, le=10_000.0)] = 6.0
     """After so long an event counts half for what is trending."""
-    waiting: Positive = 16
-    """Requests that are answered at once; what comes beyond is told to come back (503), so that those who are let in
-    do not wait long. What takes long by itself (texts, audiences, bulk jobs) has as many places of its own."""
+    waiting: Positive = 64
+    """Requests that are answered at once; what comes beyond is told to come back (503), as are lists that would wait
+    much longer than one takes. What takes long by itself (texts, audiences, jobs) has as many places of its own."""
     receipt_days: Annotated[float, Field(gt=0.0, le=100_000.0)] = 90.0
     """After so many days a receipt goes; results of experiments and estimates rest on what is left."""
 

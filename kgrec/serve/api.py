@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, StringConstraints, ValidationError
@@ -168,7 +167,7 @@ async def recommend(request: Request) -> Response:
     here = serving(request)
     if body.texts is None and not body.validate_only and (found := here.live.kept(body)) is not None:
         return Response(found.text, media_type="application/json")
-    return await to_thread.run_sync(_listed, here, body, limiter=here.limiter)
+    return await here.lists.run(lambda: _listed(here, body))
 
 
 def _listed(here: Serving, body: ListBody) -> Response:

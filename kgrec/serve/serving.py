@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kgrec.live.event_log import BusyError
 from kgrec.live.service import LiveService
 from kgrec.models.threads import usable_cores
 from kgrec.project import Project
 from kgrec.serve.jobs import Jobs
 from kgrec.serve.keys import Keys
+
+QUEUED_S = 0.05
+"""Seconds of work that may wait whatever a list costs, so that a burst of quick ones is taken."""
+
+T = TypeVar("T")
+
+
+class ListQueue:
+    """Makes as many lists at once as there are cores, and lets nobody wait much longer than making one takes.
+
+    Args:
+        cores: lists that are made at once; more would only wait for each other.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._limiter, self._cores, self._usual = CapacityLimiter(cores), cores, 0.0
+
+    async def run(self, make: Callable[[], T]) -> T:
+        """Make a list in a thread.
+
+        Raises:
+            BusyError: as many wait as are being made, and theirs is work for longer than :data:`QUEUED_S`.
+        """
+        waiting = self._limiter.statistics().tasks_waiting
+        if waiting >= self._cores and waiting * self._usual / self._cores > QUEUED_S:
+            raise BusyError("too many lists are asked for at once", hint="send it again after a moment")
+
+        def timed() -> tuple[T, float]:
+            begun = time.perf_counter()
+            return make(), time.perf_counter() - begun
+
+        made, spent = await to_thread.run_sync(timed, limiter=self._limiter)
+        self._usual += 0.1 * (spent - self._usual)
+        return made
 
 
 class Metrics:
@@ -62,9 +99,9 @@ class Serving:
     metrics: Metrics
 
     @cached_property
-    def limiter(self) -> CapacityLimiter:
-        """Lets as many lists be made at once as there are cores; more would only wait for each other."""
-        return CapacityLimiter(max(usable_cores(), 2))
+    def lists(self) -> ListQueue:
+        """Where lists are made."""
+        return ListQueue(max(usable_cores(), 2))
 
     @cached_property
     def jobs(self) -> Jobs:
