@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from kgrec.generate.kinds import BLURB
 from kgrec.languages import DEFAULT
 from kgrec.plugin.generation import Evidence, Fact, Interest, TextRequest, Violation
+from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.protocols import Generator, Guard, LanguageModel, ScoringModel, StreamingModel
 from kgrec.testing.plugins import Contract, untouched_random_state
 
@@ -59,10 +60,12 @@ class LanguageModelContract(Contract):
     Attributes:
         prompts: some that it can answer.
         max_new_tokens: of an answer in these tests.
+        bounded: False where answers are somebody else's, such as recorded ones, and as long as they are.
     """
 
     prompts: ClassVar[tuple[str, ...]] = ("Facts: a film by Ada\nText:", "Facts: a book by Ben\nText:")
     max_new_tokens: ClassVar[int] = 8
+    bounded: ClassVar[bool] = True
     _made: ClassVar[dict[type, LanguageModel]] = {}
 
     @abstractmethod
@@ -92,6 +95,22 @@ class LanguageModelContract(Contract):
         assert len(answers) == len(self.prompts)
         assert all(isinstance(answer, str) and "\n" not in answer for answer in answers)
         assert self.ask([]) == []
+
+    def test_answers_are_as_short_as_asked(self) -> None:
+        """``max_new_tokens`` bounds an answer: it is what a text may cost."""
+        if not self.bounded:
+            return
+        asked = self.model().complete(list(self.prompts), max_new_tokens=2, seed=1, schema=None)
+        assert all(len(answer.split()) <= 2 for answer in asked), (
+            f"answers of at most 2 tokens were asked for, and came {asked}: heed max_new_tokens"
+        )
+
+    def test_prompts_are_not_echoed(self) -> None:
+        """An answer is what follows the prompt, without the prompt."""
+        for prompt, answer in zip(self.prompts, self.ask(self.prompts), strict=True):
+            assert not answer.startswith(prompt.splitlines()[0]), (
+                f"the answer begins with the prompt: {answer[:60]!r}; return only what comes behind it"
+            )
 
     def test_same_seed_same_text(self) -> None:
         """The same prompt and seed give the same text, whichever others are asked with it."""
@@ -180,6 +199,20 @@ class GeneratorContract(Contract):
         texts = self.write(self.requests())
         assert self.write(self.requests()) == texts
         assert [self.write([request])[0] for request in self.requests()] == texts
+
+    def test_says_only_what_it_was_given(self) -> None:
+        """No name that no fact names, no word of the reader, in the language asked for: by kgrec's own guards.
+
+        What a language model writes is judged when it is written.
+        """
+        if self.model() is not None:
+            return
+        requests = [replace(request, private=("reader-1 Quux", "Zanzibar")) for request in self.requests()]
+        offered = load_plugins([]).registry("guard")
+        for request, text in zip(requests, self.write(requests), strict=True):
+            for name in ("language", "entities", "privacy"):
+                found = offered[name].build().check(request, request.facts, text)
+                assert not found, f"guard {name!r} rejects what it writes, {text!r}: {found[0].message}"
 
     def test_few_facts(self) -> None:
         """A request without facts is no error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import random
 import re
 import string
@@ -21,7 +22,8 @@ import pytest
 
 from kgrec.errors import ConfigError, MissingExtraError, did_you_mean
 from kgrec.languages import DEFAULT, languages
-from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Role
+from kgrec.plugin import spec
+from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Mapping, PromptTemplate, RelationType, Role
 from kgrec.plugin.generation import MAIN
 from kgrec.plugin.manager import OFFERS, load_plugins, misspelt_hooks
 from kgrec.plugin.sample_files import write_sample
@@ -81,6 +83,40 @@ class PluginContract(Contract):
     def test_hooks_are_spelt_right(self) -> None:
         """Each function named like a hook is one and carries the marker."""
         assert misspelt_hooks(self.make()) == []
+
+    def test_hooks_take_what_they_are_given(self) -> None:
+        """An argument of a hook is called as in the hook's specification; those that are not needed may be left out."""
+        for name, hook in vars(spec).items():
+            function = getattr(self.make(), name, None)
+            if not name.startswith("kgrec_") or function is None:
+                continue
+            known = list(inspect.signature(hook).parameters)
+            for given in inspect.signature(function).parameters:
+                told = did_you_mean(given, known) if known else "it takes no argument"
+                assert given in known, f"{name} has no argument {given!r}: {told}"
+
+    def test_questions_are_answered_rightly(self) -> None:
+        """Hooks that answer a question return what the specification says, or None where one may answer for others."""
+        asked: dict[str, Any] = {
+            "domain": Domain("generic", "any"), "source": "table.csv", "columns": ["a", "b"], "task": "blurb.en",
+        }  # fmt: skip
+        answers: dict[str, tuple[type[Any], bool]] = {
+            "kgrec_relation_types": (RelationType, True),
+            "kgrec_prompt_variants": (str, True),
+            "kgrec_schema_mapping": (Mapping, False),
+            "kgrec_prompt_template": (PromptTemplate, False),
+        }
+        for name, (kind, several) in answers.items():
+            function = getattr(self.make(), name, None)
+            if function is None:
+                continue
+            answer = function(**{given: asked[given] for given in inspect.signature(function).parameters})
+            if several:
+                right = isinstance(answer, list) and all(isinstance(one, kind) for one in answer)
+                assert right, f"{name} returned {answer!r:.60}: return a list of {kind.__name__}, empty for nothing"
+            else:
+                right = answer is None or isinstance(answer, kind)
+                assert right, f"{name} returned {answer!r:.60}: return a {kind.__name__}, or None to leave it to others"
 
     def test_implements_a_hook(self) -> None:
         """A plugin without hooks does nothing."""
@@ -244,6 +280,48 @@ class DomainContract(Contract):
         for role, fields in self.make().columns.items():
             assert role in get_args(Role), role
             assert set(fields) <= FIELDS[role], f"{role}: {set(fields) - FIELDS[role]}"
+
+    def test_columns_can_be_told_apart(self) -> None:
+        """A column name stands for one field of a file, and is one that a file can have."""
+        for role, fields in self.make().columns.items():
+            seen: dict[str, str] = {}
+            for field, names in fields.items():
+                for name in names:
+                    folded = "".join(filter(str.isalnum, name)).casefold()
+                    assert folded, f"{role}.{field}: {name!r} is no name of a column"
+                    first = seen.setdefault(folded, field)
+                    assert first == field, f"{role}: column {name!r} cannot be both {first} and {field}: leave one out"
+
+    def test_reasons_are_in_all_its_languages(self) -> None:
+        """A relation that has a reason in one of the domain's languages has one in the others."""
+        domain = self.make()
+        codes = [code for code in domain.item_noun if code in languages()]
+        for relation in domain.relation_types:
+            told = {code for code in codes if relation.reason_in(code)}
+            missing = sorted(set(codes) - told)
+            assert not told or not missing, (
+                f"{relation.name} has no reason in {', '.join(missing)}: add it to the words of that language,"
+                f" or items are not explained there"
+            )
+
+    def test_patterns_are_fast(self) -> None:
+        """No pattern takes long on a long text: a catalogue has thousands, and a stranger writes them."""
+        patterns = [pattern.pattern for pattern in self.make().patterns]
+        code = (
+            "import json, re, sys, time\nfor pattern in json.loads(sys.stdin.read()):\n    print(pattern, flush=True)\n"
+            "    for text in ('a' * 4000, 'Aa ' * 1500, 'by ' * 1500, '中' * 4000, ' ' * 4000):\n"
+            "        for behind in ('', '!'):\n            list(re.finditer(pattern, text + behind))\nprint('done')"
+        )
+        given = json.dumps(patterns)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=10, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            told = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout
+            last = told.strip().splitlines()[-1] if told.strip() else ""
+            raise AssertionError(f"pattern {last!r} runs away on a long text: bound its repetitions") from None
+        assert done.returncode == 0, done.stderr[-300:]
 
     def test_item_template(self) -> None:
         """The item's text is made of parts that the domain has."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.errors import did_you_mean
+from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import (
     AdditiveScorer,
     CompactScorer,
@@ -21,6 +25,7 @@ from kgrec.plugin.protocols import (
     Reranker,
     Scorer,
     Traits,
+    TunableScorer,
     traits_of,
 )
 from kgrec.plugin.reranking import AUDIENCE, CandidateLists, Groups, RerankData
@@ -86,6 +91,54 @@ class ScorerContract(Contract):
         """Scores are float32, one row a user, one column an item, never infinite."""
         data = self.training_data()
         _check(self.fitted().score(np.arange(data.n_users)), data.n_users, data.n_items)
+
+    def test_scores_somebody(self) -> None:
+        """A scorer that can use the data scores an item for somebody."""
+        data, scorer = self.training_data(), self.fitted()
+        if traits_of(type(scorer)).cold_items == "only":
+            return  # of the toy's items all are warm
+        if isinstance(scorer, ConditionalScorer) and type(scorer).unusable(data):
+            return
+        scores = scorer.score(np.arange(data.n_users))
+        assert np.isfinite(scores).any(), (
+            "every score is NaN: score what you can, or say by the class method `unusable(data)` what you need"
+        )
+
+    def test_prints_nothing(self) -> None:
+        """Standard output is the user's: lists are piped from there. Progress goes to ``self.progress``."""
+        told = io.StringIO()
+        with redirect_stdout(told):
+            self.make().fit(self.training_data(), seed=1).score(np.arange(2))
+        assert not told.getvalue(), f"it prints {told.getvalue()[:60]!r}: tell `self.progress` instead, or nobody"
+
+    def test_validation_is_not_fitted_on(self) -> None:
+        """``data.validation`` says when to stop; what is held out there must not be learned from."""
+        data = self.training_data()
+        rng = np.random.default_rng(5)
+        unseen = np.asarray(data.matrix.todense()) == 0
+        held = np.zeros_like(unseen)
+        for user in np.flatnonzero(np.diff(data.matrix.indptr) > 0):
+            held[user, rng.choice(np.flatnonzero(unseen[user]), 1)] = True
+        users = np.arange(data.n_users)
+        places = []
+        for validation in (csr_array(held.astype(np.float32)), None):
+            scores = self.make().fit(replace(data, validation=validation), seed=1).score(users)
+            known = unseen & np.isfinite(scores)
+            below = [(scores[u][known[u]] < scores[u, i]).mean() for u, i in np.argwhere(held & known)]
+            places.append(float(np.mean(below)) if below else 0.0)
+        assert places[0] - places[1] < 0.35, (
+            f"held-out likes stand above {places[0]:.0%} of the other items, above {places[1]:.0%} where nothing is"
+            " held out: fit on `data.matrix` and `data.events`, look at `data.validation` only to stop"
+        )
+
+    def test_settings_to_try_are_options(self) -> None:
+        """``grid`` and ``space`` name options that there are."""
+        cls, data = type(self.make()), self.training_data()
+        known = option_defaults(cls)
+        named = {name for options in cls.grid(data) for name in options} if issubclass(cls, GridScorer) else set()
+        named |= set(cls.space(data)) if issubclass(cls, TunableScorer) else set()
+        for name in sorted(named):
+            assert name in known, f"`grid` or `space` tries {name!r}, which is no option: {did_you_mean(name, known)}"
 
     def test_no_users(self) -> None:
         """No users give no rows."""
@@ -165,6 +218,19 @@ class ScorerContract(Contract):
         np.testing.assert_array_equal(profile.items, [0, 2])
         self.same(scorer.score_new(profile), scorer.score_new(profile))
         _check(scorer.score_new(Profile())[None, :], 1, n_items)
+
+    def test_new_users_differ_as_users_do(self) -> None:
+        """Where histories make a difference to ``score``, they make one to ``score_new``."""
+        scorer, data = self.fitted(), self.training_data()
+        if not isinstance(scorer, NewUserScorer) or traits_of(type(scorer)).dated:
+            return
+        users = np.flatnonzero(np.diff(data.matrix.indptr) > 0)
+        rows = [data.matrix[[int(user)]] for user in users]
+        new = np.array([scorer.score_new(Profile(row.indices.astype(np.int64), row.data)) for row in rows])
+        alike = [bool(np.allclose(some, some[:1], equal_nan=True)) for some in (scorer.score(users), new)]
+        assert alike[0] or not alike[1], (
+            "`score_new` says the same of everybody although `score` does not: make it look at `profile.items`"
+        )
 
     def test_compact_scores(self) -> None:
         """The compact form, where there is one, says what ``score`` and ``score_new`` say."""
@@ -353,6 +419,11 @@ class RerankerContract(Contract):
                 assert (row[: len(kept)] >= 0).all(), "what is dropped stands at the end"
                 assert len(set(kept.tolist())) == len(kept), "a candidate stands there twice"
                 assert (items[kept] >= 0).all(), "an empty place is no candidate"
+
+    def test_keeps_something(self) -> None:
+        """A list may become shorter; it does not become empty for everybody."""
+        columns = self.prepared().rerank(toy_candidates(toy_rerank_data()))
+        assert (columns >= 0).any(), "it drops every candidate: -1 stands only behind the places that are kept"
 
     def test_one_by_one_equals_batch(self) -> None:
         """Who else is in the batch changes nothing."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +16,7 @@ import polars as pl
 import pytest
 
 from kgrec.errors import DataError, KgrecError
+from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import DataSource, EntityLinker, Gazetteer, LinearEncoder, Link, TextEncoder
 from kgrec.testing.plugins import Contract, untouched_random_state
 from kgrec.types import Vectors
@@ -34,10 +38,12 @@ class DataSourceContract(Contract):
     Attributes:
         file_name: a name that the source claims; the tests write and read a file of this name.
         table: what is written; override it where the format cannot hold :data:`TABLE`.
+        keeps_blanks: False where the format itself cannot hold blanks at the end of a cell.
     """
 
     file_name: ClassVar[str]
     table: ClassVar[pl.DataFrame] = TABLE
+    keeps_blanks: ClassVar[bool] = True
 
     @abstractmethod
     def make(self) -> DataSource:
@@ -75,6 +81,16 @@ class DataSourceContract(Contract):
         expected = self.expected()
         assert table.columns[:-1] == expected.columns or set(table.columns) == {*expected.columns, "__line__"}
         assert table.select(pl.col(expected.columns).cast(pl.String)).equals(expected)
+
+    def test_cells_are_not_stripped(self, tmp_path: Path) -> None:
+        """Blanks around a value are the data's: kgrec trims ids and says so, a source hands on what is there."""
+        if not self.keeps_blanks:
+            return
+        padded = self.table.with_columns(pl.format("{}{}", pl.col(pl.String), pl.lit(" ")).name.keep())
+        self.write(padded, tmp_path / self.file_name)
+        read = self.make().read(tmp_path / self.file_name).select(pl.col(self.table.columns).cast(pl.String))
+        lost = [name for name in read.columns if read[name].to_list() != padded[name].to_list()]
+        assert not lost, f"cells of {', '.join(lost)} were changed on the way: hand them on as they stand in the file"
 
     def test_lines_are_numbered(self, tmp_path: Path) -> None:
         """``__line__`` leads back to the line or row of the file."""
@@ -311,6 +327,46 @@ class TextEncoderContract(Contract):
         assert fingerprint == self.encoder().fingerprint
         assert fingerprint.isprintable()
         assert 0 < len(fingerprint) <= 200
+
+    def test_fingerprint_tells_options(self) -> None:
+        """Encoders whose vectors differ have different fingerprints: vectors are cached by it."""
+        encoder, text = self.encoder(), "bread and butter"
+        for name, value in option_defaults(type(encoder)).items():
+            if not isinstance(value, bool | int | float):
+                continue
+            try:
+                other = type(encoder)(**{name: not value if isinstance(value, bool) else type(value)(value * 2)})
+                plain, changed = type(encoder)().encode([text]), other.encode([text])
+            except Exception:  # an option that goes with another cannot be tried alone
+                continue
+            if plain.shape != changed.shape or not np.allclose(plain, changed, atol=self.atol):
+                assert type(encoder)().fingerprint != other.fingerprint, (
+                    f"option {name!r} changes the vectors and not the fingerprint: put it in, or old vectors are taken"
+                )
+
+    def test_another_process_gives_the_same(self) -> None:
+        """Vectors are kept on disk: what the next process encodes must fit to them."""
+        cls, text = type(self.encoder()), "bread and butter, 面包"
+        try:
+            plain = cls()
+            if "<locals>" in cls.__qualname__ or plain.fingerprint != self.encoder().fingerprint:
+                return
+            expected = plain.encode([text])
+        except Exception:  # it takes arguments that only the test knows
+            return
+        code = (
+            f"import sys, importlib; sys.path[:0] = {sys.path!r}; cls = importlib.import_module({cls.__module__!r})\n"
+            f"for part in {cls.__qualname__!r}.split('.'): cls = getattr(cls, part)\n"
+            f"print('vector', *cls().encode([{text!r}])[0].tolist())"
+        )
+        around = {**os.environ, "PYTHONHASHSEED": "4711"}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=around, check=False)
+        line = next((line for line in done.stdout.splitlines() if line.startswith("vector ")), "")
+        assert line, f"it cannot be built in another process: {done.stderr[-300:]}"
+        np.testing.assert_allclose(
+            np.array(line.split()[1:], dtype=np.float32), expected[0], atol=self.atol,
+            err_msg="another process gives other vectors: hash() differs from one to the next, take hashlib",
+        )  # fmt: skip
 
     def test_unit_rows(self) -> None:
         """Vectors are float32 of unit length, one a text."""

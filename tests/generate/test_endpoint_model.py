@@ -168,6 +168,8 @@ def fine():
 
 
 class TestEndpoint(LanguageModelContract):
+    bounded = False
+
     @pytest.fixture(autouse=True)
     def _serve(self, fine):
         self._model = model(fine)

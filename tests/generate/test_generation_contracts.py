@@ -30,6 +30,8 @@ GOOD = [
 
 
 class TestRecorded(LanguageModelContract):
+    bounded = False
+
     def make(self):
         return RecordedModel(answers={"*": "A film by Ada."})
 
