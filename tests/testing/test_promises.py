@@ -10,7 +10,7 @@ import pytest
 
 from kgrec.models.popularity import Popularity
 from kgrec.plugin import Domain, RelationType, TextPattern, hookimpl
-from kgrec.plugin.protocols import NewUserScorer
+from kgrec.plugin.protocols import NewUserScorer, Traits
 from kgrec.plugin.space import Real
 from kgrec.testing import (
     DataSourceContract,
@@ -59,6 +59,8 @@ class Printing(Popularity):
 
 
 class SameForNewcomers(Popularity):
+    traits = Traits()
+
     def fit(self, data, *, seed):
         self.matrix = np.asarray(data.matrix.todense(), dtype=np.float32)
         return self
