@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from kgrec.models import recency, sparse
 from kgrec.models.factors import ByFactor, FoldIn, factorise
 from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
-from kgrec.models.history import History, Likes
+from kgrec.models.history import History, UserLikes
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -171,11 +171,11 @@ class ALS(Configured):
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
-        return self._split(Likes.of(self._history.new(profile)), items)
+        return self._split(UserLikes.of(self._history.new(profile)), items)
 
-    def _split(self, row: Likes, items: ItemIndices) -> list[Contribution]:
+    def _split(self, row: UserLikes, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
-        confidences = Likes(row.indices, row.data * np.float32(self._settings[1]))
+        confidences = UserLikes(row.indices, row.data * np.float32(self._settings[1]))
         shares = np.mean([fold_in.influence(confidences, items) for fold_in in self._folders()], axis=0)  # (items, k)
         shares[~self._known[items]] = 0
         return [Contribution("item", row.indices, shares)]

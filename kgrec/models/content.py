@@ -16,7 +16,7 @@ from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from kgrec.models import sparse
 from kgrec.models.features import centred, graph_features, unit_rows
-from kgrec.models.history import History, Likes
+from kgrec.models.history import History, UserLikes
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import WORDS, Contribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
@@ -141,13 +141,13 @@ class Content(Configured):
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
-        return self._split(Likes.of(self._history.new(profile)), self._new_words(profile)[0], items)
+        return self._split(UserLikes.of(self._history.new(profile)), self._new_words(profile)[0], items)
 
-    def _split(self, row: Likes, words: Vectors, items: ItemIndices) -> list[Contribution]:
+    def _split(self, row: UserLikes, words: Vectors, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         told = self._known[row.indices] & (row.data != 0)
         liked, strengths = row.indices[told], row.data[told]
-        means = Likes(liked, (strengths / max(float(strengths.sum(dtype=np.float64)), 1e-30)).astype(np.float32))
+        means = UserLikes(liked, (strengths / max(float(strengths.sum(dtype=np.float64)), 1e-30)).astype(np.float32))
         nearest, own_words = (np.float32(value) for value in self._settings)
         cosines = self._vectors[items] @ self._vectors[means.indices].T
         near = sparse.dense_block(self._near, means.indices, items).T

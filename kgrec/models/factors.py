@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kgrec.models import sparse
-from kgrec.models.history import Likes
+from kgrec.models.history import UserLikes
 
 Floats = NDArray[np.float32]
 
@@ -112,7 +112,7 @@ class FoldIn:
         z = np.linalg.solve(kernel, weights[:, :, None])
         return np.asarray((solved.transpose(0, 2, 1) @ z)[:, :, 0], dtype=np.float32)
 
-    def influence(self, confidences: csr_array | Likes, items: NDArray[np.int64]) -> NDArray[np.float64]:
+    def influence(self, confidences: csr_array | UserLikes, items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Split the scores of ``items`` for one user by the items of the history.
 
         Section 5 of Hu, Koren and Volinsky: ``y_j' M^-1 y_i c_i`` is what the liked item ``i`` gives to item ``j``.
@@ -144,7 +144,7 @@ class FoldIn:
         weights = confidences.data.astype(np.float64)
         return np.asarray(np.linalg.solve(self._m(confidences), (liked * weights[:, None]).T).T)
 
-    def _m(self, confidences: csr_array | Likes) -> NDArray[np.float64]:
+    def _m(self, confidences: csr_array | UserLikes) -> NDArray[np.float64]:
         liked = self.factors[confidences.indices].astype(np.float64)
         return np.asarray(self._a + liked.T @ (liked * (confidences.data.astype(np.float64) - 1)[:, None]))
 

@@ -23,7 +23,7 @@ def strength(weights: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
     return np.asarray(np.log2(1.0 + weights / unit), dtype=np.float32)
 
 
-class Likes(NamedTuple):
+class UserLikes(NamedTuple):
     """What one user liked, as a row of a matrix holds it, without the cost of one.
 
     Attributes:
@@ -35,7 +35,7 @@ class Likes(NamedTuple):
     data: NDArray[np.float32]
 
     @classmethod
-    def of(cls, row: csr_array) -> Likes:
+    def of(cls, row: csr_array) -> UserLikes:
         """Return what a matrix of one row holds."""
         return cls(row.indices, row.data)
 
@@ -77,11 +77,11 @@ class History:
         parts = (found.data, found.indices, np.concatenate([[0], np.cumsum(lengths)]))
         return csr_array(parts, shape=(len(users), self.n_items))
 
-    def likes(self, user: int) -> Likes:
+    def likes(self, user: int) -> UserLikes:
         """Return the likes of one user, not to be changed; somebody who came after training has none."""
         inside = user < self.matrix.shape[0]
         start, stop = self.matrix.indptr[user : user + 2] if inside else (0, 0)
-        return Likes(self.matrix.indices[start:stop], self.matrix.data[start:stop])
+        return UserLikes(self.matrix.indices[start:stop], self.matrix.data[start:stop])
 
     def lengths(self, users: UserIndices) -> NDArray[np.int64]:
         """Return how many items each of ``users`` liked, shape ``(u,)``."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from kgrec.models import recency, sparse
-from kgrec.models.history import History, Likes
+from kgrec.models.history import History, UserLikes
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution
 from kgrec.types import ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices
@@ -95,9 +95,9 @@ class ItemItemScorer(Configured, ABC):
 
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
-        return self._split(Likes.of(self._history.new(profile)), items)
+        return self._split(UserLikes.of(self._history.new(profile)), items)
 
-    def _split(self, row: Likes, items: ItemIndices) -> list[Contribution]:
+    def _split(self, row: UserLikes, items: ItemIndices) -> list[Contribution]:
         items = np.asarray(items, dtype=np.int64)
         if issparse(self._weights):
             block = sparse.dense_block(self._weights, row.indices, items)

@@ -16,7 +16,7 @@ from kgrec.errors import PluginError
 from kgrec.models import recency
 from kgrec.models.factors import ByFactor
 from kgrec.models.gnn.explanations import Messages, UserParts
-from kgrec.models.history import History, Likes
+from kgrec.models.history import History, UserLikes
 from kgrec.models.training_loop import Schedule, fingerprint
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import Contribution, EntityContribution, TextShare, Traits
@@ -239,7 +239,7 @@ class GraphScorer(Configured):
     def contributions_new(self, profile: Profile, items: ItemIndices) -> list[Contribution]:
         """Do the same for somebody who was not there at training."""
         said, items = self._said([profile])[0], np.asarray(items, dtype=np.int64)
-        return self._made_of(Likes.of(self._history.new(profile)), said, said).contributions(
+        return self._made_of(UserLikes.of(self._history.new(profile)), said, said).contributions(
             self._state["items"][items]
         )
 
@@ -263,7 +263,7 @@ class GraphScorer(Configured):
         said = None if words is None or user >= len(words) else words[user]
         return self._made_of(self._history.likes(user), self._own(np.array([user]))[0], said)
 
-    def _made_of(self, row: Likes, own: Vectors, said: Vectors | None) -> UserParts:
+    def _made_of(self, row: UserLikes, own: Vectors, said: Vectors | None) -> UserParts:
         weights = (row.data / _root(row.data.sum())).astype(np.float32)
         liked = self._state["items_in"][row.indices] * weights[:, None]
         return UserParts.of(row.indices.astype(np.int64), liked, own, said)
