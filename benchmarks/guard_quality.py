@@ -1,27 +1,39 @@
 """How well guards tell what may be said from what may not.
 
     python benchmarks/guard_quality.py [--language en zh de] [--apart] [--strict] [--show 5]
+    python benchmarks/guard_quality.py --endpoint 60 [--language en zh de] [--seed 7] [--show 5]
     python benchmarks/guard_quality.py --workspace FOLDER [--language en] [--count 400] [--seed 7] [--show 5]
 
 Without a workspace: natural true texts delivered as written, false sentences caught by kind, harmless twins let pass,
 time for 1,000 characters, all on the hand-written prose of ``prose/``. ``--apart`` judges the half that rules were not
-written on, otherwise the other half is judged. With one: errors planted in sentences about its catalogue.
+written on, otherwise the other half is judged. ``--endpoint`` sends natural texts of both halves through a server on
+this machine that speaks OpenAI's protocol, as the answers of a strong model: how many arrive as they were written.
+With a workspace: errors planted in sentences about its catalogue.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import random
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prose import KINDS, LANGUAGES, Sentence, false_sentences, natural, request_of, twins
+from pydantic import SecretStr
 
 import kgrec
 from kgrec.generate.kinds import kinds_of
+from kgrec.generate.models.endpoint import EndpointModel
 from kgrec.generate.service import GenerateOptions
 from kgrec.generate.writer import Writer
+from kgrec.plugin.domain import PromptTemplate
 from kgrec.plugin.generation import TextRequest
 from kgrec.plugin.manager import load_plugins
+from kgrec.plugin.protocols import Guard
 from kgrec.testing.planted import judge, lines_of, planted
 from kgrec.types import Reason
 
@@ -67,6 +79,47 @@ def _seconds(writer: Writer, language: str) -> float:
     return min(times)
 
 
+class _Answering(BaseHTTPRequestHandler):
+    """Answers a chat completion with what the server is to say."""
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent."""
+
+    def do_POST(self) -> None:
+        """Answer as an endpoint does that honours a JSON schema."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = self.server.says  # type: ignore[attr-defined]
+        said = json.dumps({"text": text}, ensure_ascii=False) if asked.get("response_format") else text
+        message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
+        body = json.dumps({"id": "1", "object": "chat.completion", "choices": [message]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def through_endpoint(guards: Sequence[Guard], language: str, count: int, seed: int, show: int) -> None:
+    """Print how many natural texts arrive as an endpoint's model wrote them."""
+    rows = random.Random(seed).sample(natural(language), count)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/v1"
+    model = EndpointModel(model="strong", base_url=address, api_key=SecretStr("none"))
+    writer, changed = Writer(guards, model=model), []
+    for one in rows:
+        server.says = one.text  # type: ignore[attr-defined]
+        request = replace(request_of(one.subject, language), prompt=PromptTemplate("benchmark", "{facts}"))
+        (text,) = writer.write([request], seed=seed)
+        if text.text != one.text or text.changes or text.fallback:
+            changed.append((one.text, "; ".join(v.message for v in text.violations)))
+    server.shutdown()
+    share = 1 - len(changed) / count
+    print(f"{language}: delivered as the endpoint wrote it {count - len(changed)}/{count} = {share:.1%}")
+    for said, why in changed[:show]:
+        print(f"  changed: {said}\n    {why}")
+
+
 def requests_of(project: kgrec.Project, language: str, n: int) -> list[TextRequest]:
     """Return requests about ``n`` items, each for a user, with the first touched item as the reason."""
     text_service = project.texts
@@ -106,6 +159,7 @@ def main() -> None:
     parser.add_argument("--workspace")
     parser.add_argument("--language", nargs="+", default=list(LANGUAGES), choices=LANGUAGES)
     parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--endpoint", type=int, default=0, metavar="N")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--items", type=int, default=400)
@@ -116,6 +170,8 @@ def main() -> None:
     for language in asked.language:
         if asked.workspace:
             on_workspace(asked, language)
+        elif asked.endpoint:
+            through_endpoint(writer.guards, language, asked.endpoint, asked.seed, asked.show)
         else:
             on_prose(writer, language, apart=asked.apart, strict=asked.strict, show=asked.show)
 
