@@ -137,10 +137,10 @@ def _flipped(patterns: Patterns, told: Told, covered: str) -> Iterator[Violation
 def denials(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return what stands behind each negation in several texts, whatever language they are in."""
     return tuple(
-        sentence[match.end() :]
+        _CLAUSE.split(sentence[match.end() :], 1)[0]
         for text in texts
-        for sentence in sentences(text)
         for one in map(patterns_of, languages())
+        for sentence in sentences(one.phrases("not").sub(" ", text))
         for match in one.find("negation", sentence, mixed=False)
     )
 
@@ -177,12 +177,21 @@ def _relations(patterns: Patterns, request: TextRequest, spans: Sequence[Span], 
                 if text[spans[number].start].islower() and short and not request.strict:
                     continue  # "with a romance at heart", but not "with Ada"
                 said.setdefault(number, []).append(match[0].replace(match["names"], PLACED.format(number)))
-                if any(fact.name in relations or fact.type == "reason" for fact in spans[number].facts):
+                told = any(fact.name in relations or fact.type == "reason" for fact in spans[number].facts)
+                if told or _says_which(patterns, request, spans[number], written[match.end() : match.end() + 40]):
                     fits.add(number)
     for number in sorted(set(said) - fits):
         name = text[spans[number].start : spans[number].end]
         words_said = re.sub(ONE, name, said[number][0]).strip(" ,.《》“”")
         yield Violation("claims", f"the facts do not say {words_said!r}", name)
+
+
+def _says_which(patterns: Patterns, request: TextRequest, span: Span, behind: str) -> bool:
+    """Say whether the words behind a name say its own relation: "with Ada in the director's chair"."""
+    stem, little = ordinary_of(request.kind, request.language).stem, patterns.language.little_words
+    cues = [cue for fact in span.facts for cue in request.cues.get(fact.name, ())]
+    own = {stem(word) for cue in cues for word in words(cue) if word.lower() not in little}
+    return any(stem(word) in own for word in words(re.split(r"[,.;:]|\ue000", behind)[0]))
 
 
 def _elsewhere(patterns: Patterns, written: str, match: re.Match[str], *, follows: bool) -> bool:
@@ -250,7 +259,9 @@ def _other_items(patterns: Patterns, request: TextRequest, spans: Sequence[Span]
         name = text[span.start : span.end]
         if _common(request, span, text) or patterns.match("of_the_reader", text, span.end):
             continue
-        shared = any(fact.shares for fact in span.facts) and patterns.search("alike", text[start:end])
+        common = {value for fact in span.facts for value in fact.shares}
+        beside = any(start <= s.start < end and common & {fact.value for fact in s.facts} for s in spans)
+        shared = common and (beside or patterns.search("alike", text[start:end]))
         # English says who did it before what was done: "you watched"; Chinese also after it: "看过《…》的你".
         before = text[start : span.start] if patterns.own.reader_first else text[start:end]
         clause = re.split(r"[,;:]", text[start : span.start])[-1] + re.split(r"[,;:]", text[span.end : end])[0]

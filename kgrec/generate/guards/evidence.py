@@ -24,8 +24,8 @@ SENSITIVE = (
 OPEN = ("reader", "superlative", "time", "offer", "price", "quality", "plot", "voice")
 """Kinds of claims that need a fact that says so."""
 
-OF_PEOPLE = ("reader", "voice")
-"""Those of them that words of the facts, which are about the item, do not bear out."""
+OF_PEOPLE = ("reader", "voice", "price")
+"""Those of them that only phrases of the facts bear out: words of a description say nothing of a reader or a price."""
 
 _END = re.compile(r"[.!?;:\n。！？；：]|, |，")
 
@@ -45,7 +45,8 @@ class Told:
     @cached_property
     def stems(self) -> frozenset[str]:
         """Stems of all words of the facts."""
-        return frozenset(self.ordinary.stem(token) for token in (*self.key.split(), *" ".join(self.cues).split()))
+        tokens = (*self.key.split(), *" ".join(self.cues).split())  # accents are folded in keys, not in sentences
+        return frozenset(self.ordinary.stem(token) for token in tokens) | self.sentences
 
     @cached_property
     def sentences(self) -> frozenset[str]:
@@ -162,6 +163,18 @@ class Told:
         found |= {(n, b) for a, b in turned for n, o in held if o == a}
         return frozenset(found - held)
 
+    def only_denies(self, said: str) -> bool:
+        """Say whether titles and descriptions have the words of a phrase in denials alone."""
+        stems = frozenset(self.ordinary.stem(word) for word in words(said))
+        clauses = [part for text in self.told for part in _END.split(text) if stems]
+        held = [part for part in clauses if stems <= {self.ordinary.stem(word) for word in words(part)}]
+        return bool(held) and all(patterns_of(self.ordinary.language.code).search("negation", part) for part in held)
+
+    def known_words(self, said: str) -> int:
+        """Count the telling words of a phrase that titles and descriptions have."""
+        little = self.ordinary.language.little_words
+        return sum(self.ordinary.stem(word) in self.sentences for word in words(said) if word.lower() not in little)
+
     def tells_of(self, said: str) -> bool:
         """Say whether titles and descriptions have a telling word of a phrase, or one of the same meaning."""
         little, stem = self.ordinary.language.little_words, self.ordinary.stem
@@ -225,6 +238,12 @@ def of_kinds(request: TextRequest, told: Told, covered: str) -> Iterator[Violati
             yield Violation("claims", f"{kind}: {said!r} must not be said of anybody", said)
         elif not (told.has(said) if kind in OF_PEOPLE else told.says(said)):
             yield Violation("claims", f"{kind}: no fact says {said!r}", said)
+        elif kind == "quality" and told.only_denies(said) and not _denied_there(request, covered, match):
+            yield Violation("claims", f"{kind}: the facts deny {said!r}", said)
+
+
+def _denied_there(request: TextRequest, covered: str, match: re.Match[str]) -> bool:
+    return patterns_of(request.language).search("negation", clause_around(covered, match)[0]) is not None
 
 
 def of_synonyms(told: Told, covered: str) -> Iterator[Violation]:
@@ -249,7 +268,8 @@ def of_assertions(request: TextRequest, told: Told, covered: str) -> Iterator[Vi
         for match in pattern.finditer(covered):
             unknown = told.unsupported(match["said"] or "", exact=pattern in exact)
             asked = covered[match.end() : match.end() + 1] in ("?", "？")
-            if pattern in stories and (len(unknown) < 2 or COVER in match[0] or asked):
+            few = len(unknown) < 2 or len(unknown) <= told.known_words(match["said"])
+            if pattern in stories and (few or COVER in match[0] or asked):
                 continue  # told in other words
             if unknown:
                 named = ", ".join(dict.fromkeys(unknown))

@@ -185,6 +185,7 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
         and not inside
         and not patterns.search("of_a_noun", right_before(covered, span.start))
         and _tells(patterns, request, match[1])
+        and not (_makes(patterns, request, span) and told_of(request, tuple(request.facts)).known_words(match[1]))
     ):
         return match[1]
     return ""
