@@ -33,7 +33,7 @@ def steps(page):
     """Return the steps of a page: ("file", name, text), ("shell", text) or ("python", text).
 
     ``<!-- file: NAME -->`` above a block writes it; ``<!-- not run: WHY -->`` leaves it out. A block of Python that
-    imports nothing goes on from the one before it.
+    does not begin with ``import`` goes on from the one before it.
     """
     found = []
     for said, kind, text in blocks(page):
@@ -42,7 +42,7 @@ def steps(page):
         elif kind not in RUN or said.startswith("not run: "):
             continue
         elif kind == "python":
-            if not re.match(r'import |from |"""|#', text) and found and found[-1][0] == "python":
+            if not re.match(r'import |"""|#', text) and found and found[-1][0] == "python":
                 found[-1] = ("python", found[-1][1] + text)
             else:
                 found.append(("python", text))
