@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
@@ -45,18 +46,31 @@ def local_plugin(root: Path) -> ModuleType | None:
     name = f"{LOCAL}_{hashlib.sha256(str(home).encode()).hexdigest()[:8]}_{digest[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = spec_from_loader(name, None, origin=str(home / FILE))
+    loader = _Kept(text, str(home / FILE))
+    spec = spec_from_loader(name, loader)
     assert spec is not None
     module = module_from_spec(spec)
-    module.__file__ = str(home / FILE)
     sys.modules[name] = module  # Specs name their classes by it
     try:
-        exec(compile(text, str(home / FILE), "exec"), vars(module))
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         hint = f"fix it, or set KGREC_DISABLE={LOCAL}"
         raise PluginError(f"{home / FILE} cannot be run: {type(error).__name__}: {error}", hint=hint) from error
     return module
+
+
+class _Kept(SourceLoader):
+    """Runs a text that was read already: what was allowed, and nothing of a cache."""
+
+    def __init__(self, text: bytes, place: str) -> None:
+        self._text, self._place = text, place
+
+    def get_filename(self, fullname: str) -> str:  # noqa: ARG002
+        return self._place
+
+    def get_data(self, path: str) -> bytes:  # noqa: ARG002  # type: ignore[override]
+        return self._text
 
 
 def allow(root: Path) -> str:
