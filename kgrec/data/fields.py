@@ -125,6 +125,8 @@ def item(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(4, "called like a history")
     elif n.is_a("user"):
         s.add(-4)
+    elif n.is_a("item") and n.is_a("event") and c.uniqueness > 0.98 and c.rows >= FEW:
+        s.add(-2)  # each row is an event of its own
     elif n.is_a("item"):
         s.add(4 if ident else 2 if "title" in n.prop else -2, "called like an item")
         s.add(-1.5 * bool(set(n.words) & _SHOWN))
