@@ -94,7 +94,7 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
     if c.prefix in NOUNS["user"]:
         s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
-        s.add(2, "e-mail addresses")
+        s.add(0 if n.is_a("user") else 2, "e-mail addresses")
     named = not c.nameless  # a file without a header names nothing
     if named and not n.noun and not n.prop and c.uniqueness < 0.9 and c.distinct > 2 and c.shape(_MACHINE_ID) > 0.95:
         s.add(2, "long ids of a machine's making")
@@ -181,7 +181,8 @@ def moment(c: ColumnProfile, domain: Domain) -> Score:
         s.add(1, "called like a time")
     elif c.numeric > 0.9 and not c.kind.is_temporal():
         s.add(-1 if c.length in (10.0, 13.0) and not n.noun else -4)
-    s.add(-2.5 * ("other_time" in n.qualifiers) - 0.2 * ("relative" in n.qualifiers) + 0.3 * n.is_a("event"))
+    s.add(0.3 * (n.is_a("event") and not n.is_a("visitor")))
+    s.add(-2.5 * ("other_time" in n.qualifiers) - 0.2 * ("relative" in n.qualifiers))
     s.add(-3 * (1 - c.filled) - 0.5 * c.constant + 0.3 * (c.shape(r"\d:\d\d|^\d{10,}") > 0.5))
     return s
 
