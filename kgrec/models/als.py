@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from kgrec.models.factors import ByFactor, FoldIn, factorise
 from kgrec.models.features import MOST_NUMBERS, graph_features, strongest, with_graph_rows
 from kgrec.models.history import History, UserLikes
 from kgrec.plugin.options import Configured, Options
-from kgrec.plugin.protocols import Contribution, EntityContribution
+from kgrec.plugin.protocols import Contribution, EntityContribution, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import FactorScores, ItemIndices, Profile, Scores, TrainingData, UserIndices
 
@@ -57,6 +57,7 @@ class ALS(Configured):
 
     Options = ALSOptions
     options: ALSOptions
+    traits: ClassVar[Traits] = Traits(by_blocks=True)
     _solvers: list[FoldIn] | None = None
 
     @classmethod
@@ -101,6 +102,7 @@ class ALS(Configured):
                 alpha=given.alpha,
                 iterations=given.iterations,
                 rng=np.random.default_rng(s),
+                workers=data.workers,
             )
             for s in np.random.SeedSequence(seed).spawn(given.n_seeds)
         ]

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from kgrec.models import sparse
 from kgrec.models.history import UserLikes
+from kgrec.workers import HERE, Workers
 
 Floats = NDArray[np.float32]
 
@@ -27,14 +28,19 @@ def factorise(
     alpha: float,
     iterations: int,
     rng: np.random.Generator,
+    workers: Workers = HERE,
 ) -> tuple[Floats, Floats]:
     """Factor ``rows`` of shape ``(m, n)`` into ``(m, factors)`` and ``(n, factors)`` (Hu, Koren, Volinsky, ICDM 2008).
 
-    The number of threads is that of the thread pools and changes nothing in the result. Rows and columns without an
-    entry get zeros: their random start only shrinks, and counts for nothing.
+    The number of threads is that of the thread pools and changes nothing in the result, nor do workers. Rows and
+    columns without an entry get zeros: their random start only shrinks, and counts for nothing.
     """
     if not rows.nnz:
         return np.zeros((rows.shape[0], factors), dtype=np.float32), np.zeros((rows.shape[1], factors), np.float32)
+    if workers.count > 1:
+        confidences = csr_array(rows * np.float32(alpha), dtype=np.float32)
+        left, right = _alternated(confidences, factors, regularization, iterations, rng, workers)
+        return _without_empty(rows, left, right)
     from implicit.cpu.als import AlternatingLeastSquares
 
     threads = min((pool["num_threads"] for pool in threadpool_info()), default=1)
@@ -50,9 +56,49 @@ def factorise(
         )
         model.fit(csr_matrix(rows), show_progress=False)  # it takes no csr_array without a warning
     left, right = (np.asarray(found, dtype=np.float32) for found in (model.user_factors, model.item_factors))
+    return _without_empty(rows, left, right)
+
+
+def _without_empty(rows: csr_array, left: Floats, right: Floats) -> tuple[Floats, Floats]:
     left[np.diff(rows.indptr) == 0] = 0
     right[np.bincount(rows.indices, minlength=rows.shape[1]) == 0] = 0
     return left, right
+
+
+PARTS = 4
+"""Blocks a worker in each half of a round: so many that all end at about the same time."""
+
+
+def _alternated(
+    confidences: csr_array,
+    factors: int,
+    regularization: float,
+    iterations: int,
+    rng: np.random.Generator,
+    workers: Workers,
+) -> tuple[Floats, Floats]:
+    """Do what implicit's loop does, with the rows of each half of a round, independent of each other, by blocks."""
+    sides = confidences, csr_array(confidences.T.tocsr())
+    found = [rng.random((side.shape[0], factors), dtype=np.float32) * np.float32(0.01) for side in sides]
+    for _ in range(iterations):
+        for here, there in ((0, 1), (1, 0)):
+            side, start = sides[here], found[here]
+            blocks = sparse.row_blocks(np.diff(side.indptr) + 1, (side.nnz + side.shape[0]) // (PARTS * workers.count))
+            asked = ((csr_matrix(side[block]), start[block]) for block in blocks)
+            solved = workers.map(_solved, (found[there], regularization), asked)
+            found[here] = np.concatenate(list(solved))
+    return found[0], found[1]
+
+
+def _solved(fixed: tuple[Floats, float], block: tuple[csr_matrix, Floats]) -> Floats:
+    """Return the factors of some rows, from those of all columns."""
+    from implicit.cpu.als import _als
+
+    (others, regularization), (rows, start) = fixed, block
+    solved = start.copy()  # what a worker is sent cannot be written to
+    with threadpool_limits(1, user_api="blas"):
+        _als.least_squares_cg(rows, solved, others.copy(), regularization, num_threads=1, cg_steps=3)
+    return solved
 
 
 class FoldIn:
