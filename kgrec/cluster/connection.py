@@ -124,7 +124,9 @@ def _initialise(ray: Any, problem: str, **options: Any) -> str:
             raise ClusterError(
                 f"{problem}: it wants a token", hint="set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
             ) from None
-        hint = "a cluster is joined from one of its machines: run `ray start --address HOST:PORT` here first"
+        hint = (
+            "`ray start --address HOST:PORT` on this machine first; if there is a token: RAY_AUTH_MODE, RAY_AUTH_TOKEN"
+        )
         raise ClusterError(f"{problem}: {text[:300]}", hint=hint if "address" in options else None) from error
     return str(context.address_info["gcs_address"])
 
