@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py 250000 500000 1000000 2000000 [--out FILE.json]
 
-The last size is not fitted on: the costs of the others, as powers of the rows, predict it. Data are invented from a seed
-in the shape of a large shop: a user for fifty rows, an item for two hundred.
+The last size is not fitted on: the costs of the others, as powers of the rows, predict it. Data are invented from a
+seed in the shape of a large shop: a user for fifty rows, an item for two hundred.
 """
 
 from __future__ import annotations

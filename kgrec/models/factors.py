@@ -38,7 +38,7 @@ def factorise(
     if not rows.nnz:
         return np.zeros((rows.shape[0], factors), dtype=np.float32), np.zeros((rows.shape[1], factors), np.float32)
     if workers.count > 1:
-        confidences = csr_array(rows * np.float32(alpha), dtype=np.float32)
+        confidences = csr_array((rows.data * np.float32(alpha), rows.indices, rows.indptr), shape=rows.shape)
         left, right = _alternated(confidences, factors, regularization, iterations, rng, workers)
         return _without_empty(rows, left, right)
     from implicit.cpu.als import AlternatingLeastSquares
