@@ -571,9 +571,8 @@ class Project:
 
         def load() -> Models:
             fresh = Project(Workspace(self.workspace.root), self.settings, self.manager)
-            return Models(
-                fresh.recommender, lambda: fresh.explainer, lambda: fresh.text_vectors.make_encoder(fresh.manager)
-            )
+            encoder = lambda: fresh.text_vectors.make_encoder(fresh.manager)  # noqa: E731
+            return Models(fresh.recommender, lambda: fresh.explainer, encoder)
 
         return LiveService(self.config, EventLog(self.workspace.root), load, self.workspace.config_file)
 
