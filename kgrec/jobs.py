@@ -57,6 +57,7 @@ class WorkspaceOpening:
         Raises:
             WorkspaceError: what lies there is not what the asking process sees.
         """
+        from kgrec.local_plugins import with_own_plugin
         from kgrec.plugin.manager import load_plugins
         from kgrec.project import Project
 
@@ -66,7 +67,7 @@ class WorkspaceOpening:
                 f"{self.root} on {socket.gethostname()} is not the workspace that this process has open",
                 hint="workers open the workspace themselves: let it lie in a folder that all machines share",
             )
-        return Project(workspace, self.settings, load_plugins())
+        return Project(workspace, self.settings, with_own_plugin(load_plugins(), self.root))
 
     def texts(self) -> TextService:
         """Open it, for texts."""

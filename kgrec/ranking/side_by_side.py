@@ -104,8 +104,8 @@ def refitted(
 
 def _apart(spec: Spec, data: TrainingData, workers: Workers) -> bool:
     """Say whether a scorer is fitted by one worker, rather than here, block by block where there are workers."""
-    if workers.count == 1:
-        return False
+    if workers.count == 1 or spec.name not in _registry() or _registry()[spec.name].target != spec.target:
+        return False  # what is not installed, but a workspace's own or handed over, is not there at a worker
     try:
         return data.matrix.nnz < BLOCKS_FROM or not traits_of(spec.load()).by_blocks
     except PartError:
