@@ -236,6 +236,12 @@ class Ordinary:
         return frozenset(self.stem(word) for word in (*phrases, *self.style))
 
     @cached_property
+    def counted(self) -> frozenset[str]:
+        """Numbers and units in words, which the guard of numbers judges."""
+        units = (word for words_of in self.language.units.values() for word in words_of)
+        return frozenset((*units, *self.language.numbers.words))
+
+    @cached_property
     def wording(self) -> str:
         """The words of the phrases, as they stand."""
         return "\n".join(load_phrases(target).wording for target in self.targets)
@@ -248,6 +254,8 @@ class Ordinary:
         """Say whether a word, in a script with spaces, states nothing; the noun for an item does not."""
         stems, of_noun = self.stems, self.stem(noun)
         parts = [self.stem(part) for part in re.split(r"[-'’]", word) if len(part) > 1]
+        if word.lower() in self.counted:
+            return True
         return self.stem(word) in stems or (bool(parts) and all(part in stems or part == of_noun for part in parts))
 
     def says_nothing(self, word: str, noun: str) -> bool:
