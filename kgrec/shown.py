@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+from html import escape
 
 # Control characters, line separators, halves of pairs and what is no character; then all that Unicode says may be
 # ignored (Default_Ignorable_Code_Point, https://www.unicode.org/reports/tr44/) and the marks of interlinear notes.
@@ -117,3 +119,15 @@ def without_secrets(text: str) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[object]], above: str = "") -> str:
+    """Return a table for notebooks; every text in it is escaped.
+
+    >>> html_table(["a"], [["<b>"]], "x & y")
+    '<p>x &amp; y</p><table><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    """
+    titles = "".join(f"<th>{escape(visible(name))}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(visible(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    told = f"<p>{escape(visible(above))}</p>" if above else ""
+    return f"{told}<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"

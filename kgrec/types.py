@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgrec.errors import ConfigError, DataError, UsageError
+from kgrec.shown import html_table
 from kgrec.workers import HERE, Workers
 
 if TYPE_CHECKING:  # scipy.sparse costs a tenth of a second, and the CLI's help does not need it
@@ -206,12 +206,8 @@ class ItemList:
 
     def _repr_html_(self) -> str:
         """Return the list as a table, for notebooks."""
-        rows = "".join(
-            f"<tr><td>{k}</td><td>{escape(item.item_id)}</td><td>{item.score:.3f}</td><td>{escape(item.reason)}</td></tr>"
-            for k, item in enumerate(self, 1)
-        )
-        head = "".join(f"<th>{name}</th>" for name in ("", "item", "score", "why"))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        rows = ((k, item.item_id, f"{item.score:.3f}", item.reason) for k, item in enumerate(self, 1))
+        return html_table(("", "item", "score", "why"), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,3 +127,12 @@ def test_modules_of_a_notebook_are_used_by_open(tmp_path):
 
     project = kgrec.open(tmp_path / "ws", interactions=LOG, plugins=[Mine])
     assert "mine" in project.manager.registry("scorer")
+
+
+def test_tables_of_a_notebook_are_escaped():
+    from kgrec import shown
+
+    assert doctest.testmod(shown).failed == 0
+    found = types.ItemList("u", ("<b>i</b>",), np.arange(1), np.ones(1, dtype=np.float32))
+    assert "&lt;b&gt;i&lt;/b&gt;" in found._repr_html_()
+    assert "<b>" not in found._repr_html_()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kgrec.evaluate.plan import EvaluationPlan
 from kgrec.evaluate.records import RecordModel, RunRecord, Span
+from kgrec.shown import html_table
 from kgrec.significance import Interval, Paired, Real
 
 
@@ -377,6 +378,17 @@ class ListsRecord(RunRecord):
     def metric(self) -> str:
         """The metric on which systems are compared."""
         return self.plan.metric
+
+    def _repr_html_(self) -> str:
+        """Return the figures of the systems as a table, for notebooks."""
+        names = list(dict.fromkeys(name for system in self.systems for name in system.metrics))
+        rows = (
+            (system.name, *(f"{system.figure(name)[0]:.4f}" for name in names))
+            if system.metrics
+            else (system.name, system.skipped)
+            for system in self.systems
+        )
+        return html_table(("system", *names), rows)
 
     @property
     def judged(self) -> list[SystemFigures]:

@@ -70,6 +70,10 @@ class RunRecord(RecordModel):
     seconds: float = 0.0
     reproduce: Reproduction | None = None
 
+    def _repr_html_(self) -> str | None:
+        """Return the record as a table, for notebooks, where its kind has one."""
+        return None
+
 
 R_co = TypeVar("R_co", bound=RunRecord, covariant=True)
 
@@ -87,6 +91,10 @@ class KeptRun(Generic[R_co]):
     name: str
     file: Path
     record: R_co
+
+    def _repr_html_(self) -> str | None:
+        """Return the record as a table, for notebooks; None where it has none."""
+        return self.record._repr_html_()
 
     def per_user(self) -> pl.DataFrame | None:
         """Return the figures of every user, see :func:`kgrec.evaluate.summary.per_user`; None where none are kept.

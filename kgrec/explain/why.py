@@ -30,6 +30,7 @@ from kgrec.languages import DEFAULT
 from kgrec.languages.language import get_language
 from kgrec.plugin.protocols import PartlySplitScorer
 from kgrec.ranking.recommend import UserScores
+from kgrec.shown import html_table
 from kgrec.types import ItemList
 
 PATHS = 3
@@ -147,6 +148,12 @@ class Explanation:
     lines: tuple[str, ...] = ()
     families: Mapping[str, str] = field(default_factory=dict)
     without: str = ""
+
+    def _repr_html_(self) -> str:
+        """Return the sentence and the greatest contributions as a table, for notebooks."""
+        greatest = sorted(self.contributions, key=lambda cause: -abs(cause.value))[:10]
+        rows = ((cause.scorer, cause.kind, cause.label, f"{cause.value:+.3f}") for cause in greatest)
+        return html_table(("scorer", "kind", "what", "share"), rows, f"{self.label}: {self.sentence}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
