@@ -158,7 +158,7 @@ def lookup_of(
     return None
 
 
-def looked_up(raw: pl.DataFrame, column: str, separator: str | None, lookup: LookupConfig, root: Path,
+def looked_up(raw: pl.DataFrame, column: str, separator: str | None, names: LookupConfig, root: Path,
               manager: PluginManager) -> pl.DataFrame:  # fmt: skip
     """Write in a column, in place of ids, what another file calls them: ``Books > Fiction`` where it names the broader.
 
@@ -167,16 +167,16 @@ def looked_up(raw: pl.DataFrame, column: str, separator: str | None, lookup: Loo
     Raises:
         ConfigError: a column does not exist.
     """
-    table = read_source(root / lookup.path, None, manager)
-    stated = {f: c for f, c in (("id", lookup.id), ("name", lookup.name), ("broader", lookup.broader)) if c is not None}
+    table = read_source(root / names.path, None, manager)
+    stated = {f: c for f, c in (("id", names.id), ("name", names.name), ("broader", names.broader)) if c is not None}
     for field, name in stated.items():
         if name not in table.columns:
-            raise ConfigError(f"{lookup.path} has no column {name!r} ({field})", hint=did_you_mean(name, table.columns))
+            raise ConfigError(f"{names.path} has no column {name!r} ({field})", hint=did_you_mean(name, table.columns))
     cells = table.select(clean(as_text(c, table.schema[c])).alias(f) for f, c in stated.items()).drop_nulls("id")
     cells = cells.unique("id", keep="first", maintain_order=True)
-    names = dict(cells.select("id", "name" if lookup.name else pl.col("id").alias("name")).drop_nulls().iter_rows())
-    above = dict(cells.select("id", "broader").drop_nulls().iter_rows()) if lookup.broader else {}
-    paths = {one: " > ".join(names.get(level, level) for level in _upwards(one, above)) for one in cells["id"]}
+    called = dict(cells.select("id", "name" if names.name else pl.col("id").alias("name")).drop_nulls().iter_rows())
+    above = dict(cells.select("id", "broader").drop_nulls().iter_rows()) if names.broader else {}
+    paths = {one: " > ".join(called.get(level, level) for level in _upwards(one, above)) for one in cells["id"]}
     kind = raw.schema[column]
     if isinstance(kind, pl.List):
         return raw.with_columns(pl.col(column).cast(pl.List(pl.String)).list.eval(pl.element().replace(paths)))
