@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -205,6 +205,15 @@ class CleaningConfig(TomlTable):
     """From this share on, losses stand out in what a build prints."""
 
 
+def _paths(table: TomlTable) -> Iterator[str]:
+    for name, value in table:
+        if name == "path":
+            yield value
+        for part in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
+            if isinstance(part, TomlTable):
+                yield from _paths(part)
+
+
 class DataConfig(TomlTable):
     """The files."""
 
@@ -217,6 +226,10 @@ class DataConfig(TomlTable):
     pseudonyms: bool = False
     """Keep keyed hashes instead of users' ids in everything kgrec writes; the key lies in the user's own folder, and
     where it is at hand commands take and show ids. See docs/privacy.md."""
+
+    def paths(self) -> list[str]:
+        """Return the path or address of every file that is named, at whatever depth: none may be left unasked about."""
+        return list(dict.fromkeys(_paths(self)))
 
 
 class FeedbackConfig(TomlTable):

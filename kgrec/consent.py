@@ -80,16 +80,13 @@ def outside(root: Path, path: Path) -> Path | None:
 
 def paths_of(config: Config, root: Path) -> list[Path]:
     """Return the files and folders that a kgrec.toml names: data, keywords, and options of parts that lie on disk."""
-    data = config.data
-    files = [*data.interactions, *data.items, *data.users, *data.triples]
-    files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
     found: list[Path] = []
-    for entry in files:
-        if not address(entry.path):
-            found.append(base((root / entry.path).absolute()))
-            if is_pattern(root / entry.path):  # a link within the folder may lead anywhere
+    for path in config.data.paths():
+        if not address(path):
+            found.append(base((root / path).absolute()))
+            if is_pattern(root / path):  # a link within the folder may lead anywhere
                 with suppress(KgrecError, OSError):
-                    found += [file for file in matching(root / entry.path) if outside(root, file)]
+                    found += [file for file in matching(root / path) if outside(root, file)]
     return found + paths_in(config.model_dump(exclude={"data"}, exclude_defaults=True), root)
 
 
@@ -109,10 +106,7 @@ def paths_in(options: object, root: Path) -> list[Path]:
 
 def addresses_of(config: Config) -> list[str]:
     """Return the addresses that a kgrec.toml reads data from."""
-    data = config.data
-    files = [*data.interactions, *data.items, *data.users, *data.triples]
-    files += [part for triples in data.triples for part in (triples.link, triples.names) if part is not None]
-    return [url for entry in files if (url := address(entry.path))]
+    return [url for path in config.data.paths() if (url := address(path))]
 
 
 def check_paths(config: Config, root: Path) -> None:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -128,10 +127,9 @@ class Inventory:
 
     def inputs(self) -> list[Path]:
         """Return the data files that kgrec.toml names, as far as they are there."""
-        graphs = self.config.data.triples
-        named: list[Any] = [*graphs, *(p for t in graphs for p in (t.link, t.names) if p is not None)]
-        entries = [*(entry for _, entry in self.tables.entries()), *named]
-        found = (base(self.workspace.root / entry.path).resolve() for entry in entries if not address(entry.path))
+        stated = [entry.path for _, entry in self.tables.entries()]
+        named = dict.fromkeys([*stated, *self.config.data.paths()])
+        found = (base(self.workspace.root / path).resolve() for path in named if not address(path))
         return [path for path in dict.fromkeys(found) if path.is_file()]
 
     def _kind(self, path: Path, root: Path, inputs: set[Path], outputs: set[Path], current: set[str]) -> str:

@@ -326,3 +326,20 @@ def test_paths_of_a_workspace_named_by_a_relative_path(tmp_path, monkeypatch):
     ]
     with pytest.raises(ConsentError, match=r"secret\.csv"):
         check_paths(config, Path("ws"))
+
+
+def test_every_file_that_the_data_names_is_asked_about_at_whatever_depth(tmp_path):
+    """Joins, lookups, links and names, too: whatever has a path."""
+    far, root = tmp_path / "far.csv", tmp_path / "workspace"
+    far.write_text("id\n")
+    root.mkdir()
+    attribute = {"column": "c", "names": {"path": "../far.csv", "id": "id"}}
+    for part in (
+        {"items": [{"path": "a.csv", "columns": {"id": "id"}, "attributes": {"category": attribute}}]},
+        {"interactions": [{"path": "a.csv", "columns": {}, "join": {"path": "../far.csv", "on": "o", "key": "k"}}]},
+        {"triples": [{"path": "a.nt", "link": {"path": "../far.csv"}}]},
+        {"triples": [{"path": "a.nt", "names": {"path": "../far.csv"}}]},
+    ):
+        config = Config.model_validate({"data": part})
+        with pytest.raises(ConsentError, match="outside of it"):
+            check_paths(config, root)
