@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -92,8 +93,9 @@ class Jobs:
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             for old in self._folder.glob("*.ndjson"):
-                if time.time() - old.stat().st_mtime > KEPT_S:
-                    old.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # a job that is done takes its file away meanwhile
+                    if time.time() - old.stat().st_mtime > KEPT_S:
+                        old.unlink()
         with self._lock:
             if sum(job.state == "waiting" for job in self._jobs.values()) >= WAITING:
                 raise BusyError("too many jobs wait", hint="send it again when one is done")

@@ -1,5 +1,7 @@
 """Whatever fits the OpenAPI, and much that does not, is answered without a server error."""
 
+import json
+
 import pytest
 
 pytest.importorskip("fastapi")
@@ -16,6 +18,12 @@ from kgrec.serve.serving import Metrics, Serving
 from kgrec.testing import toy_workspace
 
 EXAMPLES = 40
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(_context, value):
+    """Send bytes as they are, and anything else as one line of JSON."""
+    return value if isinstance(value, bytes) else json.dumps(value, default=str).encode()
 
 
 @pytest.fixture(scope="module")
