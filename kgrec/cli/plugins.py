@@ -90,7 +90,7 @@ def new(
     folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where its folder goes.")] = Path(),
     local: Annotated[bool, typer.Option("--local", help="Write kgrec_plugins.py of the workspace instead.")] = False,
 ) -> None:
-    """Start a plugin: a small complete package with its contract tests, or the workspace's own."""
+    """Start a plugin: a package with its tests, or the workspace's own."""
     from kgrec.plugin.scaffolding import new_plugin
 
     if local:

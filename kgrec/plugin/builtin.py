@@ -287,7 +287,7 @@ def kgrec_commands() -> list[Spec]:
         Spec("runs export", f"{cli}.runs:export", "Write a kept run for TensorBoard or MLflow."),
         Spec("compare", f"{cli}.runs:compare", "Compare two kept runs: figures, what differs in settings and data."),
         Spec("plugins", f"{cli}.plugins:plugins", "List the plugins, what they offer, what is broken."),
-        Spec("plugins new", f"{cli}.plugins:new", "Start a plugin: a small complete package with its contract tests."),
+        Spec("plugins new", f"{cli}.plugins:new", "Start a plugin: a package with its tests, or the workspace's own."),
         Spec(
             "plugins show", f"{cli}.plugins:show", "Show what a plugin offers with its options, or one thing on offer."
         ),

@@ -315,7 +315,7 @@ class DomainContract(Contract):
         given = json.dumps(patterns)
         try:
             done = subprocess.run(
-                [sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=10, check=False
+                [sys.executable, "-P", "-c", code], input=given, capture_output=True, text=True, timeout=10, check=False
             )
         except subprocess.TimeoutExpired as error:
             told = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout

@@ -359,8 +359,10 @@ class TextEncoderContract(Contract):
             f"for part in {cls.__qualname__!r}.split('.'): cls = getattr(cls, part)\n"
             f"print('vector', *cls().encode([{text!r}])[0].tolist())"
         )
-        around = {**os.environ, "PYTHONHASHSEED": "4711"}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=around, check=False)
+        around = {**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code], capture_output=True, text=True, env=around, check=False
+        )
         line = next((line for line in done.stdout.splitlines() if line.startswith("vector ")), "")
         assert line, f"it cannot be built in another process: {done.stderr[-300:]}"
         np.testing.assert_allclose(

