@@ -172,6 +172,7 @@ def trained_by(who, workspace, folder):
     return report, {**arrays, "texts": vectors}
 
 
+@pytest.mark.slow
 def test_training_is_that_of_one_process(workspace, workers, tmp_path):
     """Settings, weights, vectors of texts and every array of every scorer, to the last bit."""
     (alone, own), (together, others) = (

@@ -69,12 +69,16 @@ def films(tmp_path_factory):
 TUTORIAL = {code: ROOT / "docs" / code / "plugin_tutorial.md" for code in ("", "zh")}
 RUNNING = [page for page in PAGES if any(kind != "file" for kind, *_ in steps(page)) and page != TUTORIAL["zh"]]
 
+LONG = {"evaluation", "generate", "graph", "notebook", "privacy", "production", "reranking"}
+"""Pages whose commands take long: followed with the slow tests."""
+FOLLOWED = [pytest.param(page, marks=[pytest.mark.slow] if page.stem in LONG else []) for page in RUNNING]
+
 
 def test_the_tutorials_show_the_same():
     assert set(steps(TUTORIAL["zh"])) <= set(steps(TUTORIAL[""]))
 
 
-@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_can_be_followed(page, films, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
