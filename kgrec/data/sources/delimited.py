@@ -113,13 +113,15 @@ def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: boo
 
 def _whole_numbers(table: pl.DataFrame) -> pl.DataFrame:
     """Write columns of nothing but ``1042.0`` as ``1042``: whole numbers that went through a table with gaps."""
-    form, changed = r"^-?\d+\.0$", []
-    for name in table.columns:
-        if table.schema[name] == pl.String and table[name].head(100).drop_nulls().str.contains(form).all():
-            cells = table[name]
-            if cells.str.contains(form).sum() == cells.count() > 0:
-                changed.append(pl.col(name).str.head(-2))
-    return table.with_columns(changed)
+    form, cells = r"^-?\d+\.0$", pl.col(pl.String)
+    first = table.head(100).select(cells.str.contains(form).all())  # most columns are told by their first cells
+    likely = [column.name for column in first if column.item()]
+    if not likely:
+        return table
+    counts = table.select(pl.col(likely).str.contains(form).sum() == pl.col(likely).count())
+    filled = table.select(pl.col(likely).count() > 0)
+    changed = [name for name in likely if counts[name].item() and filled[name].item()]
+    return table.with_columns(pl.col(changed).str.head(-2)) if changed else table
 
 
 class _Dialect:
