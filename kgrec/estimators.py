@@ -129,13 +129,12 @@ class Estimator:
         rows = self._positions("user", list(users) if several else [users])
         top, values = self._best(rows, int(n), include_seen=include_seen)
         there = top >= 0
-        counts = there.sum(axis=1)
-        ranks = np.concatenate([np.arange(1, count + 1) for count in counts]) if len(counts) else counts
+        whose, places = np.nonzero(there)
         return pl.DataFrame(
             {
-                "user": self.users.gather(np.repeat(rows, counts)),
+                "user": self.users.gather(rows[whose]),
                 "item": self.items.gather(top[there]),
-                "rank": pl.Series(ranks, dtype=pl.UInt32),
+                "rank": pl.Series(places + 1, dtype=pl.UInt32),
                 "score": values[there],
             }
         )

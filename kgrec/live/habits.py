@@ -1,4 +1,7 @@
-"""What everybody does: how often each action comes, and how often it is with something that was touched before."""
+"""What everybody does: how often each action comes, and how often it is with something that was touched before.
+
+Kept with the models, and read by :mod:`kgrec.live.next_event`, which needs the models: so neither can hold it.
+"""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def distill(ranker: Ranker, data: TrainingData, *, seed: int, progress: Progress
     sample = rng.permutation(someone)[:size]
     apart, known = sample[: size // 10], sample[size // 10 :]
     step = max(1, min(512, (1 << 24) // n_items))
-    with progress.task("distilling", total=size + len(someone)) as task:
+    with progress.task("distilling", total=len(someone)) as task:
 
         def standard(users: UserIndices) -> Scores:
             found = np.empty((len(users), n_items), dtype=np.float32)
@@ -85,8 +85,10 @@ def distill(ranker: Ranker, data: TrainingData, *, seed: int, progress: Progress
                 break
         items = basis[:chosen]
         users = np.zeros((n_users, chosen), dtype=np.float32)
-        for start in range(0, len(someone), step):
-            block = someone[start : start + step]
+        users[known], users[apart] = target @ items.T, judged @ items.T
+        others = np.setdiff1d(someone, sample)
+        for start in range(0, len(others), step):
+            block = others[start : start + step]
             users[block] = standard(block) @ items.T
     liked = unit_length(history.matrix)
     encoder, start_vector = _encoder(liked, users, known, apart, items, judged, seen)
