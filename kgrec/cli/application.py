@@ -197,9 +197,14 @@ def _top(
     elif context.invoked_subcommand not in ("plugins", "doctor"):
         from kgrec.cli.console import warn
 
-        wrong = [f"plugin {info.name!r} is broken and not in use" for info in run.manager.broken()]
-        for problem in [*wrong, *(problem.message for problem in run.manager.problems)]:
+        def tell(problem: str) -> None:
             warn(f"{problem}; `kgrec plugins` tells more")
+
+        for info in run.manager.broken():
+            tell(f"plugin {info.name!r} is broken and not in use")
+        for problem in run.manager.problems:
+            tell(problem.message)
+        run.manager.tell = lambda problem: tell(problem.message)
 
 
 def _first_word(run: CommandLineRun, context: typer.Context) -> None:  # noqa: ARG001
@@ -251,6 +256,7 @@ def _group(
 def run(words: list[str]) -> int:
     """Run the command that ``words`` name and return its exit code; every error passes through."""
     manager = load_plugins()
+    manager.tell = lambda _: None  # until it is known which command runs
     # 130 is what Typer makes of Ctrl-C; a command that wants another code than 0 raises typer.Exit.
     answer = build_cli(manager).main(args=words, prog_name="kgrec", standalone_mode=False, obj=CommandLineRun(manager))
     return answer if isinstance(answer, int) else 0

@@ -12,7 +12,7 @@ import typer
 from kgrec.cli.console import console, table
 from kgrec.cli.console import warn as say_warning
 from kgrec.cli.run import CommandLineRun
-from kgrec.errors import KgrecError, NotFoundError, PluginError
+from kgrec.errors import NotFoundError, PluginError
 from kgrec.plugin import workspace_command
 from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
 from kgrec.plugin.scaffolding import KINDS
@@ -33,19 +33,19 @@ def plugins(
     if check:
         _check(run)
         return
-    offers, problems = _offers(run.manager)
+    offers = _offers(run.manager)
     records = [_record(info, offers) for info in run.manager.plugins]
     run.data(records, lambda: _show(records))
     for info in run.manager.broken():
         say_warning(f"plugin {info.name!r} is not in use: {info.error}")
-    for problem in [*problems, *run.manager.problems]:
+    for problem in run.manager.problems:
         say_warning(f"{problem.message}; {problem.hint}" if problem.hint else problem.message)
 
 
 def _check(run: CommandLineRun) -> None:
     from kgrec.plugin.checking import check_plugins
 
-    found = check_plugins(run.manager)
+    found = check_plugins(run.manager.afresh())
     records = [asdict(each) for each in found]
 
     def show() -> None:
@@ -123,21 +123,16 @@ def trace(
     raise typer.Exit(subprocess.run(command, env={**os.environ, "KGREC_TRACE": "1"}, check=False).returncode)
 
 
-def _offers(manager: PluginManager) -> tuple[Offers, list[KgrecError]]:
-    """Return what is on offer, and what keeps a kind of thing from being offered, such as a clash of names."""
+def _offers(manager: PluginManager) -> Offers:
+    """Return what is on offer."""
     offers: Offers = {}
-    problems: list[KgrecError] = []
     for kind in OFFERS:
-        try:
-            registry = manager.registry(kind)
-        except KgrecError as error:
-            problems.append(error)
-            continue
+        registry = manager.registry(kind)
         for name, item in registry.items():
             unasked = not isinstance(item, Spec) or item.default
             summary = item.summary if unasked else f"{item.summary}; only where named"
             offers.setdefault((registry.owner(name), kind), []).append((name, summary))
-    return offers, problems
+    return offers
 
 
 def _record(info: PluginInfo, offers: Offers) -> dict[str, Any]:

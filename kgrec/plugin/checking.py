@@ -42,17 +42,13 @@ def check_plugins(manager: PluginManager) -> list[Finding]:
     """Import everything that plugins offer and say what is wrong; kgrec's own plugin is left out."""
     found = [Finding(info.name, f"not in use: {info.error}", True) for info in manager.broken()]
     for kind in OFFERS:
-        try:
-            registry = manager.registry(kind)
-        except KgrecError as error:
-            found.append(Finding(kind, error.message, True))
-            continue
+        registry = manager.registry(kind)
         for name, item in registry.items():
             owner = registry.owner(name)
             if owner == BUILTIN or not isinstance(item, Spec):
                 continue
             found += [Finding(owner, f"{kind} {name!r}: {what}", fault) for what, fault in _imported(kind, item)]
-    found += [Finding("command", problem.message, True) for problem in manager.problems]
+    found += [Finding("offers", problem.message, True) for problem in manager.problems]
     for info in manager.plugins:
         if info.name != BUILTIN and not info.error:
             found += [Finding(info.name, what, fault) for what, fault in _distribution(manager, info)]

@@ -1,14 +1,18 @@
 """Finds plugins and asks them what they offer, by name and without importing it: Specs in registries.
 
-With spec.py the only file that knows pluggy.
+A plugin is imported when something is asked that nothing is remembered of (remembered.py). With spec.py the only file
+that knows pluggy.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -18,6 +22,7 @@ from kgrec.errors import KgrecError, NotFoundError, PluginError, did_you_mean
 from kgrec.plugin import spec as hooks
 from kgrec.plugin.contained import Owner, tracing
 from kgrec.plugin.domain import Domain, Mapping, PromptTemplate, RelationType
+from kgrec.plugin.remembered import Memory, is_kept
 from kgrec.plugin.spec import Spec
 
 T = TypeVar("T")
@@ -30,6 +35,9 @@ LOCAL = "kgrec_plugins"
 
 CONTRACT = 1
 """Version of the contract between kgrec and plugins; a plugin states the one it is written for as ``contract = 1``."""
+
+SLOW = 1.0
+"""Seconds that the import of an installed plugin may take without a word about it."""
 
 OFFERS = {
     "domain": "kgrec_domains",
@@ -54,27 +62,27 @@ class Owned:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A domain whose files are read when somebody wants it."""
+
+    name: str
+    read: Callable[[], Domain]
+
+
 class Registry:
-    """Things on offer of one kind, by name; a clash of names is an error that names both owners."""
+    """Things on offer of one kind, by name; names are unique."""
 
     def __init__(self, kind: str, offers: Iterable[Owned]) -> None:
         self.kind = kind
-        self._offers: dict[str, Owned] = {}
-        for offer in offers:
-            name = offer.item.name
-            if name in self._offers:
-                first = self._offers[name].owner
-                raise PluginError(
-                    f"{kind} {name!r} is offered by both {first!r} and {offer.owner!r}",
-                    hint=f"uninstall one of them or set KGREC_DISABLE={offer.owner}",
-                )
-            self._offers[name] = offer
+        self._offers = {offer.item.name: offer for offer in offers}
 
     def __getitem__(self, name: str) -> Any:
         try:
-            return self._offers[name].item
+            item = self._offers[name].item
         except KeyError:
             raise NotFoundError.of(self.kind, name, self._offers) from None
+        return item.read() if isinstance(item, _Unread) else item
 
     def __contains__(self, name: object) -> bool:
         return name in self._offers
@@ -95,7 +103,7 @@ class Registry:
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over names and things, in the order they were offered."""
-        return ((name, offer.item) for name, offer in self._offers.items())
+        return ((name, self[name]) for name in self._offers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,71 +122,108 @@ class PluginManager:
 
     Attributes:
         plugins: those in use, and those that are not with the reason.
-        problems: what is wrong with commands; each costs the command that it names.
+        problems: what is wrong with offers and answers; each costs what it names and nothing else.
+        tell: is called with each problem, once.
     """
 
     def __init__(
         self,
         hooked: pluggy.PluginManager,
         plugins: Sequence[PluginInfo],
-        entries: Sequence[EntryPoint] | None = None,
+        installed: Sequence[EntryPoint] = (),
         also: Sequence[object] = (),
+        memory: Memory | None = None,
     ) -> None:
-        self._pluggy, self._entries, self._also = hooked, entries, also
+        self._pluggy, self._installed, self._also = hooked, installed, also
+        self._memory = memory or Memory()
         self.plugins = list(plugins)
         self.problems: list[KgrecError] = []
+        self.tell: Callable[[KgrecError], None] = _warn
         self._registries: dict[str, Registry] = {}
 
     def registry(self, kind: str) -> Registry:
         """Return all that is on offer of ``kind`` (a key of :data:`OFFERS`).
 
-        Raises:
-            PluginError: a plugin fails or offers a name that another has; of commands only that command is left out.
+        What a plugin offers under the name of another's is left out, and so are its offers of this kind where it fails.
+        Each plugin has the first words of its commands to itself: a second ``train``, or ``train something``, is left
+        out where another plugin has ``train``. :attr:`problems` says what became of them.
         """
         if kind not in self._registries:
-            if kind == "command":
-                offers = self._commands()
-            else:
-                expected = Domain if kind == "domain" else Spec
-                answers = self._answers(OFFERS[kind], expected)
-                offers = [Owned(self._owned(item, kind, owner), owner) for owner, items in answers for item in items]
-            self._registries[kind] = Registry(kind, offers)
+            kept: dict[str, Owned] = {}
+            owners: dict[str, str] = {}  # of first words
+            for offer in self._offered(kind):
+                name = offer.item.name
+                first = owners.setdefault(name.partition(" ")[0] if kind == "command" else name, offer.owner)
+                if first == offer.owner and name not in kept:
+                    kept[name] = offer
+                    continue
+                problem = f"{kind} {name!r} of plugin {self.named(offer.owner)} is left out: {first!r} has one"
+                self._problem(PluginError(problem, hint=f"rename it, or set KGREC_DISABLE={offer.owner}"))
+            self._registries[kind] = Registry(kind, kept.values())
         return self._registries[kind]
+
+    def _offered(self, kind: str) -> Iterator[Owned]:
+        """Yield what the plugins say that they offer of a kind, or said when they were asked last."""
+        hook, learned = OFFERS[kind], False
+        for name in [info.name for info in self.plugins if hook in info.hooks]:
+            offers = self._memory.offers(name, hook)
+            if offers is None:
+                try:
+                    items: list[Any] = self._ask(name, hook, Domain if kind == "domain" else Spec)
+                except KgrecError as error:
+                    self._problem(error)
+                    continue
+                told = [{"name": item.name} if kind == "domain" else asdict(item) for item in items]
+                learned |= self._memory.answered(name, hook, told)
+            elif kind == "domain":
+                items = [_Unread(offer["name"], partial(self._domain_of, name, offer["name"])) for offer in offers]
+            else:
+                items = [Spec(**offer) for offer in offers]
+            yield from (Owned(self._owned(item, kind, name), name) for item in items)
+        if learned:
+            self._memory.save()
+
+    def _domain_of(self, plugin: str, name: str) -> Domain:
+        found = (domain for domain in self._ask(plugin, OFFERS["domain"], Domain) if domain.name == name)
+        if (domain := next(found, None)) is None:
+            raise PluginError(f"plugin {self.named(plugin)} no longer has the domain {name!r}", hint="install it again")
+        return domain
 
     def _owned(self, item: Any, kind: str, plugin: str) -> Any:
         """Return a Spec that knows whose it is, so that errors can say so; kgrec's own are left as they are."""
-        if not isinstance(item, Spec) or (plugin == BUILTIN and not tracing()):
-            return item
+        if not isinstance(item, Spec) or kind == "command" or (plugin == BUILTIN and not tracing()):
+            return item  # the command line says it of commands
         info = next((info for info in self.plugins if info.name == plugin), PluginInfo(plugin))
         return replace(item, owner=Owner(kind, plugin, info.version, info.distribution))
 
-    def _commands(self) -> list[Owned]:
-        """Return the commands that can be offered; :attr:`problems` says what became of the others.
+    def _problem(self, error: KgrecError) -> None:
+        """Keep and tell what is wrong with an offer or an answer that is left out."""
+        if error.message not in [known.message for known in self.problems]:
+            self.problems.append(error)
+            self.tell(error)
 
-        Each plugin has the first words of its commands to itself: a second ``train``, or ``train something``, is left
-        out where another plugin has ``train``.
-        """
-        kept: dict[str, Owned] = {}
-        owners: dict[str, str] = {}  # of first words
-        for impl in self._hook(OFFERS["command"]).get_hookimpls():
-            owner = impl.plugin_name
-            try:
-                offered = self._asked(impl, OFFERS["command"], Spec)
-            except KgrecError as error:
-                self.problems.append(error)
-                continue
-            for spec in offered:
-                first = owners.setdefault(spec.name.partition(" ")[0], owner)
-                if first == owner and spec.name not in kept:
-                    kept[spec.name] = Owned(spec, owner)
-                    continue
-                problem = f"command {spec.name!r} of plugin {self.named(owner)} is left out: {first!r} has one"
-                self.problems.append(PluginError(problem, hint=f"rename it, or set KGREC_DISABLE={owner}"))
-        return list(kept.values())
+    def _import(self, name: str) -> None:
+        """Import a plugin of which all was remembered so far; where that fails it is out of use, and told about."""
+        entry = next((entry for entry in self._installed if entry.name == name), None)
+        in_use = any(info.name == name and not info.error for info in self.plugins)
+        if self._pluggy.has_plugin(name) or entry is None or not in_use:
+            return
+        info = _load(self._pluggy, entry, set())
+        self.plugins = [info if known.name == name and not known.error else known for known in self.plugins]
+        if info.error:
+            self._problem(PluginError(f"plugin {name!r} is broken and not in use: {info.error}"))
 
     def with_plugin(self, plugin: object) -> PluginManager:
         """Return the same plugins and one more, a module or an object with hooks."""
-        return load_plugins(self._entries, also=[*self._also, plugin])
+        made = load_plugins(self._installed, also=[*self._also, plugin], memory=self._memory)
+        made.tell = self.tell
+        return made
+
+    def afresh(self) -> PluginManager:
+        """Return the same plugins, imported and asked anew."""
+        made = load_plugins(self._installed, also=self._also, memory=Memory())
+        made.tell = self.tell
+        return made
 
     def broken(self) -> list[PluginInfo]:
         """Return the plugins that are not in use although nobody disabled them."""
@@ -186,6 +231,7 @@ class PluginManager:
 
     def module(self, plugin: str) -> object | None:
         """Return what a plugin's entry point names, or None where it is not in use."""
+        self._import(plugin)
         found: object | None = self._pluggy.get_plugin(plugin)
         return found
 
@@ -200,7 +246,11 @@ class PluginManager:
         known = {r.name: (r, self.registry("domain").owner(name)) for r in domain.relation_types}
         for owner, relations in self._answers("kgrec_relation_types", RelationType, domain=domain):
             for relation in relations:
-                _add_relation(known, relation, owner, name)
+                stated, first = known.setdefault(relation.name, (relation, owner))
+                if stated != relation:
+                    told = f"relation type {relation.name!r} of plugin {self.named(owner)} is left out: domain {name!r}"
+                    hint = f"rename one of them or set KGREC_DISABLE={owner}"
+                    self._problem(PluginError(f"{told} has another one, of {first!r}", hint=hint))
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
 
     def domain_defaults(self, name: str) -> dict[str, Any]:
@@ -234,29 +284,35 @@ class PluginManager:
     def _answers(
         self, hook: str, expected: type[T], *, latest_first: bool = False, **arguments: Any
     ) -> Iterator[tuple[str, list[T]]]:
-        """Ask every plugin that implements a hook; yield its name and what it answers."""
-        found = self._hook(hook).get_hookimpls()
-        for impl in reversed(found) if latest_first else found:
-            yield impl.plugin_name, self._asked(impl, hook, expected, **arguments)
+        """Ask every plugin that implements a hook; yield its name and what it answers. Who fails is passed over."""
+        names = [info.name for info in self.plugins if hook in info.hooks]
+        for name in reversed(names) if latest_first else names:
+            try:
+                yield name, self._ask(name, hook, expected, **arguments)
+            except KgrecError as error:
+                self._problem(error)
 
-    def _asked(self, impl: pluggy.HookImpl, hook: str, expected: type[T], **arguments: Any) -> list[T]:
-        """Call an implementation with the arguments it takes; what it raises is the plugin's fault and said to be.
+    def _ask(self, name: str, hook: str, expected: type[T], **arguments: Any) -> list[T]:
+        """Call a plugin's hook with the arguments it takes; what it raises is the plugin's fault and said to be.
 
         Raises:
             PluginError: it fails, or answers with something else than ``expected``.
         """
-        plugin = self.named(impl.plugin_name)
-        hint = f"KGREC_DISABLE={impl.plugin_name} runs kgrec without it"
+        self._import(name)
+        impl = next((impl for impl in self._hook(hook).get_hookimpls() if impl.plugin_name == name), None)
+        if impl is None:
+            return []
+        plugin, hint = self.named(name), f"KGREC_DISABLE={name} runs kgrec without it"
         try:
-            answer = impl.function(*(arguments[name] for name in impl.argnames))
+            answer = impl.function(*(arguments[argument] for argument in impl.argnames))
         except KgrecError:
             raise
         except Exception as error:
             message = f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}"
             raise PluginError(message, hint=hint) from error
         if tracing():
-            shown = ", ".join(f"{name}={_short(arguments[name])}" for name in impl.argnames)
-            print(f"{impl.plugin_name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
+            shown = ", ".join(f"{argument}={_short(arguments[argument])}" for argument in impl.argnames)
+            print(f"{name}: {hook}({shown}) -> {_short(answer)}", file=sys.stderr)
         if answer is None:
             return []
         spec = self._hook(hook).spec
@@ -267,6 +323,10 @@ class PluginManager:
             message = f"plugin {plugin} returned {type(wrong).__name__} from {hook}"
             raise PluginError(message, hint=f"the hook returns a list of {expected.__name__}; {hint}")
         return [*items]
+
+
+def _warn(problem: KgrecError) -> None:
+    warnings.warn(f"{problem.message}; {problem.hint}" if problem.hint else problem.message, stacklevel=2)
 
 
 def _short(answer: Any) -> str:
@@ -282,18 +342,10 @@ def _short(answer: Any) -> str:
     return f"[{', '.join(item.name if isinstance(item, named) else str(item) for item in answer)}]"
 
 
-def _add_relation(known: dict[str, tuple[RelationType, str]], relation: RelationType, owner: str, domain: str) -> None:
-    if relation.name in known and known[relation.name][0] != relation:
-        first = known[relation.name][1]
-        raise PluginError(
-            f"relation type {relation.name!r} of domain {domain!r} is stated differently by {first!r} and {owner!r}",
-            hint=f"rename one of them or set KGREC_DISABLE={owner}",
-        )
-    known.setdefault(relation.name, (relation, owner))
-
-
-def load_plugins(entries: Sequence[EntryPoint] | None = None, *, also: Sequence[object] = ()) -> PluginManager:
-    """Load kgrec's own plugin and all installed ones.
+def load_plugins(
+    entries: Sequence[EntryPoint] | None = None, *, also: Sequence[object] = (), memory: Memory | None = None
+) -> PluginManager:
+    """Find kgrec's own plugin and all installed ones; import those of which nothing is remembered.
 
     A plugin that cannot be imported, or that implements a hook which does not exist, is left out; its
     :class:`PluginInfo` says why. ``KGREC_DISABLE=name,...`` leaves plugins out; ``KGREC_TRACE=1`` prints every call
@@ -302,6 +354,7 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None, *, also: Sequence[
     Args:
         entries: entry points to load instead of the installed ones; for tests.
         also: modules or objects with hooks that are no installed plugins, such as those of a notebook.
+        memory: what is known of the plugins; by default what is kept of the installed ones.
 
     Raises:
         PluginError: one of ``also`` cannot be used; what is installed and cannot is left out instead.
@@ -311,16 +364,32 @@ def load_plugins(entries: Sequence[EntryPoint] | None = None, *, also: Sequence[
     from kgrec.plugin import builtin
 
     manager.register(builtin, name=BUILTIN)
-    found = entry_points(group=ENTRY_POINT_GROUP) if entries is None else entries
+    found = sorted(entry_points(group=ENTRY_POINT_GROUP) if entries is None else entries, key=lambda entry: entry.name)
+    if memory is None:
+        memory = Memory.of(found) if entries is None and not tracing() else Memory()
     disabled = _disabled([entry.name for entry in found])
-    loaded = [_load(manager, entry, disabled) for entry in sorted(found, key=lambda e: e.name)]
+    infos, slow = [_describe(manager, builtin, BUILTIN, None)], list[str]()
+    for entry in found:
+        known = memory.hooks(entry.name)
+        if any(info.name == entry.name for info in infos):
+            infos.append(_info(entry, "another plugin has this name"))
+        elif known is not None and entry.name not in disabled:
+            infos.append(_info(entry, hooks=known))
+        else:
+            begun = time.perf_counter()
+            infos.append(_load(manager, entry, disabled))
+            spent = time.perf_counter() - begun
+            if not infos[-1].error and is_kept(entry) and memory.learn(entry.name, infos[-1].hooks) and spent > SLOW:
+                slow.append(f"plugin {entry.name!r} takes {spent:.1f} s to import: what uses it waits for that")
     for plugin in also:
         name = str(vars(plugin).get("__name__", type(plugin).__name__))
         info = _register(manager, plugin, LOCAL if name.startswith(f"{LOCAL}_") else name, None)
         if info.error:
             raise PluginError(f"plugin {info.name!r} cannot be used: {info.error}")
-        loaded.append(info)
-    return PluginManager(manager, [_describe(manager, builtin, BUILTIN, None), *loaded], entries, also)
+        infos.append(info)
+    made = PluginManager(manager, infos, found, also, memory)
+    made.problems = [PluginError(told) for told in slow]
+    return made
 
 
 def _disabled(names: Sequence[str]) -> set[str]:
@@ -378,6 +447,10 @@ def misspelt_hooks(plugin: object) -> list[str]:
 def _describe(
     manager: pluggy.PluginManager, plugin: Any, name: str, entry: EntryPoint | None, *, error: str = ""
 ) -> PluginInfo:
-    dist = entry.dist if entry else None
     implemented = tuple(sorted(c.name for c in manager.get_hookcallers(plugin) or [])) if plugin is not None else ()
-    return PluginInfo(name, dist.name if dist else "", dist.version if dist else "", error, implemented)
+    return PluginInfo(name, error=error, hooks=implemented) if entry is None else _info(entry, error, implemented)
+
+
+def _info(entry: EntryPoint, error: str = "", hooks: tuple[str, ...] = ()) -> PluginInfo:
+    name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+    return PluginInfo(entry.name, name, version, error, hooks)

@@ -150,7 +150,7 @@ def workspace_command(function: Callable[..., None]) -> WorkspaceCommand:
 def kgrec_domains() -> list[Domain]:
     """Offer domains.
 
-    :return: the plugin's domains; a name that another plugin offers as well is an error naming both
+    :return: the plugin's domains; a name that another plugin offers as well is left out
     """
 
 
@@ -159,7 +159,7 @@ def kgrec_relation_types(domain: Domain) -> list[RelationType]:
     """Extend a domain by relation types.
 
     :param domain: the domain as its plugin offers it; ``domain.name`` tells which
-    :return: further relation types; one that contradicts an existing one of the same name is an error
+    :return: further relation types; one that contradicts an existing one of the same name is left out
     """
 
 

@@ -77,7 +77,7 @@ def test_a_clash_of_names_names_both_owners(kgrec, installed):
     installed(rival=_module(kgrec_scorers=hookimpl(kgrec_scorers)))
     got = kgrec("plugins")
     assert got.code == 0
-    assert "'kgrec' and 'rival'" in got.err
+    assert "scorer 'ease' of plugin 'rival' is left out: 'kgrec' has one" in got.err
     assert "data source" in got.out  # the other kinds are listed all the same
 
 
