@@ -85,6 +85,33 @@ class SparseScores:
 
 
 @dataclass(frozen=True, slots=True)
+class SummedScores:
+    """A product, and what is added to few of its scores; NaN where the product is not known.
+
+    Attributes:
+        product: scores of all items.
+        added: what comes on top; who and what it knows is not read.
+    """
+
+    product: FactorScores
+    added: SparseScores
+
+    @property
+    def known_users(self) -> NDArray[np.bool_]:
+        """Who can be scored, shape ``(u,)``."""
+        return self.product.known_users
+
+    @property
+    def known_items(self) -> NDArray[np.bool_]:
+        """What can be scored, shape ``(n_items,)``."""
+        return self.product.known_items
+
+
+Compact = FactorScores | SparseScores | SummedScores
+"""Scores in the form that they are computed from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Who wants how many recommendations under which conditions.
 

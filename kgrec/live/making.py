@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,14 +74,15 @@ def make_list(
     added = _added(now, [*_boosts(chosen), *request.boosts], listener.edits)
     first = len(recommender.ranker.item_ids)
     known = None if allowed is None else allowed[:first]
-    parts = recommender.ranker.split(user.asked)[0] if request.explain else {}
-    fused = recommender.fused(user)
-    scores = UserScores(user, known, parts, fused)
-    fresh = _fresh(now, listener, fused, allowed, added) if now.new is not None else None
     seen = recommender.config.recommend.include_seen if placement.include_seen is None else placement.include_seen
     rerank = None if placement.rerank is None else tuple(placement.rerank)
     order = Request(user.user_id or None, pool, seen, rerank=rerank)
-    found = recommender.best(order, scores, None if added is None else added[:first])
+    lifted = None if added is None else added[:first]
+    fused = recommender.fused_for(order, user, known, lifted)
+    fresh = _fresh(now, listener, fused, allowed, added) if now.new is not None else None
+    found = recommender.best(order, UserScores(user, known, {}, fused), lifted)
+    if request.explain:
+        found = replace(found, parts=recommender.parts_of(user, found.items))
     if fresh is not None:
         items, values = fresh
         ids = [now.catalogue.new_ids[item - first] for item in items]

@@ -5,7 +5,7 @@ The kernel is what the scorers of cold items and of feedback compare items by.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -20,7 +20,18 @@ from kgrec.models.history import History, UserLikes
 from kgrec.plugin.options import Configured, Options
 from kgrec.plugin.protocols import WORDS, Contribution, TextShare, Traits
 from kgrec.plugin.space import Range, Real, Space, Whole
-from kgrec.types import ItemIndices, Profile, Scores, TrainingData, Triples, UserIndices, Vectors
+from kgrec.types import (
+    FactorScores,
+    ItemIndices,
+    Profile,
+    Scores,
+    SparseScores,
+    SummedScores,
+    TrainingData,
+    Triples,
+    UserIndices,
+    Vectors,
+)
 
 PAIRS = 200_000
 """Pairs of items on which the weights are learned."""
@@ -84,10 +95,9 @@ class Content(Configured):
         self._lengths: NDArray[np.float32] | None = np.linalg.norm(texts - self._mean, axis=1).astype(np.float32)
         self._settings = np.array([self.options.nearest, self.options.own_words])
         self._near = _neighbours(self._vectors, self.options.neighbours, np.random.default_rng(seed))
-        words = np.zeros((data.n_users, len(self._mean)), dtype=np.float32)
-        if data.user_text is not None and data.item_text is not None:
-            words = self._centre(data.user_text)
-        self._words = words
+        told = data.user_text is not None and data.item_text is not None and data.user_text.any()
+        nobody = np.zeros((0, len(self._mean)), dtype=np.float32)  # a row for everybody would be large
+        self._words = self._centre(data.user_text) if told and data.user_text is not None else nobody
         return self
 
     def _centre(self, vectors: Vectors) -> Vectors:
@@ -114,16 +124,31 @@ class Content(Configured):
             return self._centre(np.asarray(profile.text_vector, dtype=np.float32)[None, :])
         return np.zeros((1, len(self._mean)), dtype=np.float32)
 
-    def _score(self, rows: csr_array, words: Vectors) -> Scores:
+    def compact(self, users: UserIndices) -> SummedScores:
+        """Return the product of texts, and what the nearest ones add."""
+        users = np.asarray(users, dtype=np.int64)
+        return self._compact(self._history.rows(users), self._words_of(users))
+
+    def compact_new(self, profiles: Sequence[Profile]) -> SummedScores:
+        """Return the same for people who were not there at training."""
+        words = [np.zeros((0, len(self._mean)), dtype=np.float32), *map(self._new_words, profiles)]
+        return self._compact(self._history.new_rows(profiles), np.concatenate(words))
+
+    def _compact(self, rows: csr_array, words: Vectors) -> SummedScores:
         means = self._means(rows)
         nearest, own_words = (np.float32(value) for value in self._settings)
         interests = (1 - nearest) * (means @ self._vectors) + own_words * words
-        scores = interests @ self._vectors.T
-        if nearest > 0:
-            scores += nearest * (means @ self._near).toarray()
+        told = (np.diff(means.indptr) > 0) | np.asarray(words.any(axis=1))
+        product = FactorScores(interests.astype(np.float32, copy=False), self._vectors, told, self._known)
+        near = sparse.csr(means @ self._near if nearest > 0 else csr_array(rows.shape, dtype=np.float32))
+        near.data *= nearest
+        return SummedScores(product, SparseScores(near, told, self._known))
+
+    def _score(self, rows: csr_array, words: Vectors) -> Scores:
+        form = self._compact(rows, words)
+        scores = form.product.users @ self._vectors.T + form.added.matrix.toarray()
         scores[:, ~self._known] = np.nan
-        silent = ~np.asarray(words.any(axis=1))
-        scores[(np.diff(means.indptr) == 0) & silent] = np.nan
+        scores[~form.known_users] = np.nan
         return np.asarray(scores, dtype=np.float32)
 
     def _means(self, rows: csr_array) -> csr_array:

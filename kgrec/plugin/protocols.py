@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kgrec.plugin.reranking import CandidateLists, RerankData
     from kgrec.plugin.space import Space
     from kgrec.progress import Progress
-    from kgrec.types import FactorScores, ItemIndices, Profile, Scores, SparseScores, TrainingData, UserIndices, Vectors
+    from kgrec.types import Compact, ItemIndices, Profile, Scores, TrainingData, UserIndices, Vectors
 
 
 @runtime_checkable
@@ -306,11 +306,11 @@ class CompactScorer(Scorer, Protocol):
     Lists for many users are then found without writing down every score of every scorer: products are fused into one.
     """
 
-    def compact(self, users: UserIndices) -> FactorScores | SparseScores | None:
+    def compact(self, users: UserIndices) -> Compact | None:
         """Return what ``score(users)`` returns, compactly; None where this model has no such form (then always)."""
         ...
 
-    def compact_new(self, profiles: Sequence[Profile]) -> FactorScores | SparseScores | None:
+    def compact_new(self, profiles: Sequence[Profile]) -> Compact | None:
         """Return the same for people who were not there at training, one row a profile."""
         ...
 

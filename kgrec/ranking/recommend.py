@@ -19,7 +19,7 @@ from kgrec.progress import Progress
 from kgrec.ranking.fusion import Asked
 from kgrec.ranking.ranker import ListRules, Ranker
 from kgrec.ranking.users import UserLookup, UserRef
-from kgrec.types import ItemList, Mask, Profile, Request, Scores, canonical_id
+from kgrec.types import ItemIndices, ItemList, Mask, Profile, Request, Scores, canonical_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -145,6 +145,41 @@ class Recommender:
         fused = np.empty((1, len(self.ranker.item_ids)), dtype=np.float32)
         self._listing(user.asked).fusion.fuse(user.asked, self.ranker.seen_at_training(user.asked), fused)
         return np.asarray(fused[0])
+
+    def fused_for(
+        self, request: Request, user: UserRef, allowed: Mask | None, added: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Score all items for a user as :meth:`fused` does; those that :meth:`best` cannot list may be a little off.
+
+        Args:
+            request: as :meth:`best` gets it.
+            user: whom the list is for.
+            allowed: items that may be recommended, or None.
+            added: as :meth:`best` gets it.
+        """
+        steps, n_items = self._pipeline(request.rerank), len(self.ranker.item_ids)
+        if steps is not None and steps.reserved is not None:
+            return self.fused(user)
+        n = min(request.n if steps is None else max(request.n, steps.candidates), n_items)
+
+        def standing(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+            found = scores.copy() if added is None else scores + added * scores.std()
+            if not request.include_seen:
+                found[user.seen.indices] = -np.inf
+            if allowed is not None:
+                found[~allowed] = -np.inf
+            return found
+
+        n += len(user.seen.indices) if request.include_seen else 0  # they may have to come after all others
+        fused = np.empty((1, n_items), dtype=np.float32)
+        fusion = self._listing(user.asked).fusion
+        fusion.fuse_best(user.asked, self.ranker.seen_at_training(user.asked), fused, n, standing)
+        return np.asarray(fused[0])
+
+    def parts_of(self, user: UserRef, items: ItemIndices) -> dict[str, NDArray[np.float32]]:
+        """Return each scorer's share of the fused scores of some items, shapes ``(i,)``."""
+        asked = user.asked
+        return self.ranker.fusion.shares(asked, self.ranker.seen_at_training(asked), items)
 
     def scores(self, user: UserRef, where: Sequence[str] = ()) -> UserScores:
         """Score all items for a user, by scorer; ``where`` as in :meth:`allowed_items`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kgrec.types import FactorScores, Scores, SparseScores
+from kgrec.types import FactorScores, Scores, SparseScores, SummedScores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -82,7 +82,7 @@ class Product:
     @classmethod
     def of(cls, items: NDArray[np.float32], known: NDArray[np.bool_]) -> Product:
         """Prepare the vectors of the items, of which ``known`` can be scored."""
-        masked = np.where(known[:, None], items, np.float32(0))
+        masked = items if known.all() else np.where(known[:, None], items, np.float32(0))
         centre = masked.sum(axis=0, dtype=np.float64) / max(int(known.sum()), 1)
         gram = np.zeros((items.shape[1], items.shape[1]))
         for start in range(0, len(items), ROWS):
@@ -140,6 +140,8 @@ def product_statistics(
 def _picked(users: NDArray[np.float32], items: NDArray[np.float32], places: SeenPlaces) -> NDArray[np.float32]:
     """Return the products at some places."""
     rows, columns = places.rows, places.columns
+    if len(users) == 1:
+        return np.asarray(items[columns] @ users[0])
     if len(rows) * DENSE > len(users) * len(items):
         return np.asarray((users @ items.T)[rows, columns])
     found = np.empty(len(rows), dtype=np.float32)
@@ -189,6 +191,26 @@ class Entries:
         mean = (np.bincount(self.rows, values, len(scratch)) - seen.sums(apart)) / count
         squares = np.bincount(self.rows, values * values, len(scratch)) - seen.sums(apart * apart)
         return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+
+    def beside(
+        self, product: Product, part: SummedScores, seen: SeenPlaces, mean: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return twice the covariance of a product and these entries over the known items not seen, shape ``(u,)``.
+
+        Args:
+            product: of the product.
+            part: whose entries these are.
+            seen: what does not count.
+            mean: of the product, shape ``(u,)``.
+        """
+        seen = seen.of_known(part.known_items)
+        width = len(part.known_items)
+        columns = self.places - self.rows * width
+        kept = ~np.isin(self.places, seen.rows * width + seen.columns)
+        places = SeenPlaces(self.rows[kept], columns[kept], seen.n_rows)
+        centred = _picked(part.product.users, product.items, places) - mean[places.rows]
+        together = places.sums(self.values[kept] * centred)
+        return np.asarray(2 * together / seen.left(part.known_items))
 
     def add_to(self, out: Scores, scale: NDArray[np.float32]) -> None:
         """Add the scores, times the scale of each row, to a contiguous array of shape ``(u, n_items)``."""

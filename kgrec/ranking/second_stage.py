@@ -7,7 +7,7 @@ learned, and whether they are kept, see :mod:`kgrec.ranking.second_stage_trainin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +127,17 @@ class SecondStage:
             raise CorruptArtifactError(
                 f"the trees of the second stage are damaged: {error}", hint="run `kgrec train` again"
             ) from None
+
+    def standing(self, seen: csr_array) -> Callable[[Floats], Floats]:
+        """Return what decides who is among the candidates of one user, as :meth:`candidates` does."""
+
+        def of(fused: Floats) -> Floats:
+            found = fused.copy()
+            if not self.ranks_seen:
+                found[seen.indices] = -np.inf
+            return found
+
+        return of
 
     def candidates(self, fused: Scores, seen: csr_array) -> tuple[NDArray[np.int64], Floats]:
         """Return positions and fused scores of each user's best items, -1 and -inf where there are fewer.

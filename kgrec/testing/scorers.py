@@ -31,7 +31,7 @@ from kgrec.plugin.protocols import (
 from kgrec.plugin.reranking import AUDIENCE, CandidateLists, Groups, RerankData
 from kgrec.testing.plugins import Contract, untouched_random_state
 from kgrec.testing.toys import DAY, START, TOYS, toy_training_data
-from kgrec.types import FactorScores, Profile, Scores, SparseScores, TrainingData
+from kgrec.types import Compact, FactorScores, Profile, Scores, SummedScores, TrainingData
 from kgrec.workspace import load_arrays, save_arrays
 
 KINDS = {"item", "entity", "text", "popularity", "bias"}
@@ -295,13 +295,16 @@ class ScorerContract(Contract):
         self.same(loaded.score(users), scores)
 
 
-def _form(form: FactorScores | SparseScores | None) -> FactorScores | SparseScores:
+def _form(form: Compact | None) -> Compact:
     assert form is not None, "a scorer has a compact form for everybody or for nobody"
     return form
 
 
-def _written_out(form: FactorScores | SparseScores) -> Scores:
-    scores = form.users @ form.items.T if isinstance(form, FactorScores) else form.matrix.toarray()
+def _written_out(form: Compact) -> Scores:
+    if isinstance(form, SummedScores):
+        scores = form.product.users @ form.product.items.T + form.added.matrix.toarray()
+    else:
+        scores = form.users @ form.items.T if isinstance(form, FactorScores) else form.matrix.toarray()
     scores[:, ~form.known_items] = np.nan
     scores[~form.known_users] = np.nan
     return np.asarray(scores)
