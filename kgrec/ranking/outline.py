@@ -1,7 +1,7 @@
 """Scores of one user in outline: products of long vectors cut short, made exact where the list is decided.
 
-Most of the spread of a product lies in few directions, those of the largest eigenvalues of the Gram matrix of the items'
-vectors. The products along these say nearly how high each item stands; the items that may stand in the list are then
+Most of the spread of a product lies in few directions, those of the largest eigenvalues of the items' Gram matrix. The
+products along these say nearly how high each item stands; the items that may stand in the list are then
 multiplied out. How far the outline was off for them says how far it may be off for the others: where an item that was
 left out could still belong to the list, more are multiplied out, in the end all.
 """
