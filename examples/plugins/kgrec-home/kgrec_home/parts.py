@@ -82,9 +82,7 @@ class HomeDay:
             Violation("home-day", f"the scene is for other hours than '{said}'", said)
             for words, (first, last) in DAY.items()
             for said in re.findall(words, text, re.IGNORECASE)
-            if not any(
-                start < last and end + 24 * (end < start) > first for start, end in zip(starts, ends, strict=False)
-            )
+            if not any(start < last and end > first for start, end in spans)
         ]
         present = re.findall(PRESENCE, text, re.IGNORECASE)
         return found + [Violation("home-day", f"do not say who is at home or when: '{said}'", said) for said in present]
