@@ -14,11 +14,11 @@ import polars as pl
 
 from kgrec.config import CleaningConfig
 from kgrec.data.dataset import INTERACTIONS, AttributeInfo, Dataset, empty_rejects
-from kgrec.data.parts import Part, PartRole
+from kgrec.data.parts import EVENTS, Part, PartRole
 from kgrec.errors import ConfigError
 
-CODED = ("user", "item", "action", "split")
-"""Columns that get a column of numbers, ``_user`` for ``user``, while rows are compared."""
+SAME = ("user", "item", "action", "split")
+"""What events have in common that repeat each other."""
 
 
 @dataclass
@@ -83,7 +83,6 @@ def clean_interactions(
         known_items: ids of the items catalogue, or None where there is none.
         known_users: ids of the users file, or None where there is none.
     """
-    rows = _with_codes(rows)
     rows = ledger.keep(rows, _first_of_equal(rows), "exact duplicate")
     if cleaning.unknown_items == "reject" and known_items is not None:
         known = rows["item"].is_null() | rows["item"].is_in(known_items.implode())
@@ -93,27 +92,39 @@ def clean_interactions(
     rows = _fill_ratings(rows, cleaning, ledger)
     if cleaning.repeated != "keep":
         rows = ledger.keep(rows, _one_of_repeated(rows, cleaning.repeated), "repeated event")
-    rows = _k_core(rows, cleaning, ledger)
-    return rows.drop(*(f"_{name}" for name in CODED))
+    return _k_core(rows, cleaning, ledger)
 
 
 def _first_of_equal(rows: pl.DataFrame) -> pl.Series:
-    numbered = rows.with_row_index("_row")
-    keys = ["_user", "_item", "_action", "_split", "time", "value", "text"]
-    filled = [key for key in keys if numbered[key].null_count() < numbered.height]
-    first = numbered.unique(subset=filled, keep="first")["_row"] if filled else numbered["_row"]
-    return _mask(rows.height, first)
+    keys = [key for key in (*SAME, "time", "value", "text") if rows[key].null_count() < rows.height]
+    if not keys:
+        return _mask(rows.height, all_but=None)
+    again = _again(rows, keys)
+    first = rows.lazy().select(keys).with_row_index("_row").filter(again).unique(keys, keep="first")
+    return _mask(rows.height, all_but=again, and_also=first.collect()["_row"])
 
 
 def _one_of_repeated(rows: pl.DataFrame, rule: str) -> pl.Series:
     """Mark one row of each user, item, action and split; rows without an item are all kept."""
-    numbered = rows.with_row_index("_row")
+    again = _again(rows, SAME) & rows["item"].is_not_null()
+    numbered = rows.lazy().select(*SAME, "value", "time").with_row_index("_row").filter(again)
     order = ["value", "time", "_row"] if rule == "max" else ["time", "_row"]
     # Rows without time or value come first, so that they lose against those that have one.
-    ordered = numbered.filter(pl.col("item").is_not_null()).sort(order, nulls_last=rule == "first")
-    keep: Any = "first" if rule == "first" else "last"
-    chosen = ordered.unique(subset=["_user", "_item", "_action", "_split"], keep=keep, maintain_order=True)["_row"]
-    return _mask(rows.height, chosen) | rows["item"].is_null()
+    ordered = numbered.sort(order, nulls_last=rule == "first")
+    chosen = ordered.unique(SAME, keep="first" if rule == "first" else "last", maintain_order=True)
+    return _mask(rows.height, all_but=again, and_also=chosen.collect()["_row"])
+
+
+def _again(rows: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """Mark rows that may be like another one, few others among them: those with the same hash.
+
+    They are what has to be compared, and of a long log that is little. Sorted hashes take a fraction of the memory of
+    a table of groups.
+    """
+    hashes = rows.select(keys).hash_rows()
+    ordered = np.sort(hashes.to_numpy())
+    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    return hashes.is_in(pl.Series(several).unique().implode())
 
 
 def _fill_ratings(rows: pl.DataFrame, cleaning: CleaningConfig, ledger: Ledger) -> pl.DataFrame:
@@ -124,7 +135,7 @@ def _fill_ratings(rows: pl.DataFrame, cleaning: CleaningConfig, ledger: Ledger) 
     rated = pl.when(fitted).then(pl.col("value").cast(pl.Float64))
     mean: pl.Expr = rated.mean()
     if cleaning.missing_value == "user_mean":
-        mean = pl.coalesce(rated.mean().over("_user"), mean)
+        mean = pl.coalesce(rated.mean().over("user"), mean)
     n_missing = int(rows.select(missing.sum()).item())
     filled = rows.with_columns(pl.when(missing).then(mean.cast(pl.Float32)).otherwise(pl.col("value")).alias("value"))
     n_left = int(filled.select(missing.sum()).item())
@@ -138,8 +149,7 @@ def _k_core(rows: pl.DataFrame, cleaning: CleaningConfig, ledger: Ledger) -> pl.
     least_user, least_item = cleaning.min_user_interactions, cleaning.min_item_interactions
     if max(least_user, least_item) <= 1 or not rows.height:
         return rows
-    users = np.unique(rows["_user"].to_numpy(), return_inverse=True)[1]
-    items = np.unique(rows["_item"].fill_null(0).to_numpy(), return_inverse=True)[1]
+    users, items = (rows[name].to_physical().fill_null(0).to_numpy() for name in ("user", "item"))
     has_item = rows["item"].is_not_null().to_numpy()
     alive = np.ones(rows.height, dtype=bool)
     while True:
@@ -152,14 +162,10 @@ def _k_core(rows: pl.DataFrame, cleaning: CleaningConfig, ledger: Ledger) -> pl.
         alive = enough
 
 
-def _with_codes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add numbers for the strings: grouping by them is several times faster."""
-    return rows.with_columns(pl.col(name).cast(pl.Categorical).to_physical().alias(f"_{name}") for name in CODED)
-
-
-def _mask(height: int, rows: pl.Series) -> pl.Series:
-    mask = np.zeros(height, dtype=bool)
-    mask[rows.to_numpy()] = True
+def _mask(height: int, *, all_but: pl.Series | None, and_also: pl.Series | None = None) -> pl.Series:
+    mask = np.ones(height, dtype=bool) if all_but is None else ~all_but.to_numpy()
+    if and_also is not None:
+        mask[and_also.to_numpy()] = True
     return pl.Series(mask)
 
 
@@ -190,13 +196,13 @@ def assemble(parts: Sequence[Part], cleaning: CleaningConfig, *, seed: int, prev
         known_users=users["id"] if any(p.role == "users" for p in parts) else None,
     )
     if cleaning.min_item_interactions > 0:
-        items = ledger.keep(items, items["id"].is_in(rows["item"].drop_nulls().unique().implode()), "k-core")
+        items = ledger.keep(items, items["id"].is_in(_distinct(rows["item"]).implode()), "k-core")
     if cleaning.min_user_interactions > 0:
-        users = ledger.keep(users, users["id"].is_in(rows["user"].unique().implode()), "k-core")
+        users = ledger.keep(users, users["id"].is_in(_distinct(rows["user"]).implode()), "k-core")
     old_users = previous.users["user_id"] if previous else None
     old_items = previous.items["item_id"] if previous else None
-    user_ids, users_kept = _number([users["id"], rows["user"]], old_users, [seed, 0])
-    item_ids, items_kept = _number([items["id"], rows["item"]], old_items, [seed, 1])
+    user_ids, users_kept = _number([users["id"], _distinct(rows["user"])], old_users, [seed, 0])
+    item_ids, items_kept = _number([items["id"], _distinct(rows["item"])], old_items, [seed, 1])
     rejects = [part.rejects for part in parts] + ledger.rejects
     dataset = Dataset(
         interactions=_positions(rows, user_ids, item_ids),
@@ -211,19 +217,16 @@ def assemble(parts: Sequence[Part], cleaning: CleaningConfig, *, seed: int, prev
 
 
 def _interactions(parts: Sequence[Part]) -> pl.DataFrame:
-    sources = _sources(parts)
     tables = [
-        part.table.with_columns(pl.lit(part.source, dtype=sources).alias("source"))
+        part.table.with_columns(pl.lit(part.source, dtype=INTERACTIONS["source"]).alias("source"))
         for part in parts
         if part.role == "interactions"
     ]
-    if tables:
-        return pl.concat(tables)
-    return pl.DataFrame(schema={**INTERACTIONS, "user": pl.String(), "item": pl.String(), "source": sources})
+    return pl.concat(tables) if tables else pl.DataFrame(schema={**EVENTS, "source": INTERACTIONS["source"]})
 
 
-def _sources(parts: Sequence[Part]) -> pl.Enum:
-    return pl.Enum(list(dict.fromkeys(part.source for part in parts)))
+def _distinct(words: pl.Series) -> pl.Series:
+    return words.unique().drop_nulls().cast(pl.String)
 
 
 def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[pl.DataFrame, Attributes]:
@@ -242,16 +245,15 @@ def _catalogue(parts: Sequence[Part], role: PartRole, ledger: Ledger) -> tuple[p
             unit = info.unit if info.unit == before.unit else ""
             broader = {**before.broader, **info.broader}
             attributes[name] = AttributeInfo(info.relation, info.multi or before.multi, unit, broader)
-    sources = _sources(parts)
     base = {"id": pl.String(), "title": pl.String(), "description": pl.String(), "line": pl.UInt32()}
-    tables = [pl.DataFrame(schema={**base, "source": sources})]
+    tables = [pl.DataFrame(schema={**base, "source": pl.Categorical()})]
     for part in chosen:
         widened = [
             pl.when(pl.col(name).is_not_null()).then(pl.concat_list(name)).alias(name)
             for name, info in part.attributes.items()
             if attributes[name].multi and not info.multi
         ]
-        tables.append(part.table.with_columns(*widened, pl.lit(part.source, dtype=sources).alias("source")))
+        tables.append(part.table.with_columns(*widened, pl.lit(part.source, dtype=pl.Categorical).alias("source")))
     return _merge(pl.concat(tables, how="diagonal"), role, ledger), attributes
 
 
@@ -302,8 +304,10 @@ def _in_order(table: pl.DataFrame, ids: pl.Series, name: str) -> pl.DataFrame:
 
 def _positions(rows: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
     for name, ids in (("user", user_ids), ("item", item_ids)):
-        numbers = ids.to_frame(name).with_row_index("_position")
-        rows = rows.join(numbers, on=name, how="left", maintain_order="left").drop(name).rename({"_position": name})
+        numbers = ids.cast(pl.Categorical).to_physical().to_numpy()
+        position = np.zeros(int(numbers.max(initial=0)) + 1, dtype=np.uint32)
+        position[numbers] = np.arange(len(ids), dtype=np.uint32)
+        rows = rows.with_columns(pl.Series(position).gather(rows[name].to_physical()).alias(name))
     ordered = rows.sort("time", maintain_order=True)
     return ordered.select(pl.col(name).cast(kind) for name, kind in INTERACTIONS.items())
 

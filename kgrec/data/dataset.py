@@ -21,12 +21,12 @@ from kgrec.workspace import read_json, storage_errors, write_json
 INTERACTIONS: Mapping[str, pl.DataType] = {
     "user": pl.UInt32(),
     "item": pl.UInt32(),
-    "action": pl.String(),
+    "action": pl.Categorical(),
     "value": pl.Float32(),
     "time": pl.Int64(),
     "text": pl.String(),
-    "split": pl.String(),
-    "source": pl.String(),
+    "split": pl.Categorical(),
+    "source": pl.Categorical(),
     "line": pl.UInt32(),
 }
 """Columns of the interactions: positions in the vocabularies (``item`` is null for a search), the action, rating or

@@ -13,7 +13,7 @@ import polars as pl
 from kgrec.config import CleaningConfig, FileConfig, InteractionsConfig, NotationConfig
 from kgrec.data.actions import IGNORE, actions_of
 from kgrec.data.attributes import read_attribute, without_html, year_of_titles
-from kgrec.data.dataset import AttributeInfo, empty_rejects
+from kgrec.data.dataset import INTERACTIONS, AttributeInfo, empty_rejects
 from kgrec.data.naming import fold
 from kgrec.data.numbers import ParsedNumbers, read_numbers
 from kgrec.data.sources.files import LINE, PROBLEM
@@ -26,6 +26,12 @@ PartRole = Literal["interactions", "items", "users"]
 DAY = 86_400
 YEAR = "year"
 """Attribute of the years that stand in titles."""
+EVENTS: Mapping[str, pl.DataType] = {
+    "user": pl.Categorical(),
+    "item": pl.Categorical(),
+    **{name: INTERACTIONS[name] for name in ("action", "value", "time", "text", "split", "line")},
+}
+"""Columns of a part of interactions. Words that recur are kept as numbers: a quarter of the memory, and faster."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Part:
         source: its path as in kgrec.toml.
         key: hash of the settings under which it was parsed; equal keys may be reused.
         digest: hash of the file's bytes.
-        table: interactions: ``user item action value time text split line``; catalogues: ``id title description line``
+        table: interactions: :data:`EVENTS`; catalogues: ``id title description line``
             and the attributes.
         rejects: as in :class:`kgrec.data.dataset.Dataset`.
         counts: ``rows``, ``kept``, ``rejected`` and ``filled`` by reason, and what else is worth reporting.
@@ -99,8 +105,7 @@ def parse_interactions(
         counts["unknown_actions"] = dict(unknown.iter_rows())
     counts |= notes
     rejects = _rejects(raw, table, entry.path)
-    columns = ("user", "item", "action", "value", "time", "text", "split", "line")
-    return kept.select(columns), rejects, counts
+    return kept.select(pl.col(name).cast(kind) for name, kind in EVENTS.items()), rejects, counts
 
 
 def parse_catalogue(
@@ -131,7 +136,8 @@ def _read_fields(
     """Return the fields, and what the notations of times and values were taken for."""
     default = mapping.action or _default_action(mapping)
     named = {"user": "user", "item": "item", "action": "word", "value": "value_text", "text": "text"}
-    texts = [_text(raw, mapping, field).alias(name) for field, name in named.items()]
+    kinds = {name: EVENTS.get(name, pl.String()) for name in named.values()}
+    texts = [_text(raw, mapping, field).cast(kinds[name]).alias(name) for field, name in named.items()]
     table = raw.select(*texts, pl.lit(entry.split).alias("split"), pl.col(LINE).alias("line"))
     times = mapping.columns.get("time")
     given = raw[times] if times else pl.Series([None], dtype=pl.String).extend_constant(None, raw.height)[: raw.height]
@@ -154,13 +160,18 @@ def _read_fields(
         numbers.values.cast(pl.Float32).alias("value"),
         pl.col("value_text").is_not_null().alias("value_given"),
         moments.seconds.alias("time"),
-        clean(pl.lit(given.cast(pl.String))).is_not_null().alias("time_given"),
+        _given(given).alias("time_given"),
     )
     if "action" in mapping.columns and "value" in mapping.columns:  # a film that is watched and rated is rated
         done = ("view", "click", "like", "purchase", "collect", "comment")
         rated = pl.col("action").is_in(done) & pl.col("value").is_not_null()
         read = read.with_columns(pl.when(rated).then(pl.lit("rate")).otherwise("action").alias("action"))
     return read.drop("value_text"), notes
+
+
+def _given(cells: pl.Series) -> pl.Series:
+    """Mark cells in which something stands."""
+    return (cells.to_frame().select(clean(pl.first())).to_series() if cells.dtype == pl.String else cells).is_not_null()
 
 
 def _rated(text: pl.Series, notation: NotationConfig, *, name: str) -> ParsedNumbers:

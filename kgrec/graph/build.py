@@ -144,11 +144,10 @@ def assemble(
     """
     table = _number(nodes, previous, renamed)
     relations = schema.table(previous.relations if previous else None)
-    numbers = relations.select(relation="name").with_row_index("number")
+    numbers = pl.col("relation").replace_strict(relations["name"], pl.int_range(relations.height, eager=True))
     keys = table.select("kind", "key").with_row_index("node")
-    edges = pl.concat([_interactions(dataset, table), _facts(facts, keys)])
-    numbered = edges.join(numbers, on="relation", how="left", maintain_order="left").with_columns(relation="number")
-    edges = numbered.select(pl.col(name).cast(dtype) for name, dtype in EDGES.items())
+    columns = [(numbers if name == "relation" else pl.col(name)).cast(dtype) for name, dtype in EDGES.items()]
+    edges = pl.concat([part.select(columns) for part in (_interactions(dataset, table), _facts(facts, keys))])
     return GraphTables(table, relations, edges, report or {})
 
 
@@ -179,13 +178,13 @@ def _interactions(dataset: Dataset, nodes: pl.DataFrame) -> pl.DataFrame:
     rows = dataset.without_test().interactions.drop_nulls("item")
     return rows.select(
         pl.Series("head", users.gather(rows["user"])),
-        pl.col("action").cast(pl.String).alias("relation"),
+        pl.col("action").alias("relation"),
         pl.Series("tail", items.gather(rows["item"])),
         pl.col("value").fill_null(1.0).cast(pl.Float32).alias("weight"),
         pl.col("time").cast(pl.Int64),
-        pl.lit("interaction").alias("provenance"),
-        pl.col("source").cast(pl.String),
-        pl.col("line").cast(pl.UInt32),
+        pl.lit("interaction", dtype=EDGES["provenance"]).alias("provenance"),
+        "source",
+        "line",
     )
 
 

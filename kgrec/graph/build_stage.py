@@ -116,20 +116,23 @@ class GraphStage:
                 standing = IngestResult.load(workspace.folder("dataset"))
             result = ingest(config, domain, manager, workspace.root, progress=progress, previous=standing)
             result.save(tables.folder)
-            tables.facts.update(_counts(result))
+            dataset, counts = result.dataset, _counts(result)
+            standing = None
+            del result  # the files' rows, which the graph has no need of, are half of the memory
+            tables.facts.update(counts)
             clock.lap("tables")
             tables.ended = graph.started = clock.last
-            encoder = self.encoder(result.dataset)
+            encoder = self.encoder(dataset)
             builder = GraphBuilder(domain, config, manager, workspace.root, encoder, workspace.cache, progress)
             old = workspace.folder("graph") if appending else None
             before = GraphTables.load(old) if old else None
-            after = builder.build(result.dataset, before)
+            after = builder.build(dataset, before)
             after.save(graph.folder)
             clock.lap("graph")
             if config.graph.store:
                 self._write_store(graph.folder / "store", after, config, old, before)
                 clock.lap("store")
-            report = _report(result, after, clock, added)
+            report = _report(dataset, counts, after, clock, added)
             graph.facts.update(report.graph)
             if added:  # a later full build must know of the files too
                 tables.pending.update(pending_files(added))
@@ -164,7 +167,9 @@ def _counts(result: IngestResult) -> dict[str, Any]:
     }
 
 
-def _report(result: IngestResult, graph: GraphTables, clock: _Clock, added: Sequence[Addition]) -> BuildReport:
+def _report(
+    dataset: Dataset, read: dict[str, Any], graph: GraphTables, clock: _Clock, added: Sequence[Addition]
+) -> BuildReport:
     relations = graph.edges["relation"].n_unique()  # a domain declares more than the data uses
     counts = {"nodes": graph.nodes.height, "edges": graph.edges.height, "relations": relations, **graph.report}
-    return BuildReport(_counts(result), result.dataset.report, counts, clock.seconds, tuple(added))
+    return BuildReport(read, dataset.report, counts, clock.seconds, tuple(added))

@@ -44,8 +44,8 @@ EDGES: Mapping[str, pl.DataType] = {
     "tail": pl.UInt32(),
     "weight": pl.Float32(),
     "time": pl.Int64(),
-    "provenance": pl.String(),
-    "source": pl.String(),
+    "provenance": pl.Categorical(),
+    "source": pl.Categorical(),
     "line": pl.UInt32(),
 }
 """Forward edges only. ``provenance`` is interaction, catalogue, triples, mention or pattern; ``source`` and ``line``

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from kgrec.config import CleaningConfig
 from kgrec.data.cleaning import Ledger, clean_interactions
 from kgrec.data.ingest import IngestResult
+from kgrec.data.parts import EVENTS
 from kgrec.errors import ConfigError, CorruptArtifactError, NotFoundError
 
 LOG = "user_id,item_id,action,rating,time\n"
@@ -88,14 +89,8 @@ def test_k_core_leaves_no_one_with_too_few(write, build):
 @given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.integers(0, 4), st.integers(0, 4))
 def test_k_core_is_the_largest_core(edges, least_user, least_item):
     table = pl.DataFrame(
-        [(f"u{u}", f"i{i}", "view", None, None, None, "train", "a", 1) for u, i in sorted(edges)],
-        schema={
-            **dict.fromkeys(("user", "item", "action"), pl.String),
-            "value": pl.Float32,
-            "time": pl.Int64,
-            **dict.fromkeys(("text", "split", "source"), pl.String),
-            "line": pl.UInt32,
-        },
+        [(f"u{u}", f"i{i}", "view", None, None, None, "train", 1, "a") for u, i in sorted(edges)],
+        schema={**EVENTS, "source": pl.Categorical},
         orient="row",
     )
     rules = CleaningConfig(min_user_interactions=least_user, min_item_interactions=least_item)

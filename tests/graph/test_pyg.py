@@ -72,7 +72,7 @@ def test_rows_marked_as_test_are_likes_only(tmp_path):
     known = set(project.dataset.interactions.select("user", "item").iter_rows())
     new = next((u, i) for u in range(len(users)) for i in range(len(items)) if (u, i) not in known)
     row = project.dataset.interactions.head(1).with_columns(
-        user=pl.lit(new[0], pl.UInt32), item=pl.lit(new[1], pl.UInt32), split=pl.lit("test")
+        user=pl.lit(new[0], pl.UInt32), item=pl.lit(new[1], pl.UInt32), split=pl.lit("test", pl.Categorical)
     )
 
     whole = Dataset.load(project.workspace.folder("dataset"))
