@@ -100,6 +100,8 @@ class NotationConfig(TomlTable):
     """What stands before the fraction of a number like 1.299."""
     lower_is_better: bool | None = None
     """Small values are the better ones, as with school marks in Germany."""
+    scale: list[str] = []
+    """Words of values from worst to best: ``["never again", "so so", "love it"]``."""
 
 
 class FileConfig(TomlTable):
@@ -115,6 +117,8 @@ class FileConfig(TomlTable):
     """How the text is cut into cells: ``{ delimiter = ";", encoding = "cp1252" }``."""
     notation: NotationConfig = NotationConfig()
     """How dates and numbers are written: ``{ dates = "day-first", decimal = "," }``."""
+    missing: list[str] = []
+    """Cells that stand for nothing: ``["-1", "walk-in customer"]``."""
 
 
 class InteractionsConfig(FileConfig):
@@ -132,15 +136,15 @@ class InteractionsConfig(FileConfig):
     actions: dict[str, Action | Literal["ignore"]] = {}
     """The file's words for actions: ``{ buy = "purchase", login = "ignore" }``; rows to ignore are left out."""
     flags: dict[str, Action | Literal["ignore"]] = {}
-    """Columns of yes and no, and what a yes says: ``{ is_like = "like" }``; of several the strongest counts, a row
-    without any is an impression."""
+    """Columns of yes and no, and what a yes says: ``{ is_like = "like" }``; of several the strongest counts. A row
+    without any is an impression where views or clicks are among them, otherwise a view."""
     join: JoinConfig | None = None
     """Another file whose columns the rows get: ``{ path = "orders.csv", on = "order_id", key = "id" }``."""
     separator: str | None = None
     """Separates the items in a cell: ``;``."""
     pattern: str | None = None
     """Regular expression whose group is an item: of each part of a cell that is cut by ``separator``, otherwise of each
-    place in the cell where it matches."""
+    place in the cell where it matches; where each column is an item, of the column's name."""
     split: Literal["train", "validation", "test"] = "train"
     """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending.
     ``test``: only ``kgrec evaluate --split given`` looks at it."""

@@ -27,7 +27,7 @@ from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import read_rows
 from kgrec.data.times import to_seconds
-from kgrec.data.values import as_text, clean
+from kgrec.data.values import as_text, clean, without_cells
 from kgrec.errors import ConfigError, CorruptArtifactError, DataError
 from kgrec.places import address, is_pattern, matching, split_part
 from kgrec.plugin.domain import Domain, Mapping
@@ -177,6 +177,8 @@ def _parse(
     raw = read_rows(path, entry.format, manager, entry.reading)
     if isinstance(entry, InteractionsConfig) and entry.join is not None:
         raw = joined(raw, entry.join, root, manager)
+    if entry.missing:
+        raw = without_cells(raw, entry.missing)
     mapping = resolve_mapping(entry, role, raw, domain, manager)
     told = set[str]()
     if isinstance(entry, InteractionsConfig):

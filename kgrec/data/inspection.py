@@ -13,10 +13,11 @@ import polars as pl
 
 from kgrec.data.actions import IGNORE, action_of, actions_of
 from kgrec.data.columns import attribute_name, guess_attributes
-from kgrec.data.fields import Links, moment, user
+from kgrec.data.fields import Links, moment, of_whom, user
 from kgrec.data.joins import Join, inside, joined_profile, joins_of, lookup_of
 from kgrec.data.layouts import EACH, FURTHEST, RowLayout, layout_of
 from kgrec.data.naming import WORDS, fold
+from kgrec.data.numbers import read_numbers
 from kgrec.data.profile import ColumnProfile, TableProfile, overlap, profile
 from kgrec.data.roles import Guess, Kind, guess_roles, title_and_description
 from kgrec.data.sources.contents import expand
@@ -52,6 +53,7 @@ class Inspected:
         join: the file whose columns its rows get, with the columns of equal values here and there.
         lookups: attribute name -> the file that says what its ids are called, and that file's columns.
         split: ``validation`` for interactions in a file of such a name.
+        scale: words of its values, whose order nobody knows.
         unused: columns that nothing is made of, with what they could be.
         problem: why the file is not used, in words; empty if it is.
         why: field -> what speaks for its column.
@@ -72,6 +74,7 @@ class Inspected:
     join: tuple[Path, str, str] | None = None
     lookups: Mapping[str, tuple[Path, dict[str, str]]] = field(default_factory=dict)
     split: str = "train"
+    scale: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     problem: str = ""
     why: Mapping[str, str] = field(default_factory=dict)
@@ -339,10 +342,20 @@ def _events(found: Inspected, domain: Domain) -> Inspected:
         actions = by_sign(actions_of(list(counts), own), column, table.columns.get(columns.get("value", "")))
     action = found.action
     if "action" not in columns and action is None and not found.layout.flags:
-        action = constant_action(found.path, table, columns)
+        action = constant_action(found.path, table, columns, rated=not found.layout.missing)
     columns |= _clock_and_zone(table, columns)
+    nobody = _nobody(table.columns.get(columns.get("user", "")))
+    notes = list(found.notes)
+    if nobody is not None:
+        notes.append(f"{nobody!r} is no user like the others; its rows are left out (missing)")
+        found = replace(found, layout=replace(found.layout, missing=(nobody,)))
+    if not actions and not found.layout.flags and not found.layout.wide:
+        notes += _unsaid(table, columns)
+    scale = _answers(found) if found.layout.wide else ()
     return replace(
         found,
+        notes=tuple(notes),
+        scale=scale,
         columns=columns,
         action=action,
         actions=actions,
@@ -372,9 +385,60 @@ def by_sign(
     }
 
 
-def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str]) -> str:
-    """Return what the rows of a file without a column of actions are, by its name and its other columns."""
-    if "value" in columns or EACH in columns.values():
+def _nobody(user: ColumnProfile | None) -> str | None:
+    """Return the value that stands for all whom a shop does not know, told by how it is written; None if none does.
+
+    All other ids are written alike, letters and digits at the same places, or are far above zero; it has as many rows
+    as most users or more.
+    """
+    if user is None or user.distinct < 5:
+        return None
+    counts = user.counts
+    forms = {v: re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", v)) for v in counts}
+    usual, n = Counter(forms.values()).most_common(1)[0]
+    odd = [v for v, form in forms.items() if form != usual] if "9" in usual and n == len(forms) - 1 else []
+    if user.numeric > 0.9 and float(user.numbers.filter(user.numbers > 0).min() or 0) > 10:  # type: ignore[arg-type]
+        odd = [v for v in counts if re.fullmatch(r"-1|0+", v)]
+    others = sorted(n for v, n in counts.items() if v not in odd)
+    return odd[0] if len(odd) == 1 and others and counts[odd[0]] >= others[len(others) * 3 // 4] else None
+
+
+def _unsaid(table: TableProfile, columns: Mapping[str, str]) -> list[str]:
+    """Return notes on columns that may say what was done, in words that nobody knows: no item always has the same."""
+    item = columns.get("item", "")
+    told = []
+    for name, c in table.columns.items():
+        named = "action" in c.words.props or (c.words.is_a("event") and c.words.prop == {"title"})
+        few = 2 <= c.distinct <= 12 and c.uniqueness < 0.5 and not c.is_list and not c.decimal and c.dates < 0.5
+        if name in columns.values() or not named or not few or item not in table.columns:
+            continue
+        if not of_whom(table, item, name):
+            words = ", ".join(list(c.counts)[:6])
+            told.append(
+                f"{name} is not used, kgrec knows no action for its words ({words}); "
+                f"if they say what was done, add action = {name!r} to columns"
+            )
+    return told
+
+
+def _answers(found: Inspected) -> tuple[str, ...]:
+    """Return the words in the cells of a matrix, where kgrec knows no scale of them."""
+    assert found.table is not None
+    fixed, pattern = set(found.columns.values()), found.layout.pattern
+    cells = [c for n, c in found.table.columns.items() if n not in fixed and (not pattern or re.search(pattern, n))]
+    words = Counter[str]()
+    for c in cells:
+        words.update(c.counts)
+    known = read_numbers(pl.Series(list(words), dtype=pl.String)).values.count()
+    return tuple(word for word, _ in words.most_common(20)) if known < len(words) else ()
+
+
+def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str], *, rated: bool = True) -> str:
+    """Return what the rows of a file without a column of actions are, by its name and its other columns.
+
+    ``rated``: cells of a matrix are values.
+    """
+    if "value" in columns or (EACH in columns.values() and rated):
         return "rate"
     if "item" not in columns:
         return "search"
@@ -386,7 +450,7 @@ def constant_action(path: Path, table: TableProfile, columns: Mapping[str, str])
     if done:
         return str(done[-1])
     told = [action for word in re.findall(r"[^\W\d_]+", path.name) for action in [actions_of([word])[word]] if action]
-    if any("price" in n.prop for n in names) or _ORDERS & set(words):
+    if rated and (any("price" in n.prop for n in names) or _ORDERS & set(words)):
         return "purchase"
     good = [action for action in told if action not in ("ignore", "dislike", "skip", "rate")]
     if good:
@@ -431,10 +495,11 @@ def _items_of_events(file: Inspected, found: Sequence[Inspected], domain: Domain
         return None
     free = {n: c for n, c in file.table.columns.items() if n == key or n not in file.columns.values()}
     table = replace(file.table, columns=free)
-    texts = {
-        f: c for f, c in title_and_description(table, key, domain).items()
-        if (f == "title" and table.columns[c].words.is_a("item")) or table.determines(key, c) >= 0.9
+    of_items = {
+        n: c for n, c in free.items()
+        if n == key or (c.words.is_a("item") and not c.words.prop - {"title"}) or table.determines(key, n) >= 0.9
     }  # fmt: skip
+    texts = title_and_description(replace(table, columns=of_items), key, domain)
     recurs = file.table.columns[key].uniqueness < 0.98
     attributes = guess_attributes(table, "items", {key, *texts.values()}, domain, key=key if recurs else None)
     if not texts and not (attributes and file.table.columns[key].uniqueness < 0.7):

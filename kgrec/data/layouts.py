@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from kgrec.data.naming import WORDS
 from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.data.roles import Guess, Kind
 from kgrec.data.values import as_text, clean
-from kgrec.plugin.domain import Domain
+from kgrec.plugin.domain import AGAINST, DEFAULT_ACTION_WEIGHTS, Domain
 
 EACH = "*"
 """In place of the column of items (or users): every column that is nothing else is one, and its cells are values."""
@@ -40,6 +41,7 @@ class RowLayout:
         pattern: regular expression whose group is an item, for each place in the cell where it matches.
         user: the user of all rows.
         flags: columns of yes and no -> what a yes says was done.
+        missing: cells that stand for nothing.
         columns: columns that are used besides fields and attributes.
     """
 
@@ -48,6 +50,7 @@ class RowLayout:
     pattern: str | None = None
     user: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -58,10 +61,9 @@ def layout_of(
 
     Only where the file is ``alone``, no other names users beside items, can it be the log of one person.
     """
-    matrix = _matrix(table, guess)
+    matrix = _matrix(table, guess, domain)
     if matrix is not None:
-        what = f"wide: one column an item, {len(table.columns) - 1} of them; cells are values"
-        return RowLayout(wide=True), "interactions", matrix, (what,)
+        return matrix[0], "interactions", matrix[1], (matrix[2],)
     columns = dict(guess.columns)
     if guess.kind == "interactions" and "item" in columns:
         item = table.columns[columns["item"]]
@@ -72,7 +74,8 @@ def layout_of(
         flags = flags_of(table, columns)
         if flags:
             columns = {name: column for name, column in columns.items() if column not in flags}
-            note = f"columns of yes and no say what was done: {', '.join(flags)}; where all say no it is an impression"
+            no = "an impression" if {"view", "click"} & set(flags.values()) else "a view"
+            note = f"columns of yes and no say what was done: {', '.join(flags)}; a row where all say no is {no}"
             return RowLayout(flags=flags, columns=tuple(flags)), guess.kind, columns, (note,)
         return RowLayout(), guess.kind, columns, _stand_in(table.columns.get(columns.get("user", "")))
     if alone and guess.kind in ("items", "unknown"):
@@ -87,13 +90,15 @@ def flags_of(table: TableProfile, columns: Mapping[str, str]) -> dict[str, str]:
     """Return columns of 0 and 1 that are called like actions, with these; empty where a column names actions."""
     if "action" in columns:
         return {}
-    found = {}
+    found, vary = {}, 0
     for name, c in table.columns.items():
-        yes_or_no = c.kind == pl.Boolean or (c.whole and c.span[0] == 0 and c.span[1] == 1)
-        action = action_of(name.removeprefix("is_").removeprefix("has_")) if yes_or_no and c.distinct == 2 else None
-        if action not in (None, IGNORE, "rate"):
+        yes_or_no = c.kind == pl.Boolean or (c.whole and c.span[0] >= 0 and c.span[1] == 1)
+        action = action_of(re.sub(r"^(?:is|has)_|^是否", "", name)) if yes_or_no else None
+        if action not in (None, IGNORE, "rate") and name not in (columns.get("user"), columns.get("item")):
             found[name] = str(action)
-    return found if len(found) > 1 else {}
+            vary += c.distinct == 2
+    rated = columns.get("value", "") in found
+    return found if vary and (len(found) > 1 or not rated) else {}
 
 
 def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:
@@ -102,28 +107,61 @@ def _stand_in(user: ColumnProfile | None) -> tuple[str, ...]:
     return (f"no column names a user: each {user.name} counts as one",)
 
 
-def _matrix(table: TableProfile, guess: Guess) -> dict[str, str] | None:
-    """Return the fields of a matrix of users and items, or None where the table is none."""
-    marks = [c for c in table.columns.values() if _is_mark(c)]
-    if guess.kind == "interactions" and guess.columns.get("item") not in {c.name for c in marks}:
+def _matrix(table: TableProfile, guess: Guess, domain: Domain) -> tuple[RowLayout, dict[str, str], str] | None:
+    """Return layout and fields of a matrix of users and items, and what a person should know; None where it is none."""
+    alike = _alike(table)
+    like_marks = [c for c in table.columns.values() if c.name in alike or _is_mark(c)]
+    plain = [c for c in like_marks if c.name in alike or not c.words.prop & {"id", "time", "price"}]
+    usual = {x for c in plain for x in c.counts} if len(plain) >= _MATRIX else set()
+    marks = [c for c in like_marks if c in plain or set(c.counts) <= usual]
+    if guess.kind == "interactions" and guess.columns.get("item") not in {c.name for c in marks} and not alike:
         return None
-    rest = [c for c in table.columns.values() if not _is_mark(c)]
+    rest = [c for c in table.columns.values() if c not in marks]
     keys = [c for c in rest if c.identifies > 0.3 and c.uniqueness > 0.98]
-    if len(marks) < _MATRIX or not keys or len(marks) < 3 * len(rest) or table.rows < 2:
+    if len(marks) < _MATRIX or not keys or len(marks) < 2 * len(rest) or table.rows < 2:
         return None
     numbers = {float(x) for c in marks for x in c.numbers.unique().to_list()}
     gaps = sum(1 - c.filled for c in marks) / len(marks)
-    key = next((c for c in keys if c.words.is_a("user")), keys[0])
-    if max(numbers) > 100 or len(numbers) > 21 or (gaps < 0.02 and not key.words.is_a("user", "visitor")):
+    scores = [fields.user(c, Links(), domain).points - 9 * c.words.is_a("item") for c in keys]
+    key = next((c for c in keys if c.words.is_a("item")), keys[scores.index(max(scores))])
+    person = key.words.is_a("user", "visitor") or key.looks("email") > 0.9
+    if max(numbers, default=0) > 100 or len(numbers) > 21 or (gaps < 0.02 and not person):
         return None
     # Of an item, columns of yes and no are what it is like: its genres.
     if key.words.is_a("item") and numbers <= {0.0, 1.0}:
         return None
-    return {"item": key.name, "user": EACH} if key.words.is_a("item") else {"user": key.name, "item": EACH}
+    what = f"wide: one column an item, {len(marks)} of them; cells are values"
+    columns = {"item": key.name, "user": EACH} if key.words.is_a("item") else {"user": key.name, "item": EACH}
+    times = [c for c in rest if c.times > 0.9 and "time" in c.words.props and c is not key]
+    columns |= {"time": times[0].name} if times else {}
+    pattern, others = None, [c.name for c in rest if c.name not in columns.values()]
+    if all(re.search(_IN_BRACKETS, c.name) for c in marks):
+        pattern = _IN_BRACKETS
+    elif others:
+        pattern = rf"^(?!(?:{'|'.join(map(re.escape, others))})$)(.+)$"
+    yes = numbers == {0.0, 1.0} and not alike and gaps < 0.02
+    return RowLayout(wide=True, pattern=pattern, missing=("0",) if yes else ()), columns, what
+
+
+_IN_BRACKETS = r"\[([^\[\]]+)\]$"
+"""The thing asked about in columns of a survey: ``How do you like ... [Tea]``."""
+
+
+def _alike(table: TableProfile) -> set[str]:
+    """Return columns that share a few words, however these are called: answers on one scale."""
+    texts = [
+        c for c in table.columns.values()
+        if not c.is_list and 2 <= c.distinct <= 11 and c.shape(r"\d") < 0.5 and c.length <= 40 and c.dates < 0.5
+        and c.uniqueness < 0.9
+    ]  # fmt: skip
+    words: set[str] = set().union(*(c.counts for c in texts))
+    if len(texts) < _MATRIX or len(words) > 11 or any(2 * c.distinct < len(words) for c in texts):
+        return set()
+    return {n for n, c in table.columns.items() if c.distinct and not c.is_list and set(c.counts) <= words}
 
 
 def _is_mark(c: ColumnProfile) -> bool:
-    if c.is_list or (c.cells.len() and c.numeric < 0.98) or c.words.prop & {"id", "time", "price"}:
+    if c.is_list or not c.cells.len() or (c.numeric < 0.98 and not c.graded):
         return False
     return c.span[0] >= -1 and c.span[1] <= 100 and c.distinct <= 21
 
@@ -203,7 +241,7 @@ def unfold(
     """
     found = dict(columns)
     if EACH in found.values():
-        raw, found = _melt(raw, found)
+        raw, found = _melt(raw, found, entry)
     elif (item := found.get("item")) is not None and item in raw.columns:
         raw = _explode(raw, item, found, entry)
     if "visitor" in found and "user" in found:
@@ -221,27 +259,31 @@ def unfold(
     return raw, found
 
 
-_STRENGTH = ("dislike", "skip", "purchase", "like", "collect", "share", "comment", "cart", "rate", "click", "view")
-
-
 def strongest(raw: pl.DataFrame, flags: Mapping[str, str]) -> pl.Expr:
-    """Return the action of each row: of the columns that say yes the one that says most, else an impression."""
-    ranked = sorted(flags.items(), key=lambda f: _STRENGTH.index(f[1]) if f[1] in _STRENGTH else len(_STRENGTH))
+    """Return the action of each row: of the columns that say yes what speaks against the item, else what counts most.
+
+    A row without any is an impression where clicks or views are among the columns, otherwise it was viewed.
+    """
+    ranked = sorted(flags.items(), key=lambda f: (f[1] not in AGAINST, -DEFAULT_ACTION_WEIGHTS.get(f[1], 0)))
     yes = [
         pl.when(as_text(n, raw.schema[n]).str.to_lowercase().is_in(["1", "true", "yes", "y", "t"])).then(pl.lit(a))
         for n, a in ranked
     ]
-    return pl.coalesce(*yes, pl.lit("impression"))
+    return pl.coalesce(*yes, pl.lit("impression" if {"view", "click"} & set(flags.values()) else "view"))
 
 
-def _melt(raw: pl.DataFrame, columns: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+def _melt(raw: pl.DataFrame, columns: dict[str, str], entry: InteractionsConfig) -> tuple[pl.DataFrame, dict[str, str]]:
     each = next(field for field, column in columns.items() if column == EACH)
     fixed = [name for name in raw.columns if name.startswith("__") or name in columns.values()]
-    cells = [name for name in raw.columns if name not in fixed]
+    cells = {name: name for name in raw.columns if name not in fixed}
+    if entry.pattern is not None:
+        told = {name: re.search(entry.pattern, name) for name in cells}
+        cells = {name: match[1] if match.re.groups else name for name, match in told.items() if match}
     text = raw.with_columns(as_text(name, raw.schema[name]).alias(name) for name in cells)
-    long = text.unpivot(cells, index=fixed, variable_name="__each__", value_name="__value__")
+    long = text.unpivot(list(cells), index=fixed, variable_name="__each__", value_name="__value__")
     kept = long.filter(pl.col("__value__").str.strip_chars().fill_null("") != "")
-    return kept, {**columns, each: "__each__", "value": "__value__"}
+    value = {"value": "__value__"} if entry.action in (None, "rate") else {}
+    return kept.with_columns(pl.col("__each__").replace(cells)), {**columns, each: "__each__", **value}
 
 
 def _explode(raw: pl.DataFrame, item: str, columns: Mapping[str, str], entry: InteractionsConfig) -> pl.DataFrame:

@@ -56,6 +56,11 @@ def read_numbers(column: pl.Series, notation: NotationConfig | None = None, *, n
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
     plain = text.cast(pl.Float64, strict=False)
+    if notation.scale:
+        ranks = {word.strip().lower(): float(rank) for rank, word in enumerate(notation.scale, 1)}
+        return ParsedNumbers(
+            text.str.to_lowercase().replace_strict(ranks, default=None, return_dtype=pl.Float64), "scale"
+        )
     if notation.decimal != "," and _finite(plain).count() == len(text) - text.null_count():
         return ParsedNumbers(_turned(_finite(plain), notation, name))
     distinct = text.drop_nulls().unique(maintain_order=True).head(_SAMPLE)

@@ -169,15 +169,22 @@ def _notation(file: Inspected) -> Iterator[str]:
         return
     if all(re.fullmatch(r"column_\d+", name) for name in file.table.columns):
         yield "reading = { header = false }    # the first line is data"
+    if file.layout.missing:
+        yield f"missing = [{', '.join(map(_text, file.layout.missing))}]    # cells that stand for nothing"
+    stated = []
     column = file.table.columns.get(file.columns.get("time", ""))
-    if column is None or column.kind != pl.String:
-        return
-    found = read_times(column.cells, strict=False)
-    if found.ambiguous:
-        yield "# nothing tells whether its dates begin with the day; if the build reads them wrongly:"
-        yield '# notation = { dates = "day-first" }    # or "month-first"'
-    elif found.order is not None:
-        yield f'notation = {{ dates = "{found.order}" }}'
+    if column is not None and column.kind == pl.String:
+        found = read_times(column.cells, strict=False)
+        if found.ambiguous:
+            yield "# nothing tells whether its dates begin with the day; if the build reads them wrongly:"
+            yield '# notation = { dates = "day-first" }    # or "month-first"'
+        elif found.order is not None:
+            stated.append(f'dates = "{found.order}"')
+    if file.scale:
+        yield f"# in place of the ?: its words from worst to best: {visible(', '.join(map(_text, file.scale)))}"
+        stated.append(f'scale = ["{ASK}"]')
+    if stated:
+        yield f"notation = {{ {', '.join(stated)} }}"
 
 
 def _of_interactions(file: Inspected, folder: Path | None) -> Iterator[str]:

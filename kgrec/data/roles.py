@@ -237,6 +237,10 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
         at = [list(columns).index(chosen[name][0]) for name in ("user", "item", "value")]
         points += 2.5 * (at == [0, 1, 2])  # so bare tables of ratings stand everywhere
     points += 2 * (opaque and acts) + 1.5 * (opaque and "time" in chosen)
+    if opaque and "item" in chosen and _meet(table, chosen["user"][0], chosen["item"][0]):
+        points += 3.5
+        if "time" not in chosen and "value" not in chosen:  # nothing but their order tells which is which
+            doubts |= {"user": (chosen["item"][0],), "item": (chosen["user"][0],)}
     if "item" in chosen:
         u, i = columns[chosen["user"][0]], columns[chosen["item"][0]]
         catalogued = any(role.kind == "items" for other, role in enumerate(roles) if other != k)
@@ -247,6 +251,7 @@ def _interactions(files: Files, k: int, roles: list[Guess]) -> Guess:
         if i.uniqueness > 0.98 and i.rows >= FEW and not i.several:
             rest = len(columns) - len(taken)
             points -= 2.5 + 0.5 * min(rest, 6)
+            points -= 5 * files.joined(k, roles).get(i.name, (0.0, 0.0))[0]  # a log names it: this is the catalogue
             points -= 2 * (u.uniqueness > 0.98 and "time" not in chosen)
     who = columns[chosen["user"][0]]
     if 0.6 <= who.filled < 0.98:  # most are known by name, the others by what their browser is called
@@ -270,7 +275,8 @@ def _pair(
                      and fields.of_whom(table, j, i) and fields.of_whom(table, i, j)])
     }  # fmt: skip
     about = set()  # what another candidate has a single value of is an attribute of it: the album of a song
-    for i in (i for i, s in items.items() if s.points > 0 and "id" not in table.columns[i].words.prop):
+    named = {n: c.words for n, c in table.columns.items()}
+    for i in (i for i, s in items.items() if s.points > 0 and ("id" not in named[i].prop or named[i].is_a("shared"))):
         finer = [j for j, s in items.items() if j != i and s.points >= 0 and table.columns[j].uniqueness < 0.9]
         if any(fields.of_whom(table, j, i) and not fields.of_whom(table, i, j) for j in finer):
             about.add(i)
@@ -281,12 +287,23 @@ def _pair(
             if u == i or si.points < -1:
                 continue
             points = su.points + si.points - 4.5 * (i in about) - 1.6 * (i in names and u not in names[i])
-            named = table.columns[u].words.is_a("user", "visitor") or links.users.get(u)
-            if not named:  # who acts meets several items, and an item several of them
+            name = named[u]  # an author may be who acts, or what many items have in common: the values tell
+            known = name.is_a("user") or (name.is_a("visitor") and not name.is_a("shared")) or links.users.get(u)
+            if not known:  # who acts meets several items, and an item several of them
                 points -= 6 * fields.of_whom(table, i, u) or 3 * fields.of_whom(table, u, i)
             if points > most:
                 best, most = (u, i), points
     return best
+
+
+def _meet(table: TableProfile, user: str, item: str) -> bool:
+    """Say whether two columns without names look like who and what: many values that recur, each beside several."""
+    ends = [table.columns[user], table.columns[item]]
+    if any(c.distinct <= 5 or c.uniqueness > 0.9 or c.identifies < 0.4 or c.decimal for c in ends):
+        return False
+    titles = [c for n, c in table.columns.items() if n not in (user, item) and c.uniqueness > 0.9 and c.spaces > 0.5]
+    one = max(fields.of_whom(table, user, item), fields.of_whom(table, item, user))
+    return not one and not any(c.dates < 0.5 for c in titles)
 
 
 def _close(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 
@@ -18,6 +20,15 @@ def as_text(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Struct):
         return pl.when(column.is_not_null()).then(column.struct.json_encode())
     return column.cast(pl.String, strict=False)
+
+
+def without_cells(table: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Leave out cells that stand for nothing; columns whose names begin with ``__`` and lists stay."""
+    kinds = {n: k for n, k in table.schema.items() if not n.startswith("__") and not k.is_nested()}
+    given = pl.lit(pl.Series(list(missing))).implode()
+    return table.with_columns(
+        pl.when(~as_text(n, k).str.strip_chars().is_in(given)).then(pl.col(n)).alias(n) for n, k in kinds.items()
+    )
 
 
 def clean(text: pl.Expr) -> pl.Expr:
