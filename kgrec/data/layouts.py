@@ -118,7 +118,8 @@ def _matrix(table: TableProfile, guess: Guess, domain: Domain) -> tuple[RowLayou
         return None
     rest = [c for c in table.columns.values() if c not in marks]
     keys = [c for c in rest if c.identifies > 0.3 and c.uniqueness > 0.98]
-    if len(marks) < _MATRIX or not keys or len(marks) < 2 * len(rest) or table.rows < 2:
+    beside = sum(bool(c.distinct) for c in rest) * (1 if alike else 2)
+    if len(marks) < max(_MATRIX, beside) or not keys or table.rows < 2:
         return None
     numbers = {float(x) for c in marks for x in c.numbers.unique().to_list()}
     gaps = sum(1 - c.filled for c in marks) / len(marks)

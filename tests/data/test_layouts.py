@@ -35,7 +35,8 @@ def test_answers_in_unknown_words_are_asked_for_and_read_in_the_order_given(tmp_
     ]
     file, toml = proposed(tmp_path, "survey.csv", head + "\n".join(rows) + "\n")
     assert file.columns == {"user": "E-mail", "item": "*", "time": "When"}
-    assert set(file.scale) == set(WORDS) and 'scale = ["?"]' in toml
+    assert set(file.scale) == set(WORDS)
+    assert 'scale = ["?"]' in toml
     found = built(tmp_path, toml.replace('["?"]', '["hardly", "so so", "a lot"]'))
     assert {item for _, item, _, _ in found} == set(TEAS)
     assert ("p1@x.example", "Sencha", "rate", 3.0) in found  # (1 + 1) % 3
