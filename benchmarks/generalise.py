@@ -66,6 +66,13 @@ def wide(family: str, data: TrainingData) -> list[Options]:
             "n_seeds": (1,),
         },
         "item-knn": {"neighbours": (20, 100, 500), "shrinkage": (0.0, 10.0, 100.0), "weighting": ("none", "idf")},
+        "graph-filter": {
+            "rank": (16, 64, 256),
+            "low_pass": (0.0, 0.3, 1.0),
+            "user_norm": (0.25, 0.5, 0.75),
+            "item_norm": (0.25, 0.5, 0.75),
+            "graph_weight": (0.0, 0.05) if data.has_graph else (0.0,),
+        },
         "content": {"nearest": (0.0, 0.25, 0.5, 0.75, 1.0), "neighbours": (10, 50, 200)},
         "transitions": {"window": (1, 3, 8), "backoff": (0.0, 3.0, 15.0, 50.0), "fade": (0.5, 0.9)},
     }
@@ -77,6 +84,7 @@ FAMILIES = {
     "ease": ("ease",),
     "als": ("als", "als-many-factors"),
     "item-knn": ("item-knn",),
+    "graph-filter": ("graph-filter",),
     "content": ("content",),
     "transitions": ("transitions",),
 }

@@ -68,6 +68,9 @@ SHAPES: dict[str, Shape] = {
     "few-hits": Shape(3000, 1000, 8, 0.7, 1.6, 10, 3.0, text=5, noise=0.6, split="random"),
     "ordered": Shape(2000, 1200, 20, 0.7, 0.7, 20, 4.0, order=0.6, text=8, noise=0.5, split="last"),
     "many-tastes": Shape(1500, 2000, 40, 1.0, 0.7, 64, 9.0, graph=6, noise=0.7, split="random"),
+    "small-catalogue": Shape(500, 250, 60, 0.7, 0.5, 30, 10.0, order=0.1, split="last"),
+    "sparser-graph": Shape(2500, 3000, 4, 0.5, 0.8, 40, 8.0, graph=10, noise=0.4, split="random"),
+    "in-order": Shape(1200, 800, 25, 0.6, 0.6, 16, 3.0, order=0.8, drift=1, split="last"),
     "small": Shape(120, 150, 12, 0.6, 0.8, 8, 5.0, graph=4, text=4, split="random"),
 }
 """Name -> shape of the sets that are drawn."""

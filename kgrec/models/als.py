@@ -25,6 +25,8 @@ LARGE = 300_000
 """Matrices of more likes get fewer settings and one run, since each costs seconds to minutes."""
 TRIAL_ROUNDS = 5
 """Rounds after which the order of settings hardly changes."""
+RIDGE = 0.15
+"""Of the weight of a user's or an item's likes, where a search of the ridge starts."""
 LARGE_CATALOGUE = 10_000
 """Catalogues of more items need more factors."""
 
@@ -64,7 +66,7 @@ class ALS(Configured):
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
         """Try a weak and a strong ridge; one run for large matrices."""
         runs = {"n_seeds": 1} if data.matrix.nnz > LARGE else {}
-        return [{**runs}, {**runs, "regularization": 100.0}]
+        return [{**runs, "regularization": ridge(data, 4.0 * strength)} for strength in (1, 4)]
 
     @classmethod
     def space(cls, data: TrainingData) -> Space:
@@ -235,17 +237,27 @@ class ManyFactorALS(ALS):
 
     @classmethod
     def grid(cls, data: TrainingData) -> list[dict[str, Any]]:
-        """Try without the graph and with it; means of several runs where they are cheap."""
-        n_seeds = 1 if data.matrix.nnz > LARGE else 2
-        many = {"factors": 256, "regularization": 80.0, "alpha": 40.0, "iterations": 10, "n_seeds": n_seeds}
-        if data.n_items > LARGE_CATALOGUE:
-            many |= {"factors": 512, "regularization": 120.0, "alpha": 60.0}
+        """Try without the graph and with it; runs with many factors are so alike that one is enough."""
+        large = data.n_items > LARGE_CATALOGUE
+        factors, alpha = (512, 60.0) if large else (256, 40.0)
+        many = {"factors": factors, "alpha": alpha, "iterations": 10, "n_seeds": 1}
+        many["regularization"] = ridge(data, alpha)
         return [many, {**many, "graph_weight": 0.12}] if data.has_graph else [many]
 
     @classmethod
     def space(cls, data: TrainingData) -> Space:
         """Say what may be tuned."""
         return _space(data, most_factors=512)
+
+
+def ridge(data: TrainingData, alpha: float) -> float:
+    """Return a ridge to start from: in proportion to what the likes of a user or an item weigh in their equations.
+
+    A ridge far above that weight leaves no factors at all, and nothing that a search could feel its way by.
+    """
+    rows, columns = data.matrix.shape
+    likes = data.matrix.nnz / np.sqrt(max(rows * columns, 1))  # of users and items, in the geometric mean
+    return float(f"{max(RIDGE * alpha * likes, 0.3):.3g}")
 
 
 def _space(data: TrainingData, *, most_factors: int) -> Space:

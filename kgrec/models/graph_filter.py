@@ -18,6 +18,7 @@ from kgrec.models.history import History
 from kgrec.models.item_item import ItemItemOptions, ItemItemScorer, Weights
 from kgrec.models.sparse import randomised_svd
 from kgrec.plugin.protocols import EntityContribution
+from kgrec.plugin.space import Range, Real, Space, Whole
 from kgrec.types import TrainingData
 
 
@@ -53,6 +54,25 @@ class GraphFilter(ItemItemScorer):
         """Try the paper's filter, one that smooths less and tells popular items less apart, and that with the graph."""
         finer = {"rank": 256, "user_norm": 0.4, "item_norm": 0.4}
         return [{}, finer, {**finer, "graph_weight": 0.02}] if data.has_graph else [{}, finer]
+
+    @classmethod
+    def space(cls, data: TrainingData) -> Space:
+        """Say what may be tuned."""
+        span: dict[str, Range] = {
+            "user_norm": Real(0.0, 1.0),
+            "item_norm": Real(0.0, 1.0),
+            "low_pass": Real(0.0, 2.0),
+            "rank": Whole(16, 512, log=True),
+        }
+        return {**span, "graph_weight": Real(0.0, 0.2)} if data.has_graph else span
+
+    @classmethod
+    def price(cls, options: dict[str, Any], data: TrainingData) -> float:
+        """Return about how many seconds a fit takes: products of histories, and a truncated decomposition."""
+        width, rows, likes = options["rank"] + 10, data.n_users + data.n_items, data.matrix
+        smoothing = 1e-8 * likes.nnz * width + 1e-9 * rows * width**2 + 3e-11 * data.n_items**2 * width
+        of_pairs = 8e-9 * (np.diff(likes.indptr).astype(np.float64) ** 2).sum()
+        return float(of_pairs + (smoothing if options["low_pass"] > 0 else 0.0))
 
     def _learn(self, history: History, data: TrainingData, rng: np.random.Generator) -> tuple[Weights, NDArray[Any]]:
         given = self.options

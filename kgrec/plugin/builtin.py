@@ -92,7 +92,6 @@ def kgrec_scorers() -> list[Spec]:
             "graph-filter",
             "kgrec.models.graph_filter:GraphFilter",
             "likes smoothed over the graph of users and items, closed form",
-            default=False,
             family="people",
         ),
         Spec(

@@ -44,7 +44,8 @@ STEPS: Mapping[SearchLevel, tuple[float, ...]] = {
 JUDGED = 2_000
 """At most so many users judge a trial; all of them judge what was found."""
 SURE = 0.5
-"""A move must raise the mean by so many of its standard errors, or luck would wander over the flat top of a curve."""
+"""A move must raise the mean by so many of its standard errors for the search to go on from there, or luck would
+wander over the flat top of a curve; of all that was tried the best is taken."""
 NEAR = 0.15
 """A top that is nearer to a known point, in steps, is not worth a fit."""
 ROUNDS = 4
@@ -88,7 +89,7 @@ def select(
         space = {name: span for name, span in cls.space(data).items() if name not in given}
         search.climb(space, fitter.config.train.search, task)
     task.advance(0.5)
-    best = search.best
+    best = search.found
     found = fitter.selected(spec, best.options, data, held_out) if best.whole is None else best.whole
     tried = tuple((trial.options, trial.ndcg) for trial in search.trials.values())
     seconds = search.seconds + (found.seconds if best.whole is None else 0.0)
@@ -138,6 +139,12 @@ class _Search:
         """The best settings so far; there are some, since a scorer has at least one set of options."""
         assert self._best is not None
         return self._best
+
+    @property
+    def found(self) -> _Trial:
+        """What ranks best of all that was tried: what moves gained, each too little to be sure of, adds up."""
+        top = max(self.trials.values(), key=lambda trial: trial.ndcg)
+        return top if top.ndcg > self.best.ndcg else self.best
 
     def attempt(self, options: Options, *, start: bool = False) -> bool:
         """Try settings, unless they were, and say whether they are the best now; a start that needs no more is kept."""
