@@ -63,23 +63,22 @@ class CityDays:
 
     def check(self, request, facts, text):
         """Return what is wrong with a text, in words that its writer can act on; nothing when it may be shown."""
-        on = {day_of_week(fact.value) for fact in facts if fact.type == "date"}
+        # Guards are asked about texts of all domains: what has no such dates is none of this one's business.
+        on = {day_of_week(fact.value) for fact in facts if fact.name in {"starts", "ends"}}
         for fact in facts:  # what a title says is its own affair: "Rooms for Tomorrow"
             text = text.replace(fact.value, " ") if fact.type == "title" else text
-        wrong = [
-            word for word in WORDS.findall(text.lower()) if not (days_meant(word) is None or days_meant(word) & on)
-        ]
+        wrong = [word for word in WORDS.findall(text.lower()) if on and not days_meant(word) & on]
         return [Violation("city-days", f"name a date of the facts: '{word}' is none", word) for word in wrong]
 
 
-def days_meant(word: str) -> set[int] | None:
-    """Return the days of the week that a word names, 0 for Monday; none for "tomorrow", None for other words."""
+def days_meant(word: str) -> set[int]:
+    """Return the days of the week that a word may be said of, 0 for Monday; none for "tomorrow"."""
     if word in {"weekend", "wochenende", "周末"}:
         return {4, 5, 6}
     if word[0] in "星周":
         return {min("一二三四五六日天".index(word[-1]), 6)}
     named = {k % 7 for k, name in enumerate(f"{GERMAN} {ENGLISH}".split()) if word.removesuffix("s") == name}
-    return named if named or word in SOON else None
+    return named or (set() if word in SOON else set(range(7)))
 
 
 def day_of_week(shown: str) -> int | None:

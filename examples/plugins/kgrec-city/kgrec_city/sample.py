@@ -39,7 +39,8 @@ def write(folder: Path, seed: int) -> None:
         venue, district, north, east = words.venues[place]
         start = END + timedelta(days=int(rng.random() * 75) - 25, hours=-1 - int(rng.random() * 4))
         last = start + timedelta(days=21 if category == "exhibition" else 0, hours=2)
-        row = [start, last, start.hour, start.strftime("%A") * (start.weekday() > 3)]  # Friday to Sunday
+        weekend = start.strftime("%A") if start.weekday() > 3 else ""  # Friday to Sunday
+        row = [start, last, start.hour, f"{start:%H:%M}", weekend]
         row += [f"{50 + north / 111:.4f}", f"{8 + east / 71:.4f}", price or ""]
         events.append([ids[item], titles.pop(0), what + ".", host, venue, district, category, *row])
     attributes = read_domain("kgrec_city").attributes

@@ -62,17 +62,17 @@ class TestPlugin(PluginContract):
 @pytest.fixture(scope="module")
 def city(tmp_path_factory):
     folder = tmp_path_factory.mktemp("city")
-    sample.write(folder, 0)
+    sample.write(folder, 42)
     project = kgrec.open(folder, overrides=["text.encoder=hashing", "graph.store=false"])
     project.build_graph()
     project.train(only=["popularity", "item-knn"])
     events = pl.read_csv(folder / "events.csv", try_parse_dates=True).rename({"event": "item_id"})
     homes = pl.read_csv(folder / "visitors.csv").rename({"visitor": "user_id", "district": "home"})
-    return project, events, homes
+    return folder, project, events, homes
 
 
 def test_nothing_that_is_over_is_listed_and_near_places_come_first(city):
-    project, events, homes = city
+    _, project, events, homes = city
     lists, plain = (
         project.recommend_many(n=5, rerank=steps).join(events, on="item_id").join(homes, on="user_id")
         for steps in (None, ["city-near:0"])
@@ -82,8 +82,8 @@ def test_nothing_that_is_over_is_listed_and_near_places_come_first(city):
 
 
 def test_held_out_events_of_the_hosts_that_people_like_come_back(city):
-    project, events, _ = city
-    likes, visitors, ids = sample.planted(0)
+    _, project, events, _ = city
+    likes, visitors, ids = sample.planted(42)
     coming = set(events.filter(pl.col("ends") > sample.END)["item_id"])
     held = {(visitors[u], ids[i]) for u, i in np.argwhere(likes.held & ~likes.cold) if ids[i] in coming}
     lists = project.recommend_many(n=5, rerank=["city-near:0"])
@@ -94,7 +94,7 @@ def test_held_out_events_of_the_hosts_that_people_like_come_back(city):
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])
 def test_texts_say_date_and_place_and_pass_the_guard(city, language):
-    project, events, _ = city
+    _, project, events, _ = city
     for text in project.generate("v001", kind="reminder", n=3, language=language):
         event = events.row(by_predicate=pl.col("item_id") == text.item_ids[0], named=True)
         assert event["title"] in text.text
@@ -104,3 +104,21 @@ def test_texts_say_date_and_place_and_pass_the_guard(city, language):
     (plan,) = project.generate("v001", kind="weekend", language=language)
     assert plan.text.count("2025") == 3
     assert CityDays().check(None, plan.facts, plan.text) == []
+
+
+SAID = [
+    ("Winter Bees is on Saturday, 5 July 2025, at Castle Hill Library.", True),
+    ("Winter Bees on 5 July 2025 at Castle Hill Library: a treat for your weekend.", True),
+    ("Winter Bees is on Sunday, 5 July 2025, at Castle Hill Library.", False),
+    ("Tomorrow is the day: Winter Bees, 5 July 2025, at Castle Hill Library.", False),
+]
+
+
+@pytest.mark.parametrize(("said", "passes"), SAID)
+def test_a_model_is_held_to_the_guard(city, said, passes):
+    folder = city[0]
+    answers = f'language_models.recorded.answers={{"*" = "{said}"}}'
+    project = kgrec.open(folder, overrides=["text.encoder=hashing", answers])
+    (text,) = project.generate("v001", item="e27", kind="reminder", model="recorded")
+    assert text.fallback is not passes
+    assert ("city-days" in {found.guard for found in text.violations}) is not passes

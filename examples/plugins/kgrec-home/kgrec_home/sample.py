@@ -22,6 +22,7 @@ attributes.routine = { column = "routine", relation = "for_routine" }
 attributes.devices = { column = "devices", separator = "|", relation = "uses" }
 attributes.from_hour = { column = "from_hour" }
 attributes.to_hour = { column = "to_hour" }
+attributes.hours = { column = "hours" }
 """
 
 
@@ -39,12 +40,12 @@ def write(folder: Path, seed: int) -> None:
     for item, owner in enumerate(likes.owner):
         routine, (room, devices, does, all_day) = routines[owner]
         title, *hours = all_day.pop(int(rng.random() * len(all_day)))
-        scenes.append([ids[item], title, does + ".", room, routine, devices, *hours])
+        scenes.append([ids[item], title, does + ".", room, routine, devices, *hours, "{}:00 to {}:00".format(*hours)])
         for u in np.flatnonzero(likes.seen[:, item] | likes.noise[:, item]):
             start = datetime(2025, 3, 1) + timedelta(days=int(rng.random() * 90), hours=hours[0])
             when = start + timedelta(minutes=int(rng.random() * 60 * (hours[1] - hours[0])))
             log.append([when, residents[u], ids[item], "started" if likes.seen[u, item] else "previewed"])
-    header = ["scene", "title", "description", "room", "routine", "devices", "from_hour", "to_hour"]
+    header = ["scene", "title", "description", "room", "routine", "devices", "from_hour", "to_hour", "hours"]
     write_table(folder / "scenes.csv", header, scenes)
     write_table(folder / "log.csv", ["time", "resident", "scene", "action"], sorted(log))
     (folder / "kgrec.toml").write_text(SETTINGS, encoding="utf-8")

@@ -63,16 +63,16 @@ class TestPlugin(PluginContract):
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
-    sample.write(folder, 0)
+    sample.write(folder, 42)
     project = kgrec.open(folder, overrides=["text.encoder=hashing", "graph.store=false"])
     project.build_graph()
     project.train(only=["popularity", "item-knn"])
-    return project, pl.read_csv(folder / "scenes.csv").rename({"scene": "item_id"})
+    return folder, project, pl.read_csv(folder / "scenes.csv").rename({"scene": "item_id"})
 
 
 @pytest.mark.parametrize(("hour", "now"), [("7", 7), ("15", 15), ("-1", 20.5)])  # -1: the log ends at half past eight
 def test_lists_fit_the_hour(home, hour, now):
-    project, scenes = home
+    _, project, scenes = home
     fitting = (pl.col("from_hour") <= now) & (pl.col("to_hour") >= now)
     lists, plain = (
         project.recommend_many(n=3, rerank=[rerank]).join(scenes, on="item_id").select(fitting.mean()).item()
@@ -83,8 +83,8 @@ def test_lists_fit_the_hour(home, hour, now):
 
 
 def test_held_out_scenes_of_the_routines_that_people_keep_come_back(home):
-    project, _ = home
-    likes, residents, ids = sample.planted(0)
+    _, project, _ = home
+    likes, residents, ids = sample.planted(42)
     held = {(residents[u], ids[i]) for u, i in np.argwhere(likes.held & ~likes.cold)}
     found = project.recommend_many(n=10, rerank=["home-hours:0.2"])
     assert len(held & set(zip(found["user_id"], found["item_id"], strict=True))) > 0.8 * len(held)  # by chance 0.2
@@ -92,10 +92,27 @@ def test_held_out_scenes_of_the_routines_that_people_keep_come_back(home):
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])
 def test_texts_say_the_hours_and_pass_the_guard(home, language):
-    project, scenes = home
+    _, project, scenes = home
     for kind in ("suggestion", "button"):
         for text in project.generate("r002", kind=kind, n=3, language=language):
             row = scenes.row(by_predicate=pl.col("item_id") == text.item_ids[0], named=True)
             for told in (row["title"], str(row["from_hour"]), str(row["to_hour"])):
                 assert told in text.text
             assert HomeDay().check(None, text.facts, text.text) == []
+
+
+SAID = [
+    ("How about Lanterns Out on the terrace this evening, from 20:00 to 23:00?", True),
+    ("How about Lanterns Out on the terrace this morning?", False),
+    ("Lanterns Out lights the terrace while you are away.", False),
+]
+
+
+@pytest.mark.parametrize(("said", "passes"), SAID)
+def test_a_model_is_held_to_the_guard(home, said, passes):
+    folder = home[0]
+    answers = f'language_models.recorded.answers={{"*" = "{said}"}}'
+    project = kgrec.open(folder, overrides=["text.encoder=hashing", answers])
+    (text,) = project.generate("r002", item="s42", kind="suggestion", model="recorded")
+    assert text.fallback is not passes
+    assert ("home-day" in {found.guard for found in text.violations}) is not passes
