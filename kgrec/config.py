@@ -102,6 +102,8 @@ class NotationConfig(TomlTable):
     """Small values are the better ones, as with school marks in Germany."""
     scale: list[str] = []
     """Words of values from worst to best: ``["never again", "so so", "love it"]``."""
+    currencies: list[str] = []
+    """Marks of prices besides the usual ones and the domain's: ``["Rp", "gems"]``."""
 
 
 class FileConfig(TomlTable):

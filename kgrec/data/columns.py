@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AbstractMapping
+from dataclasses import replace
 
 import polars as pl
 
+from kgrec.config import NotationConfig
 from kgrec.data.attributes import from_brackets
 from kgrec.data.dataset import RESERVED
 from kgrec.data.naming import WORDS, fold, read_name
+from kgrec.data.numbers import read_numbers
 from kgrec.data.profile import SHORT, ColumnProfile, TableProfile, guess_separator
 from kgrec.plugin.domain import Attribute, Domain
 
@@ -81,15 +84,17 @@ def guess_attributes(
     if role not in ("items", "users"):
         return {}
     known = _known(domain) if role == "items" else {}
+    private = {fold(name) for name in domain.sensitive if role == "users"}
     attributes: dict[str, Attribute] = {}
     for column in table.columns.values():
         if column.name in used or not column.distinct:
             continue
         if key is not None and (table.determines(key, column.name) < 0.98 or column.constant):
             continue
-        found = _guess_attribute(column, known.get(fold(column.name)))
+        found = _guess_attribute(column, known.get(fold(column.name)), domain.currencies)
         if found is not None:
             name, attribute = found
+            attribute = replace(attribute, private=not private.isdisjoint((fold(column.name), fold(name))))
             attributes.setdefault(f"{name}_" if name in RESERVED else name, attribute)
     return attributes
 
@@ -102,9 +107,15 @@ def _known(domain: Domain) -> dict[str, tuple[str, Attribute]]:
     }
 
 
-def _guess_attribute(column: ColumnProfile, known: tuple[str, Attribute] | None) -> tuple[str, Attribute] | None:
+def _guess_attribute(
+    column: ColumnProfile, known: tuple[str, Attribute] | None, currencies: Sequence[str] = ()
+) -> tuple[str, Attribute] | None:
     name, words = column.name, column.words
-    if known is not None and not (known[1].relation is None and column.numeric < 0.5 and column.dates < 0.5):
+    literal = column.numeric >= 0.5 or column.dates >= 0.5
+    if known is not None and currencies and not literal:
+        prices = read_numbers(column.cells, NotationConfig(currencies=list(currencies)), name=name)
+        literal = prices.values.count() >= 0.5 * len(column.cells)
+    if known is not None and (known[1].relation is not None or literal):
         own, stated = known
         separator = None if column.is_list else guess_separator(column.cells, lenient=True) or stated.separator
         return own, Attribute(name, separator if stated.relation else None, stated.relation)

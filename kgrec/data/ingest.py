@@ -136,7 +136,12 @@ def ingest(
         NotFoundError: a file does not exist.
         DataError: a file is damaged, or no interaction is left.
     """
-    entries = [(role, file) for role in ROLES for entry in getattr(config.data, role) for file in files_of(entry, root)]
+    entries = [
+        (role, _in_domain(file, domain))
+        for role in ROLES
+        for entry in getattr(config.data, role)
+        for file in files_of(entry, root)
+    ]
     if not entries:
         raise ConfigError(
             "kgrec.toml names no interactions, items or users", hint="run `kgrec init DIR --from FILES` to propose them"
@@ -197,6 +202,14 @@ def _parse(
     if unused := {n: what for n, what in unused_columns(raw, mapping).items() if n not in told}:
         counts["unused"] = unused
     return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
+
+
+def _in_domain(entry: FileConfig, domain: Domain) -> FileConfig:
+    """Return an entry whose notation knows the domain's marks of prices."""
+    if not domain.currencies:
+        return entry
+    known = [*entry.notation.currencies, *domain.currencies]
+    return entry.model_copy(update={"notation": entry.notation.model_copy(update={"currencies": known})})
 
 
 def files_of(entry: FileConfig, root: Path) -> list[FileConfig]:

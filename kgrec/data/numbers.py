@@ -121,7 +121,7 @@ def _either(words: list[str]) -> str:
 
 def _plain(text: pl.Series, notation: NotationConfig) -> ParsedNumbers:
     """Numbers with a decimal point or comma and thousands, a currency or unit before or behind."""
-    currencies = _either(_words()["numbers"]["currencies"])
+    currencies = _either([*_words()["numbers"]["currencies"], *notation.currencies])
     frame = text.str.normalize("NFKC").str.replace_all(r"[\u00a0\u202f\u2009']", " ").to_frame("text")
     groups = pl.col("text").str.extract_groups(
         rf"(?i)^\(?\s?(?P<before>{currencies})?\s?(?P<sign>[-+−]?)\s?(?:{currencies})?\s?"

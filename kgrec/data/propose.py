@@ -155,7 +155,7 @@ def _table(file: Inspected, role: str, folder: Path | None, domain: Domain) -> I
     if file.attributes:
         yield f"[data.{role}.attributes]    # with a relation: edges of the graph; without: a value to filter by"
     for name, a in file.attributes.items():
-        stated = {"column": a.column, "separator": a.separator, "relation": a.relation}
+        stated = {"column": a.column, "separator": a.separator, "relation": a.relation, "private": a.private or None}
         inline = _inline({k: v for k, v in stated.items() if v is not None})
         if name in file.lookups:
             path, told = file.lookups[name]
@@ -339,7 +339,7 @@ def _path(path: Path, folder: Path | None) -> str:
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _text(value: str) -> str:
+def _text(value: str | bool) -> str:
     return str(tomlkit.item(value).as_string())
 
 
@@ -347,5 +347,5 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
-def _inline(pairs: Mapping[str, str]) -> str:
+def _inline(pairs: Mapping[str, str | bool]) -> str:
     return "{ " + ", ".join(f"{_key(key)} = {_text(value)}" for key, value in pairs.items()) + " }"

@@ -389,6 +389,7 @@ class _Writing:
         rows = _best(rows, lambda row: tone != "neutral" and tone in row[0].tones)
         rows = _best(rows, lambda row: bool(row[1] & WHY))
         rows = _best(rows, lambda row: bool(row[1] & TOLD))
+        rows = _best(rows, lambda row: bool(row[1] - FREE))  # a line that says nothing is the last resort
         rows = _best(rows, lambda row: row[0] not in used)
         if first and rows:
             heads = list(dict.fromkeys(row[0].head for row in rows))

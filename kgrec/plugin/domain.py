@@ -110,12 +110,14 @@ class Attribute:
         separator: splits a multi-valued cell; None for a single value (list columns need none).
         relation: name of the RelationType; None keeps the value as a literal (a number, a date, a long text).
         aliases: other column names by which the attribute is known, for guessing a mapping.
+        private: of users: nobody else may be told; ``kgrec audit privacy`` looks for it.
     """
 
     column: str
     separator: str | None = None
     relation: str | None = None
     aliases: tuple[str, ...] = ()
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,9 @@ class Domain:
             item is a claim that a fact must bear out, see ``kgrec/languages/synonyms.txt``.
         may_say: what texts may say where a fact says exactly that, although it is refused otherwise: ``address``,
             ``health``, ``age``... see docs/generate.md.
+        sensitive: columns of tables of users that nobody else may be told: ``("diagnosis", "belief")``; ``kgrec init``
+            marks them ``private``.
+        currencies: marks of prices in the field's data besides the usual ones: ``("Rp", "gems")``.
         package: whose folders ``prompts`` and ``recipes`` are the domain's; empty: it has none.
     """
 
@@ -275,6 +280,8 @@ class Domain:
     short_title: str | None = None
     synonyms: tuple[str, ...] = ()
     may_say: frozenset[str] = frozenset()
+    sensitive: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = ()
     package: str = ""
 
     def title_mark(self, code: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from kgrec.config import Config
 from kgrec.data.ingest import ingest
+from kgrec.data.propose import propose
 from kgrec.errors import PluginError
 from kgrec.plugin import Domain, PromptTemplate, domain_hook, hookimpl, read_domain
 from kgrec.plugin.manager import load_plugins
@@ -20,6 +22,8 @@ from kgrec.testing import DomainContract
 GARDEN = """
 name = "garden"
 summary = "plants"
+sensitive = ["allergies"]
+currencies = ["seeds"]
 [action_words]
 watered = "like"
 "dug up" = "dislike"
@@ -110,6 +114,29 @@ def test_words_of_the_field_stand_for_actions_without_kgrec_toml_saying_so(packa
     manager = load_plugins([], also=[Plugin()])
     dataset = ingest(Config.model_validate(told), manager.domain("garden"), manager, tmp_path).dataset
     assert dataset.interactions["action"].to_list() == ["like", "dislike"]
+
+
+def test_marks_of_prices_and_what_nobody_may_be_told_belong_to_the_field(package, tmp_path):
+    name = package(GARDEN)
+
+    class Plugin:
+        kgrec_domains = staticmethod(domain_hook(name))
+
+    rows = [(f"u{k}", f"i{k % 7}", "watered") for k in range(40)]
+    tables = {
+        "log.csv": ("user,item,action", rows),
+        "plants.csv": ("item,title,tall", [(f"i{k}", f"Plant {k}", f"seeds {k + 2}.5") for k in range(7)]),
+        "people.csv": ("user,allergies,town", [(f"u{k}", "abc"[k % 3], "xyz"[k % 3]) for k in range(40)]),
+    }
+    for file, (head, lines) in tables.items():
+        (tmp_path / file).write_text("\n".join([head, *(",".join(line) for line in lines)]))
+    manager = load_plugins([], also=[Plugin()])
+    told = propose([tmp_path / file for file in tables], "garden", manager, folder=tmp_path)
+    assert 'column = "allergies", relation = "allergies", private = true' in told
+    assert told.count("private") == 1
+    config = Config.model_validate(tomllib.loads(told))
+    items = ingest(config, manager.domain("garden"), manager, tmp_path).dataset.items.sort("item_id")
+    assert items["height"].cast(float).to_list() == [k + 2.5 for k in range(7)]
 
 
 SAMPLE = """
