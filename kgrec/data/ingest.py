@@ -154,7 +154,10 @@ def ingest(
         for role, entry in entries:
             task.note(entry.path)
             key = _key(role, entry, config, domain)
-            parts.append(standing.get(key) or _parse(role, entry, key, config, domain, manager, root, present, names))
+            parts.append(
+                standing.get(key)
+                or replace(_parse(role, entry, config, domain, manager, root, present, names), key=key)
+            )
             task.advance()
     with progress.task("cleaning and numbering"):
         dataset = assemble(
@@ -170,7 +173,6 @@ def ingest(
 def _parse(
     role: PartRole,
     entry: FileConfig,
-    key: str,
     config: Config,
     domain: Domain,
     manager: PluginManager,
@@ -201,7 +203,7 @@ def _parse(
         table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry)
     if unused := {n: what for n, what in unused_columns(raw, mapping).items() if n not in told}:
         counts["unused"] = unused
-    return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
+    return Part(role, entry.path, "", _file_digest(path, raw), table, rejects, counts, attributes)
 
 
 def _in_domain(entry: FileConfig, domain: Domain) -> FileConfig:

@@ -172,9 +172,17 @@ class TextService:
         )
 
     def _asked(self, options: GenerateOptions) -> tuple[ResolvedOptions, TextKind]:
-        """Return what is asked for, and of which kind; no model words what only an approved source may say."""
+        """Return what is asked for, and of which kind; no model words what only an approved source may say.
+
+        Raises:
+            UserError: the template has no phrases of the kind in the language.
+        """
         asked = self.resolved(options)
         kind = kind_of(self.domain, options.kind).scaled(LENGTHS[asked.length], asked.language)
+        if asked.model == TEMPLATE and asked.language not in kind.phrases:
+            known = ", ".join(code for code in kind.phrases if "@" not in code)
+            lack = f"the kind {kind.name!r} has no phrases in {asked.language!r}"
+            raise UserError(lack, hint=f"there are {known}; its domain may add phrases/{asked.language}.txt")
         return (replace(asked, model=TEMPLATE) if kind.approved else asked), kind
 
     def generate(

@@ -17,7 +17,7 @@ from kgrec.plugin.options import WithOptions, option_defaults
 from kgrec.plugin.spec import Spec
 
 SLOW = 0.3
-"""Seconds that the import of a plugin's module may take beyond kgrec's own."""
+"""Seconds that the import of a plugin's module may take beyond kgrec's and numpy's."""
 
 HOLDS = 60.0
 """Seconds after which an import is given up."""
@@ -77,9 +77,7 @@ def _distribution(manager: PluginManager, info: PluginInfo) -> list[tuple[str, b
         if seconds is None:
             found.append(("its module cannot be imported in a process of its own", True))
         elif seconds > SLOW:
-            found.append(
-                (f"its module takes {seconds:.1f} s to import, at every command: import what is heavy later", False)
-            )
+            found.append((f"its module takes {seconds:.1f} s to import: import what is heavy where it is used", False))
     for text in requires(info.distribution) or [] if info.distribution else []:
         try:
             wanted = Requirement(text)
@@ -99,7 +97,7 @@ def _seconds(module: str) -> float | None:
     if not module.replace(".", "").replace("_", "").isalnum():
         return 0.0
     code = (
-        "import time, importlib, kgrec.plugin.manager\nbegun = time.perf_counter()\n"
+        "import time, importlib, numpy, kgrec.plugin.manager\nbegun = time.perf_counter()\n"
         f"importlib.import_module({module!r})\nprint('kgrec-seconds', time.perf_counter() - begun)"
     )
     try:

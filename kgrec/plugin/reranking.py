@@ -46,9 +46,12 @@ class RerankData:
         popularity: how many users like each item, shape ``(n_items,)``, int64.
         likes: who likes what how much, CSR of shape ``(n_users, n_items)``.
         first_seen: unix seconds of the first interaction with each item, shape ``(n_items,)``, NaN where unknown.
-        now: unix seconds of the latest interaction of all, NaN where there are no times: age is counted from there.
+        now: unix seconds of the moment that lists are made for (``--at``); where none is named, of the latest
+            interaction of all, NaN where there are no times: age is counted from there. No clock is looked at, so that
+            the same data give the same lists.
         seed: of whatever is drawn at random.
-        item_groups: values of an attribute of the items, by its name; by ``""`` of the one that sorts them best.
+        item_groups: values of an attribute of the items, by its name; by ``""`` of the one that sorts them best. Of a
+            name that there is none of, these functions raise :class:`kgrec.errors.NotFoundError`.
         user_groups: values of an attribute of the users, by its name.
         item_values: a number or time (unix seconds) of the items, by the attribute's name, float64, NaN for none.
         vectors: unit rows (zero where an item has none) by ``text``, ``graph``, ``category``, or ``auto``: the first of

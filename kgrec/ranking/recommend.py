@@ -343,6 +343,7 @@ class Recommender:
             triples if len(triples) else None,
             config.seed,
             self._best_ranks,
+            self.users.at,
         )
 
     def _best_ranks(self) -> NDArray[np.int32]:

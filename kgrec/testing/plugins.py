@@ -23,7 +23,7 @@ import pytest
 from kgrec.errors import ConfigError, MissingExtraError, did_you_mean
 from kgrec.languages import DEFAULT, languages
 from kgrec.plugin import spec
-from kgrec.plugin.domain import ACTIONS, LOVE, Domain, Mapping, PromptTemplate, RelationType, Role
+from kgrec.plugin.domain import ACTIONS, AGAINST, LOVE, Domain, Mapping, PromptTemplate, RelationType, Role
 from kgrec.plugin.generation import MAIN
 from kgrec.plugin.manager import OFFERS, load_plugins, misspelt_hooks
 from kgrec.plugin.sample_files import write_sample
@@ -232,11 +232,13 @@ class DomainContract(Contract):
         assert "\n" not in domain.summary
 
     def test_actions_exist(self) -> None:
-        """Weights and verbs are of actions that kgrec knows; weights are not negative."""
+        """Weights and verbs are of actions that kgrec knows; weights are not negative, those of a rejection 0."""
         domain = self.make()
         for action in (*domain.action_weights, *(action for by in domain.verbs.values() for action in by)):
             assert action in (*ACTIONS, LOVE), f"{action!r}: {did_you_mean(action, ACTIONS)}"
         assert all(weight >= 0 for weight in domain.action_weights.values())
+        against = [action for action in AGAINST if domain.action_weights.get(action)]
+        assert not against, f"{against[0]} speaks against an item, whatever it weighs: leave its weight out"
 
     def test_words_for_people(self) -> None:
         """Words are there, in languages that there are; each verb is in the main language at least."""
@@ -357,7 +359,11 @@ class DomainContract(Contract):
                 assert phrases is not None
                 told = [needs for section in phrases.sections if not section.mark for needs in section.needs]
                 # Somebody without a history, and an item that is a title alone, get a text, too.
-                assert any(needs <= FREE for needs in told) or phrases.sections[0].mark == "*", target
+                assert any(needs <= FREE for needs in told) or phrases.sections[0].mark == "*", (
+                    f"{target}: no section of the kind {kind.name} ({', '.join(s.name for s in phrases.sections)}) has"
+                    " a line with no slot but {title}: an item of which no more is known gets no text; such a line is"
+                    " used where no other can be"
+                )
 
     def test_units_and_cues(self) -> None:
         """Units are of attributes and cues of relations of the domain; a cue has one place for a name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.errors import did_you_mean
+from kgrec.errors import NotFoundError, did_you_mean
 from kgrec.plugin.options import option_defaults
 from kgrec.plugin.protocols import (
     AdditiveScorer,
@@ -350,10 +351,16 @@ def toy_rerank_data(seed: int = 0) -> RerankData:
     genre = (np.arange(N_ITEMS)[:, None] % 5 == np.arange(5)) | (np.arange(N_ITEMS)[:, None] % 7 == np.arange(5))
     brand = np.arange(N_ITEMS)[:, None] % 8 == np.arange(8)
     genre[-1] = brand[-1] = False
-    groups = {
+    items = {
         "genre": Groups("genre", tuple("abcde"), csr_array(genre)),
         "brand": Groups("brand", tuple(f"brand {k}" for k in range(8)), csr_array(brand)),
     }
+
+    def known(name: str, groups: Mapping[str, Groups]) -> Groups:
+        if name not in groups:
+            raise NotFoundError.of("attribute", name, groups, where="the toy")
+        return groups[name]
+
     women = np.arange(N_USERS)[:, None] % 2 == np.arange(2)
     first = START - DAY * np.arange(N_ITEMS, dtype=np.float64)
     first[-1] = np.nan
@@ -364,8 +371,8 @@ def toy_rerank_data(seed: int = 0) -> RerankData:
         first_seen=first,
         now=float(START),
         seed=seed,
-        item_groups=lambda name: groups[name or "genre"],
-        user_groups=lambda name: Groups(name, ("f", "m"), csr_array(women)),
+        item_groups=lambda name: known(name or "genre", items),
+        user_groups=lambda name: known(name, {"gender": Groups("gender", ("f", "m"), csr_array(women))}),
         item_values=lambda _: first,
         vectors=lambda _: vectors,
         best_ranks=lambda: np.sort(np.random.default_rng(seed).integers(1, 20, (N_ITEMS, AUDIENCE)).astype(np.int32)),
@@ -388,7 +395,10 @@ def toy_candidates(data: RerankData, *, seed: int = 0, c: int = 20, n: int = 6) 
 
 
 class RerankerContract(Contract):
-    """What every re-ranker must keep.
+    """What every re-ranker must keep, tried on :func:`toy_rerank_data`.
+
+    Its items have the attributes ``brand`` and ``genre``, its users ``gender``, and ``item_values`` of any name are
+    times: a re-ranker that looks at others is made with the names of these, ``Near(home="brand")``.
 
     Attributes:
         neutral: options that change nothing; None where there are none.

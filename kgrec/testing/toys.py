@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -82,7 +82,7 @@ def own_words_toy(n: int = 24) -> Toy:
     users, items = _two_tastes(n)
     known = users < n - 2
     item_text, user_text = _taste_vectors(n, seed=0), _taste_vectors(n, seed=1)
-    data = training_data(users[known], items[known], n, n, item_text=item_text, user_text=user_text)
+    data = replace(training_data(users[known], items[known], n, n, item_text=item_text), user_text=user_text)
     even, odd = np.arange(0, n - 2, 2), np.arange(1, n - 2, 2)
     crossed = np.array(np.meshgrid(even, odd)).reshape(2, -1)
     pairs = [
@@ -155,17 +155,9 @@ def toy_training_data(*, seed: int = 0, n_users: int = 24, n_items: int = 20) ->
     item_text, user_text = _taste_vectors(n_items, seed=seed), _taste_vectors(n_users, seed=seed + 1)
     item_text[-1] = 0.0
     user_text[-1] = 0.0
-    return training_data(
-        users,
-        items,
-        n_users,
-        n_items,
-        triples=triples,
-        item_text=item_text,
-        user_text=user_text,
-        validation=validation,
-        weights=np.where(np.arange(len(users)) % 4 == 0, 0.2, 1.0),
-    )
+    weights = np.where(np.arange(len(users)) % 4 == 0, 0.2, 1.0)
+    data = training_data(users, items, n_users, n_items, triples=triples, item_text=item_text, weights=weights)
+    return replace(data, user_text=user_text, validation=validation)
 
 
 def training_data(
@@ -178,10 +170,10 @@ def training_data(
     times: NDArray[np.integer] | None = None,
     triples: Triples | None = None,
     item_text: Vectors | None = None,
-    user_text: Vectors | None = None,
-    validation: csr_array | None = None,
 ) -> TrainingData:
     """Build training data from pairs of users and items, an hour apart unless ``times`` says otherwise.
+
+    What else :class:`kgrec.types.TrainingData` may hold is put in by ``dataclasses.replace``.
 
     Args:
         users: positions, shape ``(e,)``.
@@ -192,8 +184,6 @@ def training_data(
         times: unix seconds, shape ``(e,)``.
         triples: the graph.
         item_text: shape ``(n_items, dim)``.
-        user_text: shape ``(n_users, dim)``.
-        validation: CSR of shape ``(n_users, n_items)``.
     """
     strength = np.ones(len(users), dtype=np.float32) if weights is None else weights.astype(np.float32)
     when = START + 3600 * np.arange(len(users)) if times is None else times.astype(np.int64)
@@ -209,7 +199,7 @@ def training_data(
     )
     matrix = csr_array(coo_array((strength, (users, items)), shape=(n_users, n_items)))
     matrix.sum_duplicates()
-    return TrainingData(matrix, events, triples, item_text, user_text, validation)
+    return TrainingData(matrix, events, triples, item_text)
 
 
 def _two_tastes(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -24,7 +24,7 @@ def chain(n_users=40, n_items=12, *, seed=0):
     users = np.repeat(np.arange(n_users), path.shape[1])
     times = np.tile(np.arange(path.shape[1]), n_users) * 60
     truth = csr_array((np.ones(n_users), (np.arange(n_users), walk[:, 3])), shape=(n_users, n_items), dtype=np.float32)
-    return training_data(users, path.ravel(), n_users, n_items, times=times, validation=truth)
+    return replace(training_data(users, path.ravel(), n_users, n_items, times=times), validation=truth)
 
 
 def test_steps_count_the_other_items_since_the_last_event():

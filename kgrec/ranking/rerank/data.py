@@ -40,6 +40,7 @@ class Catalogue:
         triples: the graph, its items numbered as in the dataset, or None.
         seed: of whatever is drawn.
         best_ranks: see :attr:`RerankData.best_ranks`.
+        at: the moment that lists are made for, unix seconds; None: now.
     """
 
     dataset: Dataset
@@ -50,6 +51,7 @@ class Catalogue:
     triples: Triples | None = None
     seed: int = 42
     best_ranks: Callable[[], NDArray[np.int32]] | None = None
+    at: int | None = None
     _groups: dict[str, Groups] = field(default_factory=dict)
     _vectors: dict[str, Vectors] = field(default_factory=dict)
 
@@ -158,7 +160,8 @@ class Catalogue:
     def _times(self) -> tuple[NDArray[np.float64], float]:
         of_rows, now = first_seen(self.dataset.interactions, self.dataset.n_items)
         there = self.rows >= 0
-        return np.where(there, of_rows[np.where(there, self.rows, 0)], np.nan), now
+        appeared = np.where(there, of_rows[np.where(there, self.rows, 0)], np.nan)
+        return appeared, now if self.at is None else float(self.at)
 
 
 def _known(name: str, attributes: Mapping[str, AttributeInfo], where: str) -> None:
