@@ -11,8 +11,11 @@ import kgrec.plugin
 from kgrec import estimators, types
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.estimators import ALS, EASE, Estimator, HoldOutLikes, estimator
+from kgrec.graph.neighbourhood import Neighbourhood
 from kgrec.models.ease import EASE as Scorer
+from kgrec.plugin.generation import Interest
 from kgrec.plugin.manager import load_plugins
+from kgrec.text.profile import UserProfile
 from kgrec.types import TrainingData
 
 PAIRS = [(u, i) for u in range(24) for i in range(16) if u % 2 == i % 2 and (u // 2 + i // 2) % 4]
@@ -135,4 +138,9 @@ def test_tables_of_a_notebook_are_escaped():
     assert doctest.testmod(shown).failed == 0
     found = types.ItemList("u", ("<b>i</b>",), np.arange(1), np.ones(1, dtype=np.float32))
     assert "&lt;b&gt;i&lt;/b&gt;" in found._repr_html_()
-    assert "<b>" not in found._repr_html_()
+    nodes = pl.DataFrame({"node": [0, 1], "label": ["<b>i</b>", "j"]})
+    edges = pl.DataFrame({"near": [0], "far": [1], "label": ["<b>by</b>"], "weight": [1.0]})
+    profile = UserProfile("<b>u</b>", (Interest("term", "<b>i</b>", "", 0.5, 2),))
+    for shown_one in (found, Neighbourhood(0, nodes, edges), profile):
+        assert "&lt;b&gt;i&lt;/b&gt;" in shown_one._repr_html_()
+        assert "<b>" not in shown_one._repr_html_()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kgrec.errors import NotFoundError, UserError
 from kgrec.graph.tables import KINDS, GraphTables
+from kgrec.shown import html_table
 from kgrec.types import canonical_id
 
 
@@ -50,6 +51,14 @@ class Neighbourhood:
     omitted: int = 0
     one_sided: bool = False
     caption: Caption | None = None
+
+    def _repr_html_(self) -> str:
+        """Return the edges as a table, for notebooks; ``project.graph.draw`` makes a picture."""
+        names = dict(self.nodes.select("node", "label").iter_rows())
+        edges = self.edges.select("near", "label", "far", "weight").iter_rows()
+        rows = ((names[near], label, names[far], f"{weight:g}") for near, label, far, weight in edges)
+        left = f", {self.omitted} edges left out" if self.omitted else ""
+        return html_table(("from", "relation", "to", "weight"), rows, f"{names[self.center]}{left}")
 
 
 def neighbourhood(kg: GraphTables, name: str, *, limit: int = 40) -> Neighbourhood:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import sys
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +31,7 @@ from kgrec.plugin.protocols import (
     Scorer,
     Traits,
     TunableScorer,
+    WatchedScorer,
     traits_of,
 )
 from kgrec.plugin.reranking import AUDIENCE, CandidateLists, Groups, RerankData
@@ -34,6 +39,9 @@ from kgrec.testing.plugins import Contract, untouched_random_state
 from kgrec.testing.toys import DAY, START, TOYS, toy_training_data
 from kgrec.types import Compact, FactorScores, Profile, Scores, SummedScores, TrainingData
 from kgrec.workspace import load_arrays, save_arrays
+
+MORE = 100
+"""Users and items by which data grow where lines are counted."""
 
 KINDS = {"item", "entity", "text", "popularity", "bias"}
 
@@ -130,6 +138,23 @@ class ScorerContract(Contract):
         assert places[0] - places[1] < 0.35, (
             f"held-out likes stand above {places[0]:.0%} of the other items, above {places[1]:.0%} where nothing is"
             " held out: fit on `data.matrix` and `data.events`, look at `data.validation` only to stop"
+        )
+
+    def test_fit_takes_no_user_or_item_by_itself(self) -> None:
+        """No line of ``fit`` runs once a user, item or like: counted, not timed, on little data and on more.
+
+        Scorers with ``progress`` are left out: they train by epochs, in batches.
+        """
+        few, many = ({"n_users": n, "n_items": n} for n in (20, 20 + MORE))
+        scorer = self.make()
+        unusable = isinstance(scorer, ConditionalScorer) and type(scorer).unusable(toy_training_data(**few))
+        if unusable or isinstance(scorer, WatchedScorer):
+            return
+        counts = [_runs(self.make(), toy_training_data(**size)) for size in (few, many)]
+        line = max(counts[1], key=lambda line: counts[1][line] - counts[0][line], default=0)
+        assert counts[1][line] - counts[0][line] < MORE, (
+            f"line {line} ran {counts[0][line]} times on 20 users and items and {counts[1][line]} times on {20 + MORE}:"
+            " take all users at once, by numpy or scipy.sparse; a loop of Python is too slow for a million"
         )
 
     def test_settings_to_try_are_options(self) -> None:
@@ -334,6 +359,25 @@ def _arrays(data: TrainingData) -> dict[str, NDArray[Any]]:
 
 
 N_USERS, N_ITEMS = 12, 40
+
+
+def _runs(scorer: Scorer, data: TrainingData) -> Counter[int]:
+    """Fit a scorer; return how often each line of the file of its class ran."""
+    runs, file, before = Counter[int](), inspect.getsourcefile(type(scorer)), sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        if frame.f_code.co_filename != file:
+            return None
+        if event in ("call", "line"):
+            runs[frame.f_lineno] += 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        scorer.fit(data, seed=1)
+    finally:
+        sys.settrace(before)
+    return runs
 
 
 def toy_rerank_data(seed: int = 0) -> RerankData:

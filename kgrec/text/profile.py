@@ -17,6 +17,7 @@ from kgrec.config import Config
 from kgrec.data.dataset import Dataset
 from kgrec.plugin.domain import DEFAULT_ACTION_WEIGHTS, LOVE, Domain
 from kgrec.plugin.generation import Evidence, Interest
+from kgrec.shown import html_table
 from kgrec.text.sanitize import plain, safe_name
 from kgrec.text.sentiment import polarity
 from kgrec.text.terms import TermIndex
@@ -101,6 +102,12 @@ class UserProfile:
     own_words: tuple[str, ...] = ()
     incidence: csc_array | None = field(default=None, repr=False, compare=False)
     columns: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """Return the interests as a table, for notebooks."""
+        rows = ((one.name, one.kind, f"{one.weight:.3f}", one.count) for one in self.interests)
+        told = f"{self.user_id}: {len(self.history)} items" if self.user_id else f"{len(self.history)} items"
+        return html_table(("interest", "kind", "weight", "items"), rows, told)
 
     def touched_with(self, key: str) -> list[Touched]:
         """Return the touched items that have the entity of this key, strongest first."""

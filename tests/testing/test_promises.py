@@ -52,6 +52,12 @@ class MisspeltSpace(Popularity):
         return {"dampign": Real(0.1, 1.0)}
 
 
+class Looping(Popularity):
+    def fit(self, data, *, seed):
+        self.counts = [data.matrix[user].sum() for user in range(data.n_users)]
+        return super().fit(data, seed=seed)
+
+
 class Printing(Popularity):
     def fit(self, data, *, seed):
         print("epoch 1")
@@ -140,6 +146,7 @@ BROKEN = [
     (ScorerContract, Misspelt, "test_settings_to_try_are_options", "tries 'dampign', which is no option"),
     (ScorerContract, MisspeltSpace, "test_settings_to_try_are_options", "tries 'dampign', which is no option"),
     (ScorerContract, Printing, "test_prints_nothing", "prints 'epoch 1.*self.progress"),
+    (ScorerContract, Looping, "test_fit_takes_no_user_or_item_by_itself", "ran 2[0-9] times on 20.*all users at once"),
     (ScorerContract, SameForNewcomers, "test_new_users_differ_as_users_do", "same of everybody.*profile.items"),
     (TextEncoderContract, OptionBlind, "test_fingerprint_tells_options", "changes the vectors and not the fingerprint"),
     (RerankerContract, Dropping, "test_keeps_something", "drops every candidate"),
