@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import kgrec
 from kgrec import testing
+from kgrec.plugin import files as files_module
 from kgrec.plugin import protocols, spec
+from kgrec.plugin.domain import ACTIONS, AGAINST, DEFAULT_ACTION_WEIGHTS
 from kgrec.plugin.scaffolding import KINDS, new_plugin
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -182,6 +185,8 @@ def _part(kind: str) -> str:
             "## What it may do besides\n\nFound by looking at the class; nothing needs to be inherited.\n\n"
             + "\n".join(_source(each) for each in more)
         )
+    if kind == "domain":
+        pieces += [*_known_relations(), *_known_actions()]
     pieces += [
         f"## A whole one\n\n{''.join(_example(kind))}",
         f"## The contract: `{about.contract}`\n\n{prose(contract.__doc__)}\n\n"
@@ -194,6 +199,26 @@ def _part(kind: str) -> str:
         + "\n",
     ]
     return "\n".join(pieces)
+
+
+def _known_relations() -> Iterator[str]:
+    """Yield what a relation type has that a domain need only name."""
+    told = tomllib.loads((Path(files_module.__file__).parent / "common.toml").read_text(encoding="utf-8"))
+    yield "## Relation types that kgrec knows\n"
+    yield "| name | inverse | leads to | salience | label |\n|---|---|---|---|---|"
+    for name in told:
+        relation = files_module.read_relation("kgrec", name, {})
+        yield f"| `{name}` | `{relation.inverse}` | {relation.tail} | {relation.salience:g} | {relation.label} |"
+    yield ""
+
+
+def _known_actions() -> Iterator[str]:
+    """Yield the actions and their weights."""
+    yield "## Actions\n\n| action | weight | |\n|---|---|---|"
+    for action in ACTIONS:
+        why = "speaks against the item" if action in AGAINST else "what was shown" if action == "impression" else ""
+        yield f"| `{action}` | {DEFAULT_ACTION_WEIGHTS[action]:g} | {why} |"
+    yield ""
 
 
 def _example(kind: str) -> Iterator[str]:

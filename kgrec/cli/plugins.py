@@ -43,9 +43,10 @@ def plugins(
 
 
 def _check(run: CommandLineRun) -> None:
+    from kgrec.generate.template import unreadable
     from kgrec.plugin.checking import check_plugins
 
-    found = check_plugins(run.manager.afresh())
+    found = check_plugins(run.manager.afresh(), unreadable)
     records = [asdict(each) for each in found]
 
     def show() -> None:

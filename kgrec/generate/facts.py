@@ -265,7 +265,9 @@ class FactBook:
                 continue
             number = _NUMBER.fullmatch(text)
             if date := _ISO_DATE.fullmatch(text):
-                found.append(Fact("", "date", name, _date(date, self._language), label, source=source, subject=item_id))
+                found.append(
+                    Fact("", "date", name, _date(date, self._language), label, "", None, (text,), source, item_id)
+                )
             elif number:
                 figure = float(text.replace(",", ""))
                 shown = get_language(self._language).figures(f"{figure:.10g}" if text.endswith(".0") else text)

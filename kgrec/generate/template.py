@@ -39,7 +39,7 @@ from kgrec.errors import PluginError
 from kgrec.generate.gist import gist, inside
 from kgrec.graph.titles import short
 from kgrec.languages.language import LISTED, Language, beside, get_language
-from kgrec.plugin.domain import TextKind
+from kgrec.plugin.domain import Domain, TextKind
 from kgrec.plugin.generation import MAIN, Fact, TextRequest
 from kgrec.plugin.protocols import LanguageModel
 from kgrec.text.tokens import han, tokenize, words
@@ -479,6 +479,18 @@ def kind_phrases(kind: TextKind, code: str, variant: str = MAIN) -> Phrases | No
     if target is None:
         return None
     return _planned(target, kind.plan, code) if kind.plan else load_phrases(target)
+
+
+def unreadable(domain: Domain) -> list[str]:
+    """Return what is wrong with the phrases of a domain: files that cannot be read, sections that there are none of."""
+    found = []
+    for kind, code in ((one, code) for one in domain.kinds for code in one.phrases):
+        language, _, variant = code.partition("@")
+        try:
+            kind_phrases(kind, language, variant or MAIN)
+        except PluginError as error:
+            found.append(f"kind {kind.name!r}: {error.message} ({error.hint})" if error.hint else error.message)
+    return list(dict.fromkeys(found))
 
 
 def kind_text(kind: TextKind, code: str, variant: str = MAIN) -> str:

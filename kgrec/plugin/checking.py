@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from kgrec.errors import KgrecError, MissingExtraError
+from kgrec.plugin.domain import Domain
 from kgrec.plugin.manager import BUILTIN, OFFERS, PluginInfo, PluginManager
 from kgrec.plugin.options import WithOptions, option_defaults
 from kgrec.plugin.spec import Spec
@@ -38,14 +40,22 @@ class Finding:
     fault: bool
 
 
-def check_plugins(manager: PluginManager) -> list[Finding]:
-    """Import everything that plugins offer and say what is wrong; kgrec's own plugin is left out."""
+def check_plugins(manager: PluginManager, words: Callable[[Domain], Sequence[str]]) -> list[Finding]:
+    """Import everything that plugins offer and say what is wrong; kgrec's own plugin is left out.
+
+    Args:
+        manager: the plugins.
+        words: says what is wrong with the phrases of a domain.
+    """
     found = [Finding(info.name, f"not in use: {info.error}", True) for info in manager.broken()]
     for kind in OFFERS:
         registry = manager.registry(kind)
         for name, item in registry.items():
             owner = registry.owner(name)
-            if owner == BUILTIN or not isinstance(item, Spec):
+            if owner == BUILTIN:
+                continue
+            if isinstance(item, Domain):
+                found += [Finding(owner, f"{kind} {name!r}: {what}", True) for what in words(item)]
                 continue
             found += [Finding(owner, f"{kind} {name!r}: {what}", fault) for what, fault in _imported(kind, item)]
     found += [Finding("offers", problem.message, True) for problem in manager.problems]
@@ -132,10 +142,28 @@ def described(manager: PluginManager, name: str) -> list[dict[str, Any]]:
                     "plugin": manager.named(owner).replace("'", ""),
                     "summary": item.summary,
                     "target": item.target if spec else "",
-                    "options": _options(item) if spec and kind != "command" else {},
+                    "options": _of_domain(item) if not spec else _options(item) if kind != "command" else {},
                 }
             )
     return records
+
+
+def _of_domain(domain: Domain) -> dict[str, Any]:
+    """Return what was read of a domain's files, each as a line."""
+    columns = [
+        f"{role}.{field} {'/'.join(n)}" for role, fields in domain.columns.items() for field, n in fields.items()
+    ]
+    told = {
+        "columns": columns,
+        "actions": [f"{action} {weight:g}" for action, weight in domain.action_weights.items()],
+        "action_words": [f"{word} {action}" for word, action in domain.action_words.items()],
+        "relations": [relation.name for relation in domain.relation_types],
+        "attributes": list(domain.attributes),
+        "languages": list(domain.item_noun),
+        "kinds": [f"{k.name} ({' '.join(code for code in k.phrases if '@' not in code)})" for k in domain.kinds],
+        "sample": [domain.sample] if domain.sample else [],
+    }
+    return {name: ", ".join(values) for name, values in told.items() if values}
 
 
 def _options(spec: Spec) -> dict[str, Any]:

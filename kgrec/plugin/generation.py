@@ -49,7 +49,7 @@ class Fact:
         label: how the relation reads in the request's language: ``directed by``; of a history, the verb: ``watched``.
         unit: of a number, in the request's language: ``minutes``.
         number: the value of a number; of an interest, how many touched items share it.
-        aliases: other names under which ``value`` may appear.
+        aliases: other names under which ``value`` may appear; of a date, as it stands in the data: ``2026-07-05``.
         source: where it stands: ``films.csv:2``, ``graph.ttl``, ``interactions``.
         subject: id of the item it is about.
         shares: of a history, the values that the item it is told for has in common with it: ``Ada Orbit``, ``Drama``.
