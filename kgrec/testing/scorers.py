@@ -365,7 +365,7 @@ def _runs(scorer: Scorer, data: TrainingData) -> Counter[int]:
     """Fit a scorer; return how often each line of the file of its class ran."""
     runs, file, before = Counter[int](), inspect.getsourcefile(type(scorer)), sys.gettrace()
 
-    def trace(frame: FrameType, event: str, _: object) -> object:
+    def trace(frame: FrameType, event: str, _: object) -> Any:
         if frame.f_code.co_filename != file:
             return None
         if event in ("call", "line"):
