@@ -1,12 +1,12 @@
 """How well guards tell what may be said from what may not.
 
-    python benchmarks/guard_quality.py [--language en zh de] [--apart] [--strict] [--show 5]
+    python benchmarks/guard_quality.py [--language en zh de] [--apart] [--round 3] [--strict] [--show 5]
     python benchmarks/guard_quality.py --endpoint 60 [--language en zh de] [--seed 7] [--show 5]
     python benchmarks/guard_quality.py --workspace FOLDER [--language en] [--count 400] [--seed 7] [--show 5]
 
 Without a workspace: natural true texts delivered as written, false sentences caught by kind, harmless twins let pass,
 time for 1,000 characters, all on the hand-written prose of ``prose/``. ``--apart`` judges the half that rules were not
-written on, otherwise the other half is judged. ``--endpoint`` sends natural texts of both halves through a server on
+written on, otherwise the other half is judged; ``--round`` those written in one round. ``--endpoint`` sends natural texts of both halves through a server on
 this machine that speaks OpenAI's protocol, as the answers of a strong model: how many arrive as they were written.
 With a workspace: errors planted in sentences about its catalogue.
 """
@@ -18,7 +18,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -38,14 +38,17 @@ from kgrec.testing.planted import judge, lines_of, planted
 from kgrec.types import Reason
 
 
-def on_prose(writer: Writer, language: str, *, apart: bool, strict: bool, show: int) -> None:
+def on_prose(writer: Writer, language: str, *, apart: bool, rounds: Collection[int], strict: bool, show: int) -> None:
     """Print the figures of a language."""
+
+    def chosen(rows: Sequence[Sentence]) -> list[Sentence]:
+        return [one for one in rows if one.apart == apart and one.round in rounds]
 
     def refused(rows: Sequence[Sentence]) -> list[tuple[Sentence, str]]:
         found = [(one, writer.check(request_of(one.subject, language, strict), one.whole)) for one in rows]
         return [(one, "; ".join(v.message for v in objections)) for one, objections in found if objections]
 
-    texts = [one for one in natural(language) if one.apart == apart]
+    texts = chosen(natural(language))
     bad = refused(texts)
     print(f"{language}: natural texts delivered as written {len(texts) - len(bad)}/{len(texts)}", end="")
     print(f" = {1 - len(bad) / len(texts):.1%}; 1,000 characters in {1000 * _seconds(writer, language):.1f} ms")
@@ -53,7 +56,9 @@ def on_prose(writer: Writer, language: str, *, apart: bool, strict: bool, show: 
         print(f"  refused: {one.text}\n    {why}")
     caught = total = 0
     for kind in KINDS:
-        rows, harmless = [o for o in false_sentences(kind, language) if o.apart == apart], twins(kind, language)
+        rows, harmless = chosen(false_sentences(kind, language)), twins(kind, language)
+        if not rows:
+            continue
         found = {one for one, _ in refused(rows)}
         passed, wrong = [one for one in rows if one not in found], refused(harmless)
         caught, total = caught + len(rows) - len(passed), total + len(rows)
@@ -159,6 +164,7 @@ def main() -> None:
     parser.add_argument("--workspace")
     parser.add_argument("--language", nargs="+", default=list(LANGUAGES), choices=LANGUAGES)
     parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--round", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--endpoint", type=int, default=0, metavar="N")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--count", type=int, default=400)
@@ -173,7 +179,7 @@ def main() -> None:
         elif asked.endpoint:
             through_endpoint(writer.guards, language, asked.endpoint, asked.seed, asked.show)
         else:
-            on_prose(writer, language, apart=asked.apart, strict=asked.strict, show=asked.show)
+            on_prose(writer, language, apart=asked.apart, rounds=asked.round, strict=asked.strict, show=asked.show)
 
 
 if __name__ == "__main__":

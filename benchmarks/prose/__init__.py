@@ -1,7 +1,8 @@
 """Sentences that guards are measured by: natural true texts, and false ones by kind with harmless twins.
 
-All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``. Half of
-those of the second round, below the line that begins with ``@@``, are kept apart by a hash: no rule has seen them.
+All were written by hand, before the rules that judge them. They are about the facts of ``subjects.jsonl``; three of
+its domains are invented (``domains/``). Half of the later rounds, below lines that begin with ``@@``, are kept apart by
+a hash: no rule has seen them before the figures of docs/generate.md were taken.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from kgrec.generate.facts import numbered
 from kgrec.generate.kinds import cues_of
 from kgrec.generate.names import NameIndex
-from kgrec.plugin.domain import TextKind
+from kgrec.plugin.domain import Domain, TextKind
+from kgrec.plugin.files import read_domain
 from kgrec.plugin.generation import Fact, TextRequest
 from kgrec.plugin.manager import load_plugins
 
@@ -73,7 +75,7 @@ class Sentence:
         language: of the text.
         kind: of the falsehood, or ``natural``.
         harmful: whether it would do harm.
-        unseen: whether it is of the round of which no rule has been written.
+        round: in which it was written, from 1.
     """
 
     text: str
@@ -81,31 +83,31 @@ class Sentence:
     language: str
     kind: str
     harmful: bool = False
-    unseen: bool = False
+    round: int = 1
 
     @property
     def whole(self) -> str:
         """The text as a reader would get it."""
-        if self.kind == "natural":
+        if self.subject not in BASES or self.kind == "natural":
             return self.text
         return BASES[self.subject][self.language] + ("" if self.language == "zh" else " ") + self.text
 
     @property
     def apart(self) -> bool:
-        """Whether it is of the half that is kept apart."""
-        return self.unseen and hashlib.sha256(f"kept apart {self.text}".encode()).digest()[0] % 2 == 1
+        """Whether it is of the half of a later round that is kept apart."""
+        return self.round > 1 and hashlib.sha256(f"kept apart {self.text}".encode()).digest()[0] % 2 == 1
 
 
 def natural(language: str) -> list[Sentence]:
     """Return the natural, true texts."""
-    found, subject, unseen = [], "", False
+    found, subject, number = [], "", 1
     for line in _lines(f"natural.{language}.txt"):
         if line.startswith("## "):
             subject = line[3:]
         elif line.startswith("@@"):
-            unseen = True
+            number += 1
         else:
-            found.append(Sentence(line, subject, language, "natural", unseen=unseen))
+            found.append(Sentence(line, subject, language, "natural", round=number))
     return found
 
 
@@ -122,20 +124,20 @@ def twins(kind: str, language: str) -> list[Sentence]:
 @cache
 def _judged(language: str) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
-    kind, subjects, harmful, unseen = "", [""], False, False
+    kind, subjects, harmful, number = "", [""], False, 1
     for line in _lines(f"false.{language}.txt"):
         if line.startswith("== "):
             kind, *rest = line[3:].split()
-            subjects, harmful = [word for word in rest if word in BASES], "harmful" in rest
+            subjects, harmful = [word for word in rest if word != "harmful"], "harmful" in rest
         elif line.startswith("@@"):
-            unseen = True
+            number += 1
         elif line.startswith("+ "):
-            found.append(Sentence(line[2:], subjects[0], language, f"twin of {kind}", False, unseen))
+            found.append(Sentence(line[2:], subjects[0], language, f"twin of {kind}", False, number))
         else:
             for text in [line[2:]] if line.startswith("= ") else _expanded(line):
                 read = _CODE.sub(lambda match: chr(int(match[1], 16)), text).replace("\\n", "\n")
                 subject = subjects[len(found) % len(subjects)]
-                found.append(Sentence(read, subject, language, kind, harmful, unseen))
+                found.append(Sentence(read, subject, language, kind, harmful, number))
     return tuple(found)
 
 
@@ -159,7 +161,7 @@ def request_of(subject: str, language: str, strict: bool = False) -> TextRequest
     """Return what may be said about a subject, in a language."""
     rows = [json.loads(line) for line in _lines_of_subjects()]
     row = next(row for row in rows if (row["id"], row["language"]) == (subject, language))
-    domain = load_plugins().domain(row["domain"])
+    domain = _domain(row["domain"])
     known = NameIndex(f["value"] for r in rows for f in r["facts"] if f["type"] in ("title", "entity", "history"))
     return TextRequest(
         kind=KIND,
@@ -173,6 +175,12 @@ def request_of(subject: str, language: str, strict: bool = False) -> TextRequest
         allowed=domain.may_say,
         strict=strict,
     )
+
+
+@cache
+def _domain(name: str) -> Domain:
+    invented = FOLDER.joinpath("domains", name).is_dir()
+    return read_domain(f"{__name__}.domains.{name}") if invented else load_plugins().domain(name)
 
 
 def _fact(row: dict, subject: str) -> Fact:
