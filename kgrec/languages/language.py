@@ -82,6 +82,8 @@ class Grammar(_Table):
     article: Article | None = None
     possessive: str = ""
     """What a name takes as an owner; cut before words are compared."""
+    attributive: str = ""
+    """The particle between what is said of a thing and the thing, where words are not spaced."""
     endings: tuple[str, ...] = ()
     """Of inflected words, those to be tried first in front; cut before words are compared."""
 
@@ -94,6 +96,10 @@ class NumberWords(_Table):
     digits: dict[str, int] = {}
     """Characters that make up numbers, in front of one of ``counters``."""
     counters: tuple[str, ...] = ()
+    ordinal: str = ""
+    """What before a number makes it one of a row."""
+    half: str = "(?!)"
+    """What adds a half to the number before it."""
     suffixes: tuple[str, ...] = ()
     """What may be joined to a number in figures: ``3rd``."""
     behind: tuple[str, ...] = ()

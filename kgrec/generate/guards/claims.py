@@ -13,6 +13,7 @@ from kgrec.generate.guards.evidence import Told, clause_around, of_assertions, o
 from kgrec.generate.guards.names import of_names
 from kgrec.generate.guards.patterns import Patterns, all_ordinary, ordinary_of, patterns_of
 from kgrec.generate.guards.reader import of_the_reader
+from kgrec.generate.guards.retold import of_retelling
 from kgrec.generate.names import COVER, ONE, PLACE, PLACED, Span, masked, placed, right_before, spans_of, told_key
 from kgrec.languages import languages
 from kgrec.plugin.generation import Fact, TextRequest, Violation
@@ -54,6 +55,7 @@ class Claims(Configured):
             *of_assertions(request, told, idle),
             *_negations(patterns, told, idle),
             *_flipped(patterns, told, idle),
+            *of_retelling(told, held, covered),
             *_relations(patterns, request, spans, text),
             *of_the_reader(patterns, told, held, named, text),
             *of_names(patterns, request, named, text),
@@ -120,15 +122,16 @@ def _flipped(patterns: Patterns, told: Told, covered: str) -> Iterator[Violation
 
     Or what they say the opposite of: "the first lesson" does what "the last lesson" does.
     """
-    denied = [words for behind in denials(told.told) if len(words := told.first_words(behind, 3)) > 1]
-    opposed = told.opposed
-    if not denied and not opposed:
+    behind = denials(told.told)
+    denied = [words for one in behind if len(words := told.first_words(one, 3)) > 1]
+    things, opposed = told.things_of(behind), told.opposed
+    if not denied and not things and not opposed:
         return
     for clause in _CLAUSE.split(covered):
         if "?" in clause or patterns.search("negation", clause):
             continue
         said = told.first_words(clause, len(clause))
-        turned = opposed.intersection(pairwise(said))
+        turned = opposed.intersection(pairwise(said)) or any(thing in clause for thing in things)
         if turned or any(len(stems & set(said)) * 3 >= len(stems) * 2 for stems in map(frozenset, denied)):
             yield Violation("claims", f"the facts deny what is stated in {clause.strip()!r}", clause.strip()[:40])
 

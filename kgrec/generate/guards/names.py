@@ -29,12 +29,12 @@ class Entities:
         told, said = told_key(held), told_of(request, held)
         other = [(m.start, m.end) for m in said.synonyms.mentions(text) if m.group in said.groups]
         found: dict[tuple[int, int], str] = {}
-        for start, end in self._suspects(request, spans, text, lambda word: name_key(word) in told or said.means(word)):
+        for start, end in self._suspects(request, spans, text, lambda w: name_key(w) in told or said.knows(w)):
             name = text[start:end]
             inside = any(s <= start and end <= e for s, e in found)
             whole = _whole_name(text, start, end, spans)
             known = name_key(name) in told and name_key(whole) in told
-            renamed = said.means(name) or any(s <= start and end <= e for s, e in other)
+            renamed = said.knows(name) or any(s <= start and end <= e for s, e in other)
             if not inside and name_key(name) and not known and not renamed:
                 found[start, end] = whole
         return [Violation("entities", f"{name!r} is not in the facts", name) for _, name in sorted(found.items())]
@@ -101,6 +101,7 @@ def _capitalised(request: TextRequest, covered: str, told: Callable[[str], bool]
     units = {word for one in patterns_of(request.language).language.units.values() for word in one}
     ordinary, patterns = ordinary_of(request.kind, request.language), patterns_of(request.language)
     always, alone = patterns.any_of("capitals"), patterns.compiled("lone_names", mixed=False)
+    stems = told_of(request, tuple(request.facts)).sentences
     for start, end in _runs(patterns, covered, bool(alone) and not request.strict):
         parts = words(covered[start:end])
         if _START.search(right_before(covered, start)) and parts:
@@ -110,7 +111,9 @@ def _capitalised(request: TextRequest, covered: str, told: Callable[[str], bool]
                 parts = parts[1:]
         named = [part for part in parts if part[:1].isupper() and part not in always and part.lower() not in units]
         strange = [part for part in named if not (told(part) or ordinary.holds(part, request.noun))]
-        if len(strange) < 2 and alone and not (len(named) == 1 and alone[0].search(right_before(covered, start))):
+        if alone:  # nouns are joined
+            strange = [part for part in strange if not ordinary.compounds(part, stems)]
+        if len(strange) < 2 and alone and not (strange and len(named) == 1 and alone[0].search(right_before(covered, start))):
             continue  # a noun, or one beside a word that is known
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
@@ -175,6 +178,11 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
                 _tells(patterns, request, said) or (noun and _is_somebody(patterns, request, said))
             ):
                 return match[0].partition(match["said"])[0].strip(" ,") + f" {said}"
+    for pattern in patterns.compiled("said_before", mixed=False):
+        match = pattern.search(right_before(covered, span.start))
+        if match and rest[:1] in ",，" and _tells(patterns, request, match["said"]):
+            if _is_somebody(patterns, request, match["said"]):
+                return match["said"]
     if (match := patterns.match("does", rest)) and not _makes(patterns, request, span):
         return match[0].strip()
     match = _NEXT.match(rest)
@@ -221,7 +229,7 @@ def _makes(patterns: Patterns, request: TextRequest, span: Span) -> bool:
 
 def _is_somebody(patterns: Patterns, request: TextRequest, said: str) -> bool:
     """Say whether a phrase behind an article calls somebody what no relation and no word for roles does."""
-    nouns = [word for word in words(said.partition(" you ")[0]) if word.lower() not in patterns.language.little_words]
+    nouns = [word for word in words(re.split(patterns.own.before_reader, said)[0]) if word.lower() not in patterns.language.little_words]
     stem = ordinary_of(request.kind, request.language).stem
     roles = {word for one in patterns.family for word in one.language.phrases("claims/roles")}
     cued = {word for cues in request.cues.values() for cue in cues for word in words(cue)}

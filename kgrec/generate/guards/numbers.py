@@ -64,7 +64,7 @@ class Numbers(Configured):
         family, patterns = get_language(request.language).family, patterns_of(request.language)
         behind = {word for one in family for word in (*one.numbers.suffixes, *one.numbers.behind)}
         told = _squeezed(" ".join(f"{fact.value} {fact.unit} {' '.join(fact.aliases)}" for fact in facts))
-        counted = _Counted.of(facts)
+        counted = _Counted.of(tuple(facts), request.language)
 
         def borne_out(n: Number) -> bool:
             before = text[max(n.start - 40, 0) : n.start]
@@ -102,7 +102,8 @@ class _Counted:
     Attributes:
         interests: how many items of the history have to do with something.
         touched: so many items of the history are known by name.
-        listed: numbers of names that one relation has, of items with which the reader did one thing.
+        listed: numbers of names that one relation has, of items with which the reader did one thing, of what a
+            description names in a row.
     """
 
     interests: frozenset[float]
@@ -110,12 +111,13 @@ class _Counted:
     listed: frozenset[float]
 
     @classmethod
-    def of(cls, facts: Sequence[Fact]) -> _Counted:
+    def of(cls, facts: Sequence[Fact], code: str) -> _Counted:
         rows = [fact for fact in facts if fact.type in ("entity", "history")]
         listed = Counter((fact.type, fact.label) for fact in rows)
         touched = sum(fact.type == "history" for fact in rows)
         interests = frozenset(f.number for f in facts if f.type == "interest" and f.number is not None)
-        return cls(interests, touched, frozenset(float(n) for n in listed.values() if n > 1))
+        told = (m[0].count(_comma(code)) + 2 for f in facts if f.type == "text" for m in _rows(code).finditer(f.value))
+        return cls(interests, touched, frozenset(map(float, (*(n for n in listed.values() if n > 1), *told))))
 
     def holds(self, said: Number, text: str, request: TextRequest, *, of_reader: bool) -> bool:
         """Say whether a number counts what facts are as many as; in figures only where it counts items."""
@@ -125,19 +127,36 @@ class _Counted:
         of_items = (said.value in self.interests or known) and _counts_items(text, said, request)
         if of_items or (known and of_reader):
             return True
-        worded = not any(map(str.isdigit, text[said.start : said.end]))
-        return worded and (known or said.value in self.listed or said.value == self.touched + 1 > 2)
+        if any(map(str.isdigit, text[said.start : said.end])):
+            return False
+        alone = not text[said.end :].lstrip(" ")[:1].isalpha()  # "both of them rated, and this one makes it three."
+        ordinal = get_language(request.language).numbers.ordinal
+        alone = alone or (bool(ordinal) and text[: said.start].endswith(ordinal))
+        return said.value in self.listed or (alone and (known or said.value == self.touched + 1 > 2))
+
+
+def _comma(code: str) -> str:
+    return get_language(code).punctuation.comma.strip()
+
+
+@cache
+def _rows(code: str) -> re.Pattern[str]:
+    """Names in a row: "Sweden, Finland and Estonia"."""
+    comma, joined = re.escape(_comma(code)), re.escape(get_language(code).punctuation.and_.strip())
+    one = r"[^\s,.;:、。，；]{1,12}" if not get_language(code).spaced else r"[\w'’-]+"
+    return re.compile(rf"{one}(?:{comma}\s?{one})+,?\s?{joined}\s?{one}")
 
 
 def _bounded(patterns: Patterns, before: str, said: Number, fact: Number) -> bool:
     """Say whether a number is a bound that a fact keeps, and comes near to: "less than twenty" of 18.50."""
     hours = "hour" in said.units and "minute" in fact.units
+    near = 0.85 if patterns.search("nearly", before) else 0.6
     of_years = "year" in fact.units and fact.value > 1500
     if of_years or (said.units and fact.units and not (hours or said.units & fact.units)):
         return False
     value = said.value * 60 if hours else said.value
     below, above = (patterns.search(name, before) for name in ("below", "above"))
-    return bool((below and 0.6 * value <= fact.value < value) or (above and value < fact.value <= 1.6 * value))
+    return bool((below and near * value <= fact.value < value) or (above and value < fact.value <= 1.6 * value))
 
 
 def _swapped(facts: Sequence[Fact], text: str) -> Iterator[str]:
@@ -190,12 +209,13 @@ def numbers_in(text: str, code: str) -> Iterator[Number]:
         yield Number(match.start(), match.end(2), float(plain), _units(sign) | _units(word), decimals)
     for match in _worded(code).finditer(text):
         value = _worded_value(match[1].lower(), code)
-        yield Number(match.start(), match.end(1), value, _units(match[2] or ""), 0)
+        half = 0.5 if match["half"] else 0.0
+        yield Number(match.start(), match.end("half" if half else 1), value + half, _units(match["unit"] or ""), 0)
     for one in language.family:
         for match in _counted(one.code).finditer(text):
-            value = _composed(match[1], one.numbers.digits)
+            value = _composed(match[1], one.numbers.digits) + (0.5 if match["half"] else 0.0)
             if value != 1:  # 一部, 一位: an article
-                yield Number(match.start(), match.end(1), float(value), _units(match[2]), 0)
+                yield Number(match.start(), match.end(1), value, _units(match["unit"]), 0)
 
 
 @cache
@@ -217,7 +237,9 @@ def _worded(code: str) -> re.Pattern[str]:
     worded, large = "|".join(numbers), "|".join(word for word, value in numbers.items() if value in _POWERS)
     tens = "|".join(word for word, value in numbers.items() if 20 <= value < 100 and value % 10 == 0)
     parts = rf"(?:(?:{tens})-(?=\w)|\w+und(?={tens})|(?:{worded})[\s-]*(?=(?:{large})))*(?:{worded})"
-    return re.compile(rf"\b({parts})\b(?:[\s-]+([A-Za-z]+))?" if tens and large else "(?!)", re.I)
+    half = get_language(code).numbers.half
+    pattern = rf"\b({parts})(?P<half>{half})?\b(?:[\s-]+(?P<unit>[A-Za-z]+))?"
+    return re.compile(pattern if tens and large else "(?!)", re.I)
 
 
 def _worded_value(written: str, code: str) -> float:
@@ -237,7 +259,7 @@ def _counted(code: str) -> re.Pattern[str]:
     """Numbers made up of digits in words, before what they count."""
     numbers = get_language(code).numbers
     digits, counters = "".join(numbers.digits), "|".join(numbers.counters)
-    return re.compile(f"([{digits}]+)({counters})" if digits else "(?!)")
+    return re.compile(f"([{digits}]+)(?P<half>{numbers.half})?(?P<unit>{counters})" if digits else "(?!)")
 
 
 def _units(word: str) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -49,6 +49,8 @@ class Claimed(BaseModel):
     below: str = _NEVER
     """What stands right before a number that is more than is so, :attr:`above`: less."""
     above: str = _NEVER
+    nearly: str = _NEVER
+    """What stands before a number of which only a little is wanting; :attr:`below` finds it, too."""
     vague: str = _NEVER
     """What stands right before a number that counts nothing: "an hour or two"."""
     negation: str = _NEVER
@@ -85,6 +87,8 @@ class Claimed(BaseModel):
     """How it goes on to say that the reader knows it."""
     said: tuple[str, ...] = ()
     """What says something, the group ``said``, of the name before it."""
+    said_before: str = _NEVER
+    """What says something, the group ``said``, of the name behind it."""
     does: str = _NEVER
     """Verbs behind a name that always do."""
     of_a_noun: str = _NEVER
@@ -97,6 +101,10 @@ class Claimed(BaseModel):
     """What a reader can have done."""
     did: tuple[str, ...] = ()
     """The reader did something, the group ``deed``, with ``<names>``."""
+    fond: str = _NEVER
+    """The reader is fond of ``<names>``."""
+    before_reader: str = _NEVER
+    """Where a clause about the reader begins that has no conjunction: "the film | you liked"."""
     did_it: tuple[str, ...] = ()
     """The reader did something with what was named last."""
     and_did_it: str = _NEVER
@@ -257,6 +265,11 @@ class Ordinary:
         if word.lower() in self.counted:
             return True
         return self.stem(word) in stems or (bool(parts) and all(part in stems or part == of_noun for part in parts))
+
+    def compounds(self, word: str, told: Collection[str]) -> bool:
+        """Say whether a word ends in one that states nothing or is told: ``Mitternacht``."""
+        ends = (self.stem(word[at:]) for at in range(3, len(word) - 3))
+        return any(end in self.stems or end in told for end in ends if len(end) > 3)
 
     def says_nothing(self, word: str, noun: str) -> bool:
         """Say whether a word is grammar, a number, a word for any item, or of the kind's own phrases."""

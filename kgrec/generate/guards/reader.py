@@ -23,6 +23,7 @@ def of_the_reader(
     """
     covered = masked(text, spans)
     yield from _named(patterns, spans, text)
+    yield from _fond(patterns, facts, spans, text)
     for match in _of_it(patterns, covered):
         if not _did(match["deed"], _last_item(spans, match.start())) and not _by_noun(told, facts, match, covered):
             yield _untold(match[0])
@@ -53,6 +54,15 @@ def _named(patterns: Patterns, spans: Sequence[Span], text: str) -> Iterator[Vio
             if not _did(match["deed"], span) and (told or not _shared(span)):
                 name = text[span.start : span.end]
                 yield Violation("claims", f"the facts do not say that the reader {match['deed']} {name!r}", name)
+
+
+def _fond(patterns: Patterns, facts: Sequence[Fact], spans: Sequence[Span], text: str) -> Iterator[Violation]:
+    """Whom the reader is said to be fond of: what their history or their interests have to do with."""
+    shared = {value for fact in facts if fact.type == "history" for value in fact.shares}
+    for match in patterns.find("fond", placed(text, spans)):
+        for span in (spans[number] for number in map(int, re.findall(PLACE, match["names"]))):
+            if not (_known(span) or _shared(span) or any(fact.value in shared for fact in span.facts)):
+                yield _untold(match[0].replace(match["names"], text[span.start : span.end]))
 
 
 def _did(verb: str, span: Span | None) -> bool:
