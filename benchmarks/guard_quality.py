@@ -6,8 +6,9 @@
 
 Without a workspace: natural true texts delivered as written, false sentences caught by kind, harmless twins let pass,
 time for 1,000 characters, all on the hand-written prose of ``prose/``. ``--apart`` judges the half that rules were not
-written on, otherwise the other half is judged; ``--round`` those written in one round. ``--endpoint`` sends natural texts of both halves through a server on
-this machine that speaks OpenAI's protocol, as the answers of a strong model: how many arrive as they were written.
+written on, otherwise the other half is judged; ``--round`` those written in one round. ``--endpoint`` sends natural
+texts of both halves through a server on this machine that speaks OpenAI's protocol, as the answers of a strong model:
+how many arrive as they were written.
 With a workspace: errors planted in sentences about its catalogue.
 """
 

@@ -111,10 +111,12 @@ def _one_name(written: str, owners: Sequence[Fact]) -> bool:
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:
-    """Return ``text`` of the same length with every span covered."""
+    """Return ``text`` of the same length with every span covered; spans are in order."""
+    parts, at = [], 0
     for span in spans:
-        text = text[: span.start] + COVER * (span.end - span.start) + text[span.end :]
-    return text
+        parts += (text[at : span.start], COVER * (span.end - span.start))
+        at = span.end
+    return "".join((*parts, text[at:]))
 
 
 def placed(text: str, spans: Sequence[Span]) -> str:

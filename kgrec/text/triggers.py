@@ -10,6 +10,9 @@ from kgrec.languages.language import HAN
 
 _STARTS = re.compile(rf"(?<!\w)\w|(?<=[{HAN}])[^\W{HAN}]|[{HAN}]")
 _PIECES = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|[()|]")
+_BEHIND = re.compile(r"(?:[(][?]<[!=][^()]*[)])+")
+_OPENS = re.compile(r"[(][?]:\^[|][(][?]<=[^()]*[)](?:[|][(][?]<=[^()]*[)])*[)](?=[^\W\d_])")
+"""What looks behind, and takes nothing of what follows; what stands at the beginning of sentences and clauses."""
 _FIRST = re.compile(r"(?:\\b)?(?:[(][?]:)?")
 
 
@@ -28,12 +31,19 @@ class Triggers:
 
     @cached_property
     def _by_start(self) -> dict[str, re.Pattern[str]]:
-        """First letters (up to three) -> the patterns that begin so; empty: those tried anywhere."""
+        """First letters (up to three) -> the patterns that begin so."""
         found: dict[str, list[str]] = {}
-        for part in self._parts:
+        for part in (one for whole in self._parts for one in _distributed(whole)):
             for start in _starts(part):
                 found.setdefault(start, []).append(part)
+        found.pop("", None)
         return {start: re.compile("|".join(parts), re.I | re.S) for start, parts in found.items()}
+
+    @cached_property
+    def _anywhere(self) -> list[tuple[str, re.Pattern[str]]]:
+        """The patterns that are tried everywhere, each with small letters that a text must have for it."""
+        parts = [one for whole in self._parts for one in _distributed(whole) if "" in _starts(one)]
+        return [(_needle(part), re.compile(part, re.I | re.S)) for part in dict.fromkeys(parts)]
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """Yield what is found, in no particular order; patterns that begin at one place are found once there."""
@@ -47,15 +57,18 @@ class Triggers:
 def finditer_of(several: tuple[Triggers, ...], text: str) -> Iterator[tuple[int, re.Match[str]]]:
     """Yield what each of several finds, and which one found it: a text is walked through once for all of them."""
     by_start, ends = _merged(several), [0] * len(several)
-    for number, pattern in by_start.get("", ()):
-        yield from ((number, match) for match in pattern.finditer(text))
-    places = _places(text)
-    met = ((at, start) for start in by_start.keys() & places.keys() for at in places[start])
-    for at, begun in sorted(met):
-        for number, pattern in by_start[begun]:
-            if at >= ends[number] and (match := pattern.match(text, at)):
-                ends[number] = max(match.end(), at + 1)
-                yield number, match
+    folded, begun = _places(text)
+    for number, one in enumerate(several):
+        for needle, pattern in one._anywhere:
+            if needle in folded:
+                yield from ((number, match) for match in pattern.finditer(text))
+    find = by_start.get
+    for at in begun:
+        for size in (1, 2, 3):
+            for number, pattern in find(folded[at : at + size], ()):
+                if at >= ends[number] and (match := pattern.match(text, at)):
+                    ends[number] = max(match.end(), at + 1)
+                    yield number, match
 
 
 @lru_cache(maxsize=128)
@@ -68,19 +81,12 @@ def _merged(several: tuple[Triggers, ...]) -> dict[str, list[tuple[int, re.Patte
 
 
 @lru_cache(maxsize=64)
-def _places(text: str) -> dict[str, list[int]]:
-    """Return where words (and Chinese characters) begin, by their first letter, their first two and three."""
+def _places(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return a text in small letters, and where its words (and Chinese characters) begin."""
     folded = text.lower()
     if len(folded) != len(text):
         folded = text  # of a few capitals the small form is longer
-    found: dict[str, list[int]] = {}
-    for match in _STARTS.finditer(folded):
-        at = match.start()
-        found.setdefault(folded[at], []).append(at)
-        for size in (2, 3):
-            if len(start := folded[at : at + size]) == size:
-                found.setdefault(start, []).append(at)
-    return found
+    return folded, tuple(match.start() for match in _STARTS.finditer(folded))
 
 
 def _split(pattern: str) -> Iterator[str]:
@@ -94,8 +100,26 @@ def _split(pattern: str) -> Iterator[str]:
     yield pattern[start:]
 
 
+def _distributed(part: str) -> tuple[str, ...]:
+    r"""Take apart a ``\b(?:...)`` of which only some words have letters to begin with: those, and the others."""
+    lead = re.match(r"\\b[(][?]:", part)
+    if lead is None or "" not in _starts(part):
+        return (part,)
+    depth, end = 1, len(part)
+    for match in _PIECES.finditer(part, lead.end()):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        if depth == 0:
+            end = match.start()
+            break
+    body, tail = part[lead.end() : end], part[end + 1 :]
+    options = [] if re.match(r"[?*{+]", tail) else list(_split(body))
+    apart = [[o for o in options if ("" in _letters(o)) == anywhere] for anywhere in (False, True)]
+    return tuple(rf"\b(?:{'|'.join(group)}){tail}" for group in apart if group) or (part,)
+
+
 def _starts(part: str) -> set[str]:
     """Return the letters that a pattern can begin with, or one empty string where that is not plain to see."""
+    part = _OPENS.sub(r"\\b", _BEHIND.sub("", part, 1) if part.startswith("(?<") else part, 1)
     if not part.startswith(r"\b") and not re.match(rf"(?:[(][?]:)*[\[]?[{HAN}]", part):
         return {""}
     bare, options = part, [part]
@@ -114,6 +138,20 @@ def _starts(part: str) -> set[str]:
     for option in options:
         found |= _letters(option.removeprefix(r"\b"))
     return {""} if "" in found else found
+
+
+def _needle(part: str) -> str:
+    """Return the longest run of plain letters that stands in no group: whatever matches has it."""
+    if "|" in "".join(re.split(r"[(].*[)]", part)):
+        return ""
+    depth, start, runs = 0, 0, []
+    for match in (*_PIECES.finditer(part), None):
+        if depth == 0:
+            plain = part[start : match.start() if match else len(part)]
+            runs += re.findall(r"(?<![\\?*+}])[a-z ]{2,}(?![?*{])", plain)
+        depth += {"(": 1, ")": -1}.get(match[0], 0) if match else 0
+        start = match.end() if match else 0
+    return max(runs, key=len, default="")
 
 
 def _letters(option: str) -> set[str]:

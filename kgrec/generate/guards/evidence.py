@@ -115,7 +115,7 @@ class Told:
         return bool(groups) and groups <= self.groups and not self.unsupported(name)
 
     def knows(self, name: str) -> bool:
-        """Say whether a single word is an inflected one of the facts (``Europe's``), or :meth:`means` what they name."""
+        """Say whether a word is an inflected one of the facts (``Europe's``), or :meth:`means` what they name."""
         inflected = " " not in name and not han(name) and self.ordinary.stem(name) in self.sentences
         return inflected or self.means(name)
 
@@ -132,7 +132,7 @@ class Told:
         return bool(telling) and all(self.ordinary.stem(word) in self.sentences for word in telling)
 
     def bears_out(self, kind: str, said: str) -> bool:
-        """Say whether the facts say a phrase of a kind: "light" is not "the lightest", whom nobody names says nothing."""
+        """Say whether the facts say a phrase of a kind of claims; "light" is not "the lightest"."""
         if self.has(said):
             return True
         if kind == "voice" and self.tells_of(next(iter(words(said) or _cut(said)), "")):
@@ -245,12 +245,12 @@ def _triggers(code: str, kind: str) -> Triggers:
 
 
 @cache
-def _assertions(code: str, noun: str, file: str = "asserts") -> tuple[re.Pattern[str], ...]:
+def _assertions(code: str, noun: str, file: str) -> tuple[Triggers, ...]:
     family = get_language(code).family
     roles = "|".join(word for one in family for word in one.phrases("claims/roles")) or "(?!)"
     lines = (line for one in family for line in one.phrases(f"claims/{file}"))
     filled = (line.replace("<role>", f"(?:{roles})").replace("<noun>", re.escape(noun)) for line in lines)
-    return tuple(re.compile(line, re.I) for line in filled)
+    return tuple(Triggers([line]) for line in filled)
 
 
 def of_kinds(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
@@ -287,20 +287,18 @@ def of_synonyms(told: Told, covered: str) -> Iterator[Violation]:
 
 def of_assertions(request: TextRequest, told: Told, covered: str) -> Iterator[Violation]:
     """Find what is stated of the item, of people or of the reader with words that no fact bears out."""
-    stated = _assertions(request.language, request.noun)
-    exact = _assertions(request.language, request.noun, "exact")
-    stories = _assertions(request.language, request.noun, "story") if told.own_language else ()
-    subjects = _assertions(request.language, request.noun, "subjects") if told.own_language else ()
-    for pattern in (*stated, *exact, *stories, *subjects):
-        for match in pattern.finditer(covered):
-            unknown = told.unsupported(match["said"] or "", exact=pattern in exact)
-            asked = covered[match.end() : match.end() + 1] in ("?", "？")
-            few = len(unknown) < 2 or len(unknown) <= told.known_words(match["said"])
-            if pattern in stories and (few or asked):
-                continue  # told in other words
-            if unknown:
-                named = ", ".join(dict.fromkeys(unknown))
-                yield Violation("claims", f"stated in {match[0].strip()!r}: no fact says {named}", unknown[0])
+    files = ("asserts", "exact", *(("story", "subjects") if told.own_language else ()))
+    of_files = [(file, one) for file in files for one in _assertions(request.language, request.noun, file)]
+    for number, match in finditer_of(tuple(one for _, one in of_files), covered):
+        file = of_files[number][0]
+        unknown = told.unsupported(match["said"] or "", exact=file == "exact")
+        asked = covered[match.end() : match.end() + 1] in ("?", "？")
+        few = len(unknown) < 2 or len(unknown) <= told.known_words(match["said"])
+        if file == "story" and (few or asked):
+            continue  # told in other words
+        if unknown:
+            named = ", ".join(dict.fromkeys(unknown))
+            yield Violation("claims", f"stated in {match[0].strip()!r}: no fact says {named}", unknown[0])
 
 
 def clause_around(text: str, match: re.Match[str]) -> tuple[str, int]:

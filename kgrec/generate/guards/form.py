@@ -61,7 +61,7 @@ class Languages:
         """See :class:`kgrec.plugin.protocols.Guard`."""
         covered = masked(text, spans_of(text, tuple(facts))).replace(COVER, "")
         language, latin = get_language(request.language), words(covered)
-        strange = sum(c.isalpha() and not c.isascii() and not han(c) and ord(c) > 0x24F for c in covered)
+        strange = sum(c > "\u024f" and c.isalpha() and not han(c) for c in covered)
         if not language.spaced:
             own = len(re.findall(f"[{language.script}]", covered))
             # A headline may be a name alone, and names end in dots and question marks.

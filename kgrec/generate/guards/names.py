@@ -113,7 +113,8 @@ def _capitalised(request: TextRequest, covered: str, told: Callable[[str], bool]
         strange = [part for part in named if not (told(part) or ordinary.holds(part, request.noun))]
         if alone:  # nouns are joined
             strange = [part for part in strange if not ordinary.compounds(part, stems)]
-        if len(strange) < 2 and alone and not (strange and len(named) == 1 and alone[0].search(right_before(covered, start))):
+        is_name = strange and len(named) == 1 and alone and alone[0].search(right_before(covered, start))
+        if len(strange) < 2 and alone and not is_name:
             continue  # a noun, or one beside a word that is known
         if named and not all(ordinary.holds(part, request.noun) for part in named):
             yield start + (len(covered[start:end]) - len(covered[start:end].lstrip())), end
@@ -180,9 +181,9 @@ def _of_name(patterns: Patterns, request: TextRequest, covered: str, span: Span)
                 return match[0].partition(match["said"])[0].strip(" ,") + f" {said}"
     for pattern in patterns.compiled("said_before", mixed=False):
         match = pattern.search(right_before(covered, span.start))
-        if match and rest[:1] in ",，" and _tells(patterns, request, match["said"]):
-            if _is_somebody(patterns, request, match["said"]):
-                return match["said"]
+        telling = match and rest[:1] in ",，" and _tells(patterns, request, match["said"])
+        if match and telling and _is_somebody(patterns, request, match["said"]):
+            return match["said"]
     if (match := patterns.match("does", rest)) and not _makes(patterns, request, span):
         return match[0].strip()
     match = _NEXT.match(rest)
@@ -229,7 +230,11 @@ def _makes(patterns: Patterns, request: TextRequest, span: Span) -> bool:
 
 def _is_somebody(patterns: Patterns, request: TextRequest, said: str) -> bool:
     """Say whether a phrase behind an article calls somebody what no relation and no word for roles does."""
-    nouns = [word for word in words(re.split(patterns.own.before_reader, said)[0]) if word.lower() not in patterns.language.little_words]
+    nouns = [
+        word
+        for word in words(re.split(patterns.own.before_reader, said)[0])
+        if word.lower() not in patterns.language.little_words
+    ]
     stem = ordinary_of(request.kind, request.language).stem
     roles = {word for one in patterns.family for word in one.language.phrases("claims/roles")}
     cued = {word for cues in request.cues.values() for cue in cues for word in words(cue)}
