@@ -420,7 +420,7 @@ class GenerateConfig(TomlTable):
     repair: bool = True
     """Let the model try once more with the faults named, before the template steps in."""
     guards: list[str] | None = None
-    """By default all that are on offer."""
+    """By default kgrec's own, those of the domain's plugin, and those with a table ``[guards.NAME]``."""
     check: Literal["auto", "strict", "balanced"] = "auto"
     """``balanced``: every claim needs a fact, other prose is free. ``strict``: so does every other word that is not of
     style. ``auto``: strict for models that say they are small, balanced for any other."""

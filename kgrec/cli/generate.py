@@ -180,7 +180,7 @@ def show_texts(texts: list[GeneratedText], show_facts: bool = False, show_checks
             out.print()
         if text.prompt_text:
             out.print(f"{prose(text.prompt_text)}\n", style="dim")
-        said = text.text or f"nothing is known about {', '.join(text.item_ids)}"
+        said = text.text or f"no text: nothing is known about {', '.join(text.item_ids)} that this kind may say"
         out.print(prose(said), style="bold" if text.text and show_facts else "" if text.text else "dim")
         for number, draft in enumerate(text.candidates, start=1):
             _show_candidate(number, draft, text.text)

@@ -129,7 +129,9 @@ class WritingParts:
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
         config, registry = self.config, self.manager.registry("guard")
-        names = config.generate.guards if config.generate.guards is not None else list(registry)
+        names = config.generate.guards
+        if names is None:
+            names = self.manager.joining("guard", config.domain, config.guards)
         specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
         return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
 

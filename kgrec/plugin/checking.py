@@ -107,8 +107,8 @@ def _seconds(module: str) -> float | None:
     if not module.replace(".", "").replace("_", "").isalnum():
         return 0.0
     code = (
-        "import time, importlib, numpy, kgrec.plugin.manager\nbegun = time.perf_counter()\n"
-        f"importlib.import_module({module!r})\nprint('kgrec-seconds', time.perf_counter() - begun)"
+        "import time, importlib, numpy, kgrec.plugin.manager\nbegun = time.process_time()\n"
+        f"importlib.import_module({module!r})\nprint('kgrec-seconds', time.process_time() - begun)"
     )
     try:
         done = subprocess.run(

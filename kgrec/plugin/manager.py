@@ -253,6 +253,17 @@ class PluginManager:
                     self._problem(PluginError(f"{told} has another one, of {first!r}", hint=hint))
         return replace(domain, relation_types=tuple(r for r, _ in known.values()))
 
+    def joining(self, kind: str, domain: str, named: Collection[str]) -> list[str]:
+        """Return what joins in without being listed.
+
+        That is what kgrec itself offers, what the plugin of the domain in force offers, what is handed over in Python
+        or by the workspace's own plugin, and what ``named`` names: plugins for other fields keep out.
+        """
+        registry = self.registry(kind)
+        asked = {info.name for info in self.plugins if not info.distribution}
+        asked.add(self.registry("domain").owner(domain))
+        return [name for name in registry if name in named or registry.owner(name) in asked]
+
     def domain_defaults(self, name: str) -> dict[str, Any]:
         """Return what a domain states about settings, as the tables of kgrec.toml."""
         domain: Domain = self.registry("domain")[name]

@@ -47,7 +47,9 @@ KINDS = {
     "generator": _Kind(
         "kgrec_generators", "GeneratorContract", "a sentence from the facts", "kgrec generate USER --model $name"
     ),
-    "guard": _Kind("kgrec_guards", "GuardContract", "no shouting", "kgrec generate USER"),
+    "guard": _Kind(
+        "kgrec_guards", "GuardContract", "no shouting", "kgrec generate USER --model MODEL --set 'guards.$name={}'"
+    ),
     "language-model": _Kind(
         "kgrec_language_models", "LanguageModelContract", "says the first fact", "kgrec generate USER --model $name"
     ),

@@ -232,7 +232,9 @@ def kgrec_generators() -> list[Spec]:
 
 @hookspec
 def kgrec_guards() -> list[Spec]:
-    """Offer guards, which reject texts (:class:`kgrec.plugin.protocols.Guard`); all of them are asked, by rank.
+    """Offer guards, which reject texts (:class:`kgrec.plugin.protocols.Guard`); they are asked by rank.
+
+    They join where the same plugin offers the domain in force, or where kgrec.toml has a table ``[guards.NAME]``.
 
     :return: one Spec a guard
     """

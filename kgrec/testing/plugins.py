@@ -359,7 +359,8 @@ class DomainContract(Contract):
                 assert phrases is not None
                 told = [needs for section in phrases.sections if not section.mark for needs in section.needs]
                 # Somebody without a history, and an item that is a title alone, get a text, too.
-                assert any(needs <= FREE for needs in told) or phrases.sections[0].mark == "*", (
+                bare = any(needs <= FREE for needs in told) or phrases.sections[0].mark == "*"
+                assert bare or kind.approved, (
                     f"{target}: no section of the kind {kind.name} ({', '.join(s.name for s in phrases.sections)}) has"
                     " a line with no slot but {title}: an item of which no more is known gets no text; such a line is"
                     " used where no other can be"

@@ -64,7 +64,7 @@ def test_an_item_that_only_logs_name_is_said_to_be_unknown(sample, capfd):
     if not unknown:
         pytest.skip("all items of this sample are in its catalogue")
     assert run("generate", "--item", unknown[0], "--kind", "summary", folder=sample) == 0
-    assert f"nothing is known about {unknown[0]}" in capfd.readouterr().out
+    assert f"nothing is known about {unknown[0]} " in capfd.readouterr().out
 
 
 def test_a_user_changes_nothing_about_a_summary(sample):

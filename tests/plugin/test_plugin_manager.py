@@ -284,6 +284,17 @@ def test_a_module_of_a_notebook_is_a_plugin_too():
         load_plugins([], also=[SimpleNamespace(contract=7)])
 
 
+def test_what_a_plugin_for_another_field_offers_joins_only_where_it_is_named(installed):
+    place, _ = installed
+    code = place / "kgrec_far_of_test.py"
+    code.write_text(code.read_text().replace("kgrec_scorers", "kgrec_guards"))
+    manager = load_plugins()
+    own = list(load_plugins([]).registry("guard"))
+    assert manager.joining("guard", "generic", {}) == own
+    assert manager.joining("guard", "generic", {"far": {}}) == [*own, "far"]
+    assert manager.joining("guard", "away", {}) == [*own, "far"]
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Install a plugin whose import leaves a line in a file; return its folder and that file."""
@@ -302,6 +313,7 @@ def installed(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(place)
+    monkeypatch.delitem(sys.modules, "kgrec_far_of_test", raising=False)
     return place, told
 
 
