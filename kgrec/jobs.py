@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kgrec.artifacts import read_json, replacing, storage_errors, write_json
+from kgrec.artifacts import read_json, replacing, storage_errors, sweep_asides, write_json
 from kgrec.errors import UserError, WorkspaceError
 from kgrec.progress import SILENT, Progress
 from kgrec.ranking.lists import BUFFER
@@ -160,6 +160,7 @@ def recommend_parts(  # noqa: D417
     plan = {"lists": key, "parts": len(parts), "users": sum(map(len, parts))}
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        sweep_asides(folder)
         there = {file.name for file in folder.iterdir()}
     if PLAN in there:
         if read_json(folder / PLAN) != plan:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
+from kgrec.artifacts import scratch_folder, storage_errors
 from kgrec.consent import Consent, ask_on_terminal
-from kgrec.errors import PluginError
+from kgrec.errors import PluginError, UserError
 from kgrec.plugin.manager import LOCAL, PluginManager
 
 FILE = f"{LOCAL}.py"
@@ -73,6 +75,26 @@ class _Kept(SourceLoader):
         return self._text
 
 
+def start(root: Path, kinds: Sequence[str], name: str) -> Path:
+    """Write a workspace's own plugin and keep that it may run; returns its file.
+
+    The text is allowed before it is there: killed between the two, no command stops at code that nobody allowed.
+
+    Raises:
+        UserError: there is one, or see :func:`kgrec.plugin.scaffolding.new_plugin`.
+    """
+    from kgrec.plugin.scaffolding import new_plugin
+
+    file = root / FILE
+    if file.is_symlink() or file.exists():
+        raise UserError(f"{file} is there already", hint="move it away, or add to it")
+    with storage_errors(file), scratch_folder(root, "plugin") as folder:
+        (made,) = new_plugin(kinds, name, folder, local=True)
+        _allow(root, made.read_bytes())
+        made.replace(file)
+    return file
+
+
 def allow(root: Path) -> str:
     """Keep that the workspace's own plugin may run as it stands, and return its digest.
 
@@ -82,6 +104,10 @@ def allow(root: Path) -> str:
     text = source(root)
     if text is None:
         raise PluginError(f"{root} has no {FILE}", hint="kgrec plugins new KIND NAME --local starts one")
+    return _allow(root, text)
+
+
+def _allow(root: Path, text: bytes) -> str:
     digest = hashlib.sha256(text).hexdigest()
     Consent.load().allow(code=[(str(root.resolve()), digest)])
     return digest

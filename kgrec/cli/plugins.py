@@ -92,18 +92,16 @@ def new(
     local: Annotated[bool, typer.Option("--local", help="Write kgrec_plugins.py of the workspace instead.")] = False,
 ) -> None:
     """Start a plugin: a package with its tests, or the workspace's own."""
-    from kgrec.plugin.scaffolding import new_plugin
-
     if local:
-        from kgrec.local_plugins import allow
+        from kgrec.local_plugins import start
         from kgrec.workspace import Workspace
 
         Workspace(run.workspace).check()
-        (file,) = new_plugin([kind, *(also or [])], name, run.workspace, local=True)
-        allow(run.workspace)
-        print(file)
+        print(start(run.workspace, [kind, *(also or [])], name))
         run.say("it runs wherever this workspace is opened; after a change you are asked again, or: kgrec trust code")
         return
+    from kgrec.plugin.scaffolding import new_plugin
+
     written = new_plugin([kind, *(also or [])], name, folder)
     for path in written:
         print(path)
