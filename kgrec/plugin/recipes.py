@@ -97,7 +97,7 @@ def recipes_of(package: str) -> tuple[Recipe, ...]:
             try:
                 tables = tomllib.loads(file.read_text(encoding="utf-8"))["file"]
                 found += [_recipe(table) for table in tables]
-            except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # of its shape
                 raise PluginError(f"{package}: recipes/{file.name} is no recipe: {error!r}") from None
     return tuple(found)
 

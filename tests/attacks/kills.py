@@ -139,7 +139,6 @@ def state(root):
 
     def run():
         import kgrec
-
         from kgrec.live.event_log import EventLog
         from kgrec.serve.keys import Keys
 
