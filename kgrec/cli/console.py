@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -150,8 +150,18 @@ def cell(value: Any) -> str:
     return clean(str(value))
 
 
+_shown: list[Callable[[str], str]] = []
+
+
+def show_as(change: Callable[[str], str]) -> None:
+    """Have texts of the data changed before they are shown: pseudonyms to ids."""
+    _shown[:] = [change]
+
+
 def clean(text: str, longest: int = NAME) -> str:
     """Return what a terminal may show of a text of the data: one line, nothing that steers it, not too long."""
+    for change in _shown:
+        text = change(text)
     return shortened(visible(text), longest)
 
 

@@ -118,7 +118,7 @@ def evaluate(
             raise UsageError("--explanations stands alone", hint="it judges the models that kgrec train made")
         judged = project.evaluate_explanations(seed=chosen[0])
         if out is not None:
-            write_records([judged.to_dict()], Format.json, out)
+            write_records(run.shown([judged.to_dict()]), Format.json, out)
         run.data([judged.to_dict()], lambda: show_faithfulness(judged))
         return
     if ratings:
@@ -150,7 +150,7 @@ def evaluate(
         show = partial(show_lists, lists.record)
     document = found.record.to_dict()
     if out is not None:
-        write_records([document], Format.json, out)
+        write_records(run.shown([document]), Format.json, out)
     run.data([document], show)
     run.say(f"all figures are in {found.file}" + (f" and in {out}" if out else ""))
     if html is not None:

@@ -59,14 +59,14 @@ def explain(
     if out is not None:
         found.draw(out)
         run.say(f"paths drawn into {out}")
-    run.data([found.to_dict()], lambda: _show(found, run.names.shown(found.user_id), technical))
+    run.data([found.to_dict()], lambda: _show(found, technical))
 
 
-def _show(found: Explanation, whom: str, technical: bool = False) -> None:
+def _show(found: Explanation, technical: bool = False) -> None:
     """Print why in three lines, then what speaks for the item; figures by scorer only for engineers."""
     out, words = console(), get_language(found.language).explain
     for k, line in enumerate(found.lines):
-        out.print(clean(line.replace("{user}", whom), 3 * NAME), style="bold" if not k else "", markup=False)
+        out.print(clean(line.replace("{user}", found.user_id), 3 * NAME), style="bold" if not k else "", markup=False)
     if technical:
         place = f"place {cell(found.rank)} of {cell(found.out_of)}, " if found.rank is not None else ""
         score = f"score {found.score:.3f}" if found.score is not None else "no score"

@@ -227,7 +227,7 @@ def profile(
 ) -> None:
     """Show what a user is interested in, and which events say so."""
     found = run.project.profiler.profile(user, limit=number)
-    run.data(profile_records(found), lambda: _show_profile(found, run.names.shown(found.user_id)))
+    run.data(profile_records(found), lambda: _show_profile(found))
 
 
 def profile_records(found: UserProfile) -> list[dict[str, Any]]:
@@ -248,11 +248,11 @@ def profile_records(found: UserProfile) -> list[dict[str, Any]]:
     ]
 
 
-def _show_profile(found: UserProfile, whom: str) -> None:
+def _show_profile(found: UserProfile) -> None:
     from datetime import UTC, datetime
 
     out = console()
-    out.print(f"{clean(whom)} · {cell(len(found.history))} items touched", style="bold")
+    out.print(f"{clean(found.user_id)} · {cell(len(found.history))} items touched", style="bold")
     if not found.interests:
         out.print("nothing is known")
         return

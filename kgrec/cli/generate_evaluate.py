@@ -87,7 +87,7 @@ def evaluate(
         found = run.project.evaluate_texts(plan, fluency=fluency, progress=progress)
     document = found.record.to_dict()
     if out is not None:
-        write_records([document], Format.json, out)
+        write_records(run.shown([document]), Format.json, out)
     if html is not None:
         from kgrec.report import write_page
         from kgrec.report.texts import quality_page

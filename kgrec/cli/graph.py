@@ -116,6 +116,7 @@ def show(
     ] = None,
 ) -> None:
     """Print or draw what is around a user, an item or an entity."""
+    name = run.names.stored(name)
     if out is not None:
         run.project.graph.draw(name, out, limit=limit)
         run.say(f"{size(out.stat().st_size)} written to {out}")

@@ -74,6 +74,7 @@ def export_user(
     found = run.project.privacy().person(user)
     places = run.project.privacy().where(user).places
     whole = replace(found, places=places, **_concluded(run.project, found.user_id))
+    whole = replace(whole, **{name: run.names.told(value) for name, value in vars(whole).items() if name != "places"})
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     for name, text in (

@@ -249,7 +249,7 @@ def _whom(run: CommandLineRun, user: str | None) -> str:
     known = [clean(facts.pop("description", "")).rstrip(".。")]
     known += [f"{words(name)} {cell(value)}" for name, value in facts.items() if value]
     about = ", ".join(filter(None, known))[:LONGEST_ABOUT]
-    return " · ".join(filter(None, [clean(run.names.shown(user)), f"{cell(count)} interactions", about]))
+    return " · ".join(filter(None, [clean(user), f"{cell(count)} interactions", about]))
 
 
 def _show(run: CommandLineRun, items: ItemList, titles: list[str], explain: bool, whom: str, hint: str) -> None:

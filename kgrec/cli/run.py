@@ -17,7 +17,7 @@ import typer
 from typer.models import ParameterInfo
 
 from kgrec.artifacts import WRITTEN
-from kgrec.cli.console import duration
+from kgrec.cli.console import duration, show_as
 from kgrec.cli.output import Format, Records, format_of, write_records
 from kgrec.errors import CorruptArtifactError, KgrecError
 from kgrec.shown import visible
@@ -126,13 +126,7 @@ class CommandLineRun:
 
     def shown(self, records: Records) -> Records:
         """Return records with users' ids instead of pseudonyms, where the key is at hand."""
-        if self.names.key is None:
-            return records
-        named = ("user_id", "user")
-        return [
-            {k: self.names.shown(v) if k in named and isinstance(v, str) else v for k, v in record.items()}
-            for record in records
-        ]
+        return records if self.names.key is None else [self.names.told(record) for record in records]
 
     @property
     def for_people(self) -> bool:
@@ -259,6 +253,7 @@ def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def callback(*, context: typer.Context, **values: Any) -> None:
         context.obj = run_of(context).given({name: values.pop(name) for name in shared})
+        show_as(lambda text: context.obj.names.told(text))
         named = [path for value in values.values() for path in (value if isinstance(value, list) else [value])]
         for name in users:
             if isinstance(values.get(name), str):

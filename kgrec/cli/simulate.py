@@ -50,7 +50,7 @@ def simulate(
         found = run.project.simulate(plan, progress=progress)
     document = found.record.to_dict()
     if out is not None:
-        write_records([document], Format.json, out)
+        write_records(run.shown([document]), Format.json, out)
     run.data([document], lambda: show_loop(found.record))
     if html is not None:
         run.project.write_report(html, found)

@@ -11,12 +11,13 @@ import hmac
 import re
 import secrets
 from base64 import b32encode
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kgrec.artifacts import read_json, replacing, write_json
 from kgrec.consent import trust_file
@@ -129,6 +130,16 @@ class Pseudonyms:
     def shown(self, pseudonym: str) -> str:
         """Return the id of a user, or the pseudonym where it is not known here."""
         return self._ids.get(pseudonym, pseudonym) if self.key is not None else pseudonym
+
+    def told(self, value: Any) -> Any:
+        """Return a text, or JSON values, with ids in place of the pseudonyms that stand in it."""
+        if not self.name or self.key is None:
+            return value
+        if isinstance(value, str):
+            return PATTERN.sub(lambda found: self.shown(found[0]), value)
+        if isinstance(value, Mapping):
+            return {key: self.told(one) for key, one in value.items()}
+        return [self.told(one) for one in value] if isinstance(value, list | tuple) else value
 
     def shown_all(self, pseudonyms: pl.Series) -> pl.Series:
         """Return the ids of users, or their pseudonyms where they are not known here."""

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from kgrec.artifacts import resumed_lines
+from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.errors import UsageError, UserError
 from kgrec.generate.facts import FactBook, numbered
 from kgrec.generate.feedback.store import FeedbackStore, TextRecord
@@ -276,9 +277,10 @@ class TextService:
         if workers.count > 1 and self.config.generate.record:
             raise UsageError("texts on record lie in one file, which one process writes", hint="leave --cluster out")
         asked, kind = self._asked(options)
+        names = Pseudonyms.of(self.workspace.root)
         with resumed_lines(out, TEXT_FIELDS) as (rows, stream):
             done = {
-                (str(row["user_id"] or ""), tuple(map(str, row["item_ids"])))
+                (names.stored(str(row["user_id"])) if row["user_id"] else "", tuple(map(str, row["item_ids"])))
                 for row in rows
                 if (row["kind"], row["lang"]) == (kind.name, asked.language)
             }
@@ -288,7 +290,8 @@ class TextService:
             blocks = ((kind, jobs[start : start + size], asked) for start in range(0, len(jobs), size))
             with progress.task(told(f"writing {kind.name}", workers), total=len(jobs)) as task:
                 for texts in workers.map(TextService.write_batch, self, blocks, reopen=reopen):
-                    lines = (json.dumps(text.to_dict(), ensure_ascii=False) + "\n" for text in texts)
+                    shown = (replace(text, user_id=names.shown(text.user_id)).to_dict() for text in texts)
+                    lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in shown)
                     stream.write("".join(lines).encode())
                     stream.flush()
                     task.advance(len(texts))

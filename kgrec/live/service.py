@@ -129,7 +129,7 @@ class LiveService:
             self.names = Pseudonyms.of(self._file.parent)
         return made.to_list()
 
-    def _one(self, user_id: str) -> str:
+    def stored(self, user_id: str) -> str:
         """Return what the log calls a user, or whose a session was found to be."""
         return self.models.profiles.owner(self._kept([user_id])[0])
 
@@ -180,7 +180,7 @@ class LiveService:
         """Return the list of a request where it was made before, without waiting; else None."""
         if request.user_id is None or self.names.name or request.min_seq > self.models.profiles.applied:
             return None
-        request = request.model_copy(update={"user_id": self._one(request.user_id)})
+        request = request.model_copy(update={"user_id": self.stored(request.user_id)})
         key = self._key(request, self.placements.choose(request.placement, request.participant))
         return None if key is None else self._cache.get(key)
 
@@ -189,7 +189,7 @@ class LiveService:
         if request.min_seq:
             self._wait_for(request.min_seq)
         if request.user_id is not None:
-            request = request.model_copy(update={"user_id": self._one(request.user_id)})
+            request = request.model_copy(update={"user_id": self.stored(request.user_id)})
         chosen = self.placements.choose(request.placement, request.participant)
         key = self._key(request, chosen)
         with self._lock:
@@ -254,7 +254,7 @@ class LiveService:
         """Make the list of a placement, whatever experiments run in it; no receipt is kept."""
         if placement not in self.placements.rules:
             raise NotFoundError.of("placement", placement, self.placements.rules)
-        user_id = self._one(user_id)
+        user_id = self.stored(user_id)
         request = ListRequest(user_id=user_id, placement=placement)
         chosen = Chosen(placement, placement, self.placements.rules[placement])
         with self._lock:
@@ -308,7 +308,7 @@ class LiveService:
     def _editing(self, user_id: str) -> Iterator[tuple[str, Edits]]:
         """Give a known user's name in the log and her edits; afterwards her lists are made again."""
         self.user(user_id)
-        name = self._one(user_id)
+        name = self.stored(user_id)
         with self._lock:
             yield name, Edits.of(self.records, name)
             self._cache.drop(name)
@@ -409,7 +409,7 @@ class LiveService:
         Raises:
             NotFoundError: nothing is known of such a user.
         """
-        name = self._one(user_id)
+        name = self.stored(user_id)
         with self._lock:
             if not self.models.profiles.known(name):
                 raise NotFoundError(f"unknown user {user_id!r}", hint="send an event of the user first")
@@ -418,11 +418,11 @@ class LiveService:
 
     def knows(self, user_id: str) -> bool:
         """Whether anything is known of a user."""
-        return self.models.profiles.known(self._one(user_id))
+        return self.models.profiles.known(self.stored(user_id))
 
     def past(self, user_id: str, most: int) -> list[tuple[int, str, float]]:
         """Return the latest events of a user, newest first: position of the item, action, time (NaN: unknown)."""
-        name = self._one(user_id)
+        name = self.stored(user_id)
         with self._lock:
             return self.models.profiles.history(name, most)
 
@@ -449,13 +449,13 @@ class LiveService:
             {"item_id": key, "title": title, "weight": float(weight)}
             for key, title, weight in zip(ids, titles, user.profile.weights[order], strict=True)
         ]
-        edits = Edits.of(self.records, self._one(user_id))
+        edits = Edits.of(self.records, self.stored(user_id))
         own = {"edits": edits.weights, "leanings": edits.leanings}
         return {"user_id": user_id, "likes": likes, "events": self.history(user_id), **own}
 
     def rank(self, user_id: str, item_ids: Sequence[str]) -> tuple[list[ServedItem], list[str]]:
         """Put items in the user's order; also return the ids that are not in the catalogue."""
-        name = self._one(user_id)
+        name = self.stored(user_id)
         request = ListRequest(user_id=name)
         with self._lock:
             now = self.now
@@ -485,7 +485,7 @@ class LiveService:
 
     def forget(self, user_id: str) -> tuple[int, int]:
         """Remove the live events, receipts and edits of a user; returns how many events and receipts there were."""
-        name = self._one(user_id)
+        name = self.stored(user_id)
         found = self.log.forget(name)
         with self._lock:
             self.records.forget(name)
@@ -502,7 +502,7 @@ class LiveService:
             NotFoundError: nothing is known of the session.
             UserError: it is of somebody already, or the user's own id.
         """
-        inside, name = self._kept([session])[0], self._one(user_id)
+        inside, name = self._kept([session])[0], self.stored(user_id)
         if inside == name or self.models.profiles.owner(inside) != inside:
             raise UserError(f"the session {session!r} is of somebody already")
         if not self.models.profiles.known(inside):
@@ -538,11 +538,11 @@ class LiveService:
 
     def person(self, user_id: str) -> Described:
         """Return what was put of a user; empty where nothing was."""
-        return self.records.person(self._one(user_id))
+        return self.records.person(self.stored(user_id))
 
     def put_user(self, user_id: str, record: Described) -> None:
         """Put what is known of a user; what she says of herself counts from her next list on."""
-        name = self._one(user_id)
+        name = self.stored(user_id)
         self.records.put("user", [(name, record)])
         with self._lock:
             self._cache.drop(name)

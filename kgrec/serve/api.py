@@ -183,7 +183,8 @@ def _listed(here: Serving, body: ListBody) -> Response:
 
 def _with_texts(serving: Serving, made: dict[str, Any], body: ListBody) -> None:
     """Write a text about each item that is in the tables; of others ``text`` is null."""
-    user = body.user_id if body.user_id in serving.live.models.recommender.ranker.user_positions else None
+    user = None if body.user_id is None else serving.live.stored(body.user_id)
+    user = user if user in serving.live.models.recommender.ranker.user_positions else None
     known = serving.live.models.recommender.ranker.item_positions
     items = [item["item_id"] for item in made["items"][:20] if item["item_id"] in known]
     told = {"kind": body.texts, "language": body.language, "seed": made["seed"]}
@@ -278,20 +279,25 @@ def receipt(request: Request, rec_id: Annotated[str, Path(max_length=64)], repla
 @router.post("/v1/explain")
 def explain(request: Request, body: Question) -> Response:
     """Why an item is, or is not, in the user's list, from events up to now."""
-    return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=False).to_dict())
+    return as_json(_explained(request, body))
+
+
+def _explained(request: Request, body: Question, *, search: bool = False) -> dict[str, Any]:
+    found = live(request).explain(body.user_id, body.item_id, body.n, search=search)
+    return {**found.to_dict(), "user_id": body.user_id}
 
 
 @router.post("/v1/why-not")
 def why_not(request: Request, body: Question) -> Response:
     """What keeps an item out of the user's list: the items above it, what it lacks, which scorers speak against it."""
-    found = live(request).explain(body.user_id, body.item_id, body.n, search=False).to_dict()
+    found = _explained(request, body)
     return as_json({name: found[name] for name in ("user_id", "item_id", "rank", "n", "out_of", "why_not")})
 
 
 @router.post("/v1/counterfactual")
 def counterfactual(request: Request, body: Question) -> Response:
     """The same, with the items of the history without which it would not be there."""
-    return as_json(live(request).explain(body.user_id, body.item_id, body.n, search=True).to_dict())
+    return as_json(_explained(request, body, search=True))
 
 
 @router.post("/v1/chat")
@@ -310,7 +316,9 @@ def chat(request: Request, body: Chat) -> Response:
 def users_for_item(request: Request, body: Audience) -> Response:
     """Users whom an item would please most and who do not know it; of many, those near to it are scored."""
     found, scored = audience(live(request).now, body.item_id, body.n)
-    return as_json({"users": [asdict(one) for one in found], "scored": scored})
+    names = live(request).names
+    users = [{**asdict(one), "user_id": names.shown(one.user_id)} for one in found]
+    return as_json({"users": users, "scored": scored})
 
 
 @router.post("/v1/next")
@@ -330,13 +338,14 @@ def stream(request: Request, body: Texts) -> Response:
         made = here.recommend(ListRequest(user_id=body.user_id, n=body.n))
         items = tuple(item.item_id for item in made.items)
     asked: dict[str, Any] = {"kind": body.kind, "language": body.language, "tone": body.tone, "seed": body.seed}
-    first = project.generate(body.user_id, item=items[:1], **asked)  # what is wrong is told before the stream begins
+    user = None if body.user_id is None else here.stored(body.user_id)
+    first = project.generate(user, item=items[:1], **asked)  # what is wrong is told before the stream begins
 
     def events() -> Iterator[str]:
         yield from (_event("text", _told(text)) for text in first)
         for item in items[1:]:
             try:
-                yield from (_event("text", _told(text)) for text in project.generate(body.user_id, item=item, **asked))
+                yield from (_event("text", _told(text)) for text in project.generate(user, item=item, **asked))
             except KgrecError as error:
                 yield _event("problem", {"item_id": item, "title": error.message})
         yield _event("done", {})
@@ -352,7 +361,7 @@ def _event(name: str, value: dict[str, Any]) -> str:
 def generate(request: Request, body: Texts) -> Response:
     """Texts about items for a user, or for nobody in particular; none leaves that a guard refused."""
     texts = serving(request).project.generate(
-        body.user_id,
+        None if body.user_id is None else live(request).stored(body.user_id),
         item=body.item_ids,
         n=body.n,
         kind=body.kind,
@@ -379,7 +388,8 @@ def _told(text: Any) -> dict[str, Any]:
 @router.post("/v1/feedback")
 def feedback(request: Request, body: TextFeedbackBody) -> Response:
     """Say what a reader, or who decides on texts, did with a text; of lists, events and impressions say it."""
-    told: dict[str, Any] = {"value": body.value, "text": body.text, "user": body.user_id, "event_id": body.event_id}
+    user = None if body.user_id is None else live(request).stored(body.user_id)
+    told: dict[str, Any] = {"value": body.value, "text": body.text, "user": user, "event_id": body.event_id}
     return as_json(serving(request).project.feedback.record(body.text_id, body.event, **told).to_dict())
 
 

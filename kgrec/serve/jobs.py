@@ -193,6 +193,8 @@ class Jobs:
     def _export(self, job: BulkJob) -> None:
         with storage_errors(self.file(job)), self.file(job).open("w", encoding="utf-8") as out:
             for row in self._rows(job):
+                if user := row.get("user_id"):
+                    row = {**row, "user_id": self._live.names.shown(str(user))}
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
                 job.done += 1
 

@@ -125,7 +125,7 @@ def _serving(request: Request) -> Serving:
 def window(request: Request, user: Short = "", since: Short = "") -> Response:
     """Show the lists of a user by placement, what she did, and what is trending; mark what is new ``since`` a list."""
     live = _serving(request).live
-    known = list(live.models.recommender.ranker.user_ids[:200])
+    known = [live.names.shown(key) for key in live.models.recommender.ranker.user_ids[:200]]
     empty: dict[str, Any] = {"user": user, "known": known, "lists": [], "profile": None, "trending": [], "fresh": set()}
 
     def find() -> Mapping[str, Any]:
@@ -259,7 +259,7 @@ def placements(request: Request, user: Short = "", a: Short = "", b: Short = "")
     live = _serving(request).live
     names = list(live.placements.rules)
     chosen = [a if a in names else names[0], b if b in names else names[-1]]
-    who = user or next(iter(live.models.recommender.ranker.user_ids), "")
+    who = user or live.names.shown(next(iter(live.models.recommender.ranker.user_ids), ""))
     sides = [
         {
             "name": side,

@@ -78,6 +78,23 @@ def test_commands_take_and_show_ids_with_the_key(folder, home, tmp_path, capfd):
         assert who in capfd.readouterr().out
     assert run(folder, "recommend", "--all", "-n", "1", "--out", tmp_path / "all.csv") == 0
     assert pl.read_csv(tmp_path / "all.csv")["user_id"].str.starts_with("reader-number-").all()
+    texts = tmp_path / "texts.jsonl"
+    for _ in range(2):  # the second finds that nothing is left to write
+        assert run(folder, "generate", "--all", "--kind", "blurb", "--out", texts) == 0
+    assert sorted(json.loads(line)["user_id"] for line in texts.read_text().splitlines()) == [
+        f"reader-number-u{k:02}" for k in range(30)
+    ]
+    for words in (
+        ("recommend", "--all", "-n", "1", "--parts", tmp_path / "parts"),
+        ("export-user", who, "--out", tmp_path / "mine"),
+        ("graph", "show", who, "-f", "json"),
+        ("evaluate", "--only", "popularity", "--out", tmp_path / "figures.json"),
+    ):
+        assert run(folder, *words) == 0
+    told = [(tmp_path / name).read_text() for name in ("figures.json", "mine/data.json", "mine/summary.md")]
+    told += [capfd.readouterr().out, *pl.read_parquet(tmp_path / "parts" / "part-00000.parquet")["user_id"]]
+    assert not any(PATTERN.search(text) for text in told)
+    assert all("reader-number-" in text for text in (*told[:3], *told[4:]))
     (tmp_path / "some.txt").write_text(f"{who}\n")
     assert run(folder, "recommend", "--users", tmp_path / "some.txt", "-f", "tsv") == 0
     assert who in capfd.readouterr().out
@@ -118,3 +135,34 @@ def test_a_person_with_a_pseudonym_is_forgotten_by_the_id(folder, tmp_path):
     kgrec.open(folder, overrides=SETS).build_graph()
     assert who not in pl.read_parquet(Pseudonyms.of(folder).table_file)["user_id"]
     assert pseudonym not in kgrec.open(folder, overrides=SETS).dataset.users["user_id"]
+
+
+def test_a_server_takes_and_shows_ids_and_keeps_none(folder, tmp_path):
+    pytest.importorskip("fastapi")
+    from starlette.testclient import TestClient
+
+    from kgrec.serve.app import create_app
+    from kgrec.serve.keys import Keys
+    from kgrec.serve.serving import Metrics, Serving
+
+    who, project = "reader-number-u04", kgrec.open(folder, overrides=SETS)
+    serving = Serving(project.live, project, Keys(tmp_path / "keys"), Metrics())
+    ask = TestClient(create_app(serving), base_url="http://localhost:8080").post
+    made = ask("/v1/recommend", json={"user_id": who, "n": 3, "texts": "blurb"}).json()
+    assert made["user_id"] == who
+    texts = ask("/v1/generate", json={"user_id": who, "n": 1}).json()["texts"]
+    assert ask("/v1/feedback", json={"text_id": texts[0]["text_id"], "event": "clicked", "user_id": who}).is_success
+    item = made["items"][0]["item_id"]
+    told = [ask("/v1/explain", json={"user_id": who, "item_id": item}).json()["user_id"]]
+    told += [one["user_id"] for one in ask("/v1/users-for-item", json={"item_id": item, "n": 3}).json()["users"]]
+    assert ask("/v1/events", json={"events": [{"user_id": who, "item_id": item, "action": "like"}]}).is_success
+    for kind in ("events", "lists"):
+        job = serving.jobs.new("export", kind)
+        serving.jobs._run(job)
+        told += [json.loads(line)["user_id"] for line in serving.jobs.file(job).read_text().splitlines()]
+        serving.jobs.drop(job)
+    project.live.log.flush()
+    project.live.log.close()
+    assert len(told) > 5
+    assert all(one.startswith("reader-number-") for one in told)
+    assert places(folder, who) == {"input"}
