@@ -16,8 +16,8 @@ store), never pickle.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import re
 import time
 import uuid
@@ -35,6 +35,7 @@ from kgrec.artifacts import (
     make_folder,
     read_json,
     remove_folder,
+    replacing,
     save_arrays,
     storage_errors,
     sweep_asides,
@@ -323,37 +324,71 @@ class Workspace:
         write_json(self.artifacts / "manifest.json", document)
 
     @property
-    def outputs_file(self) -> Path:
+    def outputs_file(self) -> Path | None:
         """List of what commands wrote for people outside of the artifacts, one JSON object a line.
 
-        It lies in the user's own folder: files that it names are changed, so it must not come with a workspace.
+        It lies in the user's own folder: files that it names are changed, so it must not come with a workspace. The
+        workspace keeps its name, wherever it is moved; where artifacts were removed, it is told by its lines. None:
+        nothing was written yet.
         """
-        root = hashlib.blake2b(str(self.root.resolve()).encode(), digest_size=12).hexdigest()
-        return trust_file().parent / "outputs" / f"{root}.jsonl"
+        folder = trust_file().parent / "outputs"
+        with suppress(OSError, UnicodeDecodeError):
+            name = (self.artifacts / "name").read_text(encoding="ascii").strip()
+            return folder / f"{name}.jsonl" if re.fullmatch("[0-9a-f]{32}", name) else None
+        mine = json.dumps({"root": str(self.root.resolve())})[:-1]
+        with suppress(OSError):
+            return next((file for file in folder.glob("*.jsonl") if mine in file.read_text(encoding="utf-8")), None)
+        return None
 
     def note_outputs(self, files: Iterable[Path]) -> None:
         """Remember files that a command wrote, so that a person who is forgotten is found there, too."""
-        if not is_made(self.artifacts):
-            return
         inside = self.artifacts.resolve()
-        found = [file.resolve() for file in files]
-        told = [{"path": str(f), "size": f.stat().st_size} for f in found if not f.is_relative_to(inside)]
-        lines = "".join(json.dumps(one) + "\n" for one in told)
-        if lines:
-            with suppress(OSError):  # a home to read only
-                self.outputs_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with self.outputs_file.open("a", encoding="utf-8") as stream:
-                    stream.write(lines)
+        found = [path for file in files if not (path := file.resolve()).is_relative_to(inside)]
+        if not found or not is_made(self.artifacts):
+            return
+        with suppress(OSError, UserError):  # a home to read only
+            place = self.outputs_file or trust_file().parent / "outputs" / f"{uuid.uuid4().hex}.jsonl"
+            if not (self.artifacts / "name").exists():
+                with replacing(self.artifacts / "name") as aside:
+                    aside.write_text(place.stem, encoding="ascii")
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with place.open("a", encoding="utf-8") as stream:
+                stream.write("".join(map(self._noted, found)))
+
+    def keep_outputs(self, files: Iterable[Path]) -> None:
+        """Remember just these."""
+        if (place := self.outputs_file) is not None:
+            with replacing(place) as aside:
+                aside.write_text("".join(map(self._noted, files)), encoding="utf-8")
+
+    def _noted(self, file: Path) -> str:
+        root = self.root.resolve()
+        beside = os.path.relpath(file, root)
+        return json.dumps({"root": str(root), "path": str(file), "beside": beside, "size": file.stat().st_size}) + "\n"
 
     def outputs(self) -> dict[Path, int]:
-        """Return the files that commands wrote, as far as they are there, and their size when they were written."""
+        """Return the files that commands wrote, as far as they are there, and their size when they were written.
+
+        Those of a workspace that was moved are looked for where they were, in it, and beside it, there of the same size
+        only. What a workspace wrote that is still where it was belongs to that one, of which this is a copy.
+        """
         found: dict[Path, int] = {}
-        with suppress(FileNotFoundError):
-            for line in self.outputs_file.read_text(encoding="utf-8").splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # half a line of a command that was killed
-                    told = json.loads(line)
-                    found[Path(told["path"])] = int(told["size"])
-        return {path: size for path, size in found.items() if path.is_file()}
+        root, lines = self.root.resolve(), ""
+        with suppress(OSError):
+            lines = self.outputs_file.read_text(encoding="utf-8") if self.outputs_file else ""
+        for line in lines.splitlines():
+            with suppress(ValueError, KeyError, TypeError, OSError):  # half a line of a command that was killed
+                told = json.loads(line)
+                before, path, size = Path(told["root"]), Path(told["path"]), int(told["size"])
+                moved = Path(os.path.normpath(root / told["beside"]))
+                if before != root and not (before / self.config_file.name).exists():
+                    if moved.is_file() and (moved.is_relative_to(root) or moved.stat().st_size == size):
+                        path = moved
+                elif before != root:
+                    continue
+                if path.is_file() and not path.is_symlink():
+                    found[path] = size
+        return found
 
     def pending(self) -> dict[str, Any]:
         """Return what a publication still owes to files outside of the artifacts; empty but after a crash."""

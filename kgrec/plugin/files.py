@@ -66,6 +66,14 @@ def read_domain(package: str) -> Domain:
     Raises:
         PluginError: a file cannot be read, or says what a domain does not have; names file and key.
     """
+    try:
+        return _domain(package)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        hint = "texts stand in quotes, lists in brackets; see the domain.toml of kgrec's own domains"
+        raise PluginError(f"{package}: domain.toml: a value of another form: {error}", hint=hint) from None
+
+
+def _domain(package: str) -> Domain:
     told = _toml(package, "domain.toml")
     tables = {name: told.pop(name, {}) for name in _TABLES}
     where, relations = f"{package}: domain.toml", tables["relations"]

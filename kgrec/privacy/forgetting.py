@@ -5,7 +5,6 @@ The moment is one entry in :mod:`kgrec.data.forgotten`; everything after it can 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -303,10 +302,7 @@ class PersonalDataService:
                 continue
             changed += 1
         if changed:
-            kept = self.workspace.outputs()
-            with replacing(self.workspace.outputs_file) as aside:
-                lines = [json.dumps({"path": str(path), "size": path.stat().st_size}) + "\n" for path in kept]
-                aside.write_text("".join(lines), encoding="utf-8")
+            self.workspace.keep_outputs(self.workspace.outputs())
         return changed
 
     def _inputs(self, user_ids: Sequence[str]) -> int:

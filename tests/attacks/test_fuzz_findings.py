@@ -10,8 +10,10 @@ import pytest
 
 from kgrec.cli import app
 from kgrec.data.sources.files import read_rows
-from kgrec.errors import DataError
+from kgrec.errors import DataError, PluginError
+from kgrec.plugin.files import read_domain
 from kgrec.plugin.manager import load_plugins
+from kgrec.plugin.recipes import recipes_of
 
 FOUND = [
     ("csv", b"*\tb\x8e\n12\t\n:"),  # a title above columns that decode to one name
@@ -41,6 +43,25 @@ def test_it_is_read_or_named(tmp_path, ending, data):
     file.write_bytes(data)
     with suppress(DataError):
         read_rows(file, None, load_plugins([]))
+
+
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("recipes/a.toml", b'[[file]]\nrole = "items"\ncolumns = "items"\n'),
+        ("domain.toml", b"[columns.items]\nid = 1.5\n"),
+        ("domain.toml", b"columns = 1\n"),
+        ("domain.toml", b'[[patterns]]\npattern = [["x"]]\n'),
+    ],
+)
+def test_a_plugins_file_of_another_form_is_named(tmp_path, monkeypatch, file, data):
+    package = f"fuzzed_{tmp_path.name}"
+    (tmp_path / package / file).parent.mkdir(parents=True)
+    (tmp_path / package / "__init__.py").touch()
+    (tmp_path / package / file).write_bytes(data)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match=file):
+        recipes_of(package) if file.startswith("recipes") else read_domain(package)
 
 
 def test_a_panic_of_rust_is_an_error_of_the_file(tmp_path, monkeypatch):

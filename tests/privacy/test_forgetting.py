@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import uuid
 
 import polars as pl
 import pytest
@@ -74,8 +75,8 @@ def full(tmp_path_factory):
 def folder(full, tmp_path):
     copied = tmp_path / "workspace"
     shutil.copytree(full.parent, tmp_path, dirs_exist_ok=True)
-    listed = Workspace(full).outputs_file.read_text()
-    Workspace(copied).outputs_file.write_text(listed.replace(str(full.parent), str(tmp_path)))  # they moved, too
+    (copied / "artifacts" / "name").write_text(uuid.uuid4().hex)  # a workspace of its own
+    Workspace(copied).note_outputs(path for path in (tmp_path / "out").iterdir())
     return copied
 
 
@@ -216,6 +217,28 @@ def test_nobody_is_forgotten_by_chance(folder):
     with pytest.raises(NotFoundError):
         kgrec.open(folder, overrides=HASHING).privacy().forget("somebody else")
     assert not (folder / "forgotten.json").exists()
+
+
+def test_a_moved_workspace_knows_its_outputs_and_a_copy_leaves_them(folder, tmp_path):
+    inside, lists = folder / "lists.csv", folder.parent / "out" / "lists.csv"
+    shutil.copy(lists, inside)
+    Workspace(folder).note_outputs([inside])
+    shutil.copytree(folder, tmp_path / "copy")
+    assert Workspace(tmp_path / "copy").outputs() == {}
+    home = tmp_path / "far" / "away"
+    home.mkdir(parents=True)
+    moved = Workspace(folder.rename(home / "renamed"))
+    assert {moved.root / "lists.csv", lists} <= set(moved.outputs())
+    (tmp_path / "out").rename(home / "out")  # and what lay beside it
+    assert {moved.root / "lists.csv", home / "out" / "lists.csv"} <= set(moved.outputs())
+    (home / "out" / "lists.csv").write_text("theirs")
+    assert home / "out" / "lists.csv" not in moved.outputs()
+    moved.note_outputs([moved.root / "lists.csv"])
+    shutil.rmtree(moved.artifacts)  # who builds again has written it all the same
+    assert moved.root / "lists.csv" in moved.outputs()
+    (moved.root / "lists.csv").unlink()
+    (moved.root / "lists.csv").symlink_to(tmp_path / "copy" / "lists.csv")
+    assert moved.root / "lists.csv" not in moved.outputs()
 
 
 def test_a_changed_output_without_rows_stays_and_is_named(folder):
