@@ -18,8 +18,11 @@ from typing import IO, TYPE_CHECKING, Any
 from kgrec.errors import CorruptArtifactError, KgrecError, StorageError, UserError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import numpy as np
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
     from kgrec.packing import Precision
 
@@ -262,7 +265,11 @@ def resumed_lines(file: Path, fields: Sequence[str]) -> Iterator[tuple[list[dict
         if whole < stream.tell():
             stream.truncate(whole)
         WRITTEN.add(file.absolute())
-        yield found, stream
+        try:
+            yield found, stream
+        finally:  # what is said to be written is on the disk
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def _records(file: Path, fields: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
@@ -342,6 +349,47 @@ def load_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
 
     with _reading(file):
         return unpack(load_file(str(file)))
+
+
+def as_csr(data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], shape: tuple[int, int]) -> csr_array:
+    """Return the sparse matrix of arrays that came out of a file: what points beyond it is refused.
+
+    SciPy trusts indices, and would read and write memory that is not the matrix's.
+
+    Raises:
+        CorruptArtifactError: they are no matrix of this shape.
+    """
+    from scipy.sparse import csr_array
+
+    try:
+        found = csr_array((data, indices, indptr), shape=shape)
+        found.check_format(full_check=True)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise CorruptArtifactError(f"a sparse matrix is damaged: {error}", hint="run `kgrec train` again") from None
+    return found
+
+
+_SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+
+
+def check_tables(db: sqlite3.Connection, file: Path, tables: str) -> None:
+    """Make sure that an SQLite file holds nothing but tables and indexes made by these statements, as they make them.
+
+    A stranger's file may hold views that have no end, and triggers.
+
+    Raises:
+        CorruptArtifactError: it holds something else.
+    """
+    import sqlite3
+    from contextlib import closing
+
+    db.execute("PRAGMA trusted_schema = OFF")
+    with closing(sqlite3.connect(":memory:")) as own:
+        own.executescript(tables)
+        strange = set(db.execute(_SCHEMA)) - set(own.execute(_SCHEMA))
+    if strange:
+        what = ", ".join(sorted(f"{kind} {name}" for kind, name, _ in strange))[:200]
+        raise CorruptArtifactError(f"{file} is not as kgrec makes it: {what}", hint="move it away to start a new one")
 
 
 def load_slice(file: Path, name: str, start: int, stop: int) -> NDArray[np.generic]:

@@ -64,6 +64,9 @@ def unpack(packed: Mapping[str, NDArray[Any]]) -> Arrays:
             found[name] = array.astype(kind)
         elif kind == "int8":
             shape = tuple(int(n) for n in packed[f"{name}{MARK}shape"])
-            whole = array.astype(np.float32) * packed[f"{name}{MARK}scales"][:, None]
+            scales = packed[f"{name}{MARK}scales"]
+            if array.shape != (len(scales), BLOCK) or scales.ndim != 1:  # what does not fit would become the product
+                raise ValueError(f"{name}: {array.shape} and {scales.shape} are no blocks and their scales")
+            whole = array.astype(np.float32) * scales[:, None]
             found[name] = whole.ravel()[: int(np.prod(shape))].reshape(shape)
     return found

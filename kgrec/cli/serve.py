@@ -65,7 +65,8 @@ def serve(
         )
     with run.progress() as progress, progress.task("loading the models"):
         live = project.live
-    app = create_app(Serving(live, project, keys, Metrics()), hosts=(*NAMES, host, *(names or [])))
+    serving = Serving(live, project, keys, Metrics())
+    app = create_app(serving, hosts=(*NAMES, host, *(names or [])))
     stop = threading.Event()
     tail = threading.Thread(target=_follow, args=(project, stop, watch, run), daemon=True)
     tail.start()
@@ -77,6 +78,7 @@ def serve(
     finally:
         stop.set()
         tail.join(timeout=5)
+        serving.jobs.close()
         live.log.close()
 
 

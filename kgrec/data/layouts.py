@@ -246,9 +246,9 @@ def unfold(
     elif (item := found.get("item")) is not None and item in raw.columns:
         raw = _explode(raw, item, found, entry)
     if "visitor" in found and "user" in found:
-        who = [clean(as_text(found[name], raw.schema[found[name]])) for name in ("user", "visitor")]
-        raw = raw.with_columns(pl.coalesce(who).alias("__who__"))
-        found = {name: column for name, column in found.items() if name != "visitor"} | {"user": "__who__"}
+        user, visitor = found["user"], found.pop("visitor")  # rejected rows tell neither where pseudonyms are kept
+        who = pl.coalesce(clean(as_text(name, raw.schema[name])) for name in (user, visitor))
+        raw = raw.with_columns(who.alias(user)).drop({visitor} - set(found.values()))
     if entry.flags:
         raw = raw.with_columns(strongest(raw, entry.flags).alias("__action__"))
         found["action"] = "__action__"

@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 from pydantic_core import to_json
 
-from kgrec.artifacts import replacing, storage_errors
+from kgrec.artifacts import check_tables, replacing, storage_errors
 from kgrec.errors import CorruptArtifactError, StorageError
 from kgrec.live.events import Event
 
@@ -38,6 +38,9 @@ FORGETS = "forgets"
 
 EXPORTS = Path("live", "export")
 """Where closed parts of the log lie as parquet, for `kgrec build-graph --append`."""
+
+JOBS = Path("live", "jobs")
+"""Where a server's bulk jobs keep their lines for a day."""
 
 FORMAT = 1
 """Version of the tables."""
@@ -122,6 +125,7 @@ class EventLog:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(WAITING)
         self._local = _Connection()
         with self.connection() as db:  # fails here rather than in the thread
+            check_tables(db, self.file, _TABLES)
             db.executescript(_TABLES)
             found = db.execute("SELECT value FROM state WHERE name = 'format'").fetchone()
             if found is None:
@@ -304,9 +308,9 @@ class EventLog:
             )
 
     def forget(self, user_id: str) -> tuple[int, int]:
-        """Remove the events and receipts of a user and her sessions; returns how many of each."""
+        """Remove the events and receipts of a user and her sessions, exported ones too; returns how many of each."""
         ids = [user_id, *(session for session, owner in self.merged().items() if owner == user_id)]
-        events = lists = 0
+        events, lists = _forget_files(self.file.parent, ids), 0  # first: while it is known whose the sessions are
         with self.connection() as db:
             for key in ids:
                 events += db.execute("DELETE FROM events WHERE user_id = ?", (key,)).rowcount
@@ -367,21 +371,28 @@ class EventLog:
 
 
 def forget_live(root: Path, user_id: str) -> int:
-    """Remove what came of a user while serving from a workspace, exported parts included; returns how much it was."""
+    """Remove what came of a user while serving from a workspace; returns how much it was."""
+    if not (root / FILE).exists():
+        return _forget_files(root / FILE.parent, [user_id])
+    log = EventLog(root)
+    try:
+        return sum(log.forget(user_id))
+    finally:
+        log.close()
+
+
+def _forget_files(folder: Path, ids: Sequence[str]) -> int:
+    """Take users out of exported parts, and delete the lines of jobs, which hold everybody; returns how many events."""
     removed = 0
-    if (root / FILE).exists():
-        log = EventLog(root)
-        try:
-            removed += sum(log.forget(user_id))
-        finally:
-            log.close()
-    for file in sorted((root / EXPORTS).glob("events-*.parquet")):
+    for file in sorted((folder / EXPORTS.name).glob("events-*.parquet")):
         table = pl.read_parquet(file)
-        kept = table.filter(pl.col("user_id") != user_id)
+        kept = table.filter(~pl.col("user_id").is_in(ids))
         if kept.height < table.height:
             removed += table.height - kept.height
             with replacing(file) as aside:
                 kept.write_parquet(aside)
+    for file in (folder / JOBS.name).glob("*.ndjson"):
+        file.unlink(missing_ok=True)
     return removed
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from kgrec.artifacts import as_csr
+
 T = TypeVar("T")
 
 BLOCK_ENTRIES = 1 << 24
@@ -44,8 +46,7 @@ def to_state(name: str, matrix: csr_array) -> dict[str, NDArray[np.generic]]:
 def from_state(name: str, state: Mapping[str, NDArray[Any]]) -> csr_array:
     """Rebuild the matrix that :func:`to_state` took apart."""
     rows, columns = (int(n) for n in state[f"{name}.shape"])
-    parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
-    return csr_array(parts, shape=(rows, columns))
+    return as_csr(state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"], (rows, columns))
 
 
 def store(name: str, record: Any) -> dict[str, NDArray[np.generic]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
 
@@ -79,6 +79,11 @@ class PersonTables:
             DataError: a file is damaged.
         """
         found: dict[Path, PersonRows] = {}
+
+        def note(rows: PersonRows) -> None:
+            before = found.get(rows.path)  # a file may be read as two things
+            found[rows.path] = rows if before is None else replace(before, theirs=before.theirs | rows.theirs)
+
         for role, entry in self.entries():
             path = self.root / entry.path
             if role == "items" or address(entry.path) or not split_part(path)[0].is_file():
@@ -87,23 +92,30 @@ class PersonTables:
             join = entry.join if isinstance(entry, InteractionsConfig) else None
             whole = table if join is None else joined(table, join, self.root, self.manager)
             columns = resolve_mapping(entry, role, whole, self.domain, self.manager).columns
-            column = columns.get("user" if role == "interactions" else "id")
+            who = [
+                columns[field]
+                for field in (("user", "visitor") if role == "interactions" else ("id",))
+                if field in columns
+            ]
             if isinstance(entry, InteractionsConfig) and entry.user is not None:
                 theirs = np.full(table.height, entry.user in user_ids)
-            elif column is None or column not in whole.columns:
+            elif not who or not set(who) <= set(whole.columns):
                 continue
             else:
-                who = [c for c in (column, columns.get("visitor")) if c is not None]
-                ids = whole.select(pl.coalesce(clean(as_text(c, whole.schema[c])) for c in who)).to_series()
-                theirs = ids.is_in(user_ids).fill_null(False).to_numpy()
-                if join is not None:  # the rows that say whose the others are
-                    heads = read_rows(self.root / join.path, None, self.manager)
-                    keys = whole.filter(pl.Series(theirs))[join.on]
-                    own = heads[join.key].cast(pl.String).is_in(keys.cast(pl.String).implode()).fill_null(False)
-                    at = self.root / join.path
-                    found[at] = PersonRows(at, FileConfig(path=join.path), heads, own.to_numpy())
-            before = found.get(path)  # a file may be read as two things
-            found[path] = PersonRows(path, entry, table, theirs if before is None else theirs | before.theirs)
+                theirs = _are(whole, who, user_ids)
+            note(PersonRows(path, entry, table, theirs))
+            if join is not None:  # the rows that say whose the others are, those without others too
+                stem = f"{Path(join.path).stem}."
+                heads = read_rows(self.root / join.path, None, self.manager)
+                keys = whole.filter(pl.Series(theirs)).select(_text(whole, join.on)).to_series().drop_nulls()
+                own = _are(heads, [join.key], keys.to_list())
+                if named := [
+                    name
+                    for one in who
+                    if (name := one.removeprefix(stem)) in heads.columns and one not in table.columns
+                ]:
+                    own |= _are(heads, named, user_ids)
+                note(PersonRows(self.root / join.path, FileConfig(path=join.path), heads, own))
         yield from (rows for rows in found.values() if len(rows))
 
     def entries(self) -> list[tuple[PartRole, FileConfig]]:
@@ -173,6 +185,16 @@ class PersonTables:
                 aside.replace(new)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _text(table: pl.DataFrame, column: str) -> pl.Expr:
+    return clean(as_text(column, table.schema[column]))
+
+
+def _are(table: pl.DataFrame, columns: Sequence[str], ids: Sequence[str]) -> Mask:
+    """Say in which rows the first of the columns that is filled holds one of the ids, shape ``(n_rows,)``."""
+    held = table.select(pl.coalesce(_text(table, column) for column in columns)).to_series()
+    return held.is_in(list(ids)).fill_null(False).to_numpy()
 
 
 def _same(found: pl.DataFrame, kept: pl.DataFrame) -> bool:

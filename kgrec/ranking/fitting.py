@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.artifacts import replacing
 from kgrec.config import Config
 from kgrec.errors import ConfigError, CorruptArtifactError, PartError
 from kgrec.models.ndcg import recall_ndcg
@@ -102,9 +103,8 @@ class FitStore:
             except CorruptArtifactError:  # written by a process that died; the fit is simply done again
                 figures.unlink(missing_ok=True)
         scorer, found = fit()
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        save_arrays(arrays, scorer.state())
+        with replacing(arrays) as aside:
+            save_arrays(aside, scorer.state())
         write_json(figures, found)  # last: its presence says that the arrays are whole
         return scorer, found
 

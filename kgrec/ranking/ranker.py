@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kgrec.artifacts import as_csr
 from kgrec.errors import NotFoundError, UserError
 from kgrec.models.distilled import Distilled
 from kgrec.models.sparse import take_rows
@@ -208,8 +209,6 @@ class Ranker:
             CorruptArtifactError: a file is missing or damaged.
             NotFoundError: a scorer's plugin is no longer installed.
         """
-        from scipy.sparse import csr_array
-
         document = read_json(folder / "ranker.json")
         ids = read_json(folder / "ids.json")
         user_ids, item_ids = ids["users"], ids["items"]
@@ -226,7 +225,7 @@ class Ranker:
             scorer = registry[name].build(options.get(name, {}).get("options"))
             scorers[name] = scorer.load_state(load_arrays(folder / f"{name}.safetensors"))
         indices, indptr = (seen[name].astype(np.int64) for name in ("indices", "indptr"))
-        matrix = csr_array((data, indices, indptr), shape=(len(user_ids), len(item_ids)))
+        matrix = as_csr(data, indices, indptr, (len(user_ids), len(item_ids)))
         cold = ColdPlacement.from_state(document["cold"]) if document.get("cold") else None
         gate = Gate(**document["gate"]) if document.get("gate") else None
         stage = SecondStage.load(folder) if document.get("second_stage") else None

@@ -17,12 +17,11 @@ from pydantic import ValidationError
 
 from kgrec.artifacts import storage_errors
 from kgrec.errors import KgrecError, NotFoundError
-from kgrec.live.event_log import BusyError
+from kgrec.live.event_log import JOBS, BusyError
 from kgrec.live.events import MAX_BATCH, Event, Id
 from kgrec.live.records import Described
 from kgrec.live.service import LiveService
 
-FOLDER = Path("live", "jobs")
 MAX_IMPORT = 1 << 28
 """Bytes of an import at most."""
 MOST, WAITING, KEPT_S = 100, 8, 86_400
@@ -79,7 +78,7 @@ class Jobs:
     """
 
     def __init__(self, live: LiveService, root: Path) -> None:
-        self._live, self._folder = live, root / FOLDER
+        self._live, self._folder = live, root / JOBS
         self._jobs: dict[str, BulkJob] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kgrec-job")
@@ -133,8 +132,10 @@ class Jobs:
         return list(self._jobs.values())[::-1]
 
     def close(self) -> None:
-        """Start no more."""
+        """Start no more; nobody can ask for the files of this server's jobs again."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for job in self.all():
+            self.file(job).unlink(missing_ok=True)
 
     def _run(self, job: BulkJob) -> None:
         job.state = "running"

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from kgrec.artifacts import load_arrays, replacing, save_arrays
+from kgrec.artifacts import as_csr, load_arrays, replacing, save_arrays
 from kgrec.errors import CorruptArtifactError
 from kgrec.text.cache import hash_texts
 from kgrec.text.tokens import term_table
@@ -98,7 +98,7 @@ class TermIndex:
             terms = arrays["terms"].tobytes().decode()
             names = pl.Series("term", terms.split("\n") if terms else [], dtype=pl.String)
             shape = (len(arrays["indptr"]) - 1, len(names))
-            matrix = csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+            matrix = as_csr(arrays["data"], arrays["indices"], arrays["indptr"], shape)
             return cls(names, matrix, arrays["idf"].astype(np.float32))
         except (CorruptArtifactError, KeyError, ValueError):
             return None

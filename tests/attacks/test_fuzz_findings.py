@@ -19,6 +19,7 @@ FOUND = [
     ("csv", b"*\tb\x8e\n12\t\n:"),  # a title above columns that decode to one name
     ("tsv", base64.b64decode("YbIKKgmy")),
     ("jsonl", base64.b64decode("AAAAAAB7ImEiOiAxLCAiYiI6L1sxLCAyXSwgImPVAAAAAAAAACBudWxsIn0K")),  # taken for UTF-32
+    ("jsonl", base64.b64decode("eyIlIjogMSwgIiJjIjoxLCAiImMiOiB7ImQiOiBhIjogIm51bGx9fQp7fQo=")),  # sound ones are {}
     ("csv.zst", b"\x28"),  # too short to say its size
 ]
 

@@ -10,9 +10,11 @@ import pickle
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import unicodedata
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -294,6 +296,67 @@ def harmful_settings(root, outside, ran):
         )
 
 
+def newer_settings(root, outside, ran):
+    """Paths at any depth, other machines, expressions that take for ever, names of placements."""
+    far = f"../{outside.name}/precious.txt"
+    (root / "kgrec.toml").write_text(
+        f'[[data.interactions]]\npath = "log.csv"\njoin = {{ path = "{far}", on = "user_id", key = "x" }}\n'
+        'columns = { user = "user_id", item = "item_id", time = "time" }\npattern = "(a+)+$"\n'
+        '[[data.items]]\npath = "items.csv"\ncolumns = { id = "item_id", title = "title" }\n[data.items.attributes]\n'
+        f'genre = {{ column = "title", names = {{ path = "{far}", id = "x" }} }}\n'
+        f'[[data.users]]\npath = "https://collect.example/people.csv"\n[cluster]\naddress = "collect.example:6379"\n'
+        '[placements."\\u001b[2J"]\nwhere = ["title = x"]\npolicy = "linucb"\nexplore = 1.0\n'
+    )
+
+
+def own_plugin(root, outside, ran):
+    (root / "kgrec_plugins.py").write_text(f"open({str(ran)!r}, 'w')\n")
+
+
+def linked_plugin(root, outside, ran):
+    (root / "kgrec_plugins.py").symlink_to(outside / "precious.txt")
+
+
+def forged_databases(root, outside, ran):
+    """Records that have no end, and log and record that are something else."""
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+    for name in ("live/events.sqlite", "feedback/feedback.sqlite"):
+        (root / name).parent.mkdir(exist_ok=True)
+        with closing(sqlite3.connect(root / name)) as db:
+            db.execute(f"CREATE VIEW events AS {endless} SELECT x AS seq, 'u1' AS user_id FROM c")
+            db.execute(f"CREATE VIEW texts AS {endless} SELECT x AS id, 't1' AS text_id FROM c")
+            db.commit()
+    for folder in ("live/export", "live/jobs", "artifacts/certificates"):
+        (root / folder).mkdir(exist_ok=True, parents=True)
+    (root / "live/export/events-000000000001-000000000002.parquet").write_bytes(b"PAR1rubbishPAR1")
+    (root / "live/jobs/x.ndjson").write_text("[" * 100_000)
+    (root / "artifacts/name").write_text(f"../../../../{outside.name}/precious")
+
+
+def forged_arrays(root, outside, ran):
+    """Matrices that point beyond themselves, of models that the manifest says are sound."""
+    import numpy as np
+
+    from kgrec.artifacts import fingerprint_of, load_arrays, save_arrays
+
+    def forged(manifest):
+        info = manifest["stages"]["models"]
+        folder = root / "artifacts" / info["folder"]
+        for file in folder.glob("*.safetensors"):
+            arrays = load_arrays(file)
+            wild = {k: np.full_like(v, 2**30) for k, v in arrays.items() if v.dtype.kind == "i" and "shape" not in k}
+            save_arrays(file, {**arrays, **wild})
+        info["fingerprint"] = fingerprint_of(folder)
+        return manifest
+
+    _manifest(root, forged)
+
+
+def forged_people(root, outside, ran):
+    (root / "forgotten.json").write_text(json.dumps({"format": 1, "salt": "\x1b[2J", "people": [{"at": "x"}, 3]}))
+    (root / "pseudonyms.json").write_text(json.dumps({"name": "../" * 9, "check": CANARY[:0]}))
+
+
 def all_settings_wrong(root, outside, ran):
     (root / "kgrec.toml").write_text("domain = '\x1b[2J'\n" + "[a" * 50_000)
 
@@ -322,6 +385,12 @@ HARMS = [
     broken_store,
     odd_sources,
     harmful_settings,
+    newer_settings,
+    own_plugin,
+    linked_plugin,
+    forged_databases,
+    forged_arrays,
+    forged_people,
     all_settings_wrong,
     names_alone,
 ]
@@ -410,6 +479,8 @@ def test_it_does_nothing_but_complain(place, harm, capfd, monkeypatch):
     monkeypatch.setattr(doctor, "torch_devices", doctor.python)  # takes seconds, and looks at no workspace
     before = signal.signal(signal.SIGALRM, _too_long)
     for name, given in CALLS:
+        if name == "trust code" and harm is own_plugin:  # from then on it is what the user allowed
+            continue
         words = [_named(word, place) for word in given]
         signal.alarm(60)
         WATCH.on = True

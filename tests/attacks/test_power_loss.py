@@ -18,22 +18,61 @@ LINE = re.compile(r"^\d+ +(\w+)\((.*?)(?:\) += (-?\d+).*| <unfinished \.\.\.>)$"
 PATH = re.compile(r"<([^>]*)>")
 
 
+LIVE = """
+import sys, kgrec
+from kgrec.live.events import Event
+live = kgrec.open(sys.argv[1]).live
+live.append([Event(user_id="u1", item_id="i1", action="like")])
+live.log.export(__import__("pathlib").Path(sys.argv[1], "live", "export"))
+live.log.close()
+"""
+COMMANDS = {
+    "build-graph": ["-m", "kgrec", "build-graph"],
+    "append": ["-m", "kgrec", "build-graph", "--append", "{root}/more.csv"],
+    "train": ["-m", "kgrec", "train", "--only", "popularity,item-knn"],
+    "lists": ["-m", "kgrec", "recommend", "--all", "--out", "{root}/artifacts/lists.csv"],
+    "texts": ["-m", "kgrec", "generate", "--all", "--kind", "blurb", "--out", "{root}/artifacts/texts.jsonl"],
+    "forget": ["-m", "kgrec", "forget", "u3", "--rewrite-inputs"],
+    "live": ["-c", LIVE, "{root}"],
+}
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_contents_are_down_before_names(tmp_path):
+@pytest.mark.parametrize("until", ["build-graph", pytest.param("live", marks=pytest.mark.slow)])
+def test_contents_are_down_before_names(tmp_path, until):
     root = tmp_path / "w"
     root.mkdir()
-    (root / "log.csv").write_text("user_id,item_id\n" + "".join(f"u{k % 9},i{k % 7}\n" for k in range(60)))
+    for name, n in (("log", 60), ("more", 7)):
+        rows = "".join(f"u{k % 9},i{k % 7}\n" for k in range(n))
+        (root / f"{name}.csv").write_text(f"user_id,item_id\n{rows}")
     (root / "kgrec.toml").write_text(
         '[[data.interactions]]\npath = "log.csv"\ncolumns = { user = "user_id", item = "item_id" }\n'
+        '[text]\nencoder = "hashing"\n'
     )
-    trace = tmp_path / "trace"
-    command = [sys.executable, "-m", "kgrec", "build-graph", "-w", str(root), "-q"]
-    traced = ["strace", "-f", "-y", "-e", CALLS, "-o", str(trace), *command]
-    done = subprocess.run(traced, capture_output=True, check=False)
-    if b"ptrace" in done.stderr or b"Operation not permitted" in done.stderr:
-        pytest.skip("tracing is not allowed here")
-    assert done.returncode == 0, done.stderr
-    assert orders(trace.read_text(errors="replace").splitlines(), str(root / "artifacts")) == []
+    for name in list(COMMANDS)[: list(COMMANDS).index(until) + 1]:
+        trace = tmp_path / "trace"
+        words = [word.replace("{root}", str(root)) for word in COMMANDS[name]]
+        command = [sys.executable, *words, *(["-w", str(root), "-q"] if words[0] == "-m" else [])]
+        traced = ["strace", "-f", "-y", "-e", CALLS, "-o", str(trace), *command]
+        done = subprocess.run(traced, capture_output=True, check=False)
+        if b"ptrace" in done.stderr or b"Operation not permitted" in done.stderr:
+            pytest.skip("tracing is not allowed here")
+        assert done.returncode == 0, done.stderr
+        lines = trace.read_text(errors="replace").splitlines()
+        assert orders(lines, str(root)) == [], name
+        if name in ("texts", "live"):  # what is only appended to is down when the command ends
+            assert undone(lines, str(root), ("texts.jsonl", "events.sqlite", "events.sqlite-wal")) == set()
+
+
+def undone(lines, inside, names):
+    """Return which of some files were written to and not flushed."""
+    dirty = set()
+    for line in lines:
+        match = LINE.match(line)
+        path = next((p for p in PATH.findall(match[2]) if p.startswith(inside)), "") if match else ""
+        if path.endswith(names):
+            (dirty.discard if match[1] in ("fsync", "fdatasync") else dirty.add)(path)
+    return dirty
 
 
 def orders(lines, inside):
@@ -52,7 +91,7 @@ def orders(lines, inside):
             if not new.startswith(inside):
                 continue
             moved = {path for path in dirty if path == old or path.startswith(f"{old}/")}
-            if "/.tmp-" in new:  # not published yet: what is not down stays so under the new name
+            if "/.tmp-" in new or ".kgrec-" in new:  # not published yet: what is not down stays so under the new name
                 dirty = (dirty - moved) | {new + path.removeprefix(old) for path in moved}
                 continue
             wrong += [f"{path} gets its name {new} before its content is down" for path in sorted(moved)]

@@ -18,14 +18,18 @@ from kgrec.cli.app import main
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.errors import NotFoundError, UserError
 from kgrec.graph.store import open_store
+from kgrec.live.events import Event
+from kgrec.live.lists import ListRequest
+from kgrec.live.records import Described
 from kgrec.privacy.forgetting import PersonalDataService
+from kgrec.serve.jobs import Jobs
 from kgrec.testing import toy_workspace
 from kgrec.workspace import Workspace
 
 WHO = "zq-Ünique\u00b7person"
 WORDS = "nobody else ever said brontotherium before"
 SCORERS = ["popularity", "item-knn", "ease", "als"]
-HASHING = ["text.encoder=hashing", "generate.record=true"]
+HASHING = ["text.encoder=hashing", "generate.record=true", "train.precision=int8", "train.distill=true"]
 
 
 def planted(folder):
@@ -41,12 +45,40 @@ def planted(folder):
             nonsense = pl.DataFrame({"user_id": [WHO], "item_id": ["i00"], "action": ["yodel"]})
             table = pl.concat([table, nonsense], how="diagonal")
         table.write_csv(folder / f"{name}.csv")
+    orders = [f"o{k},{WHO if k < 3 else f'u{k + 10}'}" for k in range(9)]  # an order without lines is the person's, too
+    (folder / "orders.csv").write_text("order,customer\n" + "\n".join(orders) + "\n")
+    (folder / "lines.csv").write_text("of,sku\no0,i01\n o1 ,i02\no4,i03\no5,i04\n")
+    with (folder / "kgrec.toml").open("a") as stream:
+        stream.write(
+            '\n[[data.interactions]]\npath = "lines.csv"\ncolumns = { user = "customer", item = "sku" }\n'
+            'action = "purchase"\njoin = { path = "orders.csv", on = "of", key = "order" }\n'
+        )
     return folder
 
 
 def run(folder, *words):
     sets = [word for one in HASHING for word in ("--set", one)]
     return main([str(word) for word in (*words, "-w", folder, "-q", *sets)])
+
+
+def lived(folder):
+    """Let the person come to a server: events, a session that was hers, receipts, edits, jobs, texts."""
+    project = kgrec.open(folder, overrides=HASHING)
+    live = project.live
+    made = live.recommend(ListRequest(user_id=WHO, n=3, explain=True))
+    session = "session-of-ünique"
+    live.append([Event(user_id=who, item_id="i05", action="like", rec_id=made.rec_id) for who in (WHO, session)])
+    live.log.export(folder / "live" / "export")  # before anybody knows whose the session is
+    live.merge(session, WHO)
+    live.edit(WHO, {"i05": 0.0})
+    live.put_user(WHO, Described(description=WORDS))
+    jobs = Jobs(live, folder)
+    jobs._run(jobs.new("export", "events"))
+    jobs._run(jobs.new("export", "users"))
+    texts = project.feedback.store.texts()["text_id"].to_list()
+    project.feedback.record(texts[0], "edited", text=WORDS, user=WHO)
+    live.log.flush()
+    live.log.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +96,23 @@ def full(tmp_path_factory):
         assert run(folder, "recommend", "--all", "-n", "3", "--out", outside / name) == 0
     assert run(folder, "generate", "--all", "--kind", "blurb", "--out", outside / "texts.jsonl") == 0
     assert run(folder, "graph", "export", outside / "graph.nt") == 0
-    assert run(folder, "predict", WHO, "i00") == 0
+    with_files = [
+        ("predict", WHO, "i00"),
+        ("recommend", "--all", "-n", "3", "--parts", outside / "parts"),
+        ("evaluate", "--only", "popularity", "--out", outside / "figures.json", "--html", outside / "figures.html"),
+        ("generate", "evaluate", "--users", "3", "--out", outside / "texts.json", "--html", outside / "texts.html"),
+        ("generate", "review", "-n", "0", "--out", outside / "approved.json"),
+        ("generate", WHO, "--out", outside / "own.json"),
+        ("explain", WHO, "i00", "--out", outside / "paths.svg"),
+        ("graph", "show", WHO, "--out", outside / "around.html"),
+        ("graph", "query", "SELECT * { ?s ?p ?o } LIMIT 9000", "--out", outside / "rows.csv"),
+        ("check", "--html", outside / "check.html"),
+        ("export-user", WHO, "--out", outside / "handed over"),
+        ("runs", "export", "latest", "--out", outside / "runs"),
+    ]
+    for words in with_files:
+        assert run(folder, *words) == 0, words
+    lived(folder)
     judged = folder / "artifacts" / "judged-texts" / "template-0.jsonl"  # as an interrupted evaluation leaves it
     judged.parent.mkdir(exist_ok=True)
     judged.write_text(json.dumps({"variant": "template", "user_id": WHO, "item_ids": ["i00"], "text": ""}) + "\n")
@@ -76,7 +124,7 @@ def folder(full, tmp_path):
     copied = tmp_path / "workspace"
     shutil.copytree(full.parent, tmp_path, dirs_exist_ok=True)
     (copied / "artifacts" / "name").write_text(uuid.uuid4().hex)  # a workspace of its own
-    Workspace(copied).note_outputs(path for path in (tmp_path / "out").iterdir())
+    Workspace(copied).note_outputs(path for path in (tmp_path / "out").rglob("*") if path.is_file())
     return copied
 
 
@@ -136,7 +184,11 @@ def test_gone_from_every_byte(folder):
     before = {user: project.recommend(user).item_ids for user in ("u00", "u20")}
     made = project.privacy().forget(WHO, rewrite_inputs=True)
     assert (made.complete, made.found, made.left) == (True, (), ())
-    assert grepped(folder.parent) == set() == grepped(folder.parent, WORDS)
+    assert (
+        grepped(folder.parent) == set() == grepped(folder.parent, WORDS) == grepped(folder.parent, "session-of-ünique")
+    )
+    assert (folder / "orders.csv").read_text().splitlines()[1] == "o3,u13"
+    assert (folder / "lines.csv").read_text() == "of,sku\no4,i03\no5,i04\n"
     assert not (folder / "forgotten.json").exists()
     assert set(made.scorers["exact"]) == set(project.ranker.scorers)
     project.unload()
@@ -159,7 +211,7 @@ def test_inputs_stay_and_bring_nobody_back(folder):
     assert made.complete
     assert {place.kind for place in made.left} == {"input"}
     files = {file.relative_to(folder).as_posix() for file in grepped(folder) | grepped(folder, WORDS)}
-    assert files == {"interactions.csv", "users.csv"}
+    assert files == {"interactions.csv", "orders.csv", "users.csv"}
     kept = (folder / "forgotten.json").read_text()
     assert WHO not in kept
     project = kgrec.open(folder, overrides=HASHING)
@@ -259,7 +311,7 @@ def test_the_commands(folder, capfd):
     assert run(folder, "export-user", WHO, "--out", folder / "mine") == 0
     known = json.loads((folder / "mine" / "data.json").read_text())
     assert known["attributes"]["description"] == WORDS
-    assert len(known["interactions"]) == 6
+    assert len(known["interactions"]) == 8
     assert [row["reason"] for row in known["rejected"]] == ["unknown action"]
     assert known["texts"]
     assert known["recommended"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from kgrec.config import ReadConfig
 from kgrec.data.sources.files import LINE, read_bytes
+from kgrec.data.sources.limits import exceeded, limit, most_bytes
 from kgrec.data.sources.nested import flatten
 from kgrec.errors import ConfigError, DataError, MissingExtraError, NotFoundError
 from kgrec.places import DATABASES, address, split_part, suffix
@@ -55,8 +57,10 @@ class SqlSource:
                     raise DataError(f"{path} has {len(names)} tables", hint=example)
                 table = names[0]
             try:
-                return _selected(connection, query or f"SELECT * FROM {_quoted(table)}")
+                return _selected(connection, query or f"SELECT * FROM {_quoted(table)}", file)
             except sqlite3.Error as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    raise exceeded(path, "its query takes too long", "seconds") from None
                 raise DataError(f"{path}: {error}", hint="check reading.query in kgrec.toml") from None
 
 
@@ -85,6 +89,7 @@ class _Opened:
             raise DataError(
                 f"{file} is no SQLite database: {error}", hint="is it another format of this name?"
             ) from None
+        self.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most_bytes(len(data)))
         self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self.connection.set_authorizer(lambda what, *_: sqlite3.SQLITE_OK if what in _READS else sqlite3.SQLITE_DENY)
 
@@ -102,16 +107,23 @@ def _tables(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _selected(connection: sqlite3.Connection, query: str) -> pl.DataFrame:
+def _selected(connection: sqlite3.Connection, query: str, file: Path) -> pl.DataFrame:
+    """Return what a query selects; a view may be a query without end."""
+    size = file.stat().st_size
+    ends = time.monotonic() + limit("seconds") + 10 * size / 1e6
+    connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
     names = [
         column[0] for column in connection.execute(f"SELECT * FROM ({query.strip().rstrip(';')}) LIMIT 0").description
     ]
     cells = ", ".join(f"CAST({_quoted(name)} AS TEXT)" for name in names)
     cursor = connection.execute(f"SELECT {cells} FROM ({query.strip().rstrip(';')})")
     schema = dict.fromkeys(names, pl.String)
-    blocks = [pl.DataFrame(schema=schema)]
+    blocks, held = [pl.DataFrame(schema=schema)], 0.0
     while rows := cursor.fetchmany(_ROWS):
         blocks.append(pl.DataFrame(rows, schema=schema, orient="row"))
+        held += blocks[-1].estimated_size()
+        if held > most_bytes(size):
+            raise exceeded(file, f"becomes more than {most_bytes(size):,} bytes", "expansion")
     return pl.concat(blocks).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(LINE))
 
 

@@ -83,11 +83,11 @@ def _lines(path: Path, data: bytes) -> pl.DataFrame:
             ) from None
     table = table.select(pl.lit(numbers).alias(LINE), pl.all())
     if broken:
-        first = next(name for name in table.columns if name != LINE)
+        first = next((name for name in table.columns if name != LINE), None)  # the sound lines may all be {}
         shown = [row.decode("utf-8", "replace")[:500] for _, row in broken]
         lines = pl.Series(LINE, [n for n, _ in broken], dtype=pl.UInt32)
         lost = pl.DataFrame({LINE: lines, PROBLEM: ["no JSON object"] * len(broken)})
-        if table.schema[first] == pl.String:
+        if first is not None and table.schema[first] == pl.String:
             lost = lost.with_columns(pl.Series(first, shown))
         table = pl.concat([table, lost], how="diagonal").sort(LINE)
     return table

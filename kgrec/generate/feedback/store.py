@@ -18,7 +18,7 @@ from typing import Any, Self
 import polars as pl
 from pydantic import TypeAdapter
 
-from kgrec.artifacts import storage_errors
+from kgrec.artifacts import check_tables, storage_errors
 from kgrec.errors import CorruptArtifactError, StorageError, WorkspaceError
 from kgrec.plugin.domain import TextKind
 from kgrec.plugin.generation import GeneratedText, Interest, TextRequest
@@ -258,6 +258,7 @@ class FeedbackStore:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("PRAGMA secure_delete = ON")  # who is forgotten leaves no bytes behind
+                check_tables(db, self.file, _TABLES)
                 if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_of_event'").fetchone():
                     db.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
                 yield db
