@@ -221,7 +221,7 @@ class Project:
         def encoder(dataset: Dataset) -> TextEncoder | None:
             return linking_encoder(dataset, self.config, self.manager, self.workspace.cache / "text", progress)
 
-        return GraphStage(self.workspace, self.config, self.domain, self.manager, encoder, progress)
+        return GraphStage(self.workspace, self.config, self.domain, self.manager, encoder, progress, self.workers)
 
     def privacy(self, progress: Progress = SILENT) -> PersonalDataService:
         """Return what finds, hands over and forgets a person; :meth:`unload` after forgetting."""

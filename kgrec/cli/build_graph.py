@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgrec.cli import options
 from kgrec.cli.console import cell, clean, console, show_facts, table, warn
 from kgrec.cli.run import CommandLineRun
 from kgrec.plugin import workspace_command
@@ -25,9 +26,10 @@ def build_graph(
         typer.Option("--append", metavar="FILES...", help="Add these files to what is built already."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Any row that is lost is an error.")] = False,
+    cluster: options.Cluster = None,
 ) -> None:
     """Read and clean the files, build the knowledge graph."""
-    with run.progress() as progress:
+    with run.progress() as progress, run.workers(cluster):
         report = run.project.build_graph(append=tuple(append or ()), strict=strict, progress=progress)
     facts = {"dataset": report.dataset, "cleaning": report.cleaning, "graph": report.graph}
     run.data([{**facts, "seconds": report.seconds}], lambda: show_facts(_summary(report)))

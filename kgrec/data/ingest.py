@@ -32,6 +32,7 @@ from kgrec.errors import ConfigError, CorruptArtifactError, DataError
 from kgrec.places import address, is_pattern, matching, split_part
 from kgrec.plugin.domain import Domain, Mapping
 from kgrec.progress import SILENT, Progress
+from kgrec.workers import HERE, Workers, told
 from kgrec.workspace import read_json, storage_errors, write_json
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def ingest(
     *,
     progress: Progress = SILENT,
     previous: IngestResult | None = None,
+    workers: Workers = HERE,
     now: float | None = None,
 ) -> IngestResult:
     """Read, clean and number the files of ``config.data``; triples are the graph's business.
@@ -129,6 +131,7 @@ def ingest(
         progress: told of each file.
         previous: the result that stands; its files are not read again where their settings are the same, and its users
             and items keep their positions.
+        workers: who reads files, each one of them; with pseudonyms, whose key stays here, it is this process.
         now: unix seconds that count as the present; later times are impossible.
 
     Raises:
@@ -149,15 +152,16 @@ def ingest(
     present = time.time() if now is None else now
     names = Pseudonyms.switched(root, config.data.pseudonyms)
     standing = {part.key: part for part in previous.parts} if previous else {}
+    reader = _Reader(config, domain, manager, root, present, names)
+    files = [(role, entry, _key(role, entry, config, domain)) for role, entry in entries]
+    workers = HERE if names.name else workers
     parts = []
-    with progress.task("reading files", total=len(entries)) as task:
-        for role, entry in entries:
+    with progress.task(told("reading files", workers), total=len(files)) as task:
+        new = (file for file in files if file[2] not in standing)
+        read = workers.map(_Reader.part, reader, new, reopen=_ReaderElsewhere(config, root, present))
+        for _, entry, key in files:
             task.note(entry.path)
-            key = _key(role, entry, config, domain)
-            parts.append(
-                standing.get(key)
-                or replace(_parse(role, entry, config, domain, manager, root, present, names), key=key)
-            )
+            parts.append(standing.get(key) or next(read))
             task.advance()
     with progress.task("cleaning and numbering"):
         dataset = assemble(
@@ -170,16 +174,40 @@ def ingest(
     return IngestResult(dataset, tuple(parts), _fingerprint(parts, config, dataset))
 
 
-def _parse(
-    role: PartRole,
-    entry: FileConfig,
-    config: Config,
-    domain: Domain,
-    manager: PluginManager,
-    root: Path,
-    now: float,
-    names: Pseudonyms,
-) -> Part:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What files are read with."""
+
+    config: Config
+    domain: Domain
+    manager: PluginManager
+    root: Path
+    now: float
+    names: Pseudonyms
+
+    def part(self, file: tuple[PartRole, FileConfig, str]) -> Part:
+        """Read a file: its role, its entry in kgrec.toml, the hash of its settings."""
+        return _parse(*file, self)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReaderElsewhere:
+    """Makes a :class:`_Reader` at a worker, with the plugins that are installed there."""
+
+    config: Config
+    root: Path
+    now: float
+
+    def __call__(self) -> _Reader:
+        from kgrec.local_plugins import with_own_plugin
+        from kgrec.plugin.manager import load_plugins
+
+        manager = with_own_plugin(load_plugins(), self.root)
+        return _Reader(self.config, manager.domain(self.config.domain), manager, self.root, self.now, Pseudonyms())
+
+
+def _parse(role: PartRole, entry: FileConfig, key: str, reader: _Reader) -> Part:
+    config, domain, manager, root = reader.config, reader.domain, reader.manager, reader.root
     path = root / entry.path
     raw = read_rows(path, entry.format, manager, entry.reading)
     if isinstance(entry, InteractionsConfig) and entry.join is not None:
@@ -192,10 +220,10 @@ def _parse(
         told = {*entry.flags, *mapping.columns.values()}
         raw, fields = unfold(raw, mapping.columns, entry)
         mapping = replace(mapping, columns=fields)
-    raw = _people(raw, mapping, names, entry.path, root)
+    raw = _people(raw, mapping, reader.names, entry.path, root)
     attributes: dict[str, AttributeInfo] = {}
     if isinstance(entry, InteractionsConfig):
-        table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, now)
+        table, rejects, counts = parse_interactions(raw, mapping, entry, config.data.cleaning, reader.now)
     else:
         for a in entry.attributes.values() if isinstance(entry, CatalogueConfig) else ():
             if a.names is not None:
@@ -203,7 +231,7 @@ def _parse(
         table, rejects, counts, attributes = parse_catalogue(raw, mapping, entry)
     if unused := {n: what for n, what in unused_columns(raw, mapping).items() if n not in told}:
         counts["unused"] = unused
-    return Part(role, entry.path, "", _file_digest(path, raw), table, rejects, counts, attributes)
+    return Part(role, entry.path, key, _file_digest(path, raw), table, rejects, counts, attributes)
 
 
 def _in_domain(entry: FileConfig, domain: Domain) -> FileConfig:

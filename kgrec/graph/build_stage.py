@@ -12,6 +12,7 @@ from kgrec.data.ingest import IngestResult, ingest
 from kgrec.errors import UserError
 from kgrec.graph.tables import GraphTables
 from kgrec.progress import SILENT, Progress
+from kgrec.workers import HERE, Workers
 
 if TYPE_CHECKING:
     from kgrec.config import Config
@@ -68,6 +69,7 @@ class GraphStage:
         manager: the plugins in use.
         encoder: returns, for the tables, what settles ambiguous names, or None.
         progress: told where it is.
+        workers: who reads files.
     """
 
     workspace: Workspace
@@ -76,6 +78,7 @@ class GraphStage:
     manager: PluginManager
     encoder: Callable[[Dataset], TextEncoder | None]
     progress: Progress = SILENT
+    workers: Workers = HERE
 
     def build(self) -> BuildReport:
         """Read all files and build the dataset and the graph."""
@@ -114,7 +117,9 @@ class GraphStage:
         with workspace.locked(), workspace.publish("dataset", "graph", seed=config.seed) as (tables, graph):
             if appending:
                 standing = IngestResult.load(workspace.folder("dataset"))
-            result = ingest(config, domain, manager, workspace.root, progress=progress, previous=standing)
+            result = ingest(
+                config, domain, manager, workspace.root, progress=progress, previous=standing, workers=self.workers
+            )
             result.save(tables.folder)
             dataset, counts = result.dataset, _counts(result)
             standing = None

@@ -15,6 +15,7 @@ from kgrec.errors import ClusterError, ConsentError, UsageError, UserError
 from kgrec.generate.service import GenerateOptions
 from kgrec.jobs import ListOrder, generate_all, recommend_all, recommend_parts
 from kgrec.project import open_project
+from kgrec.testing.toys import toy_workspace
 from kgrec.workers import HERE
 
 SETTINGS = ["train.search=quick", "train.threads=1", "text.batch_size=8"]
@@ -106,6 +107,16 @@ def test_texts_on_record_are_written_by_one_process(workspace, workers, tmp_path
     project = open_project(workspace, overrides=["generate.record=true"])
     with pytest.raises(UsageError, match="one process writes"):
         generate_all(project, tmp_path / "texts.jsonl", GenerateOptions("blurb"), workers=workers)
+
+
+def test_a_build_is_that_of_one_process(workers, tmp_path):
+    here, there = (open_project(toy_workspace(tmp_path / name), overrides=SETTINGS) for name in ("here", "there"))
+    there.workers = workers
+    for project in (here, there):
+        project.build_graph()
+    for table in ("interactions", "users", "items", "rejects"):
+        assert getattr(there.dataset, table).equals(getattr(here.dataset, table)), table
+    assert there.workspace.manifest()["graph"].fingerprint == here.workspace.manifest()["graph"].fingerprint
 
 
 def test_a_worker_that_sees_another_workspace_says_so(project, workers, monkeypatch):
