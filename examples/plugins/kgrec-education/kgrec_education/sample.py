@@ -12,7 +12,6 @@ TOML = """# A sample of kgrec-education: invented courses and learners. The doma
 domain = "education"
 data.interactions = [{ path = "enrolments.csv" }]
 data.items = [{ path = "courses.csv" }]
-data.triples = [{ path = "requires.csv", columns = { head = "course", tail = "needs" }, relation = "requires" }]
 recommend.rerank = ["education-reranker"]
 """
 
@@ -54,11 +53,7 @@ def learning(seed):
 
 def write(folder, seed):
     """Write the sample into an empty folder."""
-    rows = catalogue()[0]
-    write_table(folder / "courses.csv", COLUMNS, rows)
-    write_table(
-        folder / "requires.csv", ("course", "needs"), [(row[0], n) for row in rows for n in row[6].split("|") if n]
-    )
+    write_table(folder / "courses.csv", COLUMNS, catalogue()[0])
     start = np.datetime64("2024-03-04")
     enrolments = [(learner, course, action, str(start + day)) for learner, course, action, day in learning(seed)[0]]
     write_table(folder / "enrolments.csv", ("learner", "course_id", "action", "time"), enrolments)
