@@ -7,7 +7,6 @@ import io
 import sys
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -400,10 +399,10 @@ def toy_rerank_data(seed: int = 0) -> RerankData:
         "brand": Groups("brand", tuple(f"brand {k}" for k in range(8)), csr_array(brand)),
     }
 
-    def known(name: str, groups: Mapping[str, Groups]) -> Groups:
-        if name not in groups:
-            raise NotFoundError.of("attribute", name, groups, where="the toy")
-        return groups[name]
+    def known(name: str) -> Groups:
+        if (name := name or "genre") not in items:
+            raise NotFoundError.of("attribute", name, items, where="the toy")
+        return items[name]
 
     women = np.arange(N_USERS)[:, None] % 2 == np.arange(2)
     first = START - DAY * np.arange(N_ITEMS, dtype=np.float64)
@@ -415,8 +414,8 @@ def toy_rerank_data(seed: int = 0) -> RerankData:
         first_seen=first,
         now=float(START),
         seed=seed,
-        item_groups=lambda name: known(name or "genre", items),
-        user_groups=lambda name: known(name, {"gender": Groups("gender", ("f", "m"), csr_array(women))}),
+        item_groups=known,
+        user_groups=lambda name: Groups(name, ("f", "m"), csr_array(women)),
         item_values=lambda _: first,
         vectors=lambda _: vectors,
         best_ranks=lambda: np.sort(np.random.default_rng(seed).integers(1, 20, (N_ITEMS, AUDIENCE)).astype(np.int32)),
@@ -441,8 +440,9 @@ def toy_candidates(data: RerankData, *, seed: int = 0, c: int = 20, n: int = 6) 
 class RerankerContract(Contract):
     """What every re-ranker must keep, tried on :func:`toy_rerank_data`.
 
-    Its items have the attributes ``brand`` and ``genre``, its users ``gender``, and ``item_values`` of any name are
-    times: a re-ranker that looks at others is made with the names of these, ``Near(home="brand")``.
+    Its items have the attributes ``brand`` and ``genre``, its users two values of any attribute, and ``item_values`` of
+    any name are times: a re-ranker that groups items by another one is made with the name of one of these,
+    ``Near(home="brand")``.
 
     Attributes:
         neutral: options that change nothing; None where there are none.
