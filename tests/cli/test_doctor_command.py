@@ -123,3 +123,19 @@ def test_disk(monkeypatch, tmp_path, free, state):
 def test_broken_plugins_are_listed():
     manager = load_plugins([])
     assert [c.state for c in doctor.plugins(manager)] == ["ok"]
+
+
+def test_how_much_one_machine_can_build(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    monkeypatch.setattr(doctor.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 13_000, "SC_PAGE_SIZE": 10_000}[name])
+    (check,) = doctor.one_machine(workspace)
+    assert check.state == "ok"
+    assert "1 million events; 0 are here" in check.found
+
+    stage = SimpleNamespace(facts={"interactions": 2_000_000}, seconds=75.0)
+    monkeypatch.setattr(Workspace, "manifest", lambda _: {"dataset": stage})
+    (tmp_path / "kgrec.toml").touch()
+    (check,) = doctor.one_machine(workspace)
+    assert check.state == "warn"
+    assert "2,000,000 are here" in check.found
+    assert "took 75 s" in check.found
