@@ -112,7 +112,8 @@ def _one_name(written: str, owners: Sequence[Fact]) -> bool:
 
 def masked(text: str, spans: Iterable[Span]) -> str:
     """Return ``text`` of the same length with every span covered; spans are in order."""
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for span in spans:
         parts += (text[at : span.start], COVER * (span.end - span.start))
         at = span.end
