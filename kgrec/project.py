@@ -460,15 +460,13 @@ class Project:
 
         return self.runs.keep(evaluate_texts(self.texts, lists, self._encode, plan or TextPlan(), fluency, progress))
 
-    def finetune(self, options: FineTuneOptions | None = None, *, progress: Progress = SILENT) -> FineTuneResult:
+    def finetune(self, options: FineTuneOptions, *, progress: Progress = SILENT) -> FineTuneResult:
         """Adapt a language model to the catalogue's texts and to accepted ones; ``--model tuned`` then writes with it.
 
-        See :func:`kgrec.generate.finetune.finetune`; without options these are the usual ones.
+        See :func:`kgrec.generate.finetune.finetune`.
         """
         from kgrec.generate.finetune import finetune
-        from kgrec.generate.finetune_texts import FineTuneOptions
 
-        options = options or FineTuneOptions(seed=self.config.seed)
         return finetune(self.texts, self.feedback.accepted, options, progress)
 
     @cached_property

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def tune(
     run: CommandLineRun,
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="smollm2, or a folder with a model of transformers.")
-    ] = "smollm2",
+        str, typer.Option("--model", metavar="NAME", help="A folder with a model of transformers, or smollm2.")
+    ],
     kinds: Annotated[
         list[str] | None,
         typer.Option("--kind", "-k", metavar="KIND", help="Kind of text (may be repeated); by default all."),

@@ -13,7 +13,6 @@ from pydantic import Field
 from kgrec.errors import DataError, UsageError, WorkspaceError
 from kgrec.generate.guards.form import Languages
 from kgrec.generate.kinds import kind_of, kinds_of
-from kgrec.generate.models.tuned import PACKAGED
 from kgrec.generate.parts import PROMPT
 from kgrec.generate.prompts import render
 from kgrec.generate.service import GenerateOptions, ResolvedOptions, TextService
@@ -45,7 +44,7 @@ class FineTuneOptions(Options):
         UsageError: an option is unknown or out of range.
     """
 
-    base: str = Field(PACKAGED, description="smollm2, or a folder or name of a transformers model")
+    base: str = Field(description="a folder or name of a transformers model, or smollm2")
     out: Path | None = Field(None, description="folder of the adapters; None: the workspace's, for --model tuned")
     kinds: tuple[str, ...] = Field((), description="kinds of text; none: all of the domain")
     language: str | None = Field(None, description="its code; None: as in kgrec.toml")

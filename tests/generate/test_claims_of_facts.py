@@ -2,12 +2,17 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kgrec.generate.prompts import prompt_of
+from kgrec.generate.template import TemplateGenerator
 from kgrec.generate.writer import Writer
+from kgrec.plugin.generation import Voice
 from kgrec.plugin.manager import load_plugins
+from kgrec.testing import toy_request
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from prose import request_of
@@ -45,6 +50,46 @@ def test_what_the_facts_bear_out_passes_and_what_they_do_not_is_refused(writer, 
     request = request_of(subject, "en")
     assert [found.message for found in writer.check(request, BASE[subject] + true)] == []
     assert writer.check(request, BASE[subject] + false)
+
+
+def test_in_domains_that_no_rule_knows(writer):
+    cases = (
+        ("VF", "en", "a mapmaker who has lost her sight", "a mapmaker who has lost her hearing", "sight"),
+        ("GA", "en", "a climbing rose with apricot flowers", "a climbing rose with crimson flowers", "apricot"),
+        ("PO", "en", "the last night trains of Europe", "the last night trains of Asia", "Europe"),
+        (
+            "GA",
+            "de",
+            "eine Kletterrose mit aprikosenfarbenen Blüten",
+            "eine Kletterrose mit tiefroten Blüten",
+            "aprikos",
+        ),
+        ("PO", "zh", "欧洲最后的夜行列车", "亚洲最后的夜行列车", "欧洲"),
+        ("VF", "en", "under two hours on an island", "nearly two and a half hours on an island", ""),
+        ("SF", "en", "a light blanket", "the lightest blanket of all", ""),
+        ("MU", "en", "glass from three countries", "glass from four countries", ""),
+    )
+    for subject, language, true, false, instead in cases:
+        request = request_of(subject, language)
+        assert [found.message for found in writer.check(request, f"{true}.")] == [], true
+        found = writer.check(request, f"{false}.")
+        assert any(instead in one.message for one in found), (false, found)
+
+
+def test_words_that_a_brand_avoids_are_refused_but_in_names(writer):
+    request = replace(request_of("X2", "en"), voice=Voice(avoid=("enamel", "delight")))
+    named = "The Enamel Camping Mug is from the brand Alder & Finch."
+    assert writer.check(request, named) == []
+    (found,) = writer.check(request, f"{named} Tea in it is a delight.")
+    assert (found.guard, found.text) == ("banned", "delight")
+
+
+def test_the_template_and_prompts_keep_to_the_voice():
+    plain = toy_request()
+    voice = Voice(samples=("Oh, what a night!",), prefer=("evening",), avoid=("film",))
+    assert "Oh, what a night!" in prompt_of(replace(plain, voice=voice))
+    texts = TemplateGenerator().write([replace(plain, voice=Voice(avoid=("film",)))] * 5, model=None, seed=3)
+    assert all("film" not in text.lower() for text in texts), texts
 
 
 def test_the_time_of_a_check_grows_with_the_text_and_no_faster(writer):

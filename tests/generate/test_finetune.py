@@ -38,7 +38,7 @@ def base(tmp_path_factory):
 
 
 def collected(project, **options):
-    given = FineTuneOptions(**{"seed": 3, "judged": 50, **options})
+    given = FineTuneOptions(**{"base": "tiny", "seed": 3, "judged": 50, **options})
     return texts_of(project.texts, project.feedback.accepted, given, SILENT)
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_tuned(project):
     with pytest.raises(DataError, match="no texts"):
         collected(project, kinds=("blurb",), sources=("description",))
     with pytest.raises(UsageError, match="items must be greater than or equal to 1"):
-        project.finetune(FineTuneOptions(items=0))
+        project.finetune(FineTuneOptions(base="tiny", items=0))
 
 
 def test_tuned_and_used(project, base):

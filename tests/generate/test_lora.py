@@ -221,7 +221,7 @@ def test_options_out_of_range():
     wrong = ({"steps": 0}, {"rank": 0}, {"learning_rate": 2.0}, {"device": "tpu"}, {"dropout": 1.0}, {"sources": ()})
     for options in wrong:
         with pytest.raises(UsageError, match=next(iter(options))):
-            FineTuneOptions(**options)
+            FineTuneOptions(**{"base": "tiny", **options})
 
 
 @given(n=st.integers(3, 200), seed=st.integers(0, 9))

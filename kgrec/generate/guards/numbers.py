@@ -152,7 +152,7 @@ def _bounded(patterns: Patterns, before: str, said: Number, fact: Number) -> boo
     hours = "hour" in said.units and "minute" in fact.units
     near = 0.85 if patterns.search("nearly", before) else 0.6
     of_years = "year" in fact.units and fact.value > 1500
-    if of_years or (said.units and fact.units and not (hours or said.units & fact.units)):
+    if of_years or (said.units and not (hours or said.units & fact.units)):
         return False
     value = said.value * 60 if hours else said.value
     below, above = (patterns.search(name, before) for name in ("below", "above"))
