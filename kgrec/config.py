@@ -142,6 +142,8 @@ class InteractionsConfig(FileConfig):
     without any is an impression where views or clicks are among them, otherwise a view."""
     join: JoinConfig | None = None
     """Another file whose columns the rows get: ``{ path = "orders.csv", on = "order_id", key = "id" }``."""
+    fill_down: list[str] = []
+    """Columns whose empty cells repeat the cell above, as in exports grouped by order and in merged cells."""
     separator: str | None = None
     """Separates the items in a cell: ``;``."""
     pattern: str | None = None

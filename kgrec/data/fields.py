@@ -64,6 +64,7 @@ _SHOWN = frozenset(WORDS["hints"]["shown"])
 
 _HISTORIES = frozenset(WORDS["hints"]["histories"])
 _GENERIC = frozenset(WORDS["hints"]["generic"])
+_FULL_NAMES = frozenset(WORDS["hints"]["full_names"])
 _MEASURES = ("time", "value", "count", "price", "description", "text", "zone")
 
 
@@ -91,6 +92,8 @@ def user(c: ColumnProfile, links: Links, domain: Domain) -> Score:
         s.add(-4)
     elif "user" in n.nouns:
         s.add(1.5 if ident else 0)
+    if "title" in n.prop and not n.noun and _FULL_NAMES & set(n.words):
+        s.add(2.5, "called like the name of a person")
     if c.prefix in NOUNS["user"]:
         s.add(1.5, f"values like {c.cells[0]}")
     if c.looks("email") > 0.9:
@@ -219,7 +222,14 @@ def value(c: ColumnProfile, domain: Domain) -> Score:
 def action(c: ColumnProfile, domain: Domain) -> Score:
     """Score a column as what was done."""
     s, n = Score(), c.words
-    if c.is_list or c.distinct > 60 or c.length > 60 or (c.distinct > 1 and c.uniqueness > 0.9 and c.rows > 5):
+    measured = c.numeric > 0.9 and c.distinct > 12
+    if (
+        c.is_list
+        or measured
+        or c.distinct > 60
+        or c.length > 60
+        or (c.distinct > 1 and c.uniqueness > 0.9 and c.rows > 5)
+    ):
         return Score(-9)
     named = fold(c.name) in own_names(domain, "interactions", "action")
     named = named or ("action" in n.prop and not n.prop & {"text"}) or ("action" in n.props and n.prop == {"title"})

@@ -20,9 +20,9 @@ from kgrec.data.cleaning import assemble
 from kgrec.data.dataset import AttributeInfo, Dataset, read_table
 from kgrec.data.forgotten import ForgottenUsers
 from kgrec.data.joins import joined, looked_up
-from kgrec.data.layouts import unfold
+from kgrec.data.layouts import fill_down, unfold
 from kgrec.data.losses import as_report, check_losses, losses, unused_columns
-from kgrec.data.mapping import resolve_mapping
+from kgrec.data.mapping import check_columns, resolve_mapping
 from kgrec.data.parts import Part, PartRole, parse_catalogue, parse_interactions
 from kgrec.data.pseudonyms import Pseudonyms
 from kgrec.data.sources.files import read_rows
@@ -212,6 +212,8 @@ def _parse(role: PartRole, entry: FileConfig, key: str, reader: _Reader) -> Part
     raw = read_rows(path, entry.format, manager, entry.reading)
     if isinstance(entry, InteractionsConfig) and entry.join is not None:
         raw = joined(raw, entry.join, root, manager)
+    if isinstance(entry, InteractionsConfig) and entry.fill_down:
+        raw = fill_down(raw, check_columns(entry.path, "fill_down", entry.fill_down, raw.columns))
     if entry.missing:
         raw = without_cells(raw, entry.missing)
     mapping = resolve_mapping(entry, role, raw, domain, manager)

@@ -15,7 +15,7 @@ from kgrec.data.actions import IGNORE, action_of, actions_of
 from kgrec.data.columns import attribute_name, guess_attributes
 from kgrec.data.fields import Links, moment, of_whom, user
 from kgrec.data.joins import Join, inside, joined_profile, joins_of, lookup_of
-from kgrec.data.layouts import EACH, FURTHEST, RowLayout, layout_of
+from kgrec.data.layouts import EACH, FURTHEST, RowLayout, fill_down, grouped, layout_of
 from kgrec.data.naming import WORDS, fold
 from kgrec.data.numbers import read_numbers
 from kgrec.data.profile import ColumnProfile, TableProfile, overlap, profile
@@ -124,6 +124,11 @@ def read_tables(files: Sequence[Path], manager: PluginManager, *, strict: bool =
 
 def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> list[Inspected]:
     """Say what each file is for and how it is read; a file of events that also names items comes twice."""
+    groups = {k: names for k, f in enumerate(files) if f.table is not None and (names := grouped(f.table))}
+    files = [
+        replace(f, table=profile(fill_down(f.table.table, groups[k]))) if k in groups and f.table is not None else f
+        for k, f in enumerate(files)
+    ]
     joins = _joins(files, domain)
     heads = {join.heads: files[k].path.name for k, (_, join) in joins.items()}
     files = [joins[k][0] if k in joins else file for k, file in enumerate(files)]
@@ -142,8 +147,13 @@ def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> 
         else:
             logs = [g for at, g in guessed.items() if at != k and g.kind == "interactions" and "user" in g.columns]
             one = _one(file.path, file.table, guessed[k], domain, manager, alone=not logs)
+            if k in groups and one.kind == "interactions":
+                note = f"{', '.join(groups[k])}: an empty cell repeats the one above (fill_down)"
+                one = replace(one, layout=replace(one.layout, fill_down=groups[k]), notes=(*one.notes, note))
             if k in joins and one.kind == "interactions":
                 other, join = files[joins[k][1].heads].path, joins[k][1]
+                if one.action == "view" and _priced(file.table, one.columns["item"]):
+                    one = replace(one, action="purchase")
                 note = f"each row gets the columns of {other.name} where {join.on} is its {join.key}"
                 one = replace(one, join=(other, join.on, join.key), notes=(*one.notes, note))
             found.append(one)
@@ -151,6 +161,12 @@ def inspect(files: Sequence[Looked], domain: Domain, manager: PluginManager) -> 
     found += [second for file in found if (second := _history(file)) is not None]
     found += [second for file in found if (second := _items_of_events(file, found, domain)) is not None]
     return found
+
+
+def _priced(table: TableProfile, item: str) -> bool:
+    """Say whether each item has a number with two digits behind the point: lines of orders."""
+    sums = [n for n, c in table.columns.items() if c.decimal and c.span[1] > 10 and c.shape(r"[.,]\d\d0*$") > 0.9]
+    return any(of_whom(table, item, n) for n in sums)
 
 
 def _joins(files: Sequence[Looked], domain: Domain) -> dict[int, tuple[Looked, Join]]:

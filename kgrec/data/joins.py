@@ -49,21 +49,42 @@ def joins_of(tables: Sequence[TableProfile], domain: Domain) -> list[Join]:
     name who acts but no items.
     """
     nothing, found = Links(), []
+    scores = [
+        {n: (fields.user(c, nothing, domain).points, fields.item(c, nothing, domain).points, _occurrence(c))
+         for n, c in table.columns.items()}
+        for table in tables
+    ]  # fmt: skip
     for k, lines in enumerate(tables):
-        users = {n: fields.user(c, nothing, domain).points for n, c in lines.columns.items() if not _occurrence(c)}
-        items = {n: fields.item(c, nothing, domain).points for n, c in lines.columns.items()}
-        if max(users.values(), default=0) >= 2.2 or max(items.values(), default=0) < 1.5:
+        named = max((user for user, _, event in scores[k].values() if not event), default=0)
+        item = max(((i, n) for n, (_, i, _) in scores[k].items()), default=(0.0, ""))
+        if named >= 2.2 or (item[0] < 1.5 and not _catalogued(lines, tables)):
             continue
         for j, heads in enumerate(tables):
             pair = _shared(lines, heads) if j != k else None
             if pair is None:
                 continue
-            of = {n: fields.user(c, nothing, domain).points for n, c in heads.columns.items() if n != pair[1]}
-            what = {n: fields.item(c, nothing, domain).points for n, c in heads.columns.items() if n != pair[1]}
-            if max(of.values(), default=0) >= 2.2 > max(what.values(), default=0):
+            users, items = zip(*((u, i) for n, (u, i, _) in scores[j].items() if n != pair[1]), strict=True)
+            if max(users, default=0) >= 2.2 > max(items, default=0):
                 found.append(Join(k, j, *pair))
                 break
     return found
+
+
+def _catalogued(lines: TableProfile, tables: Sequence[TableProfile]) -> bool:
+    """Say whether a column that recurs, called like no occurrence, stands in the ids of a table of names."""
+    for c in lines.columns.values():
+        if c.identifies < 0.4 or c.distinct < 3 or c.uniqueness > 0.9 or _occurrence(c):
+            continue
+        for table in tables:
+            named = any("title" in other.words.prop for other in table.columns.values())
+            keys = [n for n, k in table.columns.items() if k.uniqueness > 0.98 and k.identifies > 0.4]
+            if (
+                table is not lines
+                and named
+                and any(inside(lines.values(c.name), table.values(n)) >= _MOST for n in keys)
+            ):
+                return True
+    return False
 
 
 def _occurrence(c: ColumnProfile) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -42,6 +42,7 @@ class RowLayout:
         user: the user of all rows.
         flags: columns of yes and no -> what a yes says was done.
         missing: cells that stand for nothing.
+        fill_down: columns whose empty cells repeat the cell above.
         columns: columns that are used besides fields and attributes.
     """
 
@@ -51,6 +52,7 @@ class RowLayout:
     user: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    fill_down: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -84,6 +86,29 @@ def layout_of(
             note = f'no column names a user: all rows are taken for those of one person (user = "{ME}")'
             return RowLayout(user=ME), "interactions", own, (note,)
     return RowLayout(), guess.kind, columns, ()
+
+
+def grouped(table: TableProfile) -> tuple[str, ...]:
+    """Return the columns of a grouped export, merged cells, that are empty below the first row of each group.
+
+    They are empty in the same rows and hold the only times; the columns of each row's own are full.
+    """
+    columns = table.columns
+    gaps = {n: c.text.is_null() for n, c in columns.items() if 0.1 <= c.filled < 0.95 and c.text[0] is not None}
+    times = {n for n, c in columns.items() if c.times > 0.9 and "time" in c.words.props}
+    for first in (n for n in gaps if n in times):
+        names = tuple(n for n, gap in gaps.items() if gap.equals(gaps[first]))
+        full = [n for n, c in columns.items() if c.filled > 0.98]
+        if len(names) > 1 and len(full) > 1 and not times - set(names):
+            return names
+    return ()
+
+
+def fill_down(raw: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Repeat in empty cells the cell above."""
+    return raw.with_columns(
+        pl.when(clean(as_text(n, raw.schema[n])).is_not_null()).then(pl.col(n)).forward_fill().alias(n) for n in names
+    )
 
 
 def flags_of(table: TableProfile, columns: Mapping[str, str]) -> dict[str, str]:

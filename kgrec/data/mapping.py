@@ -88,6 +88,17 @@ def _check_column(path: str, what: str, column: str, columns: Sequence[str]) -> 
         )
 
 
+def check_columns(path: str, what: str, names: Sequence[str], columns: Sequence[str]) -> Sequence[str]:
+    """Return names of columns that a file must have.
+
+    Raises:
+        ConfigError: it lacks one.
+    """
+    for name in names:
+        _check_column(path, what, name, columns)
+    return names
+
+
 def check_required(
     path: str, role: str, fields: AbstractMapping[str, str], columns: Sequence[str], *, constant_user: bool = False
 ) -> None:

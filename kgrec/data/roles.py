@@ -94,7 +94,8 @@ class Files:
         alike = (
             bool(c.words.noun & key.words.noun)
             or (fold(c.name) == fold(key.name) and not c.nameless)
-            or "id" in (fold(key.name), fold(c.name))
+            or "id" in (names := (fold(key.name), fold(c.name)))
+            or (len(min(names, key=len)) > 4 and max(names, key=len).startswith(min(names, key=len)))
         )
         return share if alike or not small else 0.0
 
