@@ -235,7 +235,9 @@ def action(c: ColumnProfile, domain: Domain) -> Score:
     named = named or ("action" in n.prop and not n.prop & {"text"}) or ("action" in n.props and n.prop == {"title"})
     if named:
         s.add(1.5, "called like an action")
-    elif n.prop & {"text", "title", "description", "time", "id"} or c.length > 30:
+    elif (n.prop & {"text", "title", "description", "time", "id"} or c.length > 30) and not (
+        c.actions > 0.9 and c.distinct > 1
+    ):
         s.add(-3)
     generic = not (set(n.words) & PROPERTIES["action"] - _GENERIC)
     s.add(4 * c.actions, f"{c.actions:.0%} known words for actions")

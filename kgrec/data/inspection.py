@@ -412,7 +412,11 @@ def _nobody(user: ColumnProfile | None) -> str | None:
     counts = user.counts
     forms = {v: re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", v)) for v in counts}
     usual, n = Counter(forms.values()).most_common(1)[0]
-    odd = [v for v, form in forms.items() if form != usual] if "9" in usual and n == len(forms) - 1 else []
+    odd = (
+        [v for v, form in forms.items() if form != usual and "9" not in form]
+        if "9" in usual and n == len(forms) - 1
+        else []
+    )
     if user.numeric > 0.9 and float(user.numbers.filter(user.numbers > 0).min() or 0) > 10:  # type: ignore[arg-type]
         odd = [v for v in counts if re.fullmatch(r"-1|0+", v)]
     others = sorted(n for v, n in counts.items() if v not in odd)

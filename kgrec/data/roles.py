@@ -271,7 +271,8 @@ def _pair(
     best, most = None, least
     unnamed = [i for i, s in items.items() if s.points > 0 and not table.columns[i].words.noun]
     names = {  # titles beside ids that stand for the same
-        i: same for i in items if table.columns[i].words.prop == {"title"}
+        i: same for i in items
+        if table.columns[i].words.prop == {"title"} or (table.columns[i].nameless and table.columns[i].spaces > 0.3)
         if (same := [j for j in unnamed if j != i and table.columns[j].identifies > 0.9
                      and fields.of_whom(table, j, i) and fields.of_whom(table, i, j)])
     }  # fmt: skip
@@ -292,6 +293,8 @@ def _pair(
             known = name.is_a("user") or (name.is_a("visitor") and not name.is_a("shared")) or links.users.get(u)
             if not known:  # who acts meets several items, and an item several of them
                 points -= 6 * fields.of_whom(table, i, u) or 3 * fields.of_whom(table, u, i)
+            elif not named[i].is_a("item") and fields.of_whom(table, u, i) and fields.of_whom(table, i, u):
+                points -= 6  # who acts, called twice
             if points > most:
                 best, most = (u, i), points
     return best

@@ -87,3 +87,23 @@ def test_without_a_header_who_meets_what_is_told_by_values(tmp_path):
     file, _ = proposed(tmp_path, "a.csv", "\n".join(rows) + "\n")
     assert file.columns == {"user": "column_1", "item": "column_3"}
     assert set(file.doubts) == {"user", "item"}  # nothing but their order tells which is which
+
+
+def test_cells_left_empty_below_the_first_of_a_group_repeat_it(tmp_path):
+    rows = []
+    for k in range(40):
+        head = f"S{k // 2 + 10},2024-03-{k // 2 + 1:02},Partner {k // 2 % 5}" if k % 2 == 0 else ",,"
+        rows.append(f"{head},P{k * 7 % 11},{k % 3 + 1}")
+    file, toml = proposed(
+        tmp_path, "orders.csv", "Order,Order Date,Customer,Product,Quantity\n" + "\n".join(rows) + "\n"
+    )
+    assert file.layout.fill_down == ("Order", "Order Date", "Customer")
+    found = {(user, item) for user, item, *_ in built(tmp_path, toml)}
+    assert found == {(f"Partner {k // 2 % 5}", f"P{k * 7 % 11}") for k in range(40)}
+
+
+def test_empty_cells_of_guests_repeat_nothing(tmp_path):
+    who = [f"anna{k % 6},a{k % 6}@x.example" if k % 4 else "," for k in range(1, 41)]
+    rows = [f"2024-03-{k % 28 + 1:02},{who[k]},P{k * 7 % 11},{k % 3 + 1}" for k in range(40)]
+    file, _ = proposed(tmp_path, "sales.csv", "Date,Customer,Email,Product,Quantity\n" + "\n".join(rows) + "\n")
+    assert file.layout.fill_down == ()
