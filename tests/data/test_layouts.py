@@ -107,3 +107,15 @@ def test_empty_cells_of_guests_repeat_nothing(tmp_path):
     rows = [f"2024-03-{k % 28 + 1:02},{who[k]},P{k * 7 % 11},{k % 3 + 1}" for k in range(40)]
     file, _ = proposed(tmp_path, "sales.csv", "Date,Customer,Email,Product,Quantity\n" + "\n".join(rows) + "\n")
     assert file.layout.fill_down == ()
+
+
+def test_ids_that_a_spreadsheet_keeps_as_text_are_ids(tmp_path):
+    rows = [f'"u{k % 5}",="{k * 7 % 11:05}",2024-03-{k % 28 + 1:02}' for k in range(40)]
+    _, toml = proposed(tmp_path, "sales.csv", "user,sku,date\n" + "\n".join(rows) + "\n")
+    assert {item for _, item, *_ in built(tmp_path, toml)} == {f"{k:05}" for k in range(11)}
+
+
+def test_ratings_dat_with_commas_is_no_file_of_movielens(tmp_path):
+    rows = [f"{k % 9 + 1},{k * 7 % 13 + 100},{k * 3 % 10 + 1}" for k in range(60)]
+    file, _ = proposed(tmp_path, "ratings.dat", "\n".join(rows) + "\n")
+    assert file.columns == {"user": "column_1", "item": "column_2", "value": "column_3"}

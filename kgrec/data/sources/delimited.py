@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,9 @@ class TsvSource(NamedByEnding):
         return parse_delimited(path, read_text_bytes(path, reading.encoding), reading, quoted=bool(reading.quote))
 
 
+_FORMULA = re.compile(rb'(^|[,;\t|])="([^"\r\n]*)"(?=[,;\t|\r\n]|\Z)', re.MULTILINE)
+
+
 def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: bool) -> pl.DataFrame:
     """Parse the UTF-8 text of ``path`` into string columns and ``__line__``; blank lines are left out.
 
@@ -77,6 +81,8 @@ def parse_delimited(path: Path, data: bytes, reading: ReadConfig, *, quoted: boo
     Raises:
         DataError: two columns of one name, or more than half of the rows are not of the header's length.
     """
+    if quoted and b'="' in data:  # spreadsheets keep ids as text this way: ="00123"
+        data = _FORMULA.sub(rb'\1"\2"', data)
     delimiter, before = _stated(data, reading.delimiter)
     quote = (reading.quote if reading.quote is not None else '"') if quoted else ""
     delimiter = delimiter or _sniff(data, quote)

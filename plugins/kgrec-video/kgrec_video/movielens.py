@@ -53,8 +53,13 @@ class MovieLensSource:
     """Reads the files named in :data:`LAYOUTS`."""
 
     def claims(self, path: Path) -> bool:
-        """Say whether ``path`` is named like a MovieLens file."""
-        return path.name in LAYOUTS
+        """Say whether ``path`` is named like a MovieLens file, and not cut in another way."""
+        if path.name not in LAYOUTS or not path.is_file():
+            return path.name in LAYOUTS
+        with path.open("rb") as stream:
+            line = stream.readline(4096).decode("utf-8", "replace")
+        separator = LAYOUTS[path.name][0]
+        return separator in line or not any(other in line for other in ",;\t|")
 
     def read(self, path: Path, reading: ReadConfig | None = None) -> pl.DataFrame:  # noqa: ARG002
         """Read the file; the genre flags of u.item become one column ``genres``, joined by bars.
