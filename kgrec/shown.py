@@ -86,7 +86,8 @@ def _belongs(sign: str, letter: str, before: str, after: str) -> bool:
     if sign == "\u200c":
         return all(joins) or _VIRAMA in near
     if sign == "\u200d":
-        return joins[0] != joins[1] or _VIRAMA in near or (_is_emoji(before) and after != "\ufe0f" and _is_emoji(after))
+        alone = joins[0] != joins[1] and not _IGNORED.match(after)  # what is ignored goes, and shows what it hid
+        return alone or _VIRAMA in near or (_is_emoji(before) and after != "\ufe0f" and _is_emoji(after))
     if sign == "\u200b":
         return bool(_UNSPACED.match(before) and _UNSPACED.match(after))
     if sign in "\ufe0e\ufe0f":

@@ -366,7 +366,7 @@ class EventLog:
                 db.execute("PRAGMA secure_delete=ON")
                 self._local.db = db
             yield db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _told(self.file, error) from None
 
 
@@ -408,6 +408,8 @@ def _newest(db: sqlite3.Connection) -> int:
 
 def _told(file: Path, error: Exception) -> Exception:
     """Return an error of SQLite as one that says what to do."""
+    if isinstance(error, UnicodeDecodeError):  # in the words of the error, of names in a damaged file
+        return CorruptArtifactError(f"{file} is damaged: {error}", hint="restore it from a backup, or move it away")
     if not isinstance(error, sqlite3.Error):
         return error
     code = vars(error).get("sqlite_errorcode", 0) & 0xFF

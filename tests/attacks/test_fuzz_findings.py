@@ -2,15 +2,18 @@
 
 import base64
 import io
+import sqlite3
 import zipfile
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import polars as pl
 import pytest
 
 from kgrec.cli import app
 from kgrec.data.sources.files import read_rows
-from kgrec.errors import DataError, PluginError
+from kgrec.errors import CorruptArtifactError, DataError, PluginError
+from kgrec.generate.feedback.store import FeedbackStore
+from kgrec.live.event_log import EventLog
 from kgrec.plugin.files import read_domain
 from kgrec.plugin.manager import load_plugins
 from kgrec.plugin.recipes import recipes_of
@@ -63,6 +66,24 @@ def test_a_plugins_file_of_another_form_is_named(tmp_path, monkeypatch, file, da
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(PluginError, match=file):
         recipes_of(package) if file.startswith("recipes") else read_domain(package)
+
+
+def test_names_in_a_database_that_are_no_text(tmp_path):
+    """SQLite's own words on a damaged schema cannot be decoded then."""
+    for name in ("shop.db", "live/events.sqlite", "feedback/feedback.sqlite"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        with closing(sqlite3.connect(file)) as db:
+            db.execute("CREATE TABLE texts (text_id, record)")
+            db.commit()
+        file.write_bytes(file.read_bytes().replace(b"CREATE TABLE texts", b"CREATE TABLE t\xb1\xb2(\xff"))
+    for opened in (
+        lambda: read_rows(tmp_path / "shop.db", None, load_plugins([])),
+        lambda: EventLog(tmp_path),
+        lambda: FeedbackStore(tmp_path).texts(),
+    ):
+        with pytest.raises((DataError, CorruptArtifactError)):
+            opened()
 
 
 def test_a_panic_of_rust_is_an_error_of_the_file(tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ HIDES = [
     ("half \ud83d", "half  "),
     ("\u0646\u200c\u180b\u0646", "\u0646\u0646"),  # signs that seem to belong to each other
     ("\U0001f468\u200d\ufe0f", "\U0001f468\ufe0f"),
+    ("\u0646\u200d\u180f\u0645", "\u0646\u0645"),
 ]
 
 

@@ -58,6 +58,8 @@ class SqlSource:
                 table = names[0]
             try:
                 return _selected(connection, query or f"SELECT * FROM {_quoted(table)}", file)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path} is damaged: {error}", hint="export it again") from None
             except sqlite3.Error as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     raise exceeded(path, "its query takes too long", "seconds") from None
@@ -84,7 +86,7 @@ class _Opened:
             self.connection.deserialize(data)
             self.connection.execute("PRAGMA trusted_schema = OFF")
             self.connection.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # its words may be no text
             self.connection.close()
             raise DataError(
                 f"{file} is no SQLite database: {error}", hint="is it another format of this name?"

@@ -288,6 +288,9 @@ def sqlite_errors(file: Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:  # in the words of the error, of names in a damaged file
+        hint = "restore it from a backup, or move it away to start a new one"
+        raise CorruptArtifactError(f"{file} is damaged: {error}", hint=hint) from None
     except sqlite3.Error as error:
         code = (error.sqlite_errorcode or 0) & 0xFF  # the low byte is the kind, the rest says more
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
