@@ -62,6 +62,9 @@ def open_workspace(
     return project
 
 
+open_workspace.__module__, open_workspace.__name__, open_workspace.__qualname__ = "kgrec", "open", "open"  # for help()
+
+
 def _write(folder: Path, frames: dict[str, pl.DataFrame], domain: str | None, plugins: PluginManager) -> None:
     import tomlkit
 
