@@ -1,10 +1,11 @@
 """Loads a server of a trained workspace from the same machine and prints what it reached, beside a bare route.
 
-    python benchmarks/serving/load.py WORKSPACE [--seconds 5] [--clients 4]
+    python benchmarks/serving/load.py WORKSPACE [--seconds 5] [--clients 4] [--reload 100000] [--soak MINUTES]
 
 The server is `kgrec serve` in a process of its own. Ratios to the bare route hold on other machines, absolute figures
 do not: clients and server share the cores. Answers a second of the server's own CPU time hold on a machine with other
-work, too. Overload is ten times the clients, all at once, sent again only when answered.
+work, too. Overload is ten times the clients; who is refused asks again after 20 ms, and what is shown right after it is
+one client alone. With --reload so many lists are asked for while the models are loaded again and again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from drive import drive, requests
 
 PORT, BARE = 8399, 8398
 
@@ -42,7 +44,7 @@ class Client:
     """One connection that stays open."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         """Send JSON and return status and body."""
@@ -54,37 +56,50 @@ class Client:
 def load(
     server: subprocess.Popen[bytes], port: int, path: str, bodies: list[dict[str, Any]], clients: int, seconds: float
 ) -> dict[str, float]:
-    """Send bodies over and over from several threads -> answers a second, a second of CPU time, and milliseconds.
-
-    Times are of admitted requests; ``refused`` counts 429 and 503, ``failed`` what else is no success.
-    """
-    times: list[list[float]] = [[] for _ in range(clients)]
-    failures, refused = [0] * clients, [0] * clients
+    """Send bodies over and over on several connections -> answers a second, a second of CPU time, and milliseconds."""
     process = psutil.Process(server.pid)
     spent_before, end = sum(process.cpu_times()[:2]), time.perf_counter() + seconds
-
-    def run(number: int) -> None:
-        client, k = Client(port), number
-        while (begun := time.perf_counter()) < end:
-            status, _ = client.post(path, bodies[k % len(bodies)])
-            if status in (429, 503):
-                refused[number] += 1
-                time.sleep(0.02)
-            else:
-                times[number].append(time.perf_counter() - begun)
-                failures[number] += status >= 400
-            k += clients
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    spent = np.concatenate([np.array(each) for each in times]) * 1000
-    p50, p99 = np.percentile(spent, [50, 99])
+    found = drive(port, requests(path, bodies), clients, lambda _: time.perf_counter() < end)
     cpu = max(sum(process.cpu_times()[:2]) - spent_before, 0.01)
-    counted = {"failed": float(sum(failures)), "refused": float(sum(refused))}
-    return {"per second": len(spent) / seconds, "per cpu": len(spent) / cpu, "p50 ms": p50, "p99 ms": p99, **counted}
+    return {"per second": len(found.times) / seconds, "per cpu": len(found.times) / cpu, **found.figures()}
+
+
+def reloaded(port: int, bodies: list[dict[str, Any]], clients: int, count: int) -> dict[str, float]:
+    """Send so many requests while the models are loaded again and again; ``reloads`` says how often they were."""
+    stop, reloads, begun = threading.Event(), [], time.perf_counter()
+
+    def run() -> None:
+        while not stop.wait(0.2):
+            reloads.append(Client(port).post("/v1/models/reload", {})[0])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    found = drive(port, requests("/v1/recommend", bodies), clients, lambda so_far: len(so_far.times) < count)
+    spent = time.perf_counter() - begun
+    stop.set()
+    thread.join()
+    print(
+        f"{len(found.times):,} requests, {len(reloads)} reloads (answers {sorted(set(reloads))}), {found.failed} failed"
+    )
+    return {"per second": len(found.times) / spent, "per cpu": float("nan"), **found.figures()}
+
+
+def soaked(server: subprocess.Popen[bytes], port: int, users: list[str], items: list[str], minutes: float) -> None:
+    """Let lists and events come for a while; print memory by the tenth of the time."""
+    lists = [{"user_id": user, "n": 20} for user in users]
+    events = [
+        {"events": [{"user_id": users[k % 500], "item_id": items[k % len(items)], "action": "view"}]}
+        for k in range(len(lists))
+    ]
+    both = zip(requests("/v1/recommend", lists), requests("/v1/events", events), strict=True)
+    sent = [one for pair in both for one in pair]
+    for tenth in range(1, 11):
+        end = time.perf_counter() + 6 * minutes
+        found = drive(port, sent, 3, lambda _, end=end: time.perf_counter() < end)
+        size = psutil.Process(server.pid).memory_info().rss / 2**20
+        print(
+            f"soak, minute {minutes * tenth / 10:g}: {size:.1f} MiB, {len(found.times)} answers, {found.failed} failed"
+        )
 
 
 def freshness(port: int, users: list[str], item: str, rounds: int = 50) -> dict[str, float]:
@@ -119,6 +134,8 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--reload", type=int, default=0)
+    parser.add_argument("--soak", type=float, default=0.0)
     options = parser.parse_args()
     import kgrec
 
@@ -149,9 +166,14 @@ def main() -> None:
                 if name == "fresh":
                     rows["one at a time"] = run("/v1/recommend", bodies, 1)
                     rows["overload"] = run("/v1/recommend", bodies, 10 * options.clients)
+                    rows["right after it"] = load(server, PORT, "/v1/recommend", bodies, 1, 2.0)
                     rows["fresh with reasons"] = run("/v1/recommend", [{**body, "explain": True} for body in bodies], 1)
                     print(f"memory of the server: {psutil.Process(server.pid).memory_info().rss / 2**20:.0f} MiB")
                     continue
+                if options.reload:
+                    rows["lists under reload"] = reloaded(PORT, sent, options.clients, options.reload)
+                if options.soak:
+                    soaked(server, PORT, users, items, options.soak)
                 rows["event to list"] = freshness(PORT, users, items[0])
                 batch = [
                     {"user_id": users[k % len(users)], "item_id": items[k % len(items)], "action": "view"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,9 @@ LOOPBACK = "127.0.0.1"
 
 CONNECTIONS = 2_000
 """Connections at once; what comes beyond is told to come back."""
+
+SWITCH_S = 0.0005
+"""Seconds after which a thread that makes a list lets the one that answers go on."""
 
 THINNING = 5.0
 """Seconds between looks for receipts that are too old."""
@@ -70,6 +74,7 @@ def serve(
     stop = threading.Event()
     tail = threading.Thread(target=_follow, args=(project, stop, watch, run), daemon=True)
     tail.start()
+    sys.setswitchinterval(SWITCH_S)
     shown = "localhost" if host == LOOPBACK else host
     run.say(f"serving {project.workspace.root} at http://{shown}:{port} · Ctrl-C stops it")
     try:

@@ -104,8 +104,12 @@ class History:
         items = np.concatenate([profile.items for profile in profiles])
         weights = np.concatenate([profile.weights for profile in profiles])
         kept = (items < self.n_items) & (weights > 0)
-        likes = csr_array((weights[kept], (rows[kept], items[kept])), shape=(len(profiles), self.n_items))
-        likes = sparse.csr(likes)  # an item named twice counts with the sum
+        rows, items, shape = rows[kept], items[kept], (len(profiles), self.n_items)
+        if np.all((np.diff(items) > 0) | (np.diff(rows) > 0)):  # as profiles of users are: much quicker
+            starts = np.searchsorted(rows, np.arange(len(profiles) + 1))
+            likes = csr_array((weights[kept].astype(np.float32), items, starts), shape=shape)
+        else:
+            likes = sparse.csr(csr_array((weights[kept], (rows, items)), shape=shape))  # named twice: the sum counts
         likes.data = strength(likes.data, self.unit)
         return likes
 

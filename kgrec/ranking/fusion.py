@@ -136,6 +136,7 @@ class Fusion:
         self._cold, self._stage = cold, stage
         others = [*(cold.members if cold else ()), *(stage.members if stage else ())]
         self._names = list(dict.fromkeys([*weights, *others]))
+        self._compacts = {name: one for name, one in scorers.items() if isinstance(one, CompactScorer)}
         self._lock = threading.Lock()  # of scorers that promise nothing about threads
         self._products: dict[str, Product] | None = None
         self._columns: dict[str, Columns] = {}
@@ -246,8 +247,7 @@ class Fusion:
         return form
 
     def _compact(self, name: str, asked: Asked) -> Compact | None:
-        scorer = self._scorers[name]
-        if not isinstance(scorer, CompactScorer):
+        if (scorer := self._compacts.get(name)) is None:
             return None
         return scorer.compact(asked) if isinstance(asked, np.ndarray) else scorer.compact_new(asked)
 
@@ -380,8 +380,13 @@ def _standard_at(form: Given, items: NDArray[np.int64], seen: csr_array, level: 
     if (factors := _product_of(form)) is not None:
         raw += (factors.items[at] @ factors.users[:, :, None])[:, :, 0]
     if (added := _entries_of(form)) is not None:
-        rows = np.broadcast_to(np.arange(len(at))[:, None], at.shape)
-        raw += np.asarray(added.matrix[rows.ravel(), at.ravel()]).reshape(at.shape)
+        if len(at) == 1:  # several times as fast
+            line = np.zeros(added.matrix.shape[1], dtype=np.float32)
+            line[added.matrix.indices] = added.matrix.data
+            raw += line[at]
+        else:
+            rows = np.broadcast_to(np.arange(len(at))[:, None], at.shape)
+            raw += np.asarray(added.matrix[rows.ravel(), at.ravel()]).reshape(at.shape)
     standard = (raw - mean[:, None]) * inverse[:, None]
     return np.where(form.known_items[at], standard, 0).astype(np.float32)
 

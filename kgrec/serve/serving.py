@@ -22,7 +22,10 @@ from kgrec.serve.jobs import Jobs
 from kgrec.serve.keys import Keys
 
 QUEUED_S = 0.05
-"""Seconds of work that may wait whatever a list costs, so that a burst of quick ones is taken."""
+"""Seconds of work that may wait for a moment whatever a list costs, so that a burst of quick ones is taken."""
+
+STANDING_S = 0.1
+"""Seconds after which a queue that did not empty is no burst: from then on hardly any list waits for others."""
 
 T = TypeVar("T")
 
@@ -30,21 +33,28 @@ T = TypeVar("T")
 class ListQueue:
     """Makes as many lists at once as there are cores, and lets nobody wait much longer than making one takes.
 
+    A queue that stands only makes everybody wait as long as it is (Nichols and Jacobson, Controlling Queue Delay, ACM
+    Queue 2012); so bursts may wait, and who comes while it stands is told to come back.
+
     Args:
         cores: lists that are made at once; more would only wait for each other.
     """
 
     def __init__(self, cores: int) -> None:
         self._limiter, self._cores, self._usual = CapacityLimiter(cores), cores, 0.0
+        self._short = time.perf_counter()
 
     async def run(self, make: Callable[[], T]) -> T:
         """Make a list in a thread.
 
         Raises:
-            BusyError: as many wait as are being made, and theirs is work for longer than :data:`QUEUED_S`.
+            BusyError: as many wait as are being made, and either it has been so for :data:`STANDING_S`, or theirs is
+                work for longer than :data:`QUEUED_S`.
         """
-        waiting = self._limiter.statistics().tasks_waiting
-        if waiting >= self._cores and waiting * self._usual / self._cores > QUEUED_S:
+        waiting, now = self._limiter.statistics().tasks_waiting, time.perf_counter()
+        if waiting < self._cores:
+            self._short = now
+        elif now - self._short > STANDING_S or waiting * self._usual / self._cores > QUEUED_S:
             raise BusyError("too many lists are asked for at once", hint="send it again after a moment")
 
         def timed() -> tuple[T, float]:
