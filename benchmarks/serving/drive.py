@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 
-PAUSE = 0.02
-"""Seconds after which who was refused asks again; far sooner than the server says, to keep the load up."""
-
 
 @dataclass
 class Outcome:
@@ -59,10 +56,13 @@ def requests(path: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
     return [head.encode() + str(len(text)).encode() + b"\r\n\r\n" + text for text in texts]
 
 
-def drive(port: int, sent: Sequence[bytes], clients: int, more: Callable[[Outcome], bool]) -> Outcome:
+def drive(
+    port: int, sent: Sequence[bytes], clients: int, more: Callable[[Outcome], bool], pause: float = 0.02
+) -> Outcome:
     """Send requests over and over on so many connections, each when its last one was answered, while ``more`` says so.
 
-    Every connection begins at another place of ``sent`` and goes on in steps of ``clients``.
+    Every connection begins at another place of ``sent`` and goes on in steps of ``clients``; who was refused asks again
+    after ``pause`` seconds, far sooner than the server says.
     """
     found, chooser = Outcome(), selectors.DefaultSelector()
     waiting: list[tuple[float, _Connection]] = []
@@ -86,7 +86,7 @@ def drive(port: int, sent: Sequence[bytes], clients: int, more: Callable[[Outcom
             now = time.perf_counter()
             if status in (429, 503):
                 found.refused += 1
-                waiting.append((now + PAUSE, one))
+                waiting.append((now + pause, one))
                 continue
             found.failed += status >= 400
             found.times.append(now - one.begun)
