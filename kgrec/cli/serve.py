@@ -39,6 +39,9 @@ def serve(
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name under which it may be asked.")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Serve new trainings as they are made.")] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Write a line of JSON to standard error for each request, without ids.")
+    ] = False,
     export: Annotated[
         bool, typer.Option("--export", help="Only write the events since the last export for build-graph, and stop.")
     ] = False,
@@ -61,15 +64,18 @@ def serve(
     from kgrec.serve.app import create_app
     from kgrec.serve.keys import Keys
     from kgrec.serve.serving import Metrics, Serving
+    from kgrec.serve.watching import log as log_line
+    from kgrec.serve.watching import log_config, tracing
 
     keys = Keys.load()
+    watches = [*([log_line] if log else []), *([trace] if (trace := tracing()) is not None else [])]
     if host not in NAMES and not keys.keys:
         raise UserError(
             f"{host} can be reached by others, and there are no keys", hint="kgrec keys add NAME --scope read"
         )
     with run.progress() as progress, progress.task("loading the models"):
         live = project.live
-    serving = Serving(live, project, keys, Metrics())
+    serving = Serving(live, project, keys, Metrics(), tuple(watches))
     app = create_app(serving, hosts=(*NAMES, host, *(names or [])))
     stop = threading.Event()
     tail = threading.Thread(target=_follow, args=(project, stop, watch, run), daemon=True)
@@ -79,6 +85,7 @@ def serve(
     run.say(f"serving {project.workspace.root} at http://{shown}:{port} · Ctrl-C stops it")
     try:
         told: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+        told |= {"log_config": log_config()} if log else {}
         uvicorn.run(app, host=host, port=port, limit_concurrency=CONNECTIONS, **told)
     finally:
         stop.set()

@@ -129,11 +129,16 @@ class WritingParts:
     def guards(self) -> list[Guard]:
         """Return the guards in force, by rank."""
         config, registry = self.config, self.manager.registry("guard")
+        specs = [registry[name] for name in self.guard_names()]
+        return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
+
+    def guard_names(self) -> list[str]:
+        """Return the names of the guards in force, by rank."""
+        config, registry = self.config, self.manager.registry("guard")
         names = config.generate.guards
         if names is None:
             names = self.manager.joining("guard", config.domain, config.guards)
-        specs = sorted((registry[name] for name in names), key=lambda spec: spec.rank)
-        return [spec.build(config.guards.get(spec.name), table=f"guards.{spec.name}") for spec in specs]
+        return sorted(names, key=lambda name: registry[name].rank)
 
     def judge(self) -> Guard | None:
         """Return the guard that asks ``generate.judge``, or None.

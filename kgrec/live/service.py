@@ -75,6 +75,7 @@ class LiveService:
         self._moments: OrderedDict[tuple[str, int], Models] = OrderedDict()
         self.models = load()
         self.previous: Models | None = None
+        self.overlap: float | None = None
         self._trending = Trending(config.serve.trending_hours)
         self._start(self.models)
 
@@ -571,7 +572,7 @@ class LiveService:
         """
         fresh = self._load()
         self._start(fresh)
-        overlap = self.models.overlap(fresh, self._lock)
+        self.overlap = overlap = self.models.overlap(fresh, self._lock)
         with self._lock:
             self._catch_up(fresh)
             self._swap(fresh)

@@ -35,9 +35,11 @@ from kgrec.live.event_log import BusyError
 from kgrec.serve.api import router
 from kgrec.serve.data_api import data_router
 from kgrec.serve.jobs import MAX_IMPORT
-from kgrec.serve.keys import Scope
+from kgrec.serve.keys import Key, Scope
+from kgrec.serve.page_actions import action_router
 from kgrec.serve.pages import page_router
 from kgrec.serve.serving import Serving
+from kgrec.serve.watching import Answered
 
 MAX_BODY = 1 << 20
 """Bytes of a request at most."""
@@ -49,7 +51,7 @@ SENDING_S = 20.0
 
 TOO_LONG = f"a request may hold {MAX_BODY:,} bytes, an import {MAX_IMPORT:,}"
 
-ROUTERS = (router, data_router, page_router)
+ROUTERS = (router, data_router, page_router, action_router)
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -135,7 +137,7 @@ def scope_of(method: str, path: str) -> Scope | None:
     return "read" if method in ("GET", "HEAD", "OPTIONS") or path in ASKING else "write"
 
 
-ADMIN = ("/v1/models", "/page/models", "/metrics", "/v1/off-policy", "/v1/jobs")
+ADMIN = ("/v1/models", "/models", "/page/models", "/metrics", "/v1/off-policy", "/v1/jobs")
 """What only those who run the server may ask for."""
 
 SLOW = ("/v1/generate", "/v1/jobs", "/v1/users-for-item", "/v1/graph", "/v1/models", "/texts", "/graph", "/page/models")
@@ -208,7 +210,15 @@ class Gatekeeper:
             leave()
             route = scope.get("route")  # set by the router; absent of what no route answers
             labels = (route.path if isinstance(route, Route) else "unknown", scope["method"], str(status))
-            self.serving.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
+            spent = time.perf_counter() - begun
+            self.serving.metrics.seconds.labels(*labels).observe(spent)
+            if self.serving.watches:
+                key = self._key(headers)
+                told = Answered(
+                    labels[0], labels[1], status, spent, key.name if key else "", headers.get("traceparent", "")
+                )
+                for watch in self.serving.watches:
+                    watch(told)
 
     def _refusal(self, method: str, path: str, headers: dict[str, str]) -> JSONResponse | None:
         host = headers.get("host", "").casefold()
@@ -225,15 +235,17 @@ class Gatekeeper:
         wanted = scope_of(method, path)
         if not self.serving.keys.keys or wanted is None:
             return None
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        key = self.serving.keys.find(shown.strip()) if scheme.casefold() == "bearer" else None
-        if key is None:
+        if (key := self._key(headers)) is None:
             return problem(401, "a key is needed", "send the header `Authorization: Bearer KEY`")
         if wanted not in key.scopes:
             return problem(403, f"this key may not {wanted}", f"a key with the scope {wanted!r} may")
         if wait := self.serving.keys.wait(key):
             return problem(429, "this key's quota is used up", f"send it again after {wait:.2f} s")
         return None
+
+    def _key(self, headers: dict[str, str]) -> Key | None:
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        return self.serving.keys.find(shown.strip()) if scheme.casefold() == "bearer" else None
 
 
 SAFE = tuple(

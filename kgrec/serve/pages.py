@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from kgrec.errors import KgrecError, NotFoundError, UserError
+from kgrec.generate.kinds import kinds_of
 from kgrec.generate.service import GenerateOptions
 from kgrec.generate.template import TONES
 from kgrec.graph.drawing import to_svg
 from kgrec.languages import DEFAULT, languages, table
+from kgrec.live.audience import audience
 from kgrec.live.dialogue import Talk
-from kgrec.live.events import Event
 from kgrec.live.lists import ListRequest
+from kgrec.live.models import Models
+from kgrec.live.next_event import PAST, next_events
 from kgrec.live.results import experiment_result
+from kgrec.live.service import LiveService
+from kgrec.plugin.generation import Fact
 from kgrec.report.blocks import clean
+from kgrec.serve.page_actions import read_form
 from kgrec.serve.serving import Serving
+from kgrec.serve.serving import serving as _serving
 
 page_router = APIRouter(include_in_schema=False)
 
@@ -35,9 +43,11 @@ PAGES = {
     "why": "/why",
     "graph": "/graph",
     "placements": "/placements",
+    "experiments": "/experiments",
+    "live": "/live",
+    "models": "/models",
     "texts": "/texts",
     "chat": "/chat",
-    "live": "/live",
     "data": "/data",
 }
 """Name of a page -> where it is."""
@@ -45,6 +55,9 @@ PAGES = {
 EXAMPLE = """SELECT ?entity (COUNT(?item) AS ?items) WHERE {
   ?item a kgrec:Item ; ?relation ?entity . ?entity a kgrec:Entity
 } GROUP BY ?entity ORDER BY DESC(?items) LIMIT 20"""
+
+TOUR = ("window", "why", "graph", "experiments", "texts", "data")
+"""Pages of the tour of a minute, in order; what to look at stands in page.toml as tour-PAGE."""
 
 Short = Annotated[str, Query(max_length=256)]
 
@@ -101,10 +114,30 @@ def _page(request: Request, name: str, values: Mapping[str, Any], problem: str =
             t=t,
             problem=problem,
             workspace=serving.project.workspace.root.resolve().name,
+            tour=_tour(request, serving, name, lang),
             **values,
         )
     )
     return HTMLResponse(html, status)
+
+
+def _tour(request: Request, serving: Serving, name: str, lang: str) -> dict[str, Any] | None:
+    """Return where the tour is and goes on, None where nobody takes it."""
+    on = request.query_params.get("tour") == "yes"
+    if name not in TOUR or not (on or (name == "window" and not request.query_params.get("user"))):
+        return None
+    place, live = TOUR.index(name), serving.live
+    user = next(iter(live.models.recommender.ranker.user_ids), "")
+    stop: dict[str, Any] = {"place": place + 1, "of": len(TOUR), "on": on}
+    after = name if not stop["on"] else next(iter(TOUR[place + 1 :]), None)
+    if after is None:
+        return {**stop, "href": ""}
+    asked = {"tour": "yes", "lang": lang}
+    if after in ("window", "texts", "data", "why"):
+        asked["user"] = user
+    if after == "why":
+        asked["item"] = next((item.item_id for item in live.recommend(ListRequest(user_id=user)).items), "")
+    return {**stop, "href": f"{PAGES[after]}?{urlencode(asked)}"}
 
 
 def _shown(request: Request, name: str, empty: Mapping[str, Any], find: Callable[[], Mapping[str, Any]]) -> Response:
@@ -114,11 +147,6 @@ def _shown(request: Request, name: str, empty: Mapping[str, Any], find: Callable
     except KgrecError as error:
         told = f"{error.message}. {error.hint or ''}".strip()
         return _page(request, name, empty, told, 404 if isinstance(error, NotFoundError) else 400)
-
-
-def _serving(request: Request) -> Serving:
-    found: Serving = request.app.state.serving
-    return found
 
 
 @page_router.get("/")
@@ -160,12 +188,16 @@ def why(request: Request, user: Short = "", item: Short = "") -> Response:
         "paths": [],
         "drawing": "",
         "profile": None,
+        "kinds": [],
+        "reached": [],
     }
 
     def find() -> Mapping[str, Any]:
         choices: list[Any] = []
         if user:
             choices = list(live.recommend(ListRequest(user_id=user)).items)
+        if item and not user:
+            return {"reached": audience(live.now, item, 10)[0]}
         if not (user and item):
             return {"choices": choices}
         from kgrec.explain.why import picture
@@ -179,9 +211,24 @@ def why(request: Request, user: Short = "", item: Short = "") -> Response:
             "paths": [path.told() for path in found.paths],
             "drawing": drawing,
             "profile": live.profile(user),
+            "kinds": _kinds(live, item),
         }
 
     return _shown(request, "why", {**empty, "choices": []}, find)
+
+
+def _kinds(live: LiveService, item: str, most: int = 12) -> list[dict[str, str]]:
+    """Return conditions that an item meets, by which there can be less or more of its kind."""
+    kinds = []
+    for name, value in live.now.catalogue.shown(item)["attributes"].items():
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, str):
+                continue
+            where = f"{name}={one}"
+            with suppress(KgrecError):  # what no condition can name
+                live.now.catalogue.allowed((where,))
+                kinds.append({"where": where, "label": f"{name.replace('_', ' ')}: {one}"})
+    return kinds[:most]
 
 
 def _bars(parts: Sequence[tuple[str, float]], most: int = 12) -> list[dict[str, Any]]:
@@ -242,7 +289,7 @@ def _graph_values(**given: Any) -> dict[str, Any]:
 @page_router.post("/graph/query")
 async def query(request: Request) -> Response:
     """Run a query and show its rows."""
-    form = await _form(request)
+    form = await read_form(request)
     sparql = form.get("query", "")[:20_000]
     kg = _serving(request).project.graph
 
@@ -255,7 +302,7 @@ async def query(request: Request) -> Response:
 
 @page_router.get("/placements")
 def placements(request: Request, user: Short = "", a: Short = "", b: Short = "") -> Response:
-    """Show the lists of two placements beside each other, and the experiments."""
+    """Show the lists of two placements beside each other."""
     live = _serving(request).live
     names = list(live.placements.rules)
     chosen = [a if a in names else names[0], b if b in names else names[-1]]
@@ -269,21 +316,56 @@ def placements(request: Request, user: Short = "", a: Short = "", b: Short = "")
         }
         for side, name in zip("ab", chosen, strict=True)
     ]
-    empty = {"user": who, "names": names, "sides": sides, "results": []}
+    empty = {"user": who, "names": names, "sides": sides}
 
     def find() -> Mapping[str, Any]:
         lists = [live.preview(who, name) for name in chosen]
-        shown = [{**side, "items": made.items} for side, made in zip(sides, lists, strict=True)]
-        return {
-            "sides": shown,
-            "results": [experiment_result(live.log, live.placements, name) for name in live.placements.experiments],
-        }
+        return {"sides": [{**side, "items": made.items} for side, made in zip(sides, lists, strict=True)]}
 
     return _shown(request, "placements", empty, find)
 
 
 def _rules(rules: Mapping[str, Any]) -> str:
     return " · ".join(f"{name} {value}" for name, value in rules.items())
+
+
+@page_router.get("/experiments")
+def experiments(request: Request) -> Response:
+    """Show what runs, and what is known of it by now."""
+    live = _serving(request).live
+
+    def find() -> Mapping[str, Any]:
+        running = live.placements.experiments
+        return {"results": [(running[name], experiment_result(live.log, live.placements, name)) for name in running]}
+
+    return _shown(request, "experiments", {"results": []}, find)
+
+
+@page_router.get("/models")
+def models(request: Request) -> Response:
+    """Show what is served, what it consists of, what was different before, and bulk jobs."""
+    serving = _serving(request)
+    live = serving.live
+    values = {
+        "served": _parts(live.models),
+        "previous": None if live.previous is None else _parts(live.previous),
+        "newer": serving.project.workspace.info("models").fingerprint != live.models.version,
+        "overlap": live.overlap,
+        "jobs": serving.jobs.all()[:10],
+    }
+    return _page(request, "models", values)
+
+
+def _parts(models: Models) -> dict[str, Any]:
+    """Return of a training its version, and weight and figure of each scorer, the heaviest first."""
+    ranker, told = models.recommender.ranker, models.recommender.ranker.summary.get("scorers", {})
+    ordered = sorted(ranker.weights.items(), key=lambda pair: -pair[1])
+    rows = [
+        {"name": name, "weight": weight, "width": round(100 * weight), "ndcg": told.get(name, {}).get("ndcg")}
+        for name, weight in ordered
+    ]
+    sizes = {"users": len(ranker.user_ids), "items": len(ranker.item_ids)}
+    return {"version": models.version, "scorers": rows, **sizes, "weights": dict(ranker.weights)}
 
 
 @page_router.get("/live")
@@ -299,38 +381,55 @@ def now(request: Request) -> Response:
         ("users", len(live.models.recommender.ranker.user_ids)),
         ("items", len(live.models.recommender.ranker.item_ids)),
     ]
-    newer = serving.project.workspace.info("models").fingerprint != live.models.version
     events = live.log.read(max(last - 20, 0)).reverse().to_dicts()
-    values = {
-        "facts": facts,
-        "events": events,
-        "served": live.models.version,
-        "previous": live.previous,
-        "newer": newer,
-    }
-    return _page(request, "live", values)
+    return _page(request, "live", {"facts": facts, "events": events})
 
 
 @page_router.get("/texts")
-def texts(request: Request, user: Short = "", kind: Short = "", tone: Short = "") -> Response:
-    """Write texts about the first items of a user's list, with the facts that they rest on."""
+def texts(request: Request, user: Short = "", kind: Short = "", tone: Short = "", decided: Short = "") -> Response:
+    """Write texts about the first items of a user's list, with the facts that they rest on and what guards said."""
     project = _serving(request).project
-    kinds = [each.name for each in project.texts.domain.kinds]
-    empty = {"user": user, "kinds": kinds, "kind": kind, "tones": TONES, "tone": tone, "texts": []}
+    kinds = list(kinds_of(project.texts.domain))
+    empty: dict[str, Any] = {
+        "user": user,
+        "kinds": kinds,
+        "kind": kind,
+        "tones": TONES,
+        "tone": tone,
+        "texts": [],
+        "guards": [],
+    }
+    empty |= {"recorded": project.config.generate.record, "decided": decided if decided in DECISIONS else ""}
 
     def find() -> Mapping[str, Any]:
         if not user:
             return {}
         lang = _language(request, _serving(request))
         options = asdict(GenerateOptions(kind=kind or None, tone=tone or None, language=lang, model="template"))
-        return {"texts": [_with_facts(text) for text in project.generate(user, n=3, **options)]}
+        written = [(text, marked(text.text, text.facts)) for text in project.generate(user, n=3, **options)]
+        return {"texts": written, "guards": project.texts.parts.guard_names()}
 
     return _shown(request, "texts", empty, find)
 
 
-def _with_facts(text: Any) -> dict[str, Any]:
-    facts = [{"text": " ".join(part for part in (fact.label or fact.name, fact.value) if part)} for fact in text.facts]
-    return {"text": text.text, "facts": facts}
+DECISIONS = ("accepted", "edited", "rejected")
+
+
+def marked(text: str, facts: Sequence[Fact]) -> Markup:
+    """Return a text in which the words of facts are marked, with what they rest on."""
+    named = {name.lower(): fact for fact in facts[::-1] for name in (fact.value, *fact.aliases) if name.strip()}
+    if not named:
+        return escape(text)
+    names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
+    parts, at = [], 0
+    for found in re.finditer(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", text, re.IGNORECASE):
+        if (fact := named.get(found.group().lower())) is None:
+            continue
+        parts.append(escape(text[at : found.start()]))
+        told = " · ".join(part for part in (fact.label or fact.name, fact.source) if part)
+        parts.append(Markup('<mark tabindex="0" title="{}">{}</mark>').format(told, found.group()))
+        at = found.end()
+    return Markup("").join([*parts, escape(text[at:])])
 
 
 @page_router.get("/chat")
@@ -342,7 +441,7 @@ def begin(request: Request, user: Short = "") -> Response:
 @page_router.post("/chat")
 async def talk(request: Request) -> Response:
     """Go on with a talk: something was said, or a wish was taken off."""
-    form = await _form(request)
+    form = await read_form(request)
     try:
         state = _TALK.validate_json(form.get("state", "{}")[:50_000])
         lines = _LINES.validate_json(form.get("lines", "[]")[:50_000])
@@ -382,75 +481,21 @@ def _talk(request: Request, user: str, said: str, state: Talk, lines: list[str],
 
 @page_router.get("/data")
 def data(request: Request, user: Short = "") -> Response:
-    """Show what is known of a person."""
+    """Show what is known of a person, and expected of her."""
     live = _serving(request).live
-    return _shown(
-        request, "data", {"user": user, "profile": None}, lambda: {"profile": live.profile(user)} if user else {}
-    )
+    empty: dict[str, Any] = {"user": user, "profile": None, "next": []}
 
+    def find() -> Mapping[str, Any]:
+        if not user:
+            return {}
+        expected: list[dict[str, Any]] = []
+        with suppress(KgrecError):  # training found nothing to go by
+            found = next_events(live.models, live.user(user), live.past(user, PAST), 5)
+            titles = live.now.catalogue.titles([one.item_id for one in found])
+            expected = [
+                {"title": title, "action": one.action, "odds": one.probability}
+                for title, one in zip(titles, found, strict=True)
+            ]
+        return {"profile": live.profile(user), "next": expected}
 
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form; of repeated ones the last."""
-    body = (await request.body()).decode("utf-8", errors="replace")
-    return {key: values[-1] for key, values in parse_qs(body, keep_blank_values=True, max_num_fields=50).items()}
-
-
-def _back(path: str, form: Mapping[str, str], *names: str) -> Response:
-    kept = {name: form[name] for name in (*names, "lang") if name in form}
-    return RedirectResponse(f"{path}?{urlencode(kept)}", 303)
-
-
-@page_router.post("/page/event")
-async def act(request: Request) -> Response:
-    """Take what somebody did in the window."""
-    form, live = await _form(request), _serving(request).live
-    user, item, action = (form.get(name, "") for name in ("user", "item", "action"))
-
-    def take() -> None:
-        if action == "hide":
-            live.edit(user, {item: 0.0})
-        elif action in ("click", "like"):
-            given = {"user_id": user, "item_id": item, "action": action, "rec_id": form.get("rec") or None}
-            try:
-                live.append([Event.model_validate(given)])
-            except ValidationError:
-                raise UserError("this is no event", hint="it needs a user and an item") from None
-
-    await run_in_threadpool(take)
-    return _back("/", {**form, "since": form.get("rec", "")}, "user", "since")
-
-
-@page_router.post("/page/edit")
-async def edit(request: Request) -> Response:
-    """Change how much something counts, or take all changes back."""
-    form, live = await _form(request), _serving(request).live
-    user, which = form.get("user", ""), form.get("which", "")
-
-    def take() -> None:
-        if not which:
-            live.edit(user, dict.fromkeys(live.profile(user)["edits"]))
-            return
-        try:
-            weight = min(max(float(form.get("weight", "0")), 0.0), 10.0)
-        except ValueError:
-            raise UserError("a weight is a number") from None
-        live.edit(user, {which: weight})
-
-    await run_in_threadpool(take)
-    return _back("/why", form, "user", "item")
-
-
-@page_router.post("/page/models")
-async def switch(request: Request) -> Response:
-    """Load new models, or go back to those before."""
-    form, live = await _form(request), _serving(request).live
-    await run_in_threadpool(live.roll_back if form.get("what") == "back" else live.reload)
-    return _back("/live", form)
-
-
-@page_router.post("/page/forget")
-async def forget(request: Request) -> Response:
-    """Remove what came of a user since the build."""
-    form, live = await _form(request), _serving(request).live
-    await run_in_threadpool(live.forget, form.get("user", ""))
-    return _back("/data", form)
+    return _shown(request, "data", empty, find)

@@ -20,6 +20,7 @@ from kgrec.models.threads import usable_cores
 from kgrec.project import Project
 from kgrec.serve.jobs import Jobs
 from kgrec.serve.keys import Keys
+from kgrec.serve.watching import Watch
 
 QUEUED_S = 0.05
 """Seconds of work that may wait for a moment whatever a list costs, so that a burst of quick ones is taken."""
@@ -101,12 +102,14 @@ class Serving:
         project: the workspace.
         keys: who may ask; without any, whoever reaches the port.
         metrics: counts requests.
+        watches: what else is told of each.
     """
 
     live: LiveService
     project: Project
     keys: Keys
     metrics: Metrics
+    watches: tuple[Watch, ...] = ()
 
     @cached_property
     def lists(self) -> ListQueue:

@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 import kgrec
 from kgrec.serve.app import create_app
 from kgrec.serve.keys import Keys
-from kgrec.serve.pages import PAGES
+from kgrec.serve.pages import PAGES, TOUR
 from kgrec.serve.serving import Metrics, Serving
 from kgrec.testing import toy_workspace
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt insta
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = toy_workspace(tmp_path_factory.mktemp("browser") / "workspace")
-    project = kgrec.open(folder, overrides=["text.encoder=hashing"])
+    project = kgrec.open(folder, overrides=["text.encoder=hashing", "generate.record=true"])
     project.build_graph()
     project.train(only=["popularity", "item-knn", "ease", "content"])
     keys = Keys(folder.parent / "keys.toml")
@@ -129,6 +129,58 @@ def test_why_is_found_and_changed_by_keyboard_alone(open_page):
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert page.locator("button[name=which][value='']").count() == 1  # it can be undone
+
+
+def test_the_tour_goes_through_its_pages_by_its_links(open_page):
+    page = open_page("/?lang=en")
+    for place, name in enumerate(TOUR, 1):
+        with page.expect_navigation():
+            page.locator(".tour .button").click()
+        told = page.locator(".tour").inner_text()
+        assert told.startswith(f"{place}/{len(TOUR)} ")
+        assert page.url.split("?")[0].endswith(PAGES[name])
+        assert "tour-" not in told
+    assert page.locator(".tour .button").count() == 0
+
+
+def test_less_of_a_kind_makes_the_list_another_and_can_be_undone(open_page, address):
+    page = open_page("/why?user=u06&item=i03&lang=en")
+    asked = {"user_id": "u06", "n": 8}
+
+    def listed():
+        made = page.request.post(f"{address}/v1/recommend", data=asked).json()
+        return [item["item_id"] for item in made["items"]]
+
+    before = listed()
+    kinds = page.locator("form[action='/page/lean']")
+    for _ in range(2):
+        with page.expect_navigation():
+            kinds.first.get_by_role("button", name="Less of this").click()
+    assert "-2" in kinds.first.inner_text()
+    assert listed() != before
+    slider = page.locator("input[type=range]").first
+    slider.fill("7")
+    with page.expect_navigation():
+        page.locator("form.slider button").first.click()
+    assert float(page.locator("input[type=range]").first.input_value()) == pytest.approx(7)
+    for _ in range(3):
+        with page.expect_navigation():
+            page.locator("button[name=which][value='']").click()
+    assert listed() == before
+
+
+def test_a_text_shows_its_facts_and_is_accepted_or_edited(open_page):
+    page = open_page("/texts?user=u07&lang=en")
+    assert page.locator(".told mark").count() >= 3
+    assert page.locator(".told mark").first.get_attribute("title")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Accept").first.click()
+    assert page.locator("[role=status]").inner_text() == "Accepted."
+    page.get_by_text("Edit", exact=True).first.click()
+    page.locator("textarea").first.fill("A film by Ben Comet.")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Keep the edited text").first.click()
+    assert page.locator("[role=status]").inner_text() == "Your text is kept."
 
 
 def test_what_people_type_is_shown_as_text(open_page):
