@@ -63,4 +63,5 @@ def place_odds(shares: list[float], n_items: int, n: int) -> NDArray[np.float64]
     if len(shares) != len(starts):
         return np.zeros(n)
     lengths = np.diff([*starts, n_items])
-    return np.repeat(np.array(shares) / lengths, lengths)[:n]
+    each = np.array(shares) / max(sum(shares), 1.0)  # they are kept rounded
+    return np.repeat(each / lengths, lengths)[:n]
