@@ -19,6 +19,14 @@ def judge(shape: Shape, folder: Path, manager: PluginManager) -> list[tuple[bool
     return [check for name, want in shape.expected.items() for check in _file(name, want, found)]
 
 
+def judge_folder(folder: Path, manager: PluginManager) -> list[tuple[bool, str]]:
+    """Do the same for files in a folder, beside ``expected.tsv``: in each line a file, its role and its columns."""
+    lines = (folder / "expected.tsv").read_text(encoding="utf-8").splitlines()
+    found = look(sorted(path for path in folder.iterdir() if path.name != "expected.tsv"), None, manager).files
+    wanted = [line.split("\t") for line in lines]
+    return [check for name, *want in wanted for check in _file(name, shlex.join(want), found)]
+
+
 def _file(name: str, want: str, found: tuple[Inspected, ...]) -> list[tuple[bool, str]]:
     role, *rest = shlex.split(want)
     kind = "interactions" if role == "wide" else role
