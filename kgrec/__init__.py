@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgrec.errors import KgrecError
-    from kgrec.frames import open_workspace
+    from kgrec.frames import open  # noqa: A004
     from kgrec.project import Project
     from kgrec.types import ItemList, Profile, Request
 
-    open = open_workspace  # noqa: A001
 
 __all__ = ["ItemList", "KgrecError", "Profile", "Project", "Request", "open"]
 
 _HOMES = {
     "Project": ("kgrec.project", "Project"),
-    "open": ("kgrec.frames", "open_workspace"),
+    "open": ("kgrec.frames", "open"),
     "KgrecError": ("kgrec.errors", "KgrecError"),
     "ItemList": ("kgrec.types", "ItemList"),
     "Profile": ("kgrec.types", "Profile"),

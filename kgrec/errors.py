@@ -28,7 +28,12 @@ from typing import ClassVar
 
 
 class KgrecError(Exception):
-    """Base of all errors that a person can do something about."""
+    """Base of all errors that a person can do something about.
+
+    >>> error = KgrecError("no such shop", hint="kgrec init makes one")
+    >>> error.message, error.hint, error.exit_code
+    ('no such shop', 'kgrec init makes one', 1)
+    """
 
     exit_code: ClassVar[int] = 1
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def open_workspace(
+def open(  # noqa: A001  # what kgrec.open is, by its own name
     path: str | Path | None = None,
     *,
     interactions: Any = None,
@@ -32,6 +32,12 @@ def open_workspace(
 
     Frames may be of Polars, pandas or Arrow. They are written to the workspace as parquet; what their columns mean is
     told as ``kgrec init`` tells it of files, and a kgrec.toml that is there already says it instead.
+
+    >>> import kgrec, polars as pl
+    >>> log = pl.DataFrame({"user_id": ["ann", "ann", "bo"], "item_id": ["tea", "jam", "tea"]})
+    >>> project = kgrec.open(interactions=log)
+    >>> project.build_graph().graph["edges"]
+    3
 
     Args:
         path: the folder of kgrec.toml, by default the current one. With frames, by default a folder that is removed
@@ -60,9 +66,6 @@ def open_workspace(
     if aside is not None:
         weakref.finalize(project, aside.cleanup)
     return project
-
-
-open_workspace.__module__, open_workspace.__name__, open_workspace.__qualname__ = "kgrec", "open", "open"  # for help()
 
 
 def _write(folder: Path, frames: dict[str, pl.DataFrame], domain: str | None, plugins: PluginManager) -> None:

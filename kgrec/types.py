@@ -39,6 +39,9 @@ Mask = NDArray[np.bool_]
 class Profile:
     """What is known of somebody: enough to score items for a person who was not there at training.
 
+    >>> Profile(np.array([4, 7]), np.ones(2, dtype=np.float32)).items.tolist()
+    [4, 7]
+
     Attributes:
         items: positions of items that the person liked, shape ``(k,)``.
         weights: how strongly, shape ``(k,)``; same order as ``items``.
@@ -114,6 +117,9 @@ Compact = FactorScores | SparseScores | SummedScores
 @dataclass(frozen=True, slots=True)
 class Request:
     """Who wants how many recommendations under which conditions.
+
+    >>> Request("ann", n=3, where=("year > 1990",)).n
+    3
 
     Attributes:
         user_id: the user's id in the data, or None for a person known only by ``profile``.

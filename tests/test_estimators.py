@@ -8,11 +8,12 @@ import pytest
 
 import kgrec
 import kgrec.plugin
-from kgrec import estimators, types
+from kgrec import errors, estimators, frames, types
 from kgrec.errors import ConfigError, DataError, NotFoundError, UsageError
 from kgrec.estimators import ALS, EASE, Estimator, HoldOutLikes, estimator
 from kgrec.graph.neighbourhood import Neighbourhood
 from kgrec.models.ease import EASE as Scorer
+from kgrec.plugin import files, spec
 from kgrec.plugin.generation import Interest
 from kgrec.plugin.manager import load_plugins
 from kgrec.text.profile import UserProfile
@@ -24,9 +25,11 @@ TIMED = LOG.with_columns(at=pl.int_range(pl.len()) * 3600)
 ALONE = ("content", "feedback", "cold-items", "interest", "latent")
 
 
-@pytest.mark.parametrize("module", [estimators, types])
+@pytest.mark.parametrize("module", [errors, estimators, files, frames, spec, types])
 def test_what_the_docstrings_show_is_so(module):
-    assert doctest.testmod(module).failed == 0
+    done = doctest.testmod(module)
+    assert done.attempted
+    assert done.failed == 0
 
 
 @pytest.mark.parametrize("name", sorted(load_plugins().registry("scorer")))
