@@ -18,7 +18,7 @@ def test_of_an_item_in_the_list(capsys):
     removed = Counterfactual(("a",), ("Alien",), 1, 12)
     told = {"lines": LINES, "families": FAMILIES, "without": "Without Alien it would fall to place 12"}
     found = Explanation("u", "b", "Aliens", 0.5, 1, 10, 900, CAUSES, (PATH,), LINES[1], None, removed, **told)
-    _show(found, "u")
+    _show(found)
     out = capsys.readouterr().out
     assert out.startswith("Aliens is in place 1 of 900 for u\nYou liked Alien\nWhat speaks for it most")
     assert "people who liked the same" in out
@@ -26,7 +26,7 @@ def test_of_an_item_in_the_list(capsys):
     assert "+0.500" in out
     assert "u –liked→ Alien –followed by→ Aliens" in out
     assert "Without Alien it would fall to place 12" in out
-    _show(found, "u", technical=True)
+    _show(found, technical=True)
     out = capsys.readouterr().out
     assert "ease" in out
     assert "what the user did" in out
@@ -42,7 +42,7 @@ def test_of_an_item_outside_the_list(capsys):
 
 def test_in_one_language(capsys):
     found = Explanation("u", "b", "B", 0.5, 1, 10, 9, CAUSES[:1], (PATH,), "", families=FAMILIES, language="zh")
-    _show(found, "u")
+    _show(found)
     out = capsys.readouterr().out
     assert "喜欢相同东西的人" in out
     assert "speaks" not in out
@@ -50,6 +50,6 @@ def test_in_one_language(capsys):
 
 def test_of_an_item_without_a_place(capsys):
     found = Explanation("u", "b", "B", None, None, 10, 0, (), (), "Not now", WhyNot((), {}, ()))
-    _show(found, "u")
+    _show(found)
     assert "place" not in capsys.readouterr().out
     assert found.to_dict()["rank"] is None
