@@ -149,6 +149,8 @@ class InteractionsConfig(FileConfig):
     pattern: str | None = None
     """Regular expression whose group is an item: of each part of a cell that is cut by ``separator``, otherwise of each
     place in the cell where it matches; where each column is an item, of the column's name."""
+    beside: list[str] = []
+    """Where each column is an item: columns that are none."""
     split: Literal["train", "validation", "test"] = "train"
     """``validation``: never fitted on, only settings and fusion are chosen on it; counts as seen when recommending.
     ``test``: only ``kgrec evaluate --split given`` looks at it."""

@@ -6,7 +6,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -97,7 +97,8 @@ RunName = Annotated[
     ),
 ]
 Only = Annotated[
-    str | None, typer.Option("--only", metavar="SCORER,...", help="Use only these scorers.", autocompletion=scorers)
+    list[str] | None,
+    typer.Option("--only", metavar="SCORER,...", help="Use only these scorers.", autocompletion=scorers),
 ]
 Seeds = Annotated[
     str | None,
@@ -142,9 +143,9 @@ def numbers(option: str, text: str, *, low: int) -> list[int]:
     return found
 
 
-def scorer_names(only: str | None) -> tuple[str, ...] | None:
-    """Return the names of ``--only``, or None where it is not given."""
-    names = None if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
+def scorer_names(only: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of ``--only``, given once or several times, or None where it is not given."""
+    names = tuple(name.strip() for name in ",".join(only).split(",") if name.strip()) if only else None
     if names == ():
         raise UsageError("--only names no scorer", hint="for example --only ease,als")
     return names

@@ -231,7 +231,15 @@ def _reads(entry: FileConfig) -> set[str]:
 def _proposed(file: Inspected, path: str) -> FileConfig:
     if file.kind == "interactions":
         layout = file.layout
-        told = {"user": layout.user, "separator": layout.separator, "pattern": layout.pattern}
+        told = {
+            "user": layout.user,
+            "separator": layout.separator,
+            "pattern": layout.pattern,
+            "flags": dict(layout.flags),
+            "missing": list(layout.missing),
+            "beside": list(layout.beside),
+            "fill_down": list(layout.fill_down),
+        }
         known = {word: action for word, action in file.actions.items() if action is not None}
         settings = {
             "path": path,

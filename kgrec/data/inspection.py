@@ -444,7 +444,7 @@ def _unsaid(table: TableProfile, columns: Mapping[str, str]) -> list[str]:
 def _answers(found: Inspected) -> tuple[str, ...]:
     """Return the words in the cells of a matrix, where kgrec knows no scale of them."""
     assert found.table is not None
-    fixed, pattern = set(found.columns.values()), found.layout.pattern
+    fixed, pattern = {*found.columns.values(), *found.layout.beside}, found.layout.pattern
     cells = [c for n, c in found.table.columns.items() if n not in fixed and (not pattern or re.search(pattern, n))]
     words = Counter[str]()
     for c in cells:

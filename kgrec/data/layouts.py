@@ -19,6 +19,7 @@ from kgrec.data.naming import WORDS
 from kgrec.data.profile import ColumnProfile, TableProfile
 from kgrec.data.roles import Guess, Kind
 from kgrec.data.values import as_text, clean
+from kgrec.errors import ConfigError
 from kgrec.plugin.domain import AGAINST, DEFAULT_ACTION_WEIGHTS, Domain
 
 EACH = "*"
@@ -42,6 +43,7 @@ class RowLayout:
         user: the user of all rows.
         flags: columns of yes and no -> what a yes says was done.
         missing: cells that stand for nothing.
+        beside: of ``wide``: columns that are no items.
         fill_down: columns whose empty cells repeat the cell above.
         columns: columns that are used besides fields and attributes.
     """
@@ -52,6 +54,7 @@ class RowLayout:
     user: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     fill_down: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
@@ -141,10 +144,14 @@ def _matrix(table: TableProfile, guess: Guess, domain: Domain) -> tuple[RowLayou
     marks = [c for c in like_marks if c in plain or set(c.counts) <= usual]
     if guess.kind == "interactions" and guess.columns.get("item") not in {c.name for c in marks} and not alike:
         return None
+    spans = [c.span for c in marks if c.name not in alike]
+    low, high = (sorted(ends)[len(ends) // 2] for ends in zip(*spans, strict=True)) if spans else (0.0, 0.0)
+    # An age is none of the marks from 1 to 5 beside it.
+    marks = [c for c in marks if c.name in alike or (c.span[0] <= high and c.span[1] >= low)]
     rest = [c for c in table.columns.values() if c not in marks]
     keys = [c for c in rest if c.identifies > 0.3 and c.uniqueness > 0.98]
-    beside = sum(bool(c.distinct) for c in rest) * (1 if alike else 2)
-    if len(marks) < max(_MATRIX, beside) or not keys or table.rows < 2:
+    fewest = sum(bool(c.distinct) for c in rest) * (1 if alike else 2)
+    if len(marks) < max(_MATRIX, fewest) or not keys or table.rows < 2:
         return None
     numbers = {float(x) for c in marks for x in c.numbers.unique().to_list()}
     gaps = sum(1 - c.filled for c in marks) / len(marks)
@@ -156,17 +163,16 @@ def _matrix(table: TableProfile, guess: Guess, domain: Domain) -> tuple[RowLayou
     # Of an item, columns of yes and no are what it is like: its genres.
     if key.words.is_a("item") and numbers <= {0.0, 1.0}:
         return None
-    what = f"wide: one column an item, {len(marks)} of them; cells are values"
     columns = {"item": key.name, "user": EACH} if key.words.is_a("item") else {"user": key.name, "item": EACH}
     times = [c for c in rest if c.times > 0.9 and "time" in c.words.props and c is not key]
     columns |= {"time": times[0].name} if times else {}
-    pattern, others = None, [c.name for c in rest if c.name not in columns.values()]
-    if all(re.search(_IN_BRACKETS, c.name) for c in marks):
-        pattern = _IN_BRACKETS
-    elif others:
-        pattern = rf"^(?!(?:{'|'.join(map(re.escape, others))})$)(.+)$"
+    asked = all(re.search(_IN_BRACKETS, c.name) for c in marks)
+    beside = () if asked else tuple(c.name for c in rest if c.distinct and c.name not in columns.values())
     yes = numbers == {0.0, 1.0} and not alike and gaps < 0.02
-    return RowLayout(wide=True, pattern=pattern, missing=("0",) if yes else ()), columns, what
+    what = f"wide: one column an item, {len(marks)} of them; cells are values"
+    what += f"; no items: {', '.join(beside)}" if beside else ""
+    pattern, missing = _IN_BRACKETS if asked else None, ("0",) if yes else ()
+    return RowLayout(wide=True, pattern=pattern, missing=missing, beside=beside), columns, what
 
 
 _IN_BRACKETS = r"\[([^\[\]]+)\]$"
@@ -264,8 +270,13 @@ def unfold(
         raw: the file as read; columns with names that begin with ``__`` stay with their rows.
         columns: field -> column.
         entry: the file in kgrec.toml.
+
+    Raises:
+        ConfigError: ``pattern`` cannot be used, or matches the name of no column.
     """
     found = dict(columns)
+    if entry.pattern is not None:
+        _check_pattern(entry.pattern, entry.path)
     if EACH in found.values():
         raw, found = _melt(raw, found, entry)
     elif (item := found.get("item")) is not None and item in raw.columns:
@@ -285,6 +296,17 @@ def unfold(
     return raw, found
 
 
+def _check_pattern(pattern: str, path: str) -> None:
+    hint = r'write it like "\[(.+)\]": what stands in the group is an item'
+    try:
+        groups = pl.select(pl.lit("").str.extract_groups(pattern)).to_series().struct.fields
+    except pl.exceptions.ComputeError as error:
+        told = " ".join(str(error).split())[-200:]
+        raise ConfigError(f"{path}: pattern {pattern!r} cannot be used: {told}", hint=hint) from None
+    if not groups:
+        raise ConfigError(f"{path}: pattern {pattern!r} has no group", hint=hint)
+
+
 def strongest(raw: pl.DataFrame, flags: Mapping[str, str]) -> pl.Expr:
     """Return the action of each row: of the columns that say yes what speaks against the item, else what counts most.
 
@@ -301,10 +323,13 @@ def strongest(raw: pl.DataFrame, flags: Mapping[str, str]) -> pl.Expr:
 def _melt(raw: pl.DataFrame, columns: dict[str, str], entry: InteractionsConfig) -> tuple[pl.DataFrame, dict[str, str]]:
     each = next(field for field, column in columns.items() if column == EACH)
     fixed = [name for name in raw.columns if name.startswith("__") or name in columns.values()]
-    cells = {name: name for name in raw.columns if name not in fixed}
-    if entry.pattern is not None:
-        told = {name: re.search(entry.pattern, name) for name in cells}
-        cells = {name: match[1] if match.re.groups else name for name, match in told.items() if match}
+    names = pl.Series([name for name in raw.columns if name not in {*fixed, *entry.beside}], dtype=pl.String)
+    told = names if entry.pattern is None else names.str.extract(entry.pattern, 1)
+    cells = {name: item for name, item in zip(names, told, strict=True) if item is not None}
+    if not cells:
+        raise ConfigError(
+            f"{entry.path}: no column is an item", hint="look at pattern, beside and columns of it in kgrec.toml"
+        )
     text = raw.with_columns(as_text(name, raw.schema[name]).alias(name) for name in cells)
     long = text.unpivot(list(cells), index=fixed, variable_name="__each__", value_name="__value__")
     kept = long.filter(pl.col("__value__").str.strip_chars().fill_null("") != "")

@@ -192,6 +192,8 @@ def _of_interactions(file: Inspected, folder: Path | None) -> Iterator[str]:
     if file.join is not None:
         joined = {"path": _path(file.join[0], folder), "on": file.join[1], "key": file.join[2]}
         yield f"join = {_inline(joined)}    # each row gets the columns of the other file"
+    if layout.beside:
+        yield f"beside = [{', '.join(map(_text, layout.beside))}]    # columns that are no items"
     if layout.fill_down:
         yield f"fill_down = [{', '.join(map(_text, layout.fill_down))}]    # an empty cell repeats the one above"
     if layout.flags:

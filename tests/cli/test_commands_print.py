@@ -28,7 +28,7 @@ def test_build_graph_counts_and_points_on(kgrec, project, tmp_path):
 
 
 def test_train_shows_each_scorer(kgrec, project):
-    got = kgrec("train", "--device", "cpu", "--only", "ease, gnn")
+    got = kgrec("train", "--device", "cpu", "--only", "ease", "--only", " gnn,")
     assert project.calls == [("train", "cpu", ("ease", "gnn"))]
     assert "0.3850" in got.out
     assert "left out: no triples" in got.out

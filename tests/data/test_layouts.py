@@ -4,6 +4,7 @@ import pytest
 
 import kgrec
 from kgrec.data.propose import look, write
+from kgrec.errors import ConfigError
 from kgrec.plugin.manager import load_plugins
 
 MANAGER = load_plugins()
@@ -41,6 +42,28 @@ def test_answers_in_unknown_words_are_asked_for_and_read_in_the_order_given(tmp_
     assert {item for _, item, _, _ in found} == set(TEAS)
     assert ("p1@x.example", "Sencha", "rate", 3.0) in found  # (1 + 1) % 3
     assert ("p0@x.example", "Assam", "rate", 1.0) in found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [("(", "cannot be used"), ("(?=a)b", "cannot be used"), ("Tea", "has no group"), ("((a+)+$)", "no column")],
+)
+def test_patterns_that_cannot_be_used_say_so_at_once(tmp_path, pattern, told):
+    (tmp_path / "log.csv").write_text(f"who,Mint,{'a' * 60}b\nu1,4,5\n", encoding="utf-8")
+    entry = (
+        f"[[data.interactions]]\npath = 'log.csv'\npattern = '{pattern}'\ncolumns = {{ user = 'who', item = '*' }}\n"
+    )
+    with pytest.raises(ConfigError, match=told):
+        built(tmp_path, entry)
+
+
+def test_columns_beside_a_matrix_are_no_items(tmp_path):
+    marks = [",".join(str((k * j) % 5 + 1) if (k + j) % 3 else "" for j in range(1, 6)) for k in range(12)]
+    rows = [f"p{k},{20 + 3 * k},{line}" for k, line in enumerate(marks)]
+    file, toml = proposed(tmp_path, "ratings.csv", "user,age," + ",".join(TEAS) + "\n" + "\n".join(rows) + "\n")
+    assert file.layout.beside == ("age",)
+    assert "no items: age" in " ".join(file.notes)
+    assert {item for _, item, _, _ in built(tmp_path, toml)} == set(TEAS)
 
 
 def test_baskets_of_zero_and_one_are_what_was_taken(tmp_path):
