@@ -267,7 +267,7 @@ def test_forgetting_a_person_takes_what_came_while_serving_along(live, project, 
 def test_repeated_events_count_as_in_the_build(rule, rows):
     table = pl.DataFrame(
         rows, schema={"item": pl.Int64, "action": pl.String, "value": pl.Float32, "time": pl.Int64}, orient="row"
-    ).with_columns(_user=0, _item=pl.col("item"), _action=pl.col("action"), _split=0)
+    ).with_columns(user=0, split=0)
     expected = table.filter(_one_of_repeated(table, rule))
     array = np.zeros(len(rows), dtype=_ROW)
     array["item"], array["action"] = table["item"], [_CODES[action] for action in table["action"]]
