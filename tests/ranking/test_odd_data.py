@@ -62,12 +62,13 @@ def test_lists_are_sensible(tmp_path, name):
     report = project.train(only=None if name.startswith("three") else QUICK)
     seen = {user: set(part["item_id"]) for (user,), part in rows.group_by("user_id")}
     popular = set(rows["item_id"].value_counts(sort=True)["item_id"][:HITS])
-    for user, known in list(seen.items())[:10]:
+    first = []
+    for user, known in sorted(seen.items())[:40]:
         found = [one.item_id for one in project.recommend(user, 5)]
         assert len(found) == len(set(found)) == min(5, n_items - len(known))
         assert not set(found) & known
-        if name.startswith("ten items"):
-            assert set(found[:3]) <= popular
+        first += [item in popular for item in found[:3]]
+    assert not name.startswith("ten items") or np.mean(first) > 0.9
     told = report.together
     assert told is None or np.isfinite([told.ndcg, told.error, told.gain]).all()
     if len(seen) <= 12 and told is not None:
