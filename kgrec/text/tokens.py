@@ -122,6 +122,7 @@ def fold(token: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c) and not c.isspace())
 
 
+@lru_cache(maxsize=100_000)
 def name_key(name: str) -> str:
     """Return the string under which a name is found in a joined text; empty for a name without letters or digits."""
     return "".join(f" {fold(token)} " for token in _TOKEN.findall(name))
