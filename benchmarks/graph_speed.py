@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from memory import peak_mib
 
 from kgrec.config import Config, DataConfig, TriplesConfig
 from kgrec.data.dataset import INTERACTIONS, Dataset
@@ -88,7 +88,7 @@ def measure(n: int, folder: Path) -> dict[str, float]:
     lap("import_again")
     figures["edges"] = graph.edges.height
     figures["two_hop_query_ms"] = two_hops(folder / "store")
-    figures["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    figures["peak_mib"] = round(peak_mib())
     return figures
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from memory import peak_mib
 
 N_USERS, N_ITEMS, SEED = 100_000, 50_000, 42
 
@@ -66,7 +66,7 @@ def measure_build(folder: Path) -> None:
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - before, 2),
         "by_step": dict(report.seconds),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": round(peak_mib()),
     }
     print(json.dumps(figures, indent=1))
 
@@ -87,7 +87,7 @@ def measure(folder: Path) -> None:
         "ingest_seconds": round(ingested - started, 2),
         "ingest_cpu_seconds": round(cpu - before, 2),
         "save_seconds": round(time.perf_counter() - ingested, 2),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": round(peak_mib()),
         "report": result.dataset.report,
     }
     print(json.dumps(figures, indent=1))

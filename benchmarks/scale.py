@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from memory import peak_mib
 
 STAGES = ("build", "train", "recommend")
 ROWS_A_FILE = 10_000_000
@@ -69,10 +70,7 @@ def run(stage: str, folder: Path) -> None:
         project.train(only=("popularity", "item-knn", "als"))
     else:
         project.recommend_many(n=10)
-    # Not ru_maxrss, which a process takes over from the one that starts it.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    peak = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / (1 << 20)
-    print(json.dumps({"cpu_s": round(time.process_time() - started, 1), "gib": round(peak, 2)}))
+    print(json.dumps({"cpu_s": round(time.process_time() - started, 1), "gib": round(peak_mib() / 1024, 2)}))
 
 
 def measured(rows: int, stages: list[str]) -> dict[str, dict[str, float]]:

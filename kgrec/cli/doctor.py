@@ -273,9 +273,7 @@ def one_machine(workspace: Workspace) -> Iterator[Check]:
         made = workspace.manifest() if workspace.config_file.exists() else {}
         events = made["dataset"].facts.get("interactions", 0) if "dataset" in made else 0
         room = memory // EVENT_BYTES
-        found = (
-            f"{size(memory)} of memory are enough to build some {room / 1e6:,.0f} million events; {events:,} are here"
-        )
+        found = f"{size(memory)} of memory, enough to build some {room / 1e6:,.0f} million events; {events:,} are here"
         longest = max(made.items(), key=lambda one: one[1].seconds, default=None)
         if longest and longest[1].seconds > CLUSTER_S:
             found += f"; {COMMANDS[longest[0]]} took {longest[1].seconds:,.0f} s: `--cluster` may be faster"
