@@ -114,6 +114,11 @@ def fill_down(raw: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def _asked(name: str) -> str:
+    """Return what a column of yes and no asks about."""
+    return next((name.removeprefix(one) for one in WORDS["hints"]["yes_or_no"] if name.startswith(one)), name)
+
+
 def flags_of(table: TableProfile, columns: Mapping[str, str]) -> dict[str, str]:
     """Return columns of 0 and 1 that are called like actions, with these; empty where a column names actions."""
     if "action" in columns:
@@ -121,7 +126,7 @@ def flags_of(table: TableProfile, columns: Mapping[str, str]) -> dict[str, str]:
     found, vary = {}, 0
     for name, c in table.columns.items():
         yes_or_no = c.kind == pl.Boolean or (c.whole and c.span[0] >= 0 and c.span[1] == 1)
-        action = action_of(re.sub(r"^(?:is|has)_|^是否", "", name)) if yes_or_no else None
+        action = action_of(_asked(name)) if yes_or_no else None
         if action not in (None, IGNORE, "rate") and name not in (columns.get("user"), columns.get("item")):
             found[name] = str(action)
             vary += c.distinct == 2
